@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# The baseline: what a careful person would write without Pulumi. The same work on the same hosts, the same parallelism,
+# one SSH connection a step; no record of what was there, no drift, no undo but `kubeadm reset`.
+# usage: by-hand.sh up|down plain|tuned     prints "SECONDS STAGE" lines
+# tuned: without Kubernetes' own avoidable waits: no leader election with one control plane, and each node's Pod CIDR given by
+# the script, because up to 1.30 the node-ipam controller sleeps 10 s before its first look at the nodes.
+set -euo pipefail
+# shellcheck source=lab/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lab/common.sh"
+readonly VERB="${1:?usage: by-hand.sh up|down plain|tuned}" KIND="${2:?usage: by-hand.sh up|down plain|tuned}" HERE="${PROJECT}/bench"
+STARTED="$(cut -d' ' -f1 /proc/uptime)"
+readonly STARTED
+stage() { awk -v s="${STARTED}" -v what="$*" '{printf "%.2f %s\n", $1 - s, what}' /proc/uptime; }
+all() { # FUNCTION NAME...: in parallel, and fails if one fails
+  local f="$1" pids=() name pid
+  shift
+  for name in "$@"; do "${f}" "${name}" & pids+=("$!"); done
+  for pid in "${pids[@]}"; do wait "${pid}"; done
+}
+k() { on_network "${LAB}/bin/kubectl" --kubeconfig "${LAB}/tmp/by-hand.kubeconfig" "$@"; }
+mapfile -t NAMES < <(hosts | cut -d' ' -f1)
+WORKERS=("${NAMES[@]:1}")
+K8S=registry.k8s.io FLANNEL=(docker.io/flannel/flannel:v0.25.7 docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2)
+DEMO=(registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17 registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24)
+PINNED='kubelet-1.29.15 kubeadm-1.29.15 kubectl-1.29.15 cri-tools kubernetes-cni containerd.io-1.6.33'
+
+host_packages() {
+  on_host "$1" "set -e
+for r in centos docker-ce kubernetes; do printf '[%s]\nname=%s\nbaseurl=http://${PACKAGES}/%s/\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=http://${PACKAGES}/RPM-GPG-KEY-kubeadm-lab\n' \$r \$r \$r >/etc/yum.repos.d/\$r.repo; done
+yum install -y -q --disablerepo='*' --enablerepo=centos,docker-ce,kubernetes ${PINNED} conntrack-tools socat ebtables ethtool ipset" >/dev/null
+}
+host_system() {
+  on_host "$1" "set -e
+hostnamectl set-hostname $1
+cat >>/etc/hosts
+swapoff -a
+systemctl disable -q --now firewalld 2>/dev/null || true
+printf 'overlay\nbr_netfilter\n' >/etc/modules-load.d/k8s.conf
+printf 'net.ipv4.ip_forward=1\nnet.bridge.bridge-nf-call-iptables=1\nnet.bridge.bridge-nf-call-ip6tables=1\nvm.swappiness=0\n' >/etc/sysctl.d/99-k8s.conf
+sysctl -q --system >/dev/null" < <(hosts | while read -r name byte; do printf '%s.%s %s\n' "${INTERNAL}" "${byte}" "${name}"; done)
+}
+host_runtime() {
+  on_host "$1" "set -e
+for r in registry.k8s.io docker.io registry.cn-beijing.aliyuncs.com; do mkdir -p /etc/containerd/certs.d/\$r
+  printf 'server = \"https://%s\"\n[host.\"http://${REGISTRY}\"]\n  capabilities = [\"pull\", \"resolve\"]\n' \$r >/etc/containerd/certs.d/\$r/hosts.toml; done
+printf 'runtime-endpoint: unix:///run/containerd/containerd.sock\n' >/etc/crictl.yaml
+cat >/etc/containerd/config.toml
+systemctl restart containerd
+systemctl enable -q containerd kubelet" <<EOF
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${K8S}/pause:3.9"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = true
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "/etc/containerd/certs.d"
+EOF
+}
+host_images() {
+  local images=("${K8S}/pause:3.9" "${K8S}/kube-proxy:v1.29.15" "${FLANNEL[@]}")
+  if [[ "$1" == "${CONTROL_PLANE}" ]]; then
+    images+=("${K8S}"/{kube-apiserver,kube-controller-manager,kube-scheduler}:v1.29.15 "${K8S}/etcd:3.5.16-0" "${K8S}/coredns/coredns:v1.11.1")
+  else
+    images+=("${DEMO[@]}")
+  fi
+  on_host "$1" "printf '%s\n' ${images[*]} | xargs -P 4 -n 1 crictl pull" >/dev/null
+}
+prepare() { # packages -> system beside (runtime -> images)
+  local system
+  host_packages "$1"
+  host_system "$1" & system=$!
+  host_runtime "$1"
+  host_images "$1"
+  wait "${system}"
+}
+
+kubeadm_config() {
+  local byte="${FIRST_ADDRESS}" tuned=''
+  [[ "${KIND}" != tuned ]] || tuned='controllerManager: {extraArgs: {leader-elect: "false", allocate-node-cidrs: "false"}}
+scheduler: {extraArgs: {leader-elect: "false"}}'
+  cat <<EOF
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: InitConfiguration
+localAPIEndpoint: {advertiseAddress: ${INTERNAL}.${byte}}
+nodeRegistration: {name: ${CONTROL_PLANE}, criSocket: "unix:///run/containerd/containerd.sock", kubeletExtraArgs: {node-ip: ${INTERNAL}.${byte}}}
+---
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: ClusterConfiguration
+kubernetesVersion: v1.29.15
+networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12}
+${tuned}
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: systemd
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+conntrack: {maxPerCore: 0, min: 0}
+EOF
+}
+pod_cidr() { # NAME: the node's place among the hosts is its /24
+  printf '10.244.%d.0/24' "$(($(host_byte "$1") - FIRST_ADDRESS))"
+}
+give_pod_cidr() {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    ! k get node "$1" >/dev/null 2>&1 || break
+    sleep 0.1
+  done
+  k patch node "$1" -p "{\"spec\":{\"podCIDR\":\"$(pod_cidr "$1")\",\"podCIDRs\":[\"$(pod_cidr "$1")\"]}}" >/dev/null
+}
+join() {
+  local command
+  command="$(on_host "${CONTROL_PLANE}" 'kubeadm token create --ttl 15m --print-join-command')"
+  on_host "$1" "printf 'KUBELET_EXTRA_ARGS=--node-ip=${INTERNAL}.$(host_byte "$1")\n' >/etc/sysconfig/kubelet; ${command} --node-name $1 --cri-socket unix:///run/containerd/containerd.sock --ignore-preflight-errors=HTTPProxyCIDR,HTTPProxy" >/dev/null 2>&1
+  on_host "$1" 'timeout 120 sh -c "until [ -s /run/flannel/subnet.env ]; do sleep 0.1; done"'
+}
+
+up() {
+  local pids=() name pid
+  declare -A preparing
+  for name in "${NAMES[@]}"; do prepare "${name}" & preparing["${name}"]=$!; done
+  wait "${preparing[${CONTROL_PLANE}]}"
+  stage 'control plane prepared'
+  kubeadm_config | on_host "${CONTROL_PLANE}" 'cat >/root/kubeadm.yaml; kubeadm init --config /root/kubeadm.yaml --skip-token-print --ignore-preflight-errors=HTTPProxyCIDR,HTTPProxy' >/dev/null 2>&1
+  stage 'kubeadm init'
+  (umask 077; on_host "${CONTROL_PLANE}" 'cat /etc/kubernetes/admin.conf' >"${LAB}/tmp/by-hand.kubeconfig")
+  (
+    k apply -f "${HERE}/flannel.yaml" >/dev/null
+    [[ "${KIND}" != tuned ]] || all give_pod_cidr "${NAMES[@]}"
+  ) & pids+=("$!")
+  for name in "${WORKERS[@]}"; do wait "${preparing[${name}]}"; done # long done: init takes longer than a worker's preparation
+  for name in "${WORKERS[@]}"; do join "${name}" & pids+=("$!"); done
+  for pid in "${pids[@]}"; do wait "${pid}"; done
+  stage 'joined, flannel on the workers'
+  k apply -f "${HERE}/pod.yaml" >/dev/null
+  k wait --for=condition=Ready pod/lifecycle-demo-pod --timeout=5m >/dev/null
+  stage 'Pod Ready'
+  on_host "$(k get pod lifecycle-demo-pod -o jsonpath='{.spec.nodeName}')" 'cat /data/volumes/nginx/log/message' >/dev/null
+  stage 'up'
+}
+
+leave() {
+  on_host "$1" "kubeadm reset -f >/dev/null 2>&1; systemctl disable -q --now kubelet
+rm -rf /etc/cni/net.d/10-flannel.conflist /var/lib/cni /run/flannel /root/kubeadm.yaml /etc/kubernetes /var/lib/etcd
+for l in cni0 flannel.1; do ip link del \$l 2>/dev/null; done
+for t in iptables ip6tables; do \$t-save | grep -vE 'KUBE-|FLANNEL|CNI-|flanneld|kubernetes' | \$t-restore; done
+yum remove -y -q kubelet kubeadm kubectl cri-tools kubernetes-cni containerd.io conntrack-tools socat ebtables ethtool ipset >/dev/null
+rm -f /etc/yum.repos.d/{centos,docker-ce,kubernetes}.repo /etc/sysctl.d/99-k8s.conf /etc/modules-load.d/k8s.conf; true"
+}
+message() { on_host "$1" 'cat /data/volumes/nginx/log/message 2>/dev/null; true' >/dev/null; }
+down() {
+  k delete pod lifecycle-demo-pod --wait >/dev/null
+  stage 'Pod deleted'
+  all message "${WORKERS[@]}"
+  all leave "${WORKERS[@]}"
+  stage 'workers reset'
+  leave "${CONTROL_PLANE}"
+  rm -f -- "${LAB}/tmp/by-hand.kubeconfig"
+  stage 'down'
+}
+
+need_lab
+case "${VERB}:${KIND}" in
+  up:plain | up:tuned | down:plain | down:tuned) "${VERB}" ;;
+  *) die 'usage: by-hand.sh up|down plain|tuned' ;;
+esac

@@ -1,0 +1,96 @@
+// Hosts -> cluster: each block is one stage that needs only the stages above it.
+import type { Command } from "@pulumi/command/remote/command.js";
+import type { Provider } from "@pulumi/kubernetes/provider.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterSettings, HostSpec } from "../config.ts";
+import { ControlPlane } from "./control-plane.ts";
+import { Flannel } from "./flannel.ts";
+import { Host, preflight } from "./host.ts";
+import { podCidrs } from "./pod-cidr.ts";
+import { type HostStepArgs, type HostStepOptions, hostStep } from "./step.ts";
+import { Worker } from "./worker.ts";
+
+export interface ClusterArgs extends ClusterSettings {
+	/** Images that workloads will need, pulled on the workers while the control plane starts. Default none. */
+	workloadImages?: string[];
+}
+
+export interface Node {
+	name: string;
+	role: HostSpec["role"];
+	address: string;
+	externalAddress?: string;
+	/** The kubelet's, such as v1.29.15. */
+	version: string;
+}
+
+/**
+ * A kubeadm cluster with flannel on the hosts of `args`. `name` and the control plane's address tell it from any other cluster:
+ * a host that is part of another one is refused.
+ */
+export class Cluster extends pulumi.ComponentResource {
+	/** admin.conf, a secret. */
+	readonly kubeconfig: pulumi.Output<string>;
+	readonly nodes: pulumi.Output<Node[]>;
+	/** For every Kubernetes resource on this cluster. */
+	readonly provider: Provider;
+	readonly controlPlane: ControlPlane;
+	readonly flannel: Flannel;
+	readonly workers: Worker[];
+	readonly #args: ClusterArgs;
+
+	constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:cluster:Cluster", name, {}, opts);
+		this.#args = args;
+		const child = { parent: this };
+		const clusterId = `${name}-${controlPlaneSpec(args).address}`;
+		const cidrs = args.podCidrs === "program" ? podCidrs(args) : {};
+		const cidrOf = (host: Host) => cidrs[host.name] ?? "";
+
+		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId }, this));
+		const prepared = (spec: HostSpec) => new Host(`${name}-${spec.name}`, { spec, cluster: args, preflights, workloadImages: args.workloadImages }, child);
+		const controlPlaneHost = prepared(controlPlaneSpec(args));
+		const workerHosts = args.hosts.filter((spec) => spec.role === "worker").map(prepared);
+
+		this.controlPlane = new ControlPlane(
+			`${name}-control-plane`,
+			{ host: controlPlaneHost, cluster: args, clusterId, podCidr: cidrOf(controlPlaneHost) },
+			child,
+		);
+		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);
+		this.workers = workerHosts.map(
+			(host) => new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, podCidr: cidrOf(host) }, child),
+		);
+
+		this.provider = this.controlPlane.provider;
+		this.kubeconfig = this.controlPlane.kubeconfig;
+		const members = [
+			{ spec: controlPlaneHost.spec, version: this.controlPlane.version },
+			...this.workers.map(({ host, version }) => ({ spec: host, version })),
+		];
+		this.nodes = pulumi.all(members.map(({ version }) => version)).apply((versions) => members.map(({ spec }, i) => nodeOf(spec, versions[i] ?? "")));
+		this.registerOutputs({ kubeconfig: this.kubeconfig, nodes: this.nodes });
+	}
+
+	/** Runs a script of cluster/scripts on one of this cluster's hosts. */
+	step(name: string, args: Omit<HostStepArgs, "ssh">, opts: HostStepOptions): Command {
+		return hostStep(name, { ...args, ssh: this.#args.ssh }, opts);
+	}
+
+	/** The host that a Node runs on. Throws for a Node that is none of this cluster's. */
+	hostOf(node: string): HostSpec {
+		const host = this.#args.hosts.find((candidate) => candidate.name === node);
+		if (!host) throw new Error(`Node ${node} is none of this cluster's hosts: ${this.#args.hosts.map((candidate) => candidate.name).join(", ")}`);
+		return host;
+	}
+}
+
+function controlPlaneSpec({ hosts }: ClusterSettings): HostSpec {
+	const spec = hosts.find((candidate) => candidate.role === "control-plane");
+	if (!spec) throw new Error("no control plane among the hosts"); // loadSettings lets none through
+	return spec;
+}
+
+function nodeOf({ name, role, address, externalAddress }: HostSpec, version: string): Node {
+	return { name, role, address, ...(externalAddress === undefined ? {} : { externalAddress }), version };
+}

@@ -1,0 +1,99 @@
+// The control plane: kubeadm init on one prepared host, its kubeconfig, and the Provider for everything on the cluster.
+import type { Command } from "@pulumi/command/remote/command.js";
+import { Provider } from "@pulumi/kubernetes/provider.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterSettings } from "../config.ts";
+import type { Host } from "./host.ts";
+import { initConfiguration } from "./kubeadm.ts";
+import { hostStep, printed } from "./step.ts";
+
+export interface ControlPlaneArgs {
+	/** Prepared host. Its name becomes the Node's name. */
+	host: Host;
+	cluster: ClusterSettings;
+	/** Tells this cluster from any other, such as lab-172.16.1.110. A host that holds another one is left alone. */
+	clusterId: string;
+	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
+	podCidr: string;
+}
+
+/** First minor whose API servers all know server-side apply (GA in 1.22). */
+const FIRST_SERVER_SIDE_APPLY = 22;
+
+/**
+ * Runs kubeadm init.
+ * Create: init; on a host that already is this cluster's control plane it changes nothing. A half-done init of ours is reset first.
+ * What init can take only once (version, Pod and Service CIDRs, the control plane's address) replaces the cluster when it changes: workers, flannel and Pods with it.
+ * Any other change of the kubeadm configuration runs the step again, which leaves a running cluster as it is.
+ * Delete: kubeadm reset, and what it leaves behind.
+ */
+export class ControlPlane extends pulumi.ComponentResource {
+	/** The kubeadm init step: replaced when the cluster is a new one. */
+	readonly init: Command;
+	/** admin.conf, a secret. Its server is the host's internal address. */
+	readonly kubeconfig: pulumi.Output<string>;
+	/** The step that reads it. */
+	readonly kubeconfigStep: Command;
+	readonly provider: Provider;
+	/** `sha256:...` of the CA's public key, which every join pins. */
+	readonly caHash: pulumi.Output<string>;
+	readonly version: pulumi.Output<string>;
+
+	constructor(name: string, args: ControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:cluster:ControlPlane", name, {}, opts);
+		const { host, cluster, clusterId, podCidr } = args;
+		const { release, ssh } = cluster;
+
+		this.init = hostStep(
+			`${name}-init`,
+			{
+				...{ host: host.spec, ssh, step: "init" },
+				settings: {
+					CLUSTER_ID: clusterId,
+					KUBEADM_CONFIG: initConfiguration(cluster),
+					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
+					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,
+					NODE_NAME: host.name,
+					POD_CIDR: podCidr,
+				},
+				triggers: [clusterId, release.version, cluster.podCidr, cluster.serviceCidr],
+			},
+			{ parent: this, dependsOn: host },
+		);
+		// init's id, not its stdout: it stays known and the same when init is only updated, so a preview doesn't show everything below as replaced.
+		this.kubeconfigStep = hostStep(
+			`${name}-kubeconfig`,
+			{ ...{ host: host.spec, ssh, step: "kubeconfig" }, settings: { HOST_NAME: host.name }, isSecret: true, undo: false, triggers: [this.init.id] },
+			{ parent: this },
+		);
+		this.kubeconfig = pulumi.secret(this.kubeconfigStep.stdout);
+		this.provider = new Provider(
+			`${name}-provider`,
+			{
+				kubeconfig: this.kubeconfig,
+				clusterIdentifier: clusterId, // or an unknown kubeconfig would plan to replace everything on the cluster
+				enableServerSideApply: release.minor >= FIRST_SERVER_SIDE_APPLY,
+			},
+			{ parent: this },
+		);
+		const output = printed(this.init);
+		this.caHash = output.apply((text) => caHashOf(text, host.name));
+		this.version = output.apply((text) => versionOf(text, host.name, "init"));
+		this.registerOutputs({ kubeconfig: this.kubeconfig });
+	}
+}
+
+/** The line of a step's output that matches; throws with what was printed instead. */
+function lineOf(text: string, pattern: RegExp, who: string): string {
+	const line = text.split("\n").find((candidate) => pattern.test(candidate));
+	if (line === undefined) throw new Error(`${who}: expected a line like ${pattern.source} in its output, found ${JSON.stringify(text)}`);
+	return line;
+}
+/** The hash that init prints. */
+export function caHashOf(text: string, node: string): string {
+	return lineOf(text, /^sha256:[0-9a-f]{64}$/, `init on ${node}`);
+}
+/** The kubelet's version, from the line `<node> <version>` that init and join print. */
+export function versionOf(text: string, node: string, step: string): string {
+	return lineOf(text, new RegExp(`^${node} v\\d+\\.\\d+\\.\\d+\\S*$`), `${step} on ${node}`).slice(node.length + 1);
+}

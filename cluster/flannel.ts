@@ -1,0 +1,162 @@
+// The Pod network: flannel's own manifest as typed resources.
+import { DaemonSet } from "@pulumi/kubernetes/apps/v1/daemonSet.js";
+import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap.js";
+import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
+import { ServiceAccount } from "@pulumi/kubernetes/core/v1/serviceAccount.js";
+import { ClusterRole } from "@pulumi/kubernetes/rbac/v1/clusterRole.js";
+import { ClusterRoleBinding } from "@pulumi/kubernetes/rbac/v1/clusterRoleBinding.js";
+import type { core } from "@pulumi/kubernetes/types/input.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterSettings } from "../config.ts";
+import type { ControlPlane } from "./control-plane.ts";
+
+export interface FlannelArgs {
+	/** Whose API server gets the objects. */
+	controlPlane: ControlPlane;
+	/** Images, Pod CIDR, and the network whose card flannel must use. */
+	cluster: ClusterSettings;
+}
+
+// A killed `up` can leave objects that the state doesn't know. The next one takes them over instead of stopping at a field conflict.
+const annotations = { "pulumi.com/patchForce": "true" };
+const labels = { "k8s-app": "flannel" };
+
+/**
+ * flannel with the vxlan backend: Documentation/kube-flannel.yml of flannel v0.25.7, except that flanneld is told which network card to use.
+ * Create does not wait for the DaemonSet: it counts as ready before the workers have joined. Each join waits for flannel's file on its own host instead.
+ * Delete: nothing, where the control plane goes too; its reset takes flannel along, and flannel keeps the network up until then.
+ */
+export class Flannel extends pulumi.ComponentResource {
+	constructor(name: string, args: FlannelArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:cluster:Flannel", name, {}, opts);
+		const { controlPlane, cluster } = args;
+		const child = { parent: this, provider: controlPlane.provider, deletedWith: controlPlane.init };
+
+		const namespace = new Namespace(
+			`${name}-namespace`,
+			{ metadata: { name: "kube-flannel", labels: { ...labels, "pod-security.kubernetes.io/enforce": "privileged" }, annotations } },
+			child,
+		);
+		const role = new ClusterRole(`${name}-cluster-role`, { metadata: { name: "flannel", labels, annotations }, rules: RULES }, child);
+		const inNamespace = (object: string, own: Record<string, string> = labels) => ({
+			...{ name: object, namespace: namespace.metadata.name, labels: own, annotations },
+		});
+		const account = new ServiceAccount(`${name}-service-account`, { metadata: inNamespace("flannel") }, child);
+		const binding = new ClusterRoleBinding(
+			`${name}-cluster-role-binding`,
+			{
+				metadata: { name: "flannel", labels, annotations },
+				roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role.metadata.name },
+				subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: namespace.metadata.name }],
+			},
+			child,
+		);
+		const config = new ConfigMap(
+			`${name}-config-map`,
+			{ metadata: inNamespace("kube-flannel-cfg", { tier: "node", ...labels, app: "flannel" }), data: flannelConfig(cluster.podCidr) },
+			child,
+		);
+		const metadata = inNamespace("kube-flannel-ds", { tier: "node", app: "flannel", ...labels });
+		new DaemonSet(
+			`${name}-daemon-set`,
+			{
+				metadata: { ...metadata, annotations: { ...annotations, "pulumi.com/skipAwait": "true" } },
+				spec: {
+					selector: { matchLabels: { app: "flannel" } },
+					template: {
+						metadata: { labels: { tier: "node", app: "flannel" } },
+						spec: { ...flannelPod(cluster, config.metadata.name), serviceAccountName: account.metadata.name },
+					},
+				},
+			},
+			{ ...child, dependsOn: binding },
+		);
+		this.registerOutputs({});
+	}
+}
+
+const RULES = [
+	{ apiGroups: [""], resources: ["pods"], verbs: ["get"] },
+	{ apiGroups: [""], resources: ["nodes"], verbs: ["get", "list", "watch"] },
+	{ apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
+];
+
+function flannelConfig(podCidr: string): Record<string, string> {
+	const plugins = [
+		{ type: "flannel", delegate: { hairpinMode: true, isDefaultGateway: true } },
+		{ type: "portmap", capabilities: { portMappings: true } },
+	];
+	const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
+	return {
+		"cni-conf.json": json({ name: "cbr0", cniVersion: "0.3.1", plugins }),
+		"net-conf.json": json({ Network: podCidr, EnableNFTables: false, Backend: { Type: "vxlan" } }),
+	};
+}
+
+function flannelPod({ flannel, nodeNetwork }: ClusterSettings, configMap: pulumi.Input<string>): core.v1.PodSpec {
+	const copy = { command: ["cp"] };
+	const cni = { name: "cni", mountPath: "/etc/cni/net.d" };
+	const plugin = { name: "cni-plugin", mountPath: "/opt/cni/bin" };
+	const cfg = { name: "flannel-cfg", mountPath: "/etc/kube-flannel/" };
+	const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+	const hasPlugin = flannel.cniPluginImage !== ""; // else the kubernetes-cni package of that era has it
+	const installPlugin = {
+		name: "install-cni-plugin",
+		image: flannel.cniPluginImage,
+		...copy,
+		args: ["-f", "/flannel", "/opt/cni/bin/flannel"],
+		volumeMounts: [plugin],
+	};
+	const installConfig = {
+		...{ name: "install-cni", image: flannel.image, ...copy, args: ["-f", "/etc/kube-flannel/cni-conf.json", "/etc/cni/net.d/10-flannel.conflist"] },
+		volumeMounts: [cni, cfg],
+	};
+	return {
+		affinity: {
+			nodeAffinity: {
+				requiredDuringSchedulingIgnoredDuringExecution: {
+					nodeSelectorTerms: [{ matchExpressions: [{ key: "kubernetes.io/os", operator: "In", values: ["linux"] }] }],
+				},
+			},
+		},
+		hostNetwork: true,
+		priorityClassName: "system-node-critical",
+		tolerations: [{ operator: "Exists", effect: "NoSchedule" }],
+		initContainers: [...(hasPlugin ? [installPlugin] : []), installConfig],
+		containers: [
+			{
+				name: "kube-flannel",
+				image: flannel.image,
+				command: ["/opt/bin/flanneld"],
+				args: ["--ip-masq", "--kube-subnet-mgr", `--iface-regex=${addressPattern(nodeNetwork)}`],
+				resources: { requests: { cpu: "100m", memory: "50Mi" } },
+				securityContext: { privileged: false, capabilities: { add: ["NET_ADMIN", "NET_RAW"] } },
+				env: [field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace"), { name: "EVENT_QUEUE_DEPTH", value: "5000" }],
+				volumeMounts: [{ name: "run", mountPath: "/run/flannel" }, cfg, { name: "xtables-lock", mountPath: "/run/xtables.lock" }],
+			},
+		],
+		volumes: [
+			{ name: "run", hostPath: { path: "/run/flannel" } },
+			...(hasPlugin ? [{ name: "cni-plugin", hostPath: { path: "/opt/cni/bin" } }] : []),
+			{ name: "cni", hostPath: { path: "/etc/cni/net.d" } },
+			{ name: "flannel-cfg", configMap: { name: configMap } },
+			{ name: "xtables-lock", hostPath: { path: "/run/xtables.lock", type: "FileOrCreate" } },
+		],
+	};
+}
+
+/**
+ * A pattern (RE2) for the addresses of a CIDR, such as `^172\.16\.1\.[0-9]+$`. flannel takes the card that has such an address; by default it would take
+ * the card of the default route, which is the other one. A pattern, not the list of addresses: a new worker must not restart flannel on all the others.
+ */
+export function addressPattern(cidr: string): string {
+	const [network = "", bits = ""] = cidr.split("/");
+	const octets = network.split(".").map((octet, index) => {
+		const fixed = Math.min(8, Math.max(0, Number(bits) - index * 8)); // leading bits of this octet that the CIDR fixes
+		const size = 2 ** (8 - fixed);
+		const first = Math.floor(Number(octet) / size) * size;
+		if (size === 256) return "[0-9]+";
+		return size === 1 ? String(first) : `(${Array.from({ length: size }, (_, step) => first + step).join("|")})`;
+	});
+	return `^${octets.join("\\.")}$`;
+}

@@ -1,0 +1,108 @@
+// A host made ready for kubeadm.
+import type { Command } from "@pulumi/command/remote/command.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterSettings, HostSpec, Repository } from "../config.ts";
+import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
+import { imagesFor } from "./kubeadm.ts";
+import { hostStep, type Setting } from "./step.ts";
+
+export interface HostArgs {
+	spec: HostSpec;
+	cluster: ClusterSettings;
+	/** Every host's preflight: nothing is changed on any host before all of them have passed. */
+	preflights: Command[];
+	/** Images of workloads, pulled on workers beside the cluster's own. Default none. */
+	workloadImages?: string[];
+}
+
+/**
+ * Prepares one host: name, packages, kernel and system settings, container runtime, images.
+ * Create: converges; on a prepared host it changes nothing. Delete: gives everything back that it changed, in the opposite order; images stay.
+ */
+export class Host extends pulumi.ComponentResource {
+	readonly name: string;
+	readonly spec: HostSpec;
+
+	constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:cluster:Host", name, {}, opts);
+		const { spec, cluster, preflights, workloadImages = [] } = args;
+		this.name = spec.name;
+		this.spec = spec;
+		const step = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], undo = true) =>
+			hostStep(
+				`${name}-${step}`,
+				{ host: spec, ssh: cluster.ssh, step, settings: { HOST_NAME: spec.name, ...settings }, undo },
+				{ parent: this, dependsOn: after },
+			);
+
+		step("identity", identitySettings(cluster), preflights);
+		const packages = step("packages", packagesSettings(cluster), preflights);
+		step("system", systemSettings(cluster), [packages]);
+		const runtime = step("runtime", runtimeSettings(cluster), [packages]);
+		const images = imagesFor(cluster, spec.role, workloadImages);
+		step("images", { IMAGES: images, RUNTIME_KIND: cluster.runtime.kind }, [runtime], false);
+		this.registerOutputs({});
+	}
+}
+
+/**
+ * Looks at one host and changes nothing. Fails with everything that stands in the way; passes on a host that is part of this very cluster.
+ * It is no part of Host: each Host waits for the preflights of all.
+ */
+export function preflight(name: string, args: { spec: HostSpec; cluster: ClusterSettings; clusterId: string }, parent: pulumi.Resource): Command {
+	const { spec, cluster, clusterId } = args;
+	const { minimumCpus, minimumMemoryMb, maximumClockSkewSeconds, allowUnsupportedKernel = false } = cluster.preflight;
+	const settings = {
+		...{ HOST_NAME: spec.name, ADDRESS: spec.address, ROLE: spec.role, CLUSTER_ID: clusterId },
+		...{ MINIMUM_CPUS: minimumCpus, MINIMUM_MEMORY_MB: minimumMemoryMb, MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds },
+		...{ KERNEL_OVERRIDE: allowUnsupportedKernel, RELEASE_MINOR: cluster.release.minor },
+		...{ POD_NETWORK: cluster.podCidr, SERVICE_NETWORK: cluster.serviceCidr },
+		// A server that the host must reach anyway: its Date is what a host without a synchronised chronyd is compared with.
+		TIME_SOURCE: cluster.repositories.find(({ baseUrl }) => /^https?:/.test(baseUrl))?.baseUrl.replaceAll(/\$\w+.*$/g, "") ?? "",
+	};
+	return hostStep(`${name}-preflight`, { host: spec, ssh: cluster.ssh, step: "preflight", settings, undo: false }, { parent });
+}
+
+function identitySettings({ hosts }: ClusterSettings) {
+	return { HOSTS_BLOCK: hosts.map(({ address, name }) => `${address} ${name}`).join("\n") };
+}
+
+function packagesSettings({ repositories, packages }: ClusterSettings) {
+	return {
+		REPOSITORIES: repositories.map((repository) => `${repository.id}\n${repositoryFile(repository)}`),
+		...{ PACKAGES: packages.pinned, EXTRA_PACKAGES: packages.extra, REMOVE_ON_UNDO: packages.removeOnDestroy },
+	};
+}
+
+/** A .repo file. Its id has a prefix: yum would mix it with a repository of the same id that the host already has. */
+export function repositoryFile({ id, name, baseUrl, gpgKey, gpgCheck, repoGpgCheck, exclude }: Repository): string {
+	const flag = (value: boolean) => (value ? "1" : "0");
+	const lines = [
+		`[kubeadm-lab-${id}]`,
+		`name=${name}`,
+		`baseurl=${baseUrl}`,
+		"enabled=1",
+		`gpgcheck=${flag(gpgCheck)}`,
+		`repo_gpgcheck=${flag(repoGpgCheck)}`,
+		...(gpgKey.length > 0 ? [`gpgkey=${gpgKey.join(" ")}`] : []),
+		...(exclude.length > 0 ? [`exclude=${exclude.join(" ")}`] : []),
+	];
+	return `${lines.join("\n")}\n`;
+}
+
+function systemSettings({ os }: ClusterSettings) {
+	const sysctls = Object.keys(os.sysctls).sort();
+	return {
+		...{ TIMEZONE: os.timezone ?? "", NTP_SERVERS: os.ntpServers, MODULES: os.modules, FIREWALLD: os.firewalld, SELINUX: os.selinux },
+		SYSCTLS: sysctls.map((key) => `${key}=${os.sysctls[key]}`),
+	};
+}
+
+function runtimeSettings(cluster: ClusterSettings): Record<string, Setting> {
+	const { kind } = cluster.runtime;
+	if (kind === "docker") return { RUNTIME_KIND: kind, DOCKER_CONFIG: dockerDaemonConfig(cluster) };
+	return {
+		...{ RUNTIME_KIND: kind, CONTAINERD_CONFIG: containerdConfig(cluster), CRICTL_CONFIG: crictlConfig(cluster) },
+		MIRRORS: mirrorFiles(cluster).map(({ registry, text }) => `${registry}\n${text}`),
+	};
+}

@@ -1,0 +1,139 @@
+// Settings -> kubeadm's configuration files, per API version; and which images each host needs. Pure.
+import { stringify } from "yaml";
+import type { ClusterSettings, HostSpec } from "../config.ts";
+
+const API_PORT = 6443;
+
+/** How the kubelet reaches the runtime. Up to 1.23 kubeadm wants a path; from 1.24 on it wants a URL and warns about plain paths. */
+export function criSocket({ release, runtime }: Pick<ClusterSettings, "release" | "runtime">): string {
+	const path = runtime.kind === "docker" ? "/var/run/dockershim.sock" : "/run/containerd/containerd.sock";
+	return release.minor <= 23 ? path : `unix://${path}`;
+}
+
+/** Where the API server answers: the control plane's internal address, although the default route is on the other card. */
+export function apiEndpoint({ hosts }: Pick<ClusterSettings, "hosts">): string {
+	return `${controlPlaneOf(hosts).address}:${API_PORT}`;
+}
+function controlPlaneOf(hosts: HostSpec[]): HostSpec {
+	const host = hosts.find(({ role }) => role === "control-plane");
+	if (!host) throw new Error("no control plane among the hosts"); // loadSettings lets none through
+	return host;
+}
+
+/**
+ * Text for `kubeadm init --config`. Sorted, so that equal settings give equal text.
+ * It names no bootstrap token: kubeadm then makes one of its own, which the init script deletes.
+ */
+export function initConfiguration(cluster: ClusterSettings): string {
+	const host = controlPlaneOf(cluster.hosts);
+	const kubeadm = { apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}` };
+	const { conntrackMaxPerCore: maxPerCore, conntrackMin: min } = cluster.kubeProxy;
+	const conntrack = { ...(maxPerCore === undefined ? {} : { maxPerCore }), ...(min === undefined ? {} : { min }) };
+	const limit = innerLimit(cluster.timeouts.initSeconds);
+	return documents(
+		{
+			...{ ...kubeadm, kind: "InitConfiguration" },
+			localAPIEndpoint: { advertiseAddress: host.address, bindPort: API_PORT },
+			nodeRegistration: nodeRegistration(cluster, host),
+			...(isV1beta4(cluster) ? { timeouts: { controlPlaneComponentHealthCheck: limit, kubeletHealthCheck: limit } } : {}),
+		},
+		{
+			...{ ...kubeadm, kind: "ClusterConfiguration" },
+			kubernetesVersion: `v${cluster.release.version}`,
+			imageRepository: cluster.imageRepository,
+			controlPlaneEndpoint: apiEndpoint(cluster),
+			networking: { dnsDomain: "cluster.local", podSubnet: cluster.podCidr, serviceSubnet: cluster.serviceCidr },
+			apiServer: { certSANs: certSans(host), ...(isV1beta4(cluster) ? {} : { timeoutForControlPlane: limit }) },
+			...components(cluster),
+			...(coreDnsNeedsPath(cluster) ? { dns: { imageRepository: `${cluster.imageRepository}/coredns` } } : {}),
+		},
+		{
+			...{ apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration" },
+			cgroupDriver: "systemd",
+			...(cluster.kubeadm.failCgroupV1 === undefined ? {} : { failCgroupV1: cluster.kubeadm.failCgroupV1 }),
+		},
+		{
+			...{ apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" },
+			mode: "iptables", // ipvs and nftables need newer kernels than 3.10
+			...(Object.keys(conntrack).length === 0 ? {} : { conntrack }),
+		},
+	);
+}
+
+export interface Discovery {
+	/** Join token. A secret: the text that holds it is one too. */
+	token: string;
+	/** `sha256:...` of the cluster's CA, always pinned. */
+	caHash: string;
+}
+/** Text for `kubeadm join --config` of one worker. */
+export function joinConfiguration(cluster: ClusterSettings, host: HostSpec, { token, caHash }: Discovery): string {
+	const limit = innerLimit(cluster.timeouts.joinSeconds);
+	return documents({
+		...{ apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}`, kind: "JoinConfiguration" },
+		discovery: {
+			bootstrapToken: { apiServerEndpoint: apiEndpoint(cluster), token, caCertHashes: [caHash] },
+			...(isV1beta4(cluster) ? {} : { timeout: limit }),
+		},
+		nodeRegistration: nodeRegistration(cluster, host),
+		...(isV1beta4(cluster) ? { timeouts: { discovery: limit, kubeletHealthCheck: limit, tlsBootstrap: limit } } : {}),
+	});
+}
+
+/** The image every Pod sandbox runs; containerd's `sandbox_image` must be the same, or a second one is pulled from elsewhere. */
+export function pauseImage({ imageRepository, release }: Pick<ClusterSettings, "imageRepository" | "release">): string {
+	return `${imageRepository}/pause:${release.pause}`;
+}
+
+/**
+ * Images that a host of this role runs before the cluster is Ready, sorted. CoreDNS starts where a Node is Ready first, as a rule the control plane.
+ * @param workloadImages what the workloads will run on workers; the control plane takes no ordinary Pods
+ */
+export function imagesFor(cluster: ClusterSettings, role: HostSpec["role"], workloadImages: string[] = []): string[] {
+	const { imageRepository: repository, release, flannel } = cluster;
+	const component = (name: string) => `${repository}/${name}:v${release.version}`;
+	const everywhere = [component("kube-proxy"), pauseImage(cluster), flannel.image, flannel.cniPluginImage];
+	// kubeadm puts CoreDNS below coredns/ only in registry.k8s.io (GetDNSImage in cmd/kubeadm/app/images/images.go), and up to 1.20 nowhere.
+	const corednsPath = repository === "registry.k8s.io" && release.minor >= 21 ? "coredns/coredns" : "coredns";
+	const controlPlane = [
+		...["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(component),
+		`${repository}/etcd:${release.etcd}`,
+		`${repository}/${corednsPath}:${release.coredns}`,
+	];
+	const images = [...everywhere, ...(role === "control-plane" ? controlPlane : workloadImages)];
+	return [...new Set(images)].filter((image) => image !== "").sort();
+}
+
+const isV1beta4 = ({ release }: Pick<ClusterSettings, "release">) => release.kubeadmApi === "v1beta4";
+
+/** 1.21 knows the path below coredns/ only for k8s.gcr.io, its own default (frozen since 2023-04); registry.k8s.io came with the patches of December 2022. */
+const coreDnsNeedsPath = ({ imageRepository, release }: ClusterSettings) => imageRepository === "registry.k8s.io" && release.minor === 21;
+
+/** kubeadm gives up a minute before the script that runs it is killed, so that its own diagnosis is shown. 300 s give 240 s, kubeadm's default. */
+const innerLimit = (seconds: number) => `${Math.max(seconds - 60, Math.ceil(seconds / 2))}s`;
+
+const certSans = ({ name, address, externalAddress }: HostSpec) => [name, address, "127.0.0.1", ...(externalAddress === undefined ? [] : [externalAddress])];
+
+function nodeRegistration(cluster: ClusterSettings, host: HostSpec) {
+	return { name: host.name, criSocket: criSocket(cluster), kubeletExtraArgs: args(cluster, { "node-ip": host.address }) };
+}
+
+/**
+ * leader-elect: with a single control plane there is nobody to elect against, and the first attempt, refused while the API server starts, costs 4 s.
+ * allocate-node-cidrs: off where the program gives each Node its range; podSubnet stays, kube-proxy takes its clusterCIDR from it.
+ */
+function components(cluster: ClusterSettings) {
+	const election = { "leader-elect": "false" };
+	const allocation: Record<string, string> = cluster.podCidrs === "program" ? { "allocate-node-cidrs": "false" } : {};
+	return {
+		controllerManager: { extraArgs: args(cluster, { ...allocation, ...election }) },
+		scheduler: { extraArgs: args(cluster, election) },
+	};
+}
+/** A map up to v1beta3, a list of name and value from v1beta4 on. */
+function args(cluster: ClusterSettings, values: Record<string, string>) {
+	return isV1beta4(cluster) ? Object.entries(values).map(([name, value]) => ({ name, value })) : values;
+}
+
+/** YAML 1.1 rules for quoting: kubeadm reads `no` and `on` as booleans. */
+const documents = (...parts: object[]) => parts.map((part) => stringify(part, { sortMapEntries: true, lineWidth: 0, version: "1.1" })).join("---\n");

@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2034 # some names here are for the scripts that come after this file
+# What every host script has in common: three verbs, messages, records, files that can be given back, services, one run at a time.
+# A host gets the settings (readonly NAME='value', STEP among them), this file, the files that line 2 of the script names, and the script, all through stdin.
+# For CentOS 7.7: bash 4.2 (no ${x@Q}, no wait -n, "${x[@]}" of an empty list fails under -u), coreutils 8.22, systemd 219.
+set -euo pipefail
+export LC_ALL=C # other languages break what is parsed (kubekey#2231)
+umask 022
+readonly ROOT="${KUBEADM_LAB_ROOT:-}" # a test's folder in front of every path; nobody else sets it
+export PATH="${ROOT:+${ROOT}/bin:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # sudo's path lacks half of it
+readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-lab/${STEP}"
+readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
+readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-600}" # longer than any step's own bound on a host that does its work at all
+DIED=no KILLED=no LAST_SEEN=''
+
+log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }
+die() {
+  DIED=yes
+  log "error: $*"
+  exit 1
+}
+differs() { # ITEM WANTED FOUND: one line of check's answer
+  printf '%s\t%s\t%s\n' "${1//[$'\t\n']/ }" "${2//[$'\t\n']/ }" "${3//[$'\t\n']/ }"
+}
+seen() { LAST_SEEN="$*"; }
+# Runs COMMAND until it succeeds, at most SECONDS long; what it printed last stays in LAST_SEEN.
+wait_for() { # SECONDS COMMAND...
+  local end=$((SECONDS + $1))
+  shift
+  until LAST_SEEN="$("$@" 2>&1)"; do
+    ((SECONDS < end)) || return 1
+    sleep 0.2
+  done
+}
+
+# Records: the state of the host before the first change. The first value wins, so that a second apply does not record its own work.
+encoded() { # PATH or KEY -> a file name, and back
+  local name="${1//%/%25}"
+  printf '%s' "${name//\//%2F}"
+}
+decoded() {
+  local name="${1//%2F//}"
+  printf '%s' "${name//%25/%}"
+}
+record() { # KEY VALUE
+  local file
+  file="${RECORDS}/values/$(encoded "$1")"
+  [[ ! -e "${file}" ]] || return 0
+  open_records
+  printf '%s' "$2" >"${RECORDS}/new"
+  mv -f -- "${RECORDS}/new" "${file}" # whole or not at all
+}
+recorded() { # KEY: prints its value; 1 where there is none
+  local file
+  file="${RECORDS}/values/$(encoded "$1")"
+  [[ -e "${file}" ]] || return 1
+  cat -- "${file}"
+}
+forget() { rm -f -- "${RECORDS}/values/$(encoded "$1")"; }
+recorded_names() { # values|files|absent|folders [PREFIX]: one a line
+  local file name
+  for file in "${RECORDS}/$1"/*; do
+    [[ -e "${file}" || -L "${file}" ]] || continue
+    name="$(decoded "${file##*/}")"
+    [[ "${name}" != "${2:-}"* ]] || printf '%s\n' "${name}"
+  done
+}
+open_records() { # again and again: another step's last undo may just have removed the empty parent
+  local attempt
+  for attempt in 1 2 3 4 5; do
+    ! (umask 077 && mkdir -p -- "${RECORDS}"/{values,files,absent,folders} 2>/dev/null) || return 0
+  done
+  die "can't make ${RECORDS} (try ${attempt}); look at df /var/lib and at mount for a read-only file system"
+}
+# Something to do after a file has changed. It stays due until it is done, also when this run dies in between.
+owe() { record "due $1" yes; }
+is_due() { recorded "due $1" >/dev/null; }
+paid() { forget "due $1"; }
+
+# Files. PATH is absolute and without ROOT.
+make_folder() { # PATH: with its parents; those that were missing are recorded
+  [[ ! -d "${ROOT}$1" ]] || return 0
+  make_folder "$(dirname -- "$1")"
+  open_records
+  : >"${RECORDS}/folders/$(encoded "$1")"
+  mkdir -- "${ROOT}$1"
+}
+has_original() { # PATH: was a file or link before, and is recorded
+  local file
+  file="${RECORDS}/files/$(encoded "$1")"
+  [[ -e "${file}" || -L "${file}" ]]
+}
+is_kept() { has_original "$1" || [[ -e "${RECORDS}/absent/$(encoded "$1")" ]]; } # PATH: recorded, also as absent
+keep_original() {                                                            # PATH: file, link or nothing
+  local name
+  ! is_kept "$1" || return 0
+  name="$(encoded "$1")"
+  open_records
+  if [[ -e "${ROOT}$1" || -L "${ROOT}$1" ]]; then
+    rm -f -- "${RECORDS}/new"
+    cp -a -- "${ROOT}$1" "${RECORDS}/new"
+    mv -fT -- "${RECORDS}/new" "${RECORDS}/files/${name}"
+  else
+    : >"${RECORDS}/absent/${name}"
+  fi
+}
+# Makes PATH hold what stdin gives. MODE - keeps mode and owner of the file there. ACT becomes due when the file changes.
+write_file() { # PATH MODE [ACT]
+  local target="${ROOT}$1" mode="$2" fresh="${ROOT}$1.kubeadm-lab-new"
+  make_folder "$(dirname -- "$1")"
+  rm -f -- "${fresh}"
+  if [[ "${mode}" == - && -f "${target}" && ! -L "${target}" ]]; then
+    cp -a -- "${target}" "${fresh}"
+    cat >"${fresh}"
+  else
+    (umask 077 && : >"${fresh}")
+    cat >"${fresh}"
+    chmod "${mode/-/0644}" "${fresh}"
+  fi
+  if [[ -f "${target}" && ! -L "${target}" && "$(stat -c %a -- "${target}")" == "$(stat -c %a -- "${fresh}")" ]] && cmp -s -- "${target}" "${fresh}"; then
+    rm -f -- "${fresh}"
+    return 0
+  fi
+  keep_original "$1"
+  [[ -z "${3:-}" ]] || owe "$3"
+  mv -fT -- "${fresh}" "${target}"
+  log "wrote $1"
+}
+compare_file() { # PATH: stdin is what it should hold
+  local wanted found=absent
+  wanted="sha256 $(sha256sum | cut -c 1-12)"
+  [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
+  [[ "${wanted}" == "${found}" ]] || differs "file $1" "${wanted}" "${found}"
+}
+restore_file() { # PATH: as it was before the first write_file; nothing without a record
+  local target="${ROOT}$1" name
+  name="$(encoded "$1")"
+  if has_original "$1"; then
+    rm -f -- "${target}.kubeadm-lab-new"
+    make_folder "$(dirname -- "$1")"
+    cp -a -- "${RECORDS}/files/${name}" "${target}.kubeadm-lab-new"
+    mv -fT -- "${target}.kubeadm-lab-new" "${target}"
+  elif [[ -e "${RECORDS}/absent/${name}" ]]; then
+    rm -f -- "${target}.kubeadm-lab-new" "${target}"
+  else
+    return 0
+  fi
+  rm -f -- "${RECORDS}/files/${name}" "${RECORDS}/absent/${name}"
+  log "restored $1"
+}
+# For a file that others edit too: stdin is the file of today without our lines. Where nobody else changed it, the original comes back with its times.
+restore_edited() { # PATH
+  local rest name
+  rest="$(cat)"
+  name="$(encoded "$1")"
+  rm -f -- "${ROOT}$1.kubeadm-lab-new"
+  if [[ -f "${RECORDS}/files/${name}" && "$(cat -- "${RECORDS}/files/${name}")" == "${rest}" ]] || [[ -e "${RECORDS}/absent/${name}" && -z "${rest}" ]]; then
+    restore_file "$1"
+    return 0
+  fi
+  if [[ -f "${ROOT}$1" && "$(cat -- "${ROOT}$1")" != "${rest}" ]]; then printf '%s\n' "${rest}" | write_file "$1" -; fi
+  rm -f -- "${RECORDS}/files/${name}" "${RECORDS}/absent/${name}"
+}
+readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
+without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line
+  [[ ! -f "${ROOT}$1" ]] || awk -v first="${BLOCK_BEGIN}" -v last="${BLOCK_END}" '
+    $0 == first { printf "%s", held; held = ""; inside = 1; next }
+    inside && $0 == last { held = ""; inside = 0; next }
+    inside { held = held $0 "\n"; next }
+    { print }
+    END { printf "%s", held }' "${ROOT}$1"
+}
+
+# Services: whether a unit was enabled and running, before the first change.
+unit_exists() { systemctl cat -- "$1" >/dev/null 2>&1; }
+unit_enabled() { systemctl is-enabled -- "$1" 2>/dev/null || true; } # enabled, disabled, masked, static, or nothing
+unit_active() { systemctl is-active -- "$1" 2>/dev/null || true; }
+keep_unit() { # UNIT
+  record "active $1" "$(unit_active "$1")"
+  record "enabled $1" "$(unit_enabled "$1")"
+}
+restore_unit() { # UNIT
+  local active enabled
+  if active="$(recorded "active $1")" && enabled="$(recorded "enabled $1")" && unit_exists "$1"; then
+    case "${enabled}" in
+    enabled) systemctl enable --quiet -- "$1" || die "can't enable $1 as it was before" ;;
+    disabled) systemctl disable --quiet -- "$1" || die "can't disable $1 as it was before" ;;
+    esac
+    case "${active}" in
+    active | activating | reloading) timeout 120 systemctl start -- "$1" || die "can't start $1 as it was before; see journalctl -u $1" ;;
+    *) timeout 120 systemctl stop -- "$1" || die "can't stop $1; see systemctl status $1" ;;
+    esac
+  fi
+  forget "active $1"
+  forget "enabled $1"
+}
+
+# The last act of every undo: nothing of this step stays on the host.
+finish_undo() {
+  local folder
+  while read -r folder; do
+    [[ -z "${folder}" ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true # in use by somebody else by now: stays
+  done < <(recorded_names folders | sort -r)
+  rm -rf -- "${RECORDS:?}"
+  rmdir -- "${STATE}" 2>/dev/null || true # the other steps' records
+  rm -f -- "${ROOT}/run/lock/kubeadm-lab-${STEP}.lock"
+}
+# One run of a step at a time. Children inherit the lock: what a killed run left running is waited for.
+take_lock() { # NAME
+  local lock="${ROOT}/run/lock/kubeadm-lab-$1.lock"
+  mkdir -p -- "${lock%/*}"
+  while :; do
+    exec 9>"${lock}"
+    flock -w "${LOCK_SECONDS}" 9 || die "another run of $1 has held ${lock} for ${LOCK_SECONDS} s. See who: fuser -v ${lock}"
+    [[ ! "${lock}" -ef "/proc/$$/fd/9" ]] || return 0 # else the last holder removed it: take the new one
+  done
+}
+on_exit() { # STATUS COMMAND
+  trap '' HUP INT TERM
+  [[ "${KILLED}" == yes || "$1" == [023] || "${DIED}" == yes ]] || log "error: exit status $1 at: $2"
+  ! declare -F at_exit >/dev/null || at_exit "$1"
+}
+main() { # VERB
+  local answer
+  case "${1:-}" in
+  apply | check | undo) ;;
+  *)
+    printf 'usage: bash -s -- apply|check|undo\n' >&2
+    exit 2
+    ;;
+  esac
+  trap 'on_exit "$?" "${BASH_COMMAND}"' EXIT
+  trap 'KILLED=yes; exit 143' HUP INT TERM
+  [[ -n "${ROOT}" || "${EUID}" == 0 ]] || die "runs as $(id -un), expected root. Connect as root, or let this user run sudo without a password"
+  [[ "$1" == check ]] || declare -F looks_only >/dev/null || take_lock "${STEP}"
+  [[ "$1" == check ]] || "$1"
+  [[ "$1" != undo ]] || return 0
+  answer="$(set -e && check)" # a substitution drops -e by itself
+  [[ -n "${answer}" ]] || return 0
+  if [[ "$1" == check ]]; then
+    printf '%s\n' "${answer}"
+    exit 3
+  fi
+  printf '%s\n' "${answer}" >&2
+  die 'not in place after apply: the lines above say what (item, wanted, found)'
+}

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Kernel modules and sysctls, now and after a reboot. MODULES: names. SYSCTLS: key=value; keys that this kernel does not have are left out.
+readonly MODULES_FILE=/etc/modules-load.d/kubeadm-lab.conf SYSCTLS_FILE=/etc/sysctl.d/99-kubeadm-lab.conf
+
+# Loaded, or built in: a built-in module without parameters has no folder in /sys/module, and modprobe only knows it where modules.builtin does.
+module_is_there() { # NAME
+  local builtin
+  builtin="${ROOT}/lib/modules/$(uname -r)/modules.builtin"
+  [[ ! -d "${ROOT}/sys/module/${1//-/_}" ]] || return 0
+  case "$1" in
+  br_netfilter) [[ -e "${ROOT}/proc/sys/net/bridge/bridge-nf-call-iptables" ]] ;;
+  overlay) grep -qw overlay -- "${ROOT}/proc/filesystems" ;;
+  *) [[ -r "${builtin}" ]] && grep -Eq "/${1//[-_]/[-_]}\.ko" -- "${builtin}" ;;
+  esac
+}
+module_names() { printf '%s\n' "${MODULES[@]+"${MODULES[@]}"}"; }
+modules_check() {
+  local name
+  module_names | compare_file "${MODULES_FILE}"
+  for name in "${MODULES[@]+"${MODULES[@]}"}"; do module_is_there "${name}" || differs "module ${name}" 'loaded' 'not loaded'; done
+}
+modules_apply() {
+  local name
+  module_names | write_file "${MODULES_FILE}" 0644
+  for name in "${MODULES[@]+"${MODULES[@]}"}"; do
+    ! module_is_there "${name}" || continue
+    record "module ${name}" loaded
+    timeout 60 modprobe -- "${name}" || module_is_there "${name}" || die "modprobe ${name} failed: this kernel ($(uname -r)) does not have it"
+    log "module loaded: ${name}"
+  done
+}
+modules_undo() {
+  local name
+  restore_file "${MODULES_FILE}"
+  while read -r name; do
+    [[ -n "${name}" ]] || continue
+    timeout 60 modprobe -r -- "${name#module }" 2>/dev/null || log "module stays loaded: ${name#module } (in use, or built in)"
+    forget "${name}"
+  done < <(recorded_names values 'module ')
+}
+
+# In keys, as sysctl has it: a dot separates, a slash is a dot within a name (net.ipv4.conf.eth0/100.rp_filter), a star is any name.
+key_path() { printf '%s/proc/sys/%s' "${ROOT}" "$(tr './' '/.' <<<"$1")"; }
+present_sysctls() { # key value
+  local pair path
+  for pair in "${SYSCTLS[@]+"${SYSCTLS[@]}"}"; do
+    for path in $(key_path "${pair%%=*}"); do
+      [[ ! -e "${path}" ]] || printf '%s %s\n' "$(tr './' '/.' <<<"${path#"${ROOT}/proc/sys/"}")" "$(words "${pair#*=}")"
+    done
+  done
+}
+words() { # TEXT: its words with one space between them; the kernel prints tabs
+  local list
+  read -r -a list <<<"$1" || true
+  printf '%s' "${list[*]-}"
+}
+sysctl_now() { words "$(cat -- "$(key_path "$1")")"; } # KEY
+set_sysctl() {                                         # KEY VALUE
+  printf '%s\n' "$2" >"$(key_path "$1")" || die "sysctl $1: can't set $2 (found $(sysctl_now "$1")). Is the value valid for this kernel, and /proc/sys writable?"
+}
+sysctl_lines() { present_sysctls | sed 's/ / = /'; }
+sysctls_check() {
+  local key value found
+  sysctl_lines | compare_file "${SYSCTLS_FILE}"
+  while read -r key value; do
+    [[ -n "${key}" ]] || continue
+    found="$(sysctl_now "${key}")"
+    [[ "${found}" == "${value}" ]] || differs "sysctl ${key}" "${value}" "${found}"
+  done < <(present_sysctls)
+}
+sysctls_apply() {
+  local pair key value found wanted=' '
+  for pair in "${SYSCTLS[@]+"${SYSCTLS[@]}"}"; do
+    compgen -G "$(key_path "${pair%%=*}")" >/dev/null || log "sysctl left out: ${pair%%=*} (not in this kernel)"
+  done
+  sysctl_lines | write_file "${SYSCTLS_FILE}" 0644
+  while read -r key value; do
+    [[ -n "${key}" ]] || continue
+    wanted+="${key} "
+    found="$(sysctl_now "${key}")"
+    [[ "${found}" != "${value}" ]] || continue
+    record "sysctl ${key}" "${found}"
+    set_sysctl "${key}" "${value}"
+    log "sysctl ${key}: ${found} is now ${value}"
+  done < <(present_sysctls)
+  restore_sysctls "${wanted}" # a key that is no longer in the settings
+}
+restore_sysctls() { # KEEP: keys with spaces around them
+  local name key
+  while read -r name; do
+    key="${name#sysctl }"
+    [[ -n "${name}" && "$1" != *" ${key} "* ]] || continue
+    [[ ! -e "$(key_path "${key}")" ]] || set_sysctl "${key}" "$(recorded "${name}")"
+    forget "${name}"
+  done < <(recorded_names values 'sysctl ')
+}
+sysctls_undo() {
+  restore_file "${SYSCTLS_FILE}"
+  restore_sysctls ''
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# What init and join have in common around kubeadm. A failed run gives the host back at once: a create that failed leaves nothing in the state that would undo it later.
+readonly CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600: a join's configuration holds a token
+STARTED=no
+
+checksum() { sha256sum <<<"$1" | cut -c 1-64; }
+is_done() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && "$(cluster_value step)" == "${STEP}" && -n "$(cluster_value finished)" ]]; }
+start_afresh() { # ROLE CONFIG
+  if cluster_is_claimed && [[ "$(cluster_value id)" != "${CLUSTER_ID}" ]]; then
+    die "this host is in cluster $(cluster_value id), expected ${CLUSTER_ID} or none. Nothing was changed. Run pulumi destroy for that cluster first"
+  elif cluster_is_claimed && [[ "$(cluster_value step)" != "${STEP}" && -n "$(cluster_value finished)" ]]; then
+    die "this host is in ${CLUSTER_ID} by $(cluster_value step), expected ${STEP} or nothing. Nothing was changed. Run pulumi destroy before you change its role"
+  elif cluster_is_claimed; then
+    release_cluster
+  fi
+  claim_cluster "${CLUSTER_ID}" "${NODE_NAME}" "$(cri_socket "$2")" "$1"
+  STARTED=yes
+}
+cri_socket() { # CONFIG
+  local pattern='criSocket:[[:space:]]*"?([^"[:space:]]+)'
+  [[ ! "$1" =~ ${pattern} ]] || printf '%s' "${BASH_REMATCH[1]}"
+}
+# What it prints goes to stderr, tokens taken out; its last complaints stay in LAST_SEEN.
+run_kubeadm() { # SECONDS CONFIG VERB FLAGS...
+  local seconds="$1" config="$2" ignored status=0
+  shift 2
+  ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
+  rm -f -- "${CONFIG_FILE}"
+  (umask 077 && printf '%s\n' "${config}" >"${CONFIG_FILE}") || return 1
+  timeout -k 10 "${seconds}" kubeadm "$@" --config "${CONFIG_FILE}" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 |
+    sed -u 's/[a-z0-9]\{6\}\.[a-z0-9]\{16\}/<token>/g' | tee -- "${CLUSTER}/kubeadm.log" >&2 || status=1
+  rm -f -- "${CONFIG_FILE}"
+  ((status == 0)) || seen "$({ grep -Ei 'error|fail|timed out|already exists' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
+  return "${status}"
+}
+version_line() { printf '%s %s\n' "${NODE_NAME}" "$(kubelet --version | awk '{ print $2 }')"; } # k8s-master v1.29.15
+at_exit() { # STATUS
+  rm -f -- "${CONFIG_FILE}"
+  rm -rf -- "${KUBECTL_CACHE:?}"
+  [[ "$1" != 0 && "${STARTED}" == yes && "${KILLED}" == no ]] || return 0
+  STARTED=no
+  cluster_is_claimed && [[ -z "$(cluster_value finished)" ]] || return 0
+  log 'the end of journalctl -u kubelet, and what runs, before this host is reset:'
+  journalctl -u kubelet.service -n 10 --no-pager -o cat >&2 2>/dev/null || true
+  timeout 20 crictl ps -a >&2 2>/dev/null || true
+  release_cluster
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Links, network namespaces and packet filter rules that a cluster leaves behind: listed before, so that afterwards only what is new goes, by its name.
+# Other people's rules are never flushed, and no dump of all rules is ever read back: with a new kernel and old iptables that mangles DNAT rules (k/k#114537).
+
+filter_tools() { # without -save; both back ends where the host has both
+  local tool
+  for tool in iptables-nft iptables-legacy; do
+    command -v "${tool}-save" >/dev/null || continue
+    printf '%s\nip6%s\n' "${tool}" "${tool#ip}"
+  done
+}
+tools() {
+  local list
+  list="$(filter_tools)"
+  [[ -n "${list}" ]] || list=$'iptables\nip6tables'
+  printf '%s\n' "${list}"
+}
+dump() { timeout 30 "$1-save" 2>/dev/null || true; } # -save only reads tables that exist; -S would create them
+network_now() {                                    # one thing a line
+  local path tool
+  for path in "${ROOT}"/sys/class/net/*; do printf 'link %s\n' "${path##*/}"; done
+  for path in "${ROOT}"/run/netns/*; do [[ ! -e "${path}" ]] || printf 'netns %s\n' "${path##*/}"; done
+  while read -r tool; do
+    dump "${tool}" | awk -v tool="${tool}" '/^\*/ { table = substr($1, 2) } /^:(KUBE|FLANNEL|CNI)-/ { print "chain", tool, table, substr($1, 2) }'
+  done < <(tools)
+  ! command -v nft >/dev/null || timeout 30 nft list tables 2>/dev/null || true # lines: table FAMILY NAME
+}
+
+# Commands for TOOL-restore --noflush: the jumps into our chains out of other chains, then our chains.
+removal() { # TOOL BEFORE: a file with network_now's lines
+  dump "$1" | awk -v tool="$1" -v before="$2" '
+    function ours(i) {
+      for (i = 3; i < NF; i++) if (($i == "-j" || $i == "-g") && ($(i + 1) in mine)) return 1
+      return $0 ~ /--comment "flanneld /
+    }
+    BEGIN { while ((getline line < before) > 0) known[line] = 1 }
+    /^\*/ { table = substr($1, 2); jumps = flushes = deletes = ""; split("", mine) }
+    /^:(KUBE|FLANNEL|CNI)-/ {
+      name = substr($1, 2)
+      if (!(("chain " tool " " table " " name) in known)) { mine[name] = 1; flushes = flushes "-F " name "\n"; deletes = deletes "-X " name "\n" }
+    }
+    /^-A/ { if (!($2 in mine) && ours()) { rule = $0; sub(/^-A/, "-D", rule); jumps = jumps rule "\n" } }
+    /^COMMIT/ { if (jumps flushes != "") printf "*%s\n%s%s%sCOMMIT\n", table, jumps, flushes, deletes }'
+}
+remove_rules() { # BEFORE
+  local tool attempt commands
+  while read -r tool; do
+    command -v "${tool}-restore" >/dev/null || continue
+    for attempt in 1 2 3; do # another program may hold the lock, or change a rule in between
+      commands="$(removal "${tool}" "$1")"
+      [[ -n "${commands}" ]] || break
+      timeout 30 "${tool}-restore" --noflush <<<"${commands}" 2>/dev/null || sleep "${attempt}"
+    done
+    [[ -z "$(removal "${tool}" "$1")" ]] || die "${tool}: rules of the cluster are still there; see ${tool}-save | grep -E 'KUBE-|FLANNEL-|CNI-'"
+  done < <(tools)
+}
+# iptables on nf_tables makes a table when it first needs it, and leaves it empty.
+remove_empty_tables() { # BEFORE
+  local word family name
+  command -v nft >/dev/null || return 0
+  while read -r word family name; do
+    [[ "${word}" == table && "${name}" =~ ^(filter|nat|mangle|raw)$ ]] || continue
+    ! grep -Fxq -- "table ${family} ${name}" "$1" || continue
+    timeout 30 nft list table "${family}" "${name}" | grep -Evq '^[[:space:]]*(#.*|table .*|chain .*|type .*|\})?$' || timeout 30 nft delete table "${family}" "${name}" || true
+  done < <(timeout 30 nft list tables 2>/dev/null)
+}
+remove_links() { # BEFORE
+  local path name master
+  for path in "${ROOT}"/run/netns/cni-*; do
+    name="${path##*/}"
+    [[ ! -e "${path}" ]] || grep -Fxq -- "netns ${name}" "$1" || timeout 30 ip netns delete "${name}" || true
+  done
+  for path in "${ROOT}"/sys/class/net/*; do
+    name="${path##*/}"
+    ! grep -Fxq -- "link ${name}" "$1" || continue
+    master="$(readlink -f -- "${path}/master" || true)"
+    case "${name} ${master##*/}" in
+    cni0\ * | flannel.* | flannel-v6.* | kube-ipvs0\ * | veth*\ cni0) timeout 30 ip link delete "${name}" 2>/dev/null || [[ ! -e "${path}" ]] || die "can't delete the link ${name}; see ip -d link show ${name}" ;;
+    esac
+  done
+}

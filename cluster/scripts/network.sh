@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# firewalld off (FIREWALLD=disable): each reload of it wipes the rules of kube-proxy and flannel. NetworkManager leaves the Pod network's links alone.
+readonly NM_CONFIG=/etc/NetworkManager/conf.d/kubeadm-lab.conf
+
+firewalld_check() {
+  local found
+  [[ "${FIREWALLD}" == disable ]] || return 0
+  found="$(unit_active firewalld.service)"
+  [[ "${found}" != active ]] || differs 'firewalld running' 'inactive' "${found}"
+  found="$(unit_enabled firewalld.service)"
+  [[ "${found}" != enabled ]] || differs 'firewalld at boot' 'disabled' "${found}"
+}
+firewalld_apply() {
+  if [[ "${FIREWALLD}" != disable ]]; then
+    restore_unit firewalld.service
+    return 0
+  fi
+  [[ "$(unit_active firewalld.service)" == active || "$(unit_enabled firewalld.service)" == enabled ]] || return 0
+  keep_unit firewalld.service
+  timeout 120 systemctl stop firewalld.service || die 'firewalld did not stop in 120 s; see journalctl -u firewalld'
+  systemctl disable --quiet firewalld.service || die "can't disable firewalld; see systemctl status firewalld"
+  log 'firewalld: stopped and disabled'
+}
+
+nm_runs() { [[ "$(unit_active NetworkManager.service)" == active ]]; }
+nm_config() {
+  printf '[keyfile]\nunmanaged-devices+=interface-name:cni0;interface-name:flannel.*;interface-name:kube-ipvs0;interface-name:veth*\n'
+}
+nm_reload() {
+  is_due 'reload NetworkManager' || return 0
+  if nm_runs; then timeout 30 nmcli general reload >/dev/null 2>&1 || timeout 30 systemctl reload NetworkManager.service || die 'NetworkManager did not reload; see journalctl -u NetworkManager'; fi
+  paid 'reload NetworkManager'
+}
+nm_check() {
+  ! nm_runs || nm_config | compare_file "${NM_CONFIG}"
+  ! is_due 'reload NetworkManager' || differs 'NetworkManager reload' 'done' 'due'
+}
+nm_apply() {
+  ! nm_runs || nm_config | write_file "${NM_CONFIG}" 0644 'reload NetworkManager'
+  nm_reload
+}
+nm_undo() {
+  ! is_kept "${NM_CONFIG}" || owe 'reload NetworkManager'
+  restore_file "${NM_CONFIG}"
+  nm_reload
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# uses: folders.sh rpm.sh
+# Signed, pinned packages in one yum transaction, from repositories of ours alone; then a lock on the pinned versions.
+# REPOSITORIES: array, each its id, newline, its .repo text. PACKAGES: array of name-version. EXTRA_PACKAGES: array of names. REMOVE_ON_UNDO: yes or no.
+# With everything installed yum is not called. undo takes away repositories, locks, keys, and with REMOVE_ON_UNDO=yes the packages that were not there before.
+readonly REPOSITORY_FOLDER=/etc/yum.repos.d
+
+repository_path() { printf '%s/kubeadm-lab-%s.repo' "${REPOSITORY_FOLDER}" "${1%%$'\n'*}"; } # ENTRY
+repository_text() { printf '%s\n' "$(printf '%s' "${1#*$'\n'}")"; }                          # ENTRY
+sections() {                                                                               # yum's own ids of our repositories
+  local entry
+  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do sed -n 's/^\[\(.*\)\]$/\1/p' <<<"${entry}"; done
+}
+# yum 3, or dnf under its name: they keep locks in different files and forms.
+is_dnf() { [[ "$(readlink -f -- "$(command -v yum)")" == *dnf* ]]; }
+lock_list() { # prints the file's path; nothing without the plugin
+  local config=/etc/yum/pluginconf.d/versionlock.conf
+  ! is_dnf || config=/etc/dnf/plugins/versionlock.conf
+  [[ ! -f "${ROOT}${config}" ]] || sed -n 's/^locklist[[:space:]]*=[[:space:]]*//p' -- "${ROOT}${config}"
+}
+locked_list() { # PATH: the file with our block
+  local format='%|EPOCH?{%{EPOCH}}:{0}|:%{NAME}-%{VERSION}-%{RELEASE}.*\n'
+  ! is_dnf || format='%{NAME}-%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}.*\n'
+  without_block "$1"
+  ((${#PACKAGES[@]} > 0)) || return 0
+  printf '%s\n' "${BLOCK_BEGIN}"
+  rpm -q --qf "${format}" "${PACKAGES[@]}"
+  printf '%s\n' "${BLOCK_END}"
+}
+missing() { missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}" "${EXTRA_PACKAGES[@]+"${EXTRA_PACKAGES[@]}"}"; }
+
+check() {
+  local entry name list
+  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do repository_text "${entry}" | compare_file "$(repository_path "${entry}")"; done
+  list="$(missing)"
+  while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' 'not installed'; done <<<"${list}"
+  [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
+  [[ -z "${list}" ]] || return 0 # no release to compare a lock with
+  list="$(lock_list)"
+  if [[ -n "${list}" ]]; then
+    locked_list "${list}" | compare_file "${list}"
+  elif ((${#PACKAGES[@]} > 0)); then
+    differs 'version lock' 'yum-plugin-versionlock' 'not installed'
+  fi
+}
+apply() {
+  local list
+  end_transaction
+  write_repositories
+  list="$(missing)"
+  [[ -z "${list}" ]] || install_packages "${list}"
+  list="$(lock_list)"
+  [[ -n "${list}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
+  [[ -z "${list}" ]] || locked_list "${list}" | write_file "${list}" -
+}
+write_repositories() {
+  local entry path wanted='' act
+  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do
+    path="$(repository_path "${entry}")" act=''
+    wanted+="${path}"$'\n'
+    [[ ! -e "${ROOT}${path}" ]] || act='clean metadata' # yum 3 would take those of the old address
+    repository_text "${entry}" | write_file "${path}" 0644 "${act}"
+  done
+  while read -r path; do
+    [[ "${path}" != "${REPOSITORY_FOLDER}"/* ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"
+  done < <(recorded_names files && recorded_names absent)
+}
+install_packages() { # NAMES, one a line
+  local names list
+  mapfile -t names <<<"$1"
+  list="$(lock_list)"
+  [[ -z "${list}" ]] || without_block "${list}" | write_file "${list}" - # a new version must not meet the lock on the old one
+  log "installing ${#names[@]} packages: ${names[*]}"
+  begin_transaction
+  if is_due 'clean metadata'; then
+    yum_ours clean metadata >/dev/null
+    paid 'clean metadata'
+  fi
+  yum_ours install "${names[@]}" || failed_to_install "yum failed; what it said is above"
+  downgrade_newer
+  end_transaction
+  list="$(missing)"
+  [[ -z "${list}" ]] || failed_to_install "not in these repositories: ${list//$'\n'/, }"
+}
+# yum 3 installs nothing, and says so with success, when a newer version is there; dnf needs no second transaction.
+downgrade_newer() {
+  local name names=()
+  while read -r name; do
+    [[ -z "${name}" ]] || ! rpm -q "${name%-*}" >/dev/null || names+=("${name}")
+  done < <(missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}")
+  ((${#names[@]} == 0)) || yum_ours downgrade "${names[@]}" || failed_to_install "can't downgrade ${names[*]}"
+}
+yum_ours() { # COMMAND ARGUMENTS...
+  local section options=(-y -q '--disablerepo=*' --setopt=retries=3)
+  while read -r section; do
+    [[ -z "${section}" ]] || options+=("--enablerepo=${section}" "--disableexcludes=${section}")
+  done < <(sections)
+  timeout 1800 yum "${options[@]}" "$@" >&2
+}
+failed_to_install() { # WHAT
+  end_transaction
+  die "packages: $1. Repositories: $(sections | paste -s -d ' '). See what they have: yum --disablerepo='*' --enablerepo='kubeadm-lab-*' --showduplicates list kubelet"
+}
+undo() {
+  local list path
+  end_transaction
+  list="$(lock_list)"
+  [[ -z "${list}" ]] || without_block "${list}" | restore_edited "${list}"
+  if [[ "${REMOVE_ON_UNDO}" == yes ]]; then
+    remove_packages
+    clear_package_folders
+  fi
+  remove_keys
+  while read -r path; do [[ "${path}" != "${REPOSITORY_FOLDER}"/* ]] || restore_file "${path}"; done < <(recorded_names files && recorded_names absent)
+  remove_caches
+  finish_undo
+}
+remove_caches() {
+  local section
+  while read -r section; do
+    [[ "${section}" == kubeadm-lab-* ]] || continue # never a cache of somebody else's repository
+    rm -rf -- "${ROOT}"/var/cache/yum/*/*/"${section:?}" "${ROOT}"/var/lib/yum/repos/*/*/"${section:?}" "${ROOT}/var/cache/dnf/${section:?}"-* "${ROOT}/var/cache/dnf/${section:?}.solv"*
+  done < <(sections)
+}
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

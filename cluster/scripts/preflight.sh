@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# uses: cluster-signs.sh clock.sh
+# Looks at a host and changes nothing. apply reports every problem at once, then fails; without one it prints facts (key=value).
+# HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
+# MAXIMUM_CLOCK_SKEW_SECONDS. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), POD_NETWORK, SERVICE_NETWORK (CIDRs).
+# A host that is in this cluster already passes.
+looks_only() { :; } # takes no lock, records nothing
+PROBLEMS=()         # each: item, tab, found, tab, expected, tab, what to do
+CLOCK='not compared: no time source'
+
+problem() { PROBLEMS+=("$1"$'\t'"$2"$'\t'"$3"$'\t'"$4"); } # ITEM FOUND EXPECTED ADVICE
+is_ours() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" ]]; }
+meminfo() { awk -v name="$1:" '$1 == name { print int($2 / 1024) }' "${ROOT}/proc/meminfo"; } # MB
+kernel() { uname -r; }
+
+look_at_tools() {
+  local tool missing=''
+  for tool in awk curl flock ip modprobe rpm ss systemctl timeout yum; do command -v "${tool}" >/dev/null || missing+=" ${tool}"; done
+  [[ -z "${missing}" ]] || problem 'commands' "no${missing}" 'CentOS 7 with systemd' 'install them, or choose a host with CentOS 7'
+  [[ -d "${ROOT}/run/systemd/system" ]] || problem 'systemd' 'not running' 'systemd as PID 1' 'choose a host that systemd has booted'
+}
+look_at_cluster() {
+  local id signs node
+  id="$(cluster_value id)" node="$(cluster_value node)"
+  if [[ -n "${id}" && "${id}" != "${CLUSTER_ID}" ]]; then
+    problem 'cluster' "${id}" "${CLUSTER_ID} or none" 'run pulumi destroy for that cluster first'
+  elif [[ -n "${id}" && "${node}" != "${HOST_NAME}" ]]; then
+    problem 'host name' "Node ${node} of ${id}" "${HOST_NAME}" 'a Node cannot be renamed: give the host its old name in hosts, or destroy first'
+  elif [[ -z "${id}" ]]; then
+    signs="$(cluster_signs "${ROLE}")"
+    [[ -z "${signs}" ]] || problem 'cluster' "one that is not ours, as $(hostname_now): ${signs//$'\n'/, }" 'none' 'choose another host; or, if that cluster may go, run kubeadm reset there and remove these files'
+  fi
+}
+hostname_now() { cat -- "${ROOT}/proc/sys/kernel/hostname"; }
+look_at_address() {
+  local found
+  found="$(ip -o -4 address show | awk '{ sub("/.*", "", $4); print $4 }' | grep -v '^127\.' | paste -s -d ' ')" || true
+  [[ " ${found} " == *" ${ADDRESS} "* ]] || problem 'address' "${found:-none}" "${ADDRESS}" 'correct address in hosts, or give it to one of the network cards'
+}
+look_at_size() {
+  local cpus memory
+  [[ "${ROLE}" == control-plane ]] || return 0
+  cpus="$(nproc)" memory="$(meminfo MemTotal)"
+  ((cpus >= MINIMUM_CPUS)) || problem 'CPUs' "${cpus}" "at least ${MINIMUM_CPUS}" 'give the control plane more'
+  ((memory >= MINIMUM_MEMORY_MB)) || problem 'memory' "${memory} MB" "at least ${MINIMUM_MEMORY_MB} MB" 'give the control plane more'
+}
+look_at_swap() {
+  local used available
+  used=$(($(meminfo SwapTotal) - $(meminfo SwapFree))) available="$(meminfo MemAvailable)"
+  ((used == 0 || used < available)) || problem 'swap' "${used} MB in use, ${available} MB of memory available" 'room to turn swap off' 'stop what uses the memory, or give the host more'
+}
+# kubeadm's own check (system-validators): 3.10 passes up to 1.31; from 1.32 on it asks for 4.19. From 1.20 on the pids cgroup is needed.
+look_at_kernel() {
+  local major minor needed=310 pids
+  IFS=.- read -r major minor _ <<<"$(kernel)"
+  minor="${minor%%[!0-9]*}"
+  ((RELEASE_MINOR < 32)) || needed=419
+  if ((major * 100 + minor < needed)) && [[ "${KERNEL_OVERRIDE}" != yes ]]; then
+    problem 'kernel' "$(kernel)" "at least $((needed / 100)).$((needed % 100)) for Kubernetes 1.${RELEASE_MINOR}" 'choose an older kubernetesVersion, or set allowUnsupportedKernel'
+  fi
+  if [[ -e "${ROOT}/sys/fs/cgroup/cgroup.controllers" ]]; then
+    pids="$(grep -cw pids -- "${ROOT}/sys/fs/cgroup/cgroup.controllers")" || true
+  else
+    pids="$(awk '$1 == "pids" && $4 == 1' "${ROOT}/proc/cgroups" | wc -l)"
+  fi
+  ((RELEASE_MINOR < 20 || pids > 0)) || problem 'cgroups' 'no pids controller' 'pids' 'use the kernel of CentOS 7.7 or newer (3.10.0-1062)'
+}
+# An xfs made without d_type (old templates) can't hold overlayfs: containers fail with "snapshotter not loaded".
+look_at_disk() {
+  local mount_point
+  [[ "$(stat -f -c %T -- "${ROOT}/var/lib")" == xfs ]] && command -v xfs_info >/dev/null || return 0
+  mount_point="$(df --output=target -- "${ROOT}/var/lib" | tail -n 1)"
+  ! xfs_info "${mount_point}" | grep -q 'ftype=0' || problem 'file system' "xfs with ftype=0 at ${mount_point}" 'ftype=1' 'make it anew with mkfs.xfs -n ftype=1; it cannot be changed in place'
+}
+look_at_ports() {
+  local port ports=(10250) users
+  ! is_ours || return 0
+  [[ "${ROLE}" != control-plane ]] || ports=(6443 2379 2380 10250 10257 10259)
+  for port in "${ports[@]}"; do
+    users="$(ss -ltnp 2>/dev/null | awk -v end=":${port}" 'substr($4, length($4) - length(end) + 1) == end { print ($NF ~ /^users:/ ? $NF : "a process") }' | sed 's/^users:((//; s/,.*//' | sort -u | paste -s -d ' ')"
+    [[ -z "${users}" ]] || problem "port ${port}" "in use by ${users}" 'free' "stop what listens there: ss -ltnp | grep :${port}"
+  done
+}
+number() { # ADDRESS as a number
+  local a b c d
+  IFS=. read -r a b c d <<<"$1"
+  printf '%s' $((((a * 256 + b) * 256 + c) * 256 + d))
+}
+overlap() { # CIDR CIDR
+  local bits="${1#*/}"
+  ((bits <= ${2#*/})) || bits="${2#*/}"
+  (($(number "${1%/*}") >> (32 - bits) == $(number "${2%/*}") >> (32 - bits)))
+}
+# A card whose mask takes in the Pod or Service network swallows its traffic: 10.0.0.0/8 does both.
+look_at_networks() {
+  local link network range
+  for range in "${POD_NETWORK:-}" "${SERVICE_NETWORK:-}"; do
+    [[ -n "${range}" ]] || continue
+    while read -r link network; do
+      case "${link}" in cni0 | flannel.* | kube-ipvs0 | lo) continue ;; esac
+      ! overlap "${network}" "${range}" || problem 'network' "${link} has ${network}, which overlaps ${range}" 'Pod and Service networks apart from the cards' 'choose other podCidr and serviceCidr, or a narrower mask'
+    done < <(ip -o -4 address show | awk '{ print $2, $4 }')
+  done
+}
+# chronyd knows the offset to a millisecond once it is synchronised; else the time source's Date, to a second.
+look_at_clock() {
+  local offset='' from='' answer
+  if answer="$(timeout 10 chronyc -n tracking 2>/dev/null)" && grep -q '^Leap status *: Normal' <<<"${answer}"; then
+    offset="$(sed -n 's/^System time *: \([0-9]*\)\..*/\1/p' <<<"${answer}")" from='chronyd'
+  elif [[ -n "${TIME_SOURCE:-}" ]]; then
+    offset="$(clock_offset "${TIME_SOURCE}")" || offset=''
+    from="${TIME_SOURCE}"
+    [[ -n "${offset}" ]] || CLOCK="not compared: no answer from ${TIME_SOURCE}"
+  fi
+  [[ -n "${offset}" ]] || return 0
+  CLOCK="within ${MAXIMUM_CLOCK_SKEW_SECONDS} s of ${from}"
+  ((${offset#-} <= MAXIMUM_CLOCK_SKEW_SECONDS)) ||
+    problem 'clock' "${offset} s off (by ${from})" "at most ${MAXIMUM_CLOCK_SKEW_SECONDS} s" 'set it: chronyc makestep, or date -s; then see that chronyd runs and reaches its servers'
+}
+look() {
+  look_at_tools
+  look_at_cluster
+  look_at_address
+  look_at_size
+  look_at_swap
+  look_at_kernel
+  look_at_disk
+  look_at_ports
+  look_at_networks
+  look_at_clock
+}
+
+check() {
+  local entry item found expected
+  ((${#PROBLEMS[@]} > 0)) || look
+  for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
+    IFS=$'\t' read -r item found expected _ <<<"${entry}"
+    differs "${item}" "${expected}" "${found}"
+  done
+}
+apply() {
+  local entry item found expected advice
+  look
+  for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
+    IFS=$'\t' read -r item found expected advice <<<"${entry}"
+    printf '%s: %s: found %s; expected %s. To go on: %s.\n' "${HOST_NAME}" "${item}" "${found}" "${expected}" "${advice}" >&2
+  done
+  ((${#PROBLEMS[@]} == 0)) || die "${#PROBLEMS[@]} problems; nothing was changed on this host"
+  print_facts
+}
+print_facts() { # such as do not change from run to run
+  printf 'os=%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' -- "${ROOT}/etc/os-release")"
+  printf 'kernel=%s\ncpus=%s\nmemoryMb=%s\n' "$(kernel)" "$(nproc)" "$(meminfo MemTotal)"
+  printf 'interface=%s\n' "$(ip -o -4 address show | awk -v address="${ADDRESS}" '{ sub("/.*", "", $4); if ($4 == address) print $2 }' | head -n 1)"
+  printf 'machineId=%s\n' "$(cat -- "${ROOT}/etc/machine-id" 2>/dev/null || true)"
+  printf 'clock=%s\n' "${CLOCK}"
+}
+undo() { :; }
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# A host's way into a cluster and back: claim_cluster before kubeadm changes anything, release_cluster takes away all that came since.
+# Both init and join use it; runtime does for what a killed run left. Every part of a release can be repeated, and none needs a living API server.
+readonly KUBELET_CONF=/etc/kubernetes/kubelet.conf
+# Inner folders first. What the RPMs own was there before and stays; /var/lib/containerd is not the cluster's.
+readonly CLUSTER_FOLDERS=(/etc/kubernetes/manifests /etc/kubernetes /etc/cni/net.d /etc/cni /var/lib/etcd /var/lib/kubelet /var/lib/cni /var/lib/kube-proxy
+  /var/lib/dockershim /run/flannel /var/log/pods /var/log/containers /opt/cni/bin /opt/cni /usr/libexec/kubernetes)
+# What the kubelet (protectKernelDefaults off), kube-proxy and the bridge plugin set.
+readonly CLUSTER_SYSCTLS=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes
+  net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/netfilter/nf_conntrack_max net/netfilter/nf_conntrack_tcp_timeout_established
+  net/netfilter/nf_conntrack_tcp_timeout_close_wait net/netfilter/nf_conntrack_tcp_be_liberal)
+
+pod_cgroups() { find "${ROOT}/sys/fs/cgroup" -depth -type d -path '*/kubepods*' 2>/dev/null || true; }
+claim_cluster() { # ID NODE SOCKET ROLE
+  local signs folder name
+  signs="$(cluster_signs "$4")"
+  [[ -z "${signs}" ]] || die "this host is in a cluster that is not $1: found ${signs//$'\n'/, }; expected none. Nothing was changed. If that cluster may go: kubeadm reset, remove what is left of these files, then run again"
+  rm -rf -- "${CLUSTER:?}.new"
+  (umask 077 && mkdir -p -- "${CLUSTER}.new/folders" "${CLUSTER}.new/sysctls")
+  for folder in "${CLUSTER_FOLDERS[@]}"; do remember_folder "${CLUSTER}.new/folders" "${folder}"; done
+  for name in "${CLUSTER_SYSCTLS[@]}"; do [[ ! -r "${ROOT}/proc/sys/${name}" ]] || cat -- "${ROOT}/proc/sys/${name}" >"${CLUSTER}.new/sysctls/$(encoded "${name}")"; done
+  network_now >"${CLUSTER}.new/network"
+  pod_cgroups >"${CLUSTER}.new/cgroups"
+  printf '%s' "${STEP}" >"${CLUSTER}.new/step"
+  printf '%s' "$2" >"${CLUSTER}.new/node"
+  printf '%s' "$3" >"${CLUSTER}.new/socket"
+  printf '%s' "$1" >"${CLUSTER}.new/id"
+  mv -T -- "${CLUSTER}.new" "${CLUSTER}"
+}
+note() { # NAME VALUE: beside the id, whole or not at all
+  printf '%s' "$2" >"${CLUSTER}/new"
+  mv -f -- "${CLUSTER}/new" "${CLUSTER}/$1"
+}
+
+# A Node that is Ready keeps its name from joining again, for the 40 s until the control plane misses it. Only a try: the cluster may be gone.
+leave_node() {
+  [[ "$(cluster_value step)" == join && -e "${ROOT}${KUBELET_CONF}" ]] && command -v kubectl >/dev/null || return 0
+  kube "${KUBELET_CONF}" patch node "$(cluster_value node)" --subresource status --patch \
+    '{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"HostReset","message":"kubeadm-lab resets this host"}]}}' >/dev/null 2>&1 || true
+}
+# All at once, and killed: stopped one after the other, as kubeadm reset does it, they take most of a release's time.
+remove_pods() {
+  local socket
+  socket="$(cluster_value socket)"
+  [[ -n "${socket}" && "${socket}" != *dockershim* ]] && command -v crictl >/dev/null || return 0
+  timeout 120 crictl --runtime-endpoint "${socket}" pods -q 2>/dev/null | timeout 120 xargs -r -n 1 -P 8 crictl --runtime-endpoint "${socket}" rmp -f >/dev/null 2>&1 || true
+}
+# Without remove-etcd-member: it would empty /var/lib/etcd on a worker too, whoever's it is. Without a kubeconfig: it would wait for a dead API server.
+kubeadm_reset() {
+  local socket
+  command -v kubeadm >/dev/null || return 0
+  socket="$(cluster_value socket)"
+  timeout 180 kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig "${CLUSTER}/none" ${socket:+--cri-socket "${socket}"} >"${CLUSTER}/reset.log" 2>&1 && return 0
+  tail -n 10 -- "${CLUSTER}/reset.log" >&2
+  log "kubeadm reset failed (exit status $?); going on by hand"
+}
+remove_cgroups() {
+  local path
+  timeout 60 systemctl stop kubepods.slice >/dev/null 2>&1 || true
+  while read -r path; do
+    [[ -z "${path}" ]] || grep -Fxq -- "${path}" "${CLUSTER}/cgroups" || rmdir -- "${path}" 2>/dev/null || true
+  done < <(pod_cgroups)
+}
+restore_cluster_sysctls() {
+  local file target
+  for file in "${CLUSTER}"/sysctls/*; do
+    target="${ROOT}/proc/sys/$(decoded "${file##*/}")"
+    [[ -e "${file}" && -e "${target}" ]] || continue
+    cmp -s -- "${file}" "${target}" || cat -- "${file}" 2>/dev/null >"${target}" || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at $(<"${target}"); it was $(<"${file}")"
+  done
+}
+release_cluster() {
+  local folder
+  log "resetting this host: it leaves $(cluster_value id)"
+  if unit_exists kubelet.service; then
+    timeout 120 systemctl stop kubelet.service || die 'the kubelet did not stop in 120 s; see journalctl -u kubelet'
+  fi
+  leave_node
+  remove_pods
+  kubeadm_reset
+  for folder in "${CLUSTER_FOLDERS[@]}"; do clear_folder "${CLUSTER}/folders" "${folder}"; done
+  remove_links "${CLUSTER}/network"
+  remove_rules "${CLUSTER}/network"
+  remove_empty_tables "${CLUSTER}/network"
+  remove_cgroups
+  restore_cluster_sysctls
+  rm -rf -- "${CLUSTER:?}.gone"
+  mv -T -- "${CLUSTER}" "${CLUSTER}.gone" # from here on the host is nobody's
+  rm -rf -- "${CLUSTER:?}.gone" "${KUBECTL_CACHE:?}"
+  rmdir -- "${STATE}" 2>/dev/null || true
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# What a yum transaction brought: counted as ours only when it was not on the host before. Survives a kill in the middle: the list from before the
+# transaction stays in RECORDS/pending until the difference is recorded.
+readonly PENDING="${RECORDS}/pending"
+# The runtime's data goes with the runtime's package; the other folders only when nothing is left in them.
+readonly DATA_FOLDERS=(/var/lib/containerd /opt/containerd /var/lib/docker)
+readonly PACKAGE_FOLDERS=(/etc/containerd /etc/docker /etc/cni/net.d /etc/cni /opt/cni/bin /opt/cni /etc/kubernetes/manifests /etc/kubernetes /var/lib/kubelet)
+
+installed_now() { # package NAME.ARCH, key gpg-pubkey-ID; sorted for comm
+  rpm -qa --qf '%{NAME} %{ARCH} gpg-pubkey-%{VERSION}-%{RELEASE}\n' | awk '{ print ($1 == "gpg-pubkey" ? "key " $3 : "package " $1 "." $2) }' | sort -u
+}
+# Those of PACKAGES that are not installed. An answer in any other form is trouble with rpm itself, not a missing package.
+missing_of() { # PACKAGES...
+  local answer
+  (($# > 0)) || return 0
+  if answer="$(rpm -q "$@" 2>&1)"; then return 0; fi
+  grep -q ' is not installed$' <<<"${answer}" || die "rpm -q failed: ${answer}"
+  sed -n 's/^package \(.*\) is not installed$/\1/p' <<<"${answer}"
+}
+# A killed rpm leaves locks in the Berkeley DB environment that make every later one fail; the environment is made anew when it is missing.
+heal_rpm() {
+  timeout 60 rpm -q rpm >/dev/null 2>&1 && return 0
+  ! pgrep -x 'rpm|yum|dnf' >/dev/null || die 'rpm does not answer while another rpm or yum runs; wait for it, then run again'
+  rm -f -- "${ROOT}"/var/lib/rpm/__db.*
+  timeout 60 rpm -q rpm >/dev/null || die 'the rpm database is damaged; run: rpm --rebuilddb'
+  log 'rpm: removed the locks of a killed transaction'
+}
+begin_transaction() {
+  local folder
+  open_records
+  if [[ ! -d "${RECORDS}/lists" ]]; then
+    mkdir -p -- "${RECORDS}/lists.new"
+    for folder in "${DATA_FOLDERS[@]}" "${PACKAGE_FOLDERS[@]}"; do remember_folder "${RECORDS}/lists.new" "${folder}"; done
+    mv -T -- "${RECORDS}/lists.new" "${RECORDS}/lists"
+  fi
+  installed_now >"${PENDING}.new"
+  mv -f -- "${PENDING}.new" "${PENDING}"
+}
+end_transaction() { # also the one of a killed run
+  local item
+  [[ -e "${PENDING}" ]] || return 0
+  heal_rpm
+  while read -r item; do
+    [[ -z "${item}" ]] || record "${item}" ours
+  done < <(installed_now | comm -13 -- "${PENDING}" -)
+  rm -f -- "${PENDING}"
+}
+# Ours, except what others have come to need; rpm itself, because yum remove would take those others along.
+remove_packages() {
+  local name list=() answer needed provider kept
+  while read -r name; do
+    [[ -z "${name}" ]] || ! rpm -q "${name#package }" >/dev/null || list+=("${name#package }")
+  done < <(recorded_names values 'package ')
+  while ((${#list[@]} > 0)); do
+    if answer="$(rpm -e --test "${list[@]}" 2>&1)"; then
+      log "removing ${#list[@]} packages"
+      timeout 900 rpm -e "${list[@]}" >&2 || die "rpm -e did not remove: ${list[*]}"
+      break
+    fi
+    kept=''
+    while read -r needed; do
+      [[ -n "${needed}" ]] || continue
+      while read -r provider; do kept+=" ${provider} "; done < <(rpm -q --whatprovides --qf '%{NAME}.%{ARCH}\n' "${needed}" 2>/dev/null)
+    done < <(sed -n 's/^[[:space:]]*\([^ ]*\).* is needed by (installed) .*/\1/p' <<<"${answer}" | sort -u)
+    without "${kept}" "${list[@]}"
+    ((${#REST[@]} < ${#list[@]})) || die "rpm -e: ${answer}"
+    list=("${REST[@]+"${REST[@]}"}")
+  done
+}
+without() { # KEPT NAMES...: REST is NAMES without KEPT
+  local name kept="$1"
+  REST=()
+  for name in "${@:2}"; do
+    if [[ "${kept}" == *" ${name} "* ]]; then log "package ${name} stays: others need it by now"; else REST+=("${name}"); fi
+  done
+}
+remove_keys() {
+  local name
+  while read -r name; do
+    [[ -n "${name}" ]] || continue
+    ! rpm -q "${name#key }" >/dev/null || rpm -e --allmatches "${name#key }" || die "can't remove the imported key ${name#key }"
+    forget "${name}"
+  done < <(recorded_names values 'key ')
+}
+clear_package_folders() {
+  local folder file
+  for folder in "${DATA_FOLDERS[@]}"; do clear_folder "${RECORDS}/lists" "${folder}"; done
+  for folder in "${PACKAGE_FOLDERS[@]}"; do
+    file="${RECORDS}/lists/$(encoded "${folder}")"
+    [[ ! -e "${file}" || "$(head -n 1 -- "${file}")" != absent ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true
+  done
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh
+# The container runtime with its configuration, and the kubelet enabled (it waits, restarting, until kubeadm gives it a configuration).
+# RUNTIME_KIND containerd: CONTAINERD_CONFIG, MIRRORS (array: registry, newline, its hosts.toml), CRICTL_CONFIG; docker: DOCKER_CONFIG (daemon.json).
+# containerd is restarted only when config.toml changed; mirrors are read at each pull (config_path).
+# undo first resets a cluster that a killed run left behind: its containers would outlive the runtime.
+
+unit() { printf '%s.service' "${RUNTIME_KIND}"; }
+# Calls HANDLER PATH TEXT [ACT] for each file that this step owns.
+each_file() { # HANDLER
+  local mirror
+  if [[ "${RUNTIME_KIND}" == docker ]]; then
+    "$1" /etc/docker/daemon.json "${DOCKER_CONFIG:-}" 'restart the runtime'
+    return 0
+  fi
+  "$1" /etc/containerd/config.toml "${CONTAINERD_CONFIG}" 'restart the runtime'
+  for mirror in "${MIRRORS[@]+"${MIRRORS[@]}"}"; do "$1" "/etc/containerd/certs.d/${mirror%%$'\n'*}/hosts.toml" "${mirror#*$'\n'}"; done
+  "$1" /etc/crictl.yaml "${CRICTL_CONFIG}"
+}
+write_one() { printf '%s\n' "${2%$'\n'}" | write_file "$1" 0644 "${3:-}"; }
+compare_one() { printf '%s\n' "${2%$'\n'}" | compare_file "$1"; }
+print_path() { printf '%s\n' "$1"; }
+runtime_answers() {
+  if [[ "${RUNTIME_KIND}" == docker ]]; then timeout 10 docker version --format '{{.Server.Version}}'; else timeout 10 crictl version; fi
+}
+
+check() {
+  local found
+  each_file compare_one
+  ! is_due 'restart the runtime' || differs "${RUNTIME_KIND} restart" 'done' 'due'
+  found="$(unit_active "$(unit)")"
+  [[ "${found}" == active ]] || differs "${RUNTIME_KIND} running" 'active' "${found:-not installed}"
+  found="$(unit_enabled "$(unit)")"
+  [[ "${found}" == enabled ]] || differs "${RUNTIME_KIND} at boot" 'enabled' "${found:-not installed}"
+  found="$(unit_enabled kubelet.service)"
+  [[ "${found}" == enabled ]] || differs 'kubelet at boot' 'enabled' "${found:-not installed}"
+}
+apply() {
+  local path wanted
+  unit_exists "$(unit)" || die "$(unit) is not on this host; the packages step installs it"
+  unit_exists kubelet.service || die 'kubelet.service is not on this host; the packages step installs it'
+  keep_unit "$(unit)"
+  keep_unit kubelet.service
+  each_file write_one
+  wanted="$(each_file print_path)"
+  while read -r path; do # a file that is no longer in the settings, such as a mirror
+    [[ -z "${path}" ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"
+  done < <(recorded_names files && recorded_names absent)
+  systemctl enable --quiet "$(unit)" kubelet.service || die "can't enable $(unit) and kubelet.service; see systemctl status kubelet"
+  start_runtime
+}
+start_runtime() {
+  local verb=start
+  ! is_due 'restart the runtime' || verb=restart
+  if [[ "${verb}" == restart || "$(unit_active "$(unit)")" != active ]]; then
+    timeout 120 systemctl "${verb}" "$(unit)" || failed_to_start "${verb} failed"
+  fi
+  wait_for 60 runtime_answers || failed_to_start "no answer in 60 s; last: ${LAST_SEEN:-nothing}"
+  paid 'restart the runtime'
+}
+failed_to_start() {
+  journalctl -u "$(unit)" -n 15 --no-pager -o cat >&2 || true
+  die "$(unit): $1. The lines above are the end of journalctl -u $(unit)"
+}
+release_left_behind() {
+  local lock
+  cluster_is_claimed || return 0
+  lock="${ROOT}/run/lock/kubeadm-lab-$(cluster_value step).lock"
+  exec 8>"${lock}" # what a killed run left running is waited for
+  flock -w "${LOCK_SECONDS}" 8 || die "$(cluster_value step) has been running on this host for ${LOCK_SECONDS} s. See who: fuser -v ${lock}"
+  ! cluster_is_claimed || release_cluster
+  rm -f -- "${lock}"
+  exec 8>&-
+}
+undo() {
+  local path
+  release_left_behind
+  while read -r path; do
+    [[ -n "${path}" ]] || continue
+    [[ "${path}" != */config.toml && "${path}" != */daemon.json ]] || owe 'restart the runtime'
+    restore_file "${path}"
+  done < <(recorded_names files && recorded_names absent)
+  if is_due 'restart the runtime' && [[ "$(recorded "active $(unit)" || true)" == active ]] && unit_exists "$(unit)"; then
+    timeout 120 systemctl restart "$(unit)" || failed_to_start 'restart with its own configuration failed'
+  fi
+  paid 'restart the runtime'
+  restore_unit kubelet.service
+  restore_unit "$(unit)"
+  finish_undo
+}
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

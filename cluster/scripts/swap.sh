@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Swap off, now and after a reboot: the kubelet refuses to start with swap on (failSwapOn, default true).
+# fstab's swap lines get a mark in front that undo takes away; the devices that were on are recorded with their priority.
+readonly MARK='#kubeadm-lab# '
+readonly SWAP_LINE='[[:space:]]*[^#[:space:]][^[:space:]]*[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)'
+
+active_swaps() { awk 'NR > 1 { print $1, $5 }' "${ROOT}/proc/swaps"; } # device priority; line 1 is a header
+fstab_without_swap() { sed -E "s,^${SWAP_LINE},${MARK}&," -- "${ROOT}/etc/fstab"; }
+memory_kib() { awk -v name="$1:" '$1 == name { print $2 }' "${ROOT}/proc/meminfo"; }
+
+swap_check() {
+  local devices
+  devices="$(active_swaps | cut -d ' ' -f 1 | paste -s -d ' ')"
+  [[ -z "${devices}" ]] || differs 'swap' 'off' "${devices}"
+  [[ ! -f "${ROOT}/etc/fstab" ]] || fstab_without_swap | compare_file /etc/fstab
+}
+swap_apply() {
+  local device priority used available
+  [[ ! -f "${ROOT}/etc/fstab" ]] || fstab_without_swap | write_file /etc/fstab - daemon-reload
+  used=$(($(memory_kib SwapTotal) - $(memory_kib SwapFree))) available="$(memory_kib MemAvailable)"
+  while read -r device priority; do
+    [[ -n "${device}" ]] || continue
+    ((used < available)) || die "swap holds $((used / 1024)) MB and only $((available / 1024)) MB of memory are available: stop what uses it, then run again"
+    record "swap ${device}" "${priority}"
+    timeout 120 swapoff -- "${device}" || die "swapoff ${device}: not done in 120 s. Compare used swap with available memory: free -m"
+    log "swap off: ${device}"
+  done < <(active_swaps)
+}
+swap_undo() {
+  local name device priority
+  [[ ! -f "${ROOT}/etc/fstab" ]] || sed "s|^${MARK}||" -- "${ROOT}/etc/fstab" | restore_edited /etc/fstab
+  while read -r name; do
+    [[ -n "${name}" ]] || continue
+    device="${name#swap }" priority="$(recorded "${name}")"
+    if [[ ! -e "${device}" ]]; then
+      log "swap stays off: ${device} is gone"
+    elif ! active_swaps | grep -q "^${device} "; then
+      case "${priority}" in
+      -*) timeout 120 swapon -- "${device}" ;; # the kernel's own choice
+      *) timeout 120 swapon -p "${priority}" -- "${device}" ;;
+      esac || die "swapon ${device} failed; compare /proc/swaps with the swap lines of /etc/fstab"
+      log "swap on again: ${device}"
+    fi
+    forget "${name}"
+  done < <(recorded_names values 'swap ')
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# uses: swap.sh selinux.sh network.sh kernel.sh time.sh
+# The operating system as Kubernetes needs it. One step, so that a host needs one connection for it; one file for each concern.
+# SYSCTLS and MODULES are arrays, NTP_SERVERS too; FIREWALLD: disable or keep; SELINUX: permissive or keep; TIMEZONE: empty or a zone.
+# A second run changes nothing. A setting that is taken away gives back what it changed. undo reverts only what apply recorded.
+
+# fstab is a source of systemd's swap units: without a reload it keeps those of the old file.
+reload_systemd() {
+  is_due daemon-reload || return 0
+  timeout 60 systemctl daemon-reload || die 'systemctl daemon-reload failed; see journalctl -b -n 50'
+  paid daemon-reload
+}
+check() {
+  swap_check
+  selinux_check
+  firewalld_check
+  modules_check
+  sysctls_check
+  nm_check
+  zone_check
+  clock_check
+}
+apply() {
+  swap_apply
+  reload_systemd
+  selinux_apply
+  firewalld_apply
+  modules_apply
+  sysctls_apply # after the modules: br_netfilter brings net.bridge.*
+  nm_apply
+  zone_apply
+  clock_apply
+}
+undo() {
+  [[ -d "${RECORDS}" ]] || return 0
+  clock_undo
+  restore_file /etc/localtime
+  nm_undo
+  sysctls_undo
+  modules_undo
+  restore_unit firewalld.service
+  selinux_undo
+  ! is_kept /etc/fstab || owe daemon-reload
+  swap_undo
+  reload_systemd
+  finish_undo
+}
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

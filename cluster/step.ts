@@ -1,0 +1,113 @@
+// The one place that makes a remote.Command: a host script with its settings, sent through stdin.
+import { readFileSync } from "node:fs";
+import { Command } from "@pulumi/command/remote/command.js";
+import type { remote } from "@pulumi/command/types/input.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { HostSpec, SshSettings } from "../config.ts";
+
+/** What a script may be given: booleans reach it as yes or no, lists as bash arrays. */
+export type Setting = string | number | boolean | string[];
+
+export interface HostStepArgs {
+	/** Where it runs; may be unknown during a preview. */
+	host: pulumi.Input<HostSpec>;
+	ssh: SshSettings;
+	/** Name of the script: cluster/scripts/<step>.sh. */
+	step: string;
+	/** Shell name -> value. */
+	settings: Record<string, pulumi.Input<Setting>>;
+	/** stdout is a secret: never logged, encrypted in the state. Default false. */
+	isSecret?: boolean;
+	/** `apply` has work to do when the step is created. Default true; without it nothing is dialled until destroy. */
+	apply?: boolean;
+	/** `undo` has work to do at destroy. Default true; without it a dead host doesn't hold up a destroy. */
+	undo?: boolean;
+	/** A changed value undoes the step and applies it again. Any other change applies it again in place. */
+	triggers?: pulumi.Input<unknown>[];
+}
+export type HostStepOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
+
+/** Quotes any text as one word for bash; throws on NUL, which no shell can hold. */
+export function shellQuote(text: string): string {
+	if (text.includes("\0")) throw new Error(`a shell value can't hold a NUL character: ${JSON.stringify(text.slice(0, 40))}`);
+	return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function assignment(name: string, value: Setting): string {
+	if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new Error(`${name} is not a setting's name: use capitals, digits and underscores`);
+	if (Array.isArray(value)) return `readonly ${name}=(${value.map(shellQuote).join(" ")})`;
+	return `readonly ${name}=${shellQuote(typeof value === "boolean" ? (value ? "yes" : "no") : String(value))}`;
+}
+
+const scripts = new Map<string, { text: string; uses: string[] }>();
+/** A script without its comment lines, so that a changed comment changes no resource; and the files it says it uses. */
+function script(file: string): { text: string; uses: string[] } {
+	const known = scripts.get(file);
+	if (known) return known;
+	const text = readFileSync(new URL(`./scripts/${file}`, import.meta.url), "utf8");
+	const found = { text: stripComments(text), uses: usedFiles(text) };
+	scripts.set(file, found);
+	return found;
+}
+/** Drops lines that hold nothing but a comment. Scripts have no such line inside a string or here-document. */
+export function stripComments(text: string): string {
+	return text.replaceAll(/^[ \t]*#.*(\n|$)/gm, "");
+}
+/** Line 2 of a script may name files with functions that it needs: `# uses: folders.sh reset.sh`. */
+export function usedFiles(text: string): string[] {
+	return text.match(/^#!.*\n# uses: (.+)$/m)?.[1]?.split(" ") ?? [];
+}
+
+/** The text that a host runs: settings in order of their names, then common.sh, the files that the script uses, and the script. */
+export function stepText(step: string, settings: Record<string, Setting>): string {
+	const assignments = Object.keys(settings)
+		.sort()
+		.map((name) => assignment(name, settings[name] as Setting));
+	const files = ["common.sh", ...script(`${step}.sh`).uses, `${step}.sh`];
+	return `${[`readonly STEP=${shellQuote(step)}`, ...assignments].join("\n")}\n${files.map((file) => script(file).text).join("")}`;
+}
+
+// Field by field: the engine prints the whole connection, key included, when it meets a field it doesn't know (pulumi-command#773).
+function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.ConnectionArgs {
+	return {
+		host: host.address,
+		port: host.port,
+		user: host.user,
+		hostKey: host.hostKey,
+		privateKey: ssh.privateKey,
+		dialErrorLimit: ssh.dialErrorLimit,
+		perDialTimeout: ssh.perDialTimeoutSeconds,
+	};
+}
+
+/**
+ * One script on one host. Create and update run `apply`, delete runs `undo` with the text kept in the state.
+ * A failed create keeps nothing in the state, so `apply` can be run again after dying anywhere. The scripts bound their own time: customTimeouts would only limit dialling.
+ */
+export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions): Command {
+	const { ssh, step, settings, isSecret = false, apply = true, undo = true, triggers } = args;
+	const host = pulumi.output(args.host);
+	const verb = (word: string) => host.user.apply((user) => `${user === "root" ? "" : "sudo -n "}bash -s -- ${word}`);
+	return new Command(
+		name,
+		{
+			connection: connectionTo(host, ssh),
+			stdin: pulumi.all(settings).apply((values) => stepText(step, values as Record<string, Setting>)),
+			...(apply ? { create: verb("apply"), update: verb("apply") } : {}),
+			...(undo ? { delete: verb("undo") } : {}),
+			...(isSecret ? { logging: "none" as const } : {}),
+			...(triggers ? { triggers } : {}),
+			addPreviousOutputInEnv: false, // sshd refuses the variables, which warns on every update (pulumi-command#584)
+		},
+		{
+			deleteBeforeReplace: true, // or the old undo would wipe what the new apply made
+			...(isSecret ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
+			...opts,
+		},
+	);
+}
+
+/** What `apply` printed, as plain text: the official plugin marks all outputs secret because the connection is. */
+export function printed(step: Command): pulumi.Output<string> {
+	return pulumi.unsecret(step.stdout);
+}

@@ -1,0 +1,87 @@
+// A worker: one prepared host joins the cluster.
+import type { Command } from "@pulumi/command/remote/command.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterSettings } from "../config.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import { versionOf } from "./control-plane.ts";
+import type { Host } from "./host.ts";
+import { closeJoin, newToken, openJoin } from "./join-token.ts";
+import { joinConfiguration } from "./kubeadm.ts";
+import { hostStep, printed } from "./step.ts";
+
+export interface WorkerArgs {
+	/** Prepared host. Its name becomes the Node's name. */
+	host: Host;
+	/** Control plane to join. */
+	controlPlane: ControlPlane;
+	cluster: ClusterSettings;
+	/** Tells this cluster from any other. A host that is a Node of another one is left alone. */
+	clusterId: string;
+	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
+	podCidr: string;
+}
+
+/**
+ * Joins one prepared host to the cluster.
+ * Create: makes a join token that lives 15 minutes, joins, waits for flannel's subnet file, ends the token's life. On a joined host it changes nothing.
+ * A new control plane makes it leave the old cluster and join again.
+ * Delete: `kubeadm reset` on the host, and what that leaves behind. The Node object stays on the control plane.
+ */
+export class Worker extends pulumi.ComponentResource {
+	/** The host it runs on. */
+	readonly host: Host["spec"];
+	/** The kubelet's version, such as v1.29.15. */
+	readonly version: pulumi.Output<string>;
+
+	constructor(name: string, args: WorkerArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:cluster:Worker", name, {}, opts);
+		const { host, controlPlane, cluster, clusterId, podCidr } = args;
+
+		// The token's text is made once and kept in the state, encrypted; what is good for 15 minutes is the Secret of that name on the cluster (join-token.ts).
+		// So the join's text stays the same from run to run, and a retry after an hour gets a valid token all the same.
+		const stash = new pulumi.Stash(
+			`${name}-token`,
+			{ input: pulumi.secret(newToken()) },
+			{ parent: this, ignoreChanges: ["input"], additionalSecretOutputs: ["input", "output"] },
+		);
+		const token = pulumi.secret(stash.output as pulumi.Output<string>);
+		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
+		const join: Command = hostStep(
+			`${name}-join`,
+			{
+				...{ host: host.spec, ssh: cluster.ssh, step: "join" },
+				settings: {
+					CLUSTER_ID: clusterId,
+					JOIN_CONFIG: pulumi.all([token, controlPlane.caHash]).apply(([text, caHash]) => joinConfiguration(cluster, host.spec, { token: text, caHash })),
+					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
+					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
+					NODE_NAME: host.name,
+					POD_CIDR: podCidr,
+					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
+				},
+				triggers: [controlPlane.init.id],
+			},
+			{
+				parent: this,
+				dependsOn: [host, controlPlane.kubeconfigStep],
+				hooks: {
+					beforeCreate: [new pulumi.ResourceHook(`${name}-open`, async () => openJoin(...(await known()), host.name))],
+					// A token that outlives its join is worth a warning, not a failed join: 15 minutes later it is dead anyway.
+					afterCreate: [new pulumi.ResourceHook(`${name}-close`, async () => closeJoin(...(await known())), { ignoreErrors: true })],
+				},
+			},
+		);
+
+		this.host = host.spec;
+		this.version = printed(join).apply((text) => versionOf(text, host.name, "join"));
+		this.registerOutputs({ version: this.version });
+	}
+}
+
+/** Values for a hook, which runs outside of any apply. Hooks of a resource run after everything it depends on, so the values are there by then. */
+function settled<T>(output: pulumi.Output<T>): () => Promise<pulumi.Unwrap<T>> {
+	const value = new Promise<pulumi.Unwrap<T>>((resolve) => {
+		output.apply((ready) => resolve(ready as pulumi.Unwrap<T>));
+	});
+	return () => value;
+}

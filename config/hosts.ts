@@ -1,0 +1,115 @@
+// Hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
+import { podCidrs } from "../cluster/pod-cidr.ts";
+import type { Release } from "../cluster/releases.ts";
+import type { ClusterSettings, HostSpec } from "../config.ts";
+import { contains, formatCidr, NODE_PREFIX, nodesIn, overlap, parseAddress, parseCidr, type Range } from "./network.ts";
+import type { Report } from "./problems.ts";
+import type { Values } from "./read.ts";
+
+type Hosts = Values["hosts"];
+
+export function checkHosts({ hosts, top }: Values, report: Report): void {
+	if (hosts.length === 0) {
+		if (top.hosts !== undefined) report("hosts", "not set. List one control plane and its workers, each with name, address and role.");
+		return;
+	}
+	checkTwice(hosts, report);
+	checkRoles(hosts, top.demoEnabled ?? false, report);
+}
+
+function checkTwice(hosts: Hosts, report: Report): void {
+	const names = new Map<string, string>();
+	const addresses = new Map<string, string>();
+	const once = (seen: Map<string, string>, value: string | undefined, path: string, advice: string) => {
+		if (value === undefined) return;
+		const before = seen.get(value);
+		if (before === undefined) seen.set(value, path);
+		else report(path, `"${value}" is also ${before}. ${advice}`);
+	};
+	for (const [i, host] of hosts.entries()) {
+		once(names, host.name, `hosts[${i}].name`, "Give each host its own name.");
+		once(addresses, host.address, `hosts[${i}].address`, "Give each network card its own address.");
+		once(addresses, host.externalAddress, `hosts[${i}].externalAddress`, "Give each network card its own address.");
+	}
+}
+
+function checkRoles(hosts: Hosts, demoEnabled: boolean, report: Report): void {
+	if (hosts.some((host) => host.role === undefined)) return; // reported already, and the count would mislead
+	const label = (chosen: Hosts) => chosen.map((host) => host.name ?? host.address ?? "?").join(", ");
+	const controlPlanes = hosts.filter((host) => host.role === "control-plane");
+	if (controlPlanes.length === 0) report("hosts", `found no control plane, need exactly 1. Set role: control-plane on one of ${label(hosts)}.`);
+	if (controlPlanes.length > 1)
+		report("hosts", `found ${controlPlanes.length} control planes (${label(controlPlanes)}), need exactly 1. Set role: worker on the others.`);
+	if (demoEnabled && controlPlanes.length === hosts.length)
+		report("hosts", "found no worker, but the demo Pod needs one: a control plane takes no ordinary Pods. Add a worker, or set demoEnabled: false.");
+}
+
+interface Named {
+	key: "nodeNetwork" | "podCidr" | "serviceCidr";
+	range: Range;
+	example: string;
+}
+
+export function checkNetworks({ hosts, top }: Values, report: Report): void {
+	const named = (key: Named["key"], example: string): Named[] => {
+		const range = parseCidr(top[key] ?? "");
+		return range ? [{ key, range, example }] : [];
+	};
+	const [nodes] = named("nodeNetwork", "172.16.1.0/24");
+	const [pods] = named("podCidr", "10.244.0.0/16");
+	const [services] = named("serviceCidr", "10.96.0.0/12");
+	if (top.nodeNetwork === "") report("nodeNetwork", "not set. Add the network that holds every host's address, such as nodeNetwork: 172.16.1.0/24");
+	for (const [i, host] of hosts.entries()) {
+		const address = parseAddress(host.address ?? "");
+		if (nodes && address !== undefined && !contains(nodes.range, address))
+			report(
+				`hosts[${i}].address`,
+				`${host.address} is outside nodeNetwork ${formatCidr(nodes.range)}. Use the card that all hosts share, or correct nodeNetwork.`,
+			);
+	}
+	for (const range of [pods, services]) if (range) checkClear(range, nodes, hosts, report);
+	if (pods && services && overlap(pods.range, services.range))
+		report(
+			"serviceCidr",
+			`${formatCidr(services.range)} overlaps podCidr ${formatCidr(pods.range)}. Choose ranges apart, such as 10.96.0.0/12 and 10.244.0.0/16.`,
+		);
+	if (pods && nodesIn(pods.range) < hosts.length)
+		report(
+			"podCidr",
+			`${formatCidr(pods.range)} has room for ${nodesIn(pods.range)} Nodes with a /${NODE_PREFIX} each, need ${hosts.length}. Use a wider range, such as 10.244.0.0/16.`,
+		);
+	// kubeadm's own limits: constants.MinimumAddressesInServiceSubnet and MaximumBitsForServiceSubnet.
+	if (services && (services.range.prefix < 12 || services.range.prefix > 28))
+		report("serviceCidr", `${formatCidr(services.range)} is a /${services.range.prefix}, kubeadm takes /12 to /28. Use a range such as 10.96.0.0/12.`);
+}
+
+/** Where the program gives each Node its range by the host's address, two hosts may come out with the same one in a small podCidr. */
+export function checkPodCidrs({ hosts, top }: Values, release: Release | undefined, report: Report): void {
+	const range = parseCidr(top.podCidr ?? "");
+	const addresses = new Set(hosts.map((host) => host.address));
+	const isProgram = release && podCidrsBy(top.podCidrs ?? "auto", release) === "program";
+	if (!isProgram || !range || addresses.size < hosts.length || addresses.has(undefined) || nodesIn(range) < hosts.length) return; // or reported already
+	try {
+		podCidrs({ hosts: hosts as HostSpec[], podCidr: formatCidr(range) });
+	} catch (error) {
+		report("podCidr", (error as Error).message.replace(/^podCidr: /, ""));
+	}
+}
+/** What `podCidrs: auto` means: the program up to Kubernetes 1.30, whose node-ipam controller would sleep 10 s first. */
+export function podCidrsBy(choice: NonNullable<Values["top"]["podCidrs"]>, release: Release): ClusterSettings["podCidrs"] {
+	if (choice !== "auto") return choice;
+	return release.nodeIpamSleeps ? "program" : "controller-manager";
+}
+
+/** Pods and Services must not take addresses that hosts have on any card. */
+function checkClear({ key, range, example }: Named, nodes: Named | undefined, hosts: Hosts, report: Report): void {
+	const text = formatCidr(range);
+	const advice = `Choose a range outside the hosts' networks, such as ${example}.`;
+	const inside = hosts.flatMap((host) =>
+		[host.address, host.externalAddress]
+			.filter((address) => address !== undefined && contains(range, parseAddress(address) ?? -1))
+			.map((address) => `${host.name ?? "?"} (${address})`),
+	);
+	if (inside.length > 0) report(key, `${text} contains host ${inside.join(", ")}. ${advice}`);
+	else if (nodes && overlap(range, nodes.range)) report(key, `${text} overlaps nodeNetwork ${formatCidr(nodes.range)}. ${advice}`);
+}

@@ -1,0 +1,92 @@
+// SSH keys: the private key that opens the hosts, and the public key each host must show.
+import { createPrivateKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+
+/** Thrown by the readers of this file: what was found and what to do, without the path of the setting. */
+export class KeyError extends Error {}
+
+/**
+ * Expands a leading ~/ and every $NAME or ${NAME}.
+ * @throws KeyError where a variable is not set: a path with a hole in it may name another file.
+ */
+export function expandPath(path: string, environment: NodeJS.ProcessEnv = process.env): string {
+	const expanded = path.replace(/\$(?:(\w+)|\{(\w+)\})/g, (_match, plain?: string, braced?: string) => {
+		const name = plain ?? braced ?? "";
+		const value = environment[name];
+		if (value === undefined || value === "") throw new KeyError(`${path} uses $${name}, which is not set. Export ${name}, or write the path out.`);
+		return value;
+	});
+	return expanded.startsWith("~/") ? `${environment.HOME ?? homedir()}${expanded.slice(1)}` : expanded;
+}
+
+/** @throws KeyError where the file can't be read. */
+export function readKeyFile(path: string): string {
+	try {
+		return readFileSync(expandPath(path), "utf8");
+	} catch (error) {
+		if (error instanceof KeyError) throw error;
+		const reason = { ENOENT: "no such file", EACCES: "permission denied", EISDIR: "it is a folder" }[(error as NodeJS.ErrnoException).code ?? ""];
+		throw new KeyError(`cannot read ${path}: ${reason ?? (error as Error).message}. Correct the path or the file's permissions.`);
+	}
+}
+
+/**
+ * Refuses what is no private key that can be used without a passphrase. Says nothing about the key's content.
+ * @throws KeyError
+ */
+export function checkPrivateKey(text: string): void {
+	const advice = "Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>";
+	if (/^(ssh-|ecdsa-|sk-)\S+ AAAA/.test(text.trim())) throw new KeyError("found a public key, need the private one. Use the file without .pub.");
+	if (text.startsWith("PuTTY-User-Key-File")) throw new KeyError("found a PuTTY key. Convert it: puttygen <file> -O private-openssh -o <new file>");
+	const pem = text.match(/-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----([\s\S]+?)-----END \1-----/);
+	if (!pem) throw new KeyError(`found no private key in it. ${advice}`);
+	if (pem[1] === "OPENSSH PRIVATE KEY") checkOpenSsh(Buffer.from(pem[2] ?? "", "base64"), advice);
+	else checkPem(pem[0], advice);
+}
+function checkPem(text: string, advice: string): void {
+	if (text.includes("ENCRYPTED")) throw new KeyError(`found a key with a passphrase. ${advice}`);
+	try {
+		createPrivateKey(text);
+	} catch {
+		throw new KeyError(`found a damaged private key. ${advice}`);
+	}
+}
+/** Format: PROTOCOL.key in openssh-portable. After the magic come cipher name, key derivation, its options and the number of keys. */
+function checkOpenSsh(data: Buffer, advice: string): void {
+	const magic = Buffer.from("openssh-key-v1\0");
+	if (!data.subarray(0, magic.length).equals(magic)) throw new KeyError(`found a damaged private key. ${advice}`);
+	const cipher = readString(data, magic.length);
+	if (cipher === undefined) throw new KeyError(`found a damaged private key. ${advice}`);
+	if (cipher.toString() !== "none") throw new KeyError(`found a key with a passphrase. ${advice}`);
+	let offset = magic.length + 4 + cipher.length;
+	for (const _ of ["key derivation", "its options"]) offset += 4 + (readString(data, offset)?.length ?? Number.POSITIVE_INFINITY);
+	const publicKey = readString(data, offset + 4);
+	if (publicKey === undefined || readString(data, offset + 8 + publicKey.length) === undefined) throw new KeyError(`found a damaged private key. ${advice}`);
+}
+function readString(data: Buffer, offset: number): Buffer | undefined {
+	if (!(offset + 4 <= data.length)) return undefined;
+	const end = offset + 4 + data.readUInt32BE(offset);
+	return end <= data.length ? data.subarray(offset + 4, end) : undefined;
+}
+
+/** Key types a host may show, best first: an ssh-rsa pin makes the client ask for SHA-1 signatures, which newer servers refuse. */
+export const HOST_KEY_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
+
+/**
+ * `type base64` of a public host key, without comment.
+ * @throws KeyError where the text is no such key.
+ */
+export function parseHostKey(text: string): string {
+	const [type = "", data = ""] = text.trim().split(/\s+/);
+	const fault = (found: string) => new KeyError(`${found}. Copy the line from /etc/ssh/ssh_host_ed25519_key.pub on the host, or let npm run trust write it.`);
+	if (!HOST_KEY_TYPES.includes(type)) throw fault(`${JSON.stringify(text.slice(0, 60))} is not a public host key (types: ${HOST_KEY_TYPES.join(", ")})`);
+	const blob = Buffer.from(data, "base64");
+	if (data === "" || blob.toString("base64").replace(/=+$/, "") !== data.replace(/=+$/, ""))
+		throw fault(`the ${type} key is not base64 text; part of it may be missing`);
+	const inner = readString(blob, 0);
+	const value = inner && readString(blob, 4 + inner.length);
+	if (inner?.toString() !== type) throw fault(`the text after ${type} holds another type of key`);
+	if (value === undefined || (type === "ssh-ed25519" && (value.length !== 32 || blob.length !== 51))) throw fault(`the ${type} key is cut off`);
+	return `${type} ${data}`;
+}

@@ -1,0 +1,31 @@
+// The SSH private key: from the secret sshPrivateKey, or from a file.
+import * as pulumi from "@pulumi/pulumi";
+import { attempt } from "./host-keys.ts";
+import { checkPrivateKey, readKeyFile } from "./keys.ts";
+import type { Report } from "./problems.ts";
+import type { Values } from "./read.ts";
+
+/** The key's text, or "" where a problem was reported. The text itself is never part of a problem. */
+export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: string, report: Report): string {
+	const { sshPrivateKey: text = "", sshPrivateKeyFile: file = "" } = top;
+	const command = `pulumi config set -s ${stack} --secret sshPrivateKey < ~/.ssh/id_ed25519`;
+	if (text === "" && file === "") {
+		report("sshPrivateKey", `not set. Run: ${command}, or set sshPrivateKeyFile.`);
+		return "";
+	}
+	if (text !== "" && file !== "") report("sshPrivateKeyFile", "set together with sshPrivateKey. Remove one of them.");
+	if (text !== "" && !isSecret(`${config.name}:sshPrivateKey`)) report("sshPrivateKey", `stored in clear text. Make a new key pair, then run: ${command}`);
+	const path = text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
+	const read = () => {
+		const key = text === "" ? readKeyFile(file) : text;
+		checkPrivateKey(key);
+		return key;
+	};
+	return attempt(read, path, report) ?? "";
+}
+
+/** The SDK knows, but leaves the function out of its types (runtime/config.ts in @pulumi/pulumi 3.270.0). */
+function isSecret(fullKey: string): boolean {
+	const runtime = pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean };
+	return runtime.isConfigSecret(fullKey);
+}

@@ -1,0 +1,81 @@
+// Reads a stack's configuration: text to values, each field by its own rule, so that one wrong field hides no other problem.
+import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import { nearestWord, pathText, type Report } from "./problems.ts";
+import { HOST_FIELDS, KEYS, type Key, pulumiType, REPOSITORY_FIELDS } from "./schema.ts";
+
+type Fields = Record<string, z.ZodType>;
+/** What could be read: fields with a problem are missing. */
+export type Read<F extends Fields> = { [K in keyof F]?: z.infer<F[K]> };
+export interface Values {
+	top: Read<typeof KEYS>;
+	hosts: Read<typeof HOST_FIELDS>[];
+	repositories: Read<typeof REPOSITORY_FIELDS>[];
+}
+
+/** An example for each field that must be there. */
+const EXAMPLES: Record<string, string> = {
+	name: "k8s-node01",
+	address: "172.16.1.111",
+	role: "worker",
+	id: "base",
+	baseUrl: "http://vault.centos.org/7.9.2009/os/$basearch/",
+};
+
+/** zod's names of types -> Pulumi's; every number here is an integer. */
+const TYPE_NAMES: Record<string, string> = { int: "integer", number: "integer", record: "object" };
+
+export function readValues(config: pulumi.Config, report: Report): Values {
+	const top = readFields(KEYS, rawValues(config, report), [], report);
+	return {
+		top,
+		hosts: (top.hosts ?? []).map((host, i) => readFields(HOST_FIELDS, host, ["hosts", i], report)),
+		repositories: (top.repositories ?? []).map((repository, i) => readFields(REPOSITORY_FIELDS, repository, ["repositories", i], report)),
+	};
+}
+
+/** The stack's keys without their namespace; text that stands for a number, list or object is turned into it. */
+function rawValues(config: pulumi.Config, report: Report): Record<string, unknown> {
+	const prefix = `${config.name}:`;
+	const raw: Record<string, unknown> = {};
+	for (const [fullKey, text] of Object.entries(pulumi.runtime.allConfig())) {
+		if (!fullKey.startsWith(prefix)) continue;
+		const key = fullKey.slice(prefix.length);
+		try {
+			raw[key] = Object.hasOwn(KEYS, key) && pulumiType(key as Key) !== "string" ? JSON.parse(text) : text;
+		} catch {
+			report(key, `found ${JSON.stringify(text)}, expected type ${pulumiType(key as Key)}. Write a value of that type.`);
+		}
+	}
+	return raw;
+}
+
+function readFields<F extends Fields>(fields: F, raw: Record<string, unknown>, path: PropertyKey[], report: Report): Read<F> {
+	for (const key of Object.keys(raw).filter((name) => !Object.hasOwn(fields, name))) report(pathText([...path, key]), unknownKeyText(key, Object.keys(fields)));
+	const read: Read<F> = {};
+	for (const [key, field] of Object.entries(fields)) {
+		const parsed = field.safeParse(raw[key]);
+		if (parsed.success) Object.assign(read, { [key]: parsed.data });
+		else for (const issue of parsed.error.issues) report(pathText([...path, key, ...issue.path]), issueText(issue, valueAt(raw[key], issue.path), key));
+	}
+	return read;
+}
+function unknownKeyText(key: string, known: string[]): string {
+	const nearest = nearestWord(key, known);
+	if (nearest !== undefined) return `unknown key. Did you mean ${nearest}?`;
+	return known.length > 10 ? "unknown key. Remove it; Pulumi.yaml lists every key." : `unknown key. Use ${known.join(", ")}.`;
+}
+const valueAt = (value: unknown, path: PropertyKey[]): unknown =>
+	path.reduce<unknown>((inner, part) => (inner as Record<PropertyKey, unknown> | undefined)?.[part], value);
+
+function issueText(issue: z.core.$ZodIssue, value: unknown, key: string): string {
+	if (value === undefined && issue.code !== "invalid_key") return `not set. Add it, such as ${key}: ${EXAMPLES[key] ?? "..."}`;
+	if (issue.code === "invalid_type") return `found ${shown(value)}, expected type ${TYPE_NAMES[issue.expected] ?? issue.expected}. Write a value of that type.`;
+	const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+	return `${shown(issue.code === "invalid_key" ? issue.path.at(-1) : value)} ${message}`;
+}
+/** Values as people wrote them, cut to a readable length. Secrets never come here: their rule accepts any text. */
+function shown(value: unknown): string {
+	const text = JSON.stringify(value) ?? String(value);
+	return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+}

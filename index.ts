@@ -1,0 +1,17 @@
+// Three CentOS 7.7 hosts become a kubeadm cluster with flannel, then run the Pod-lifecycle demo.
+import * as pulumi from "@pulumi/pulumi";
+import { Cluster } from "./cluster/cluster.ts";
+import { loadSettings } from "./config.ts";
+import { LifecycleDemo } from "./workloads/lifecycle-demo.ts";
+
+const settings = loadSettings(new pulumi.Config()); // throws with every problem, before any resource exists
+const { image, initImage, enabled } = settings.demo;
+
+const cluster = new Cluster(settings.stack, { ...settings.cluster, workloadImages: enabled ? [image, initImage] : [] });
+const demo = enabled ? new LifecycleDemo("lifecycle-demo", { cluster, ...settings.demo, podSeconds: settings.cluster.timeouts.podSeconds }) : undefined;
+
+export const kubeconfig = cluster.kubeconfig; // secret
+export const nodes = cluster.nodes;
+export const pod = demo?.pod; // what `kubectl get pod -o wide` prints
+export const location = demo?.location; // the node and host where the Pod landed, and the message file there
+export const message = demo?.message; // what the init container and the hooks wrote to it

@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# Builds the storage folder of a container registry that holds every image the lab's cluster and demo need: what
+# `kubeadm config images list` of 1.29.15 names, flannel's two, and the nginx and busybox of the seed's page.
+# One layer each: the tool chain's static binaries, Debian's programs with their libraries.
+# usage: images.sh CACHE ROOTFS TOOLCHAIN   ROOTFS: what rootfs.sh printed; TOOLCHAIN: the lines that build.sh printed
+# Prints the folder (docker-registry's storage root); progress goes to stderr. It appears only when it is whole.
+set -euo pipefail
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+readonly HERE CACHE="${1:?usage: images.sh CACHE ROOTFS TOOLCHAIN}" ROOTFS="${2:?ROOTFS missing}" TOOLCHAIN="${3:?TOOLCHAIN missing}"
+
+log() { printf 'images: %s\n' "$*" >&2; }
+die() { log "error: $*"; exit 1; }
+# shellcheck source=common.sh source-path=SCRIPTDIR
+source "${HERE}/common.sh"
+KUBERNETES="$(piece "${TOOLCHAIN}" kubernetes)"
+ETCD="$(piece "${TOOLCHAIN}" etcd)"
+COREDNS="$(piece "${TOOLCHAIN}" coredns)"
+FLANNEL="$(piece "${TOOLCHAIN}" flannel)"
+CNI_FLANNEL="$(piece "${TOOLCHAIN}" cni-flannel)"
+CRANE="$(piece "${TOOLCHAIN}" crane)/crane"
+VERSION="$("${KUBERNETES}/kubeadm" version -o short)"
+readonly KUBERNETES ETCD COREDNS FLANNEL CNI_FLANNEL CRANE VERSION
+# NAME:TAG|FOLDER|ENTRY,POINT; the folder is one of those that stage lays out.
+IMAGES=("kube-apiserver:${VERSION}|kube-apiserver|/usr/local/bin/kube-apiserver"
+  "kube-controller-manager:${VERSION}|kube-controller-manager|/usr/local/bin/kube-controller-manager"
+  "kube-scheduler:${VERSION}|kube-scheduler|/usr/local/bin/kube-scheduler"
+  "kube-proxy:${VERSION}|kube-proxy|/usr/local/bin/kube-proxy"
+  'etcd:3.5.16-0|etcd|/usr/local/bin/etcd'
+  'coredns/coredns:v1.11.1|coredns|/coredns'
+  'pause:3.9|pause|/pause'
+  'flannel/flannel:v0.25.7|flannel|/opt/bin/flanneld'
+  'flannel/flannel-cni-plugin:v1.5.1-flannel2|flannel-cni-plugin|'
+  'google_registry/nginx:1.17|nginx|nginx,-g,daemon off;'
+  'google_registry/busybox:1.24|busybox|')
+readonly IMAGES
+
+key() {
+  { printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${ETCD##*/}" "${COREDNS##*/}" "${FLANNEL##*/}" "${CNI_FLANNEL##*/}"
+    cat -- "${HERE}/images.sh" "${HERE}/common.sh"
+    find "${HERE}/images" -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
+}
+
+# kubeadm's own list is the measure: an image that it expects and nobody makes would be missed in the middle of init.
+check_list() {
+  local wanted entry
+  while IFS= read -r wanted; do
+    for entry in "${IMAGES[@]}"; do [[ "${entry%%|*}" != "${wanted#*/}" ]] || continue 2; done
+    die "kubeadm ${VERSION} expects ${wanted}; add it to IMAGES in images.sh"
+  done < <("${KUBERNETES}/kubeadm" config images list --kubernetes-version "${VERSION}" 2>/dev/null)
+}
+
+# Copies programs of FROM with the libraries that they load, from FROM or from the hosts' file system.
+with_libraries() { # INTO FROM PROGRAM...
+  local into="$1" from="$2" program library found lib=usr/lib/x86_64-linux-gnu
+  shift 2
+  install -D -- "${ROOTFS}/lib64/ld-linux-x86-64.so.2" "${into}/lib64/ld-linux-x86-64.so.2"
+  for program in "$@"; do
+    install -D -- "${from}/${program}" "${into}/${program}"
+    found="$(libraries "${from}/${program}" "${ROOTFS}" "${from}/${lib}" "${ROOTFS}/${lib}")" || exit 1
+    for library in ${found}; do install -D -t "${into}/${lib}" -- "${library}"; done
+  done
+}
+
+# /bin/NAME for some of busybox's commands, or with no names for all of them.
+commands() { # INTO BUSYBOX [NAME...]
+  local into="$1" busybox="$2" name
+  shift 2
+  install -D -- "${busybox}" "${into}/bin/busybox"
+  [[ $# -gt 0 ]] || { for name in $("${busybox}" --list); do [[ "${name}" == busybox ]] || ln -s busybox "${into}/bin/${name}"; done; }
+  for name in "$@"; do ln -s busybox "${into}/bin/${name}"; done
+}
+
+stage() { # WORK
+  local work="$1" debian="$1/debian" name link
+  unpack_debian "${debian}" busybox nginx nginx-common conntrack ipset libipset13
+  unpack_debian "${debian}-static" busybox-static
+  local static="${debian}-static/bin/busybox"
+
+  for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do install -D -t "${work}/${name}/usr/local/bin" -- "${KUBERNETES}/${name}"; done
+  install -D -t "${work}/etcd/usr/local/bin" -- "${ETCD}/etcd"
+  install -D -t "${work}/coredns" -- "${COREDNS}/coredns"
+  install -d -- "${work}/pause"
+  gcc -static -Os -s -o "${work}/pause/pause" -x c - <<<'#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void end(int s) { (void)s; _exit(0); }
+static void reap(int s) { (void)s; while (waitpid(-1, 0, WNOHANG) > 0); }
+int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap); for (;;) pause(); }' || die 'gcc could not build pause'
+
+  # iptables is the nft one only, as on the hosts; a kernel without the legacy tables has no other.
+  for name in kube-proxy flannel; do
+    with_libraries "${work}/${name}" "${ROOTFS}" usr/sbin/xtables-nft-multi
+    cp -R -- "${ROOTFS}/usr/lib/x86_64-linux-gnu/xtables" "${work}/${name}/usr/lib/x86_64-linux-gnu/"
+    for link in {iptables,ip6tables}{,-save,-restore}; do ln -s xtables-nft-multi "${work}/${name}/usr/sbin/${link}"; done
+    install -d -- "${work}/${name}"/{run,tmp,lib}
+    commands "${work}/${name}" "${static}" sh cp ls cat
+  done
+  with_libraries "${work}/kube-proxy" "${debian}" usr/sbin/conntrack usr/sbin/ipset
+  install -D -t "${work}/flannel/opt/bin" -- "${FLANNEL}/flanneld"
+  install -D -t "${work}/flannel-cni-plugin" -- "${CNI_FLANNEL}/flannel"
+  commands "${work}/flannel-cni-plugin" "${static}" sh cp
+
+  # The static busybox crashes where it resolves names, so the demo's images get the dynamic one.
+  with_libraries "${work}/busybox" "${debian}" bin/busybox
+  commands "${work}/busybox" "${debian}/bin/busybox"
+  with_libraries "${work}/nginx" "${debian}" usr/sbin/nginx bin/busybox
+  commands "${work}/nginx" "${debian}/bin/busybox" sh cat ls ps wget
+  install -D -m 0644 -t "${work}/nginx/etc/nginx" -- "${debian}/etc/nginx/mime.types" "${HERE}/images/nginx/etc/nginx/nginx.conf"
+  install -D -m 0644 -t "${work}/nginx/usr/share/nginx/html" -- "${debian}/usr/share/nginx/html/index.html"
+  install -d -- "${work}/nginx"/{run,var/log/nginx,var/lib/nginx}
+  for name in nginx busybox; do
+    install -d -- "${work}/${name}"/{etc,root}
+    install -d -m 1777 -- "${work}/${name}/tmp"
+    printf 'root:x:0:0:root:/root:/bin/sh\nnginx:x:101:101:nginx:/nonexistent:/bin/false\n' >"${work}/${name}/etc/passwd"
+    printf 'root:x:0:\nnginx:x:101:\n' >"${work}/${name}/etc/group"
+  done
+}
+
+push() { # WORK IMAGE FOLDER ENTRY-POINT
+  local layer="$1/$3.tar.zst" image="$2" folder="$1/$3" entry_point="$4" log="$1/$3.log"
+  # zstd: hosts unpack 400 MB of Go binaries while somebody waits.
+  tar -C "${folder}" --owner=0 --group=0 --sort=name --mtime=@0 -cf - . | zstd -q -3 -o "${layer}"
+  "${CRANE}" append --insecure --platform linux/amd64 --oci-empty-base -f "${layer}" -t "${image}" >"${log}" 2>&1 ||
+    { cat -- "${log}" >&2; die "${image}: could not be pushed; the lines above say why"; }
+  "${CRANE}" mutate --insecure --set-platform linux/amd64 ${entry_point:+--entrypoint "${entry_point}"} "${image}" >"${log}" 2>&1 ||
+    { cat -- "${log}" >&2; die "${image}: could not get its entry point; the lines above say why"; }
+}
+
+# A registry of our own on a free port of this machine; sets REGISTRY_PID and REGISTRY.
+start_registry() { # STORAGE WORK
+  local log="$2/registry.log" tries
+  printf 'version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: "%s"}}\nhttp: {addr: "127.0.0.1:0"}\n' "$1" >"$2/registry.yml"
+  : >"${log}"
+  docker-registry serve "$2/registry.yml" >"${log}" 2>&1 &
+  REGISTRY_PID="$!"
+  trap 'kill "${REGISTRY_PID}" 2>/dev/null || true' EXIT
+  for ((tries = 100; tries > 0; tries--)); do
+    REGISTRY="$(sed -n 's|.*listening on \(127\.0\.0\.1:[0-9]*\).*|\1|p' "${log}")"
+    [[ -z "${REGISTRY}" ]] || return 0
+    kill -0 "${REGISTRY_PID}" 2>/dev/null || break
+    sleep 0.1
+  done
+  tail -n 5 -- "${log}" >&2
+  die 'docker-registry did not start; the lines above say why'
+}
+
+main() {
+  local folder out work entry name from entry_point pushed job jobs=()
+  need docker-registry:docker-registry zstd:zstd gcc:gcc dpkg-deb:dpkg
+  folder="${CACHE}/images-$(key)" out="${CACHE}/images-$(key).part" work="${CACHE}/images-$(key).part.work"
+  if [[ ! -d "${folder}" ]]; then
+    log 'building, about 15 s on two cores'
+    check_list
+    rm -rf -- "${out:?}" "${work:?}"
+    mkdir -p -- "${out}" "${work}"
+    stage "${work}"
+    start_registry "${out}" "${work}"
+    for entry in "${IMAGES[@]}"; do
+      IFS='|' read -r name from entry_point <<<"${entry}"
+      push "${work}" "${REGISTRY}/${name}" "${from}" "${entry_point}" & jobs+=("$!")
+    done
+    for job in "${jobs[@]}"; do wait "${job}" || die 'an image is missing; the lines above say why'; done
+    pushed="$(find "${out}" -path '*/_manifests/tags/*/current/link' | wc -l)"
+    [[ "${pushed}" -eq "${#IMAGES[@]}" ]] || die "the registry holds ${pushed} images; expected ${#IMAGES[@]}"
+    kill "${REGISTRY_PID}"
+    wait "${REGISTRY_PID}" 2>/dev/null || true
+    trap - EXIT
+    rm -rf -- "${work:?}"
+    mv -T -- "${out}" "${folder}"
+    log "built in ${SECONDS} s"
+  fi
+  printf '%s\n' "${folder}"
+}
+
+main "$@"

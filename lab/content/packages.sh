@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Builds the lab's yum repositories: centos, docker-ce and kubernetes, as folders of signed RPMs with signed metadata,
+# and RPM-GPG-KEY-kubeadm-lab beside them. Binaries are the tool chain's and Debian's; names, versions, dependencies
+# and paths are those of the RPMs that a real CentOS 7.7 host would get.
+# Two packages exist in two versions (conntrack-tools, kubernetes-cni), so that a missing pin shows; one,
+# kubeadm-lab-unsigned, has no signature, so that its refusal can be tested.
+# usage: packages.sh CACHE ROOTFS TOOLCHAIN   ROOTFS: what rootfs.sh printed; TOOLCHAIN: the lines that build.sh printed
+# Prints the folder; progress goes to stderr. A folder appears under its name only when it is whole.
+set -euo pipefail
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+readonly HERE CACHE="${1:?usage: packages.sh CACHE ROOTFS TOOLCHAIN}" ROOTFS="${2:?ROOTFS missing}" TOOLCHAIN="${3:?TOOLCHAIN missing}"
+readonly KEY_NAME='kubeadm-lab packages'
+
+log() { printf 'packages: %s\n' "$*" >&2; }
+die() { log "error: $*"; exit 1; }
+# shellcheck source=common.sh source-path=SCRIPTDIR
+source "${HERE}/common.sh"
+KUBERNETES="$(piece "${TOOLCHAIN}" kubernetes)"
+CRICTL="$(piece "${TOOLCHAIN}" crictl)"
+readonly KUBERNETES CRICTL
+
+key() {
+  { printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${CRICTL##*/}"
+    cat -- "${HERE}/packages.sh" "${HERE}/common.sh" "${HERE}/specs"/*.spec "${HERE}/specs/available.list"
+    find "${HERE}/packages" -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
+}
+
+# The signing key: made once per cache. rsa2048 because that is what signs the real ones and what every rpm reads.
+signing_key() {
+  export GNUPGHOME="${CACHE}/gnupg"
+  if [[ ! -d "${GNUPGHOME}" ]]; then
+    rm -rf -- "${GNUPGHOME:?}.part"
+    install -d -m 0700 -- "${GNUPGHOME}.part"
+    GNUPGHOME="${GNUPGHOME}.part" gpg --batch --quiet --passphrase '' --quick-generate-key "${KEY_NAME}" rsa2048 sign never 2>/dev/null ||
+      die 'gpg could not make a key'
+    GNUPGHOME="${GNUPGHOME}.part" gpgconf --kill all
+    mv -T -- "${GNUPGHOME}.part" "${GNUPGHOME}"
+  fi
+}
+
+# Lays out what each spec packs, one tree a spec.
+stage() { # TREES
+  local trees="$1" debian="$1/debian" name
+  unpack_debian "${debian}" containerd runc containernetworking-plugins conntrack socat ethtool ipset libipset13 dnf-plugins-core
+  mkdir -p -- "${trees}"/{kubernetes,docker-ce,centos,kubernetes-cni,conntrack-tools}
+  cp -R --no-preserve=all -- "${HERE}/packages/." "${trees}/"
+
+  install -d -- "${trees}"/kubernetes/{usr/bin,var/lib/kubelet,etc/kubernetes/manifests}
+  install -- "${KUBERNETES}"/{kubelet,kubeadm,kubectl} "${CRICTL}/crictl" "${trees}/kubernetes/usr/bin/"
+  install -d -- "${trees}"/kubernetes-cni/{opt/cni/bin,etc/cni/net.d}
+  install -- "${debian}"/usr/lib/cni/* "${trees}/kubernetes-cni/opt/cni/bin/"
+  install -D -t "${trees}/docker-ce/usr/bin" -- "${debian}"/usr/bin/{containerd,containerd-shim,containerd-shim-runc-v1,containerd-shim-runc-v2,ctr} "${debian}/usr/sbin/runc"
+  install -D -t "${trees}/conntrack-tools/usr/sbin" -- "${debian}/usr/sbin/conntrack"
+
+  install -D -t "${trees}/centos/usr/bin" -- "${debian}/usr/bin/socat"
+  install -D -t "${trees}/centos/usr/sbin" -- "${debian}/usr/sbin/ipset" "${debian}/sbin/ethtool"
+  for name in ebtables ebtables-save ebtables-restore; do ln -s xtables-nft-multi "${trees}/centos/usr/sbin/${name}"; done
+  install -d -- "${trees}/centos/usr/lib/x86_64-linux-gnu"
+  cp -P -- "${debian}"/usr/lib/x86_64-linux-gnu/libipset.so.* "${trees}/centos/usr/lib/x86_64-linux-gnu/"
+  name=usr/lib/python3/dist-packages/dnf-plugins
+  install -D -m 0644 -t "${trees}/centos/${name}" -- "${debian}/${name}/versionlock.py"
+  install -d -- "${trees}/centos/${name}/__pycache__"
+  : >"${trees}/centos/${name}/__pycache__/versionlock.cpython-311.pyc"
+  install -D -m 0644 -t "${trees}/centos/etc/dnf/plugins" -- "${debian}"/etc/dnf/plugins/versionlock.{conf,list}
+}
+
+# Every program packed finds its libraries on a bare host.
+check_libraries() { # TREES
+  local tree file
+  for tree in docker-ce conntrack-tools centos kubernetes-cni; do
+    while IFS= read -r file; do
+      libraries "${file}" "${ROOTFS}" "${ROOTFS}/usr/lib/x86_64-linux-gnu" "${1}/centos/usr/lib/x86_64-linux-gnu" >/dev/null
+    done < <(find "${1}/${tree}" -type f -perm -0100)
+  done
+}
+
+build_all() { # TREES OUT
+  local trees="$1" out="$2" version job jobs=() specs="${HERE}/specs"
+  spec_of "${specs}/available.list" >"${trees}/available.spec"
+  build_spec "${specs}/kubernetes.spec" "${out}/kubernetes" "${trees}/build-kubernetes" --define "tree ${trees}/kubernetes" & jobs+=("$!")
+  for version in 1.3.0 1.4.0; do
+    build_spec "${specs}/kubernetes-cni.spec" "${out}/kubernetes" "${trees}/build-cni-${version}" --define "tree ${trees}/kubernetes-cni" --define "wanted_version ${version}" & jobs+=("$!")
+  done
+  for version in 4.el7 5.el7_7.2; do
+    build_spec "${specs}/conntrack-tools.spec" "${out}/centos" "${trees}/build-conntrack-${version}" --define "tree ${trees}/conntrack-tools" --define "wanted_release ${version}" & jobs+=("$!")
+  done
+  build_spec "${specs}/docker-ce.spec" "${out}/docker-ce" "${trees}/build-docker-ce" --define "tree ${trees}/docker-ce" & jobs+=("$!")
+  build_spec "${specs}/centos.spec" "${out}/centos" "${trees}/build-centos" --define "tree ${trees}/centos" & jobs+=("$!")
+  build_spec "${trees}/available.spec" "${out}/centos" "${trees}/build-available" & jobs+=("$!")
+  for job in "${jobs[@]}"; do wait "${job}" || die 'an RPM was not built; the lines above say why'; done
+}
+
+sign_all() { # OUT
+  local out="$1" repository
+  find "${out}" -name '*.rpm' ! -name 'kubeadm-lab-unsigned-*' -exec \
+    rpmsign --define "_gpg_name ${KEY_NAME}" --define '__gpg /usr/bin/gpg' --define "_dbpath ${out}.work/db" --addsign {} + >"${out}.work/log" 2>&1 ||
+    { tail -n 20 -- "${out}.work/log" >&2; die 'rpmsign failed; the lines above say why'; }
+  for repository in centos docker-ce kubernetes; do
+    createrepo_c --quiet --no-database --simple-md-filenames "${out}/${repository}" || die "createrepo_c ${repository} failed"
+    gpg --batch --quiet --yes --detach-sign --armor "${out}/${repository}/repodata/repomd.xml"
+  done
+  gpg --batch --armor --export "${KEY_NAME}" >"${out}/RPM-GPG-KEY-kubeadm-lab"
+  gpgconf --kill all # no gpg-agent stays behind
+}
+
+main() {
+  local folder out
+  need rpmbuild:rpm rpmsign:rpm createrepo_c:createrepo-c gpg:gnupg dpkg-deb:dpkg
+  folder="${CACHE}/packages-$(key)" out="${CACHE}/packages-$(key).part"
+  if [[ ! -d "${folder}" ]]; then
+    log 'building, about 20 s on two cores'
+    rm -rf -- "${out:?}" "${out:?}.work"
+    mkdir -p -- "${out}" "${out}.work"
+    stage "${out}.work"
+    check_libraries "${out}.work"
+    build_all "${out}.work" "${out}"
+    signing_key
+    sign_all "${out}"
+    rm -rf -- "${out:?}.work"
+    mv -T -- "${out}" "${folder}"
+    log "built in ${SECONDS} s"
+  fi
+  printf '%s\n' "${folder}"
+}
+
+main "$@"

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Builds the read-only lower file system of a bare host that looks like CentOS 7.7: Debian's userland under CentOS names.
+# Left out on purpose, so that a host gets them as RPMs: containerd, kubelet, conntrack, socat, ebtables, ethtool, ipset.
+# usage: rootfs.sh CACHE   prints the folder; progress goes to stderr
+# Another input gives another folder; a folder appears under its name only when it is whole.
+set -euo pipefail
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+KERNEL="$(uname -r)"
+readonly HERE KERNEL CACHE="${1:?usage: rootfs.sh CACHE}"
+readonly SUITE=bookworm
+# What a minimal CentOS 7.7 has, in Debian's names. gpg without gpg-agent: yum would leave one agent a repository running.
+readonly PACKAGES=(systemd-sysv dbus kmod procps hostname util-linux mount login passwd sudo selinux-utils tzdata
+  openssh-server chrony firewalld python3-cap-ng iproute2 iputils-ping iptables ca-certificates curl openssl
+  dnf dnf-plugins-core rpm gpg gawk tar gzip xz-utils less)
+# modprobe in a host succeeds for these where the machine's kernel has them: NAME:CONFIG:PLACE. ip_vs is missing in many kernels.
+readonly MODULES=(br_netfilter:BRIDGE_NETFILTER:net/bridge bridge:BRIDGE:net/bridge overlay:OVERLAY_FS:fs/overlayfs
+  vxlan:VXLAN:drivers/net/vxlan veth:VETH:drivers/net nf_conntrack:NF_CONNTRACK:net/netfilter nf_tables:NF_TABLES:net/netfilter
+  ip_set:IP_SET:net/netfilter/ipset ip_vs:IP_VS:net/netfilter/ipvs)
+
+log() { printf 'rootfs: %s\n' "$*" >&2; }
+die() { log "error: $*"; exit 1; }
+# shellcheck source=common.sh source-path=SCRIPTDIR
+source "${HERE}/common.sh"
+
+# Lines of modules.builtin: what this kernel has, built in or as a module that the lab loads before a host boots.
+kernel_modules() {
+  local config entry module name place
+  config="$(zcat /proc/config.gz 2>/dev/null || cat "/boot/config-${KERNEL}" 2>/dev/null || true)"
+  for entry in "${MODULES[@]}"; do
+    IFS=: read -r name module place <<<"${entry}"
+    [[ -n "${config}" && $'\n'"${config}"$'\n' != *$'\n'"CONFIG_${module}="[ym]$'\n'* ]] || printf 'kernel/%s/%s.ko\n' "${place}" "${name}"
+  done
+}
+
+key() {
+  { printf '%s\n' "${KERNEL}" "$1"; cat -- "${HERE}/rootfs.sh" "${HERE}/common.sh" "${HERE}/specs/installed.list"
+    find "${HERE}/rootfs" -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
+}
+
+# shellcheck disable=SC2016 # apt's own variables
+# The machine's own Debian sources, so that a mirror or a proxy set up there serves here too.
+debian() { # ROOT
+  local options=(--mode=root --variant=essential --quiet --format=directory
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include="$(IFS=,; printf '%s' "${PACKAGES[*]}")"
+    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*'
+    --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*')
+  apt-get indextargets --format 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(CODENAME) $(COMPONENT)' \
+    'Created-By: Packages' 'Component: main' | grep -E " ${SUITE}(-updates|-security)? main\$" | sort -u |
+    mmdebstrap "${options[@]}" "${SUITE}" "$1" - >"${1}.log" 2>&1 || { tail -n 20 -- "${1}.log" >&2; die "mmdebstrap ${SUITE} failed; the lines above say why"; }
+}
+
+# What makes it a bare CentOS 7.7: identity, unit names, yum, and nothing that would reach the machine.
+centos() { # ROOT
+  local root="$1" unit name link
+  cp -R --no-preserve=all -- "${HERE}/rootfs/." "${root}/"
+  chmod 0440 -- "${root}/etc/sudoers.d/centos"
+  for link in redhat-release system-release; do ln -sfn centos-release "${root}/etc/${link}"; done
+  ln -sfn ../usr/lib/os-release "${root}/etc/os-release"
+  rm -f -- "${root}"/etc/{hostname,debian_version,motd,issue,issue.net,timezone} "${root}"/etc/update-motd.d/* \
+    "${root}"/etc/ssh/ssh_host_* "${root}"/etc/apt/sources.list
+  : >"${root}/etc/machine-id"
+  : >"${root}/etc/resolv.conf"
+  install -d -m 2755 -- "${root}/var/log/journal"
+  ln -sfn /usr/share/zoneinfo/UTC "${root}/etc/localtime"
+  # sshd.service and chronyd.service as real units instead of Debian's names.
+  rm -f -- "${root}"/usr/lib/systemd/system/{ssh,ssh@,chrony}.service "${root}"/usr/lib/systemd/system/{ssh.socket,rescue-ssh.target} \
+    "${root}"/etc/systemd/system/{sshd,chronyd}.service "${root}"/etc/systemd/system/multi-user.target.wants/{ssh,chrony}.service
+  # A script left in init.d would start the Debian name beside ours.
+  rm -rf -- "${root:?}"/etc/chrony "${root:?}"/etc/init.d "${root:?}"/etc/rc?.d
+  : >"${root}/etc/default/locale" # PAM reads it at each login and complains without
+  for unit in sshd chronyd; do ln -sfn "/usr/lib/systemd/system/${unit}.service" "${root}/etc/systemd/system/multi-user.target.wants/"; done
+  ln -sfn multi-user.target "${root}/usr/lib/systemd/system/default.target"
+  # fstab is there to be read and edited; its devices do not exist. No terminal to log in on. Both are generators.
+  install -d -- "${root}/etc/systemd/system-generators"
+  for name in fstab getty; do ln -sfn /dev/null "${root}/etc/systemd/system-generators/systemd-${name}-generator"; done
+  # CentOS 7 has no user managers; one would start and end around each SSH session.
+  ln -sfn /dev/null "${root}/etc/systemd/system/user@.service"
+  rm -f -- "${root}"/etc/systemd/system/getty.target.wants/* "${root}"/etc/systemd/system/timers.target.wants/*
+  # Sysctls of the machine, not of a host: a boot must not set them.
+  rm -f -- "${root}"/usr/lib/sysctl.d/* "${root}"/etc/sysctl.d/README*
+  # yum and the commands of yum-utils, played by dnf; its versionlock plugin comes as an RPM.
+  ln -sfn dnf-3 "${root}/usr/bin/yum"
+  for name in yum-config-manager repoquery needs-restarting package-cleanup yumdownloader; do ln -sfn ../libexec/dnf-utils-3 "${root}/usr/bin/${name}"; done
+  install -d -- "${root}"/etc/yum "${root}"/etc/pki/rpm-gpg
+  ln -sfn ../dnf/plugins "${root}/etc/yum/pluginconf.d"
+  ln -sfn dnf/dnf.conf "${root}/etc/yum.conf"
+  find "${root}/usr/lib/python3/dist-packages/dnf-plugins" -name 'versionlock*' -delete
+  rm -f -- "${root}"/etc/dnf/plugins/versionlock.*
+  # ebtables comes as an RPM, although Debian's iptables brings it.
+  find "${root}"/etc/alternatives "${root}"/usr/sbin -name '*ebtables*' -type l -delete
+  rm -rf -- "${root:?}"/var/cache/{apt,debconf,ldconfig} "${root:?}"/var/lib/apt "${root:?}"/var/log/{apt,dpkg.log,bootstrap.log,alternatives.log}
+}
+
+main() {
+  local modules folder root work
+  [[ "${EUID}" -eq 0 ]] || die 'found no root privileges; run as root'
+  need mmdebstrap:mmdebstrap rpmbuild:rpm
+  modules="$(kernel_modules)"
+  folder="${CACHE}/rootfs-$(key "${modules}")" root="${CACHE}/rootfs-$(key "${modules}").part"
+  if [[ ! -d "${folder}" ]]; then
+    log 'building, about 60 s on two cores'
+    mkdir -p -- "${CACHE}"
+    rm -rf --one-file-system -- "${root:?}"
+    debian "${root}"
+    centos "${root}"
+    install -d -- "${root}/lib/modules/${KERNEL}"
+    printf '%s\n' "${modules}" >"${root}/lib/modules/${KERNEL}/modules.builtin"
+    : >"${root}/lib/modules/${KERNEL}/modules.order"
+    : >"${root}/lib/modules/${KERNEL}/modules.builtin.modinfo"
+    chroot "${root}" depmod "${KERNEL}"
+    work="${root}.work"
+    mkdir -p -- "${work}"
+    spec_of "${HERE}/specs/installed.list" >"${work}/installed.spec"
+    build_spec "${work}/installed.spec" "${root}/rpms" "${work}/build"
+    chroot "${root}" sh -c 'rpm --initdb && rpm --force-debian -i /rpms/*.rpm' || die 'rpm -i of the installed packages failed; the lines above say why'
+    rm -rf -- "${root:?}/rpms" "${work:?}" "${root}.log"
+    mv -T -- "${root}" "${folder}"
+    log "built in ${SECONDS} s"
+  fi
+  printf '%s\n' "${folder}"
+}
+
+main "$@"

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Runs first at each boot of a lab host, which shares its kernel with the machine and with the other hosts.
+# 1. cgroup v1 controllers come up read-only in nspawn; the kubelet and containerd need to write.
+for c in /sys/fs/cgroup/*; do
+  mount -o remount,rw,bind "$c" 2>/dev/null
+done
+# 2. These sysctls are the machine's, not the host's: the host gets copies that it can read and write and that reach nobody.
+#    fs.may_detach_mounts is CentOS 7's own; here it is a file, so that what sets it can be seen to work.
+copies=/run/lab-sysctl
+mkdir -p "$copies"
+for d in vm fs/inotify kernel/keys; do
+  mkdir -p "$copies/$d"
+  for f in /proc/sys/$d/*; do
+    [ -f "$f" ] && cat "$f" >"$copies/$d/${f##*/}" 2>/dev/null
+  done
+  mount --bind "$copies/$d" "/proc/sys/$d"
+done
+for f in fs/file-max fs/nr_open fs/aio-max-nr kernel/panic kernel/panic_on_oops kernel/pid_max kernel/threads-max kernel/printk kernel/sysrq kernel/core_pattern kernel/softlockup_panic kernel/hung_task_timeout_secs; do
+  if [ -f "/proc/sys/$f" ]; then
+    mkdir -p "$copies/${f%/*}"
+    cat "/proc/sys/$f" >"$copies/$f" && mount --bind "$copies/$f" "/proc/sys/$f"
+  fi
+done
+exit 0

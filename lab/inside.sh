@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# What the lab does among its own namespaces (mount, pid, network): run by lab/lab through nsenter, never by hand.
+# All that it makes there (mounts, network namespaces, processes, loop devices) ends with the lab's process 1.
+# usage: inside.sh init | prepare | services IMAGES PACKAGES | host-start NAME | host-stop NAME
+set -euo pipefail
+# shellcheck source=lab/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=lab/cgroups.sh
+source "${PROJECT}/lab/cgroups.sh"
+
+# Process 1: takes in orphans, does nothing else. Ended by `lab down`, or by whatever ends its keeper.
+init_loop() {
+  trap ':' CHLD
+  while :; do sleep 3600 & wait || true; done
+}
+
+# A /run of our own: nspawn and `ip netns` keep files there that would outlive the lab on the machine's.
+prepare() {
+  mount -t tmpfs -o mode=0755 tmpfs /run
+  mkdir -p /run/netns /run/lock
+  cgroups_mount
+  ip link set lo up
+  local card
+  for card in "internal ${INTERNAL}" "external ${EXTERNAL}"; do
+    ip link add "br-${card% *}" type bridge
+    ip address add "${card#* }.1/24" dev "br-${card% *}"
+    ip link set "br-${card% *}" up
+  done
+}
+
+# Registry, yum repository and an answering name server on the lab's network, each in a loop so that a crash is not the end.
+keep() { # NAME COMMAND...
+  local name="$1"
+  shift
+  (
+    while :; do
+      "$@" >>"${LAB}/log/${name}.log" 2>&1 </dev/null || true
+      sleep 1
+    done
+  ) >/dev/null 2>&1 </dev/null &
+}
+services() {
+  local images="$1" packages="$2" coredns="$3"
+  cat >/run/registry.yml <<EOF
+version: 0.1
+log: {level: warn, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: ${images}}, maintenance: {readonly: {enabled: true}}}
+http: {addr: "${REGISTRY}"}
+EOF
+  # With an unreachable name server each yum command takes 20 s and CoreDNS of the cluster does not start without any.
+  { printf '. {\n  bind %s.1 %s.1\n  hosts {\n' "${INTERNAL}" "${EXTERNAL}"
+    hosts | while read -r name byte; do printf '    %s.%s %s\n' "${INTERNAL}" "${byte}" "${name}"; done
+    printf '    fallthrough\n  }\n  template ANY ANY {\n    rcode NXDOMAIN\n  }\n}\n'; } >/run/Corefile
+  keep registry docker-registry serve /run/registry.yml
+  keep packages busybox httpd -f -p "${PACKAGES}" -h "${packages}"
+  keep dns "${coredns}" -conf /run/Corefile
+}
+
+host_network() { # NAME BYTE: eth0 external with the default route, eth1 internal, as on the seed's page
+  local name="$1" byte="$2" card link kind prefix
+  ip netns add "${name}"
+  ip -n "${name}" link set lo up
+  for card in "eth0 external ${EXTERNAL}" "eth1 internal ${INTERNAL}"; do
+    read -r link kind prefix <<<"${card}"
+    ip link add "${link}-${byte}" type veth peer name "${link}" netns "${name}"
+    ip link set "${link}-${byte}" master "br-${kind}" up
+    ip -n "${name}" address add "${prefix}.${byte}/24" dev "${link}"
+    ip -n "${name}" link set "${link}" up
+  done
+  ip -n "${name}" route add default via "${EXTERNAL}.1"
+}
+
+# A sparse disk of the seed's size holds all that the host writes, so `df` and a full disk are real.
+host_disk() { # NAME
+  local name="$1" dir="${LAB}/hosts/$1"
+  mkdir -p -- "${dir}/disk" "${dir}/root"
+  rm -f -- "${dir}/disk.img"
+  truncate -s "${HOST_DISK}" -- "${dir}/disk.img"
+  mkfs.ext4 -q -m 0 -O ^has_journal -E lazy_itable_init=1,nodiscard -- "${dir}/disk.img"
+  mount -o loop,discard -- "${dir}/disk.img" "${dir}/disk"
+  mkdir -- "${dir}"/disk/{upper,work}
+  mkdir -m 0700 -- "${dir}"/disk/{containerd,kubelet} # not on the overlay: containerd's own overlays need a plain file system
+  mount -t overlay overlay -o "lowerdir=$(cat "${LAB}/rootfs"),upperdir=${dir}/disk/upper,workdir=${dir}/disk/work" "${dir}/root"
+}
+
+# What makes this host this host: name, keys, and the settings that only the lab can give.
+host_identity() { # NAME
+  local name="$1" root="${LAB}/hosts/$1/root" files="${PROJECT}/lab/host-files"
+  printf '%s\n' "${name}" >"${root}/etc/hostname"
+  printf '%s' "${name}" | md5sum | cut -c1-32 >"${root}/etc/machine-id"
+  printf 'nameserver %s.1\n' "${INTERNAL}" >"${root}/etc/resolv.conf"
+  install -d -m 0700 -- "${root}/root/.ssh"
+  install -m 0600 -- "${LAB}/id_ed25519.pub" "${root}/root/.ssh/authorized_keys"
+  install -m 0600 -- "${LAB}/hosts/${name}/ssh_host_ed25519_key" "${root}/etc/ssh/"
+  install -m 0644 -- "${LAB}/hosts/${name}/ssh_host_ed25519_key.pub" "${root}/etc/ssh/"
+  cp -r -- "${files}/." "${root}/"
+  ln -sf /etc/systemd/system/lab-host.service -t "$(mkdir -p "${root}/etc/systemd/system/sysinit.target.wants" && printf '%s' "${root}/etc/systemd/system/sysinit.target.wants")"
+  # modprobe of what the kernel has built in succeeds only where modules.builtin names it.
+  local modules
+  modules="${root}/lib/modules/$(uname -r)"
+  mkdir -p -- "${modules}"
+  printf 'kernel/%s.ko\n' net/bridge/bridge net/bridge/br_netfilter fs/overlayfs/overlay drivers/net/vxlan/vxlan drivers/net/veth net/netfilter/nf_conntrack >"${modules}/modules.builtin"
+  : >"${modules}/modules.order"
+  chroot "${root}" depmod "$(uname -r)" 2>/dev/null || true
+}
+
+# One boot after another: nspawn ends with 133 when the host rebooted itself, anything else is a power-off.
+host_run() { # NAME
+  local name="$1" root="${LAB}/hosts/$1/root" disk="${LAB}/hosts/$1/disk" rc=133
+  cgroups_enter "${name}"
+  while [[ "${rc}" == 133 ]]; do
+    rc=0
+    # CAP_SYS_TIME: a host must never move the machine's clock. API_VFS_WRITABLE: the kubelet writes sysctls (see lab-host).
+    SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_USE_CGNS=1 systemd-nspawn --quiet --boot --machine="${name}" --directory="${root}" \
+      --network-namespace-path="/run/netns/${name}" --register=no --keep-unit --resolv-conf=off --link-journal=no --console=read-only --capability=all \
+      --drop-capability=CAP_SYS_TIME --system-call-filter='@keyring bpf @privileged @mount' --bind=/dev/kmsg --bind=/dev/fuse \
+      --bind="${disk}/containerd:/var/lib/containerd" --bind="${disk}/kubelet:/var/lib/kubelet" >>"${LAB}/log/${name}.log" 2>&1 </dev/null || rc=$?
+  done
+  printf '%s nspawn ended with %s\n' "${name}" "${rc}" >>"${LAB}/log/${name}.log"
+}
+
+host_start() {
+  local name="$1"
+  host_network "${name}" "$(host_byte "${name}")"
+  host_disk "${name}"
+  host_identity "${name}"
+  setsid bash "${PROJECT}/lab/inside.sh" host-run "${name}" >/dev/null 2>&1 </dev/null &
+  printf '%s\n' "$!" >"/run/${name}.pid"
+}
+
+# Power off, at once: the disk is thrown away, so nothing needs an orderly end.
+host_stop() {
+  local name="$1" pid dir="${LAB}/hosts/$1" i
+  if pid="$(cat "/run/${name}.pid" 2>/dev/null)"; then
+    kill -KILL -- "-${pid}" 2>/dev/null || true # its process group: the loop and nspawn, not the host inside
+    cgroups_kill "${name}"
+    rm -f -- "/run/${name}.pid"
+  fi
+  for ((i = 0; i < 100; i++)); do
+    if { ! mountpoint -q "${dir}/root" || umount "${dir}/root"; } 2>/dev/null && { ! mountpoint -q "${dir}/disk" || umount "${dir}/disk"; } 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  ! mountpoint -q "${dir}/disk" || die "${name}: its disk is still in use 10 s after its end: $(fuser -m "${dir}/disk" 2>/dev/null)"
+  [[ ! -e "/run/netns/${name}" ]] || ip netns delete "${name}"
+  rm -f -- "${dir}/disk.img"
+  cgroups_remove "${name}"
+}
+
+case "${1:?}" in
+  init) init_loop ;;
+  prepare) prepare ;;
+  services) services "$2" "$3" "$4" ;;
+  host-start) host_start "$2" ;;
+  host-run) host_run "$2" ;;
+  host-stop) host_stop "$2" ;;
+  *) die "inside.sh: no function $1" ;;
+esac

@@ -1,0 +1,36 @@
+// Lines the plugin shows through the engine, in the order they were made.
+import * as grpc from "@grpc/grpc-js";
+import services from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import engine from "@pulumi/pulumi/proto/engine_pb.js";
+
+export class EngineLog {
+	#client: services.EngineClient | undefined;
+	#last: Promise<void> = Promise.resolve();
+
+	connect(address: string): void {
+		if (address !== "") this.#client = new services.EngineClient(address, grpc.credentials.createInsecure());
+	}
+
+	/** A line beside the resource while it is worked on. It is gone afterwards, unlike a diagnostic. */
+	status(urn: string, line: string): void {
+		this.#send(urn, line, engine.LogSeverity.INFO, true);
+	}
+
+	/** A line under Diagnostics. An error fails the whole run. */
+	diagnostic(urn: string, severity: "warning" | "error", line: string): void {
+		this.#send(urn, line, severity === "error" ? engine.LogSeverity.ERROR : engine.LogSeverity.WARNING, false);
+	}
+
+	/** Resolves once the engine has every line so far. */
+	flush(): Promise<void> {
+		return this.#last;
+	}
+
+	// Sent one after the other: two calls under way at once can change places.
+	#send(urn: string, line: string, severity: engine.LogSeverity, isEphemeral: boolean): void {
+		const client = this.#client;
+		if (!client) return;
+		const request = new engine.LogRequest().setUrn(urn).setMessage(line).setSeverity(severity).setEphemeral(isEphemeral);
+		this.#last = this.#last.then(() => new Promise((resolve) => client.log(request, () => resolve()))); // an engine that is gone reads nothing
+	}
+}

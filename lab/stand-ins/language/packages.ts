@@ -1,0 +1,51 @@
+// Which provider plugins the installed npm packages need: those whose package.json says `pulumi.resource`.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Package {
+	name: string;
+	/** With a leading v, as in v1.2.1. */
+	version: string;
+	/** Where to download the plugin from, or "" for the usual place. */
+	server: string;
+}
+
+/** Looks through `node_modules` of a program's folder and the ones nested in it. */
+export function requiredPackages(programDirectory: string): Package[] {
+	const found = new Map<string, Package>();
+	for (const manifest of manifests(join(programDirectory, "node_modules"))) {
+		const needed = toPackage(manifest);
+		if (needed) found.set(`${needed.name} ${needed.version}`, needed);
+	}
+	return [...found.values()];
+}
+
+interface Manifest {
+	name?: string;
+	version?: string;
+	pulumi?: { resource?: boolean; name?: string; version?: string; server?: string };
+}
+
+function* manifests(folder: string): Generator<Manifest> {
+	if (!existsSync(folder)) return;
+	for (const entry of readdirSync(folder)) {
+		if (entry.startsWith(".")) continue;
+		const inside = join(folder, entry);
+		if (entry.startsWith("@")) {
+			yield* manifests(inside);
+			continue;
+		}
+		const file = join(inside, "package.json");
+		if (!existsSync(file)) continue;
+		yield JSON.parse(readFileSync(file, "utf8"));
+		yield* manifests(join(inside, "node_modules"));
+	}
+}
+
+function toPackage({ name = "", version = "", pulumi }: Manifest): Package | undefined {
+	if (!pulumi?.resource) return undefined;
+	const plugin = pulumi.name ?? (name.startsWith("@pulumi/") ? name.slice("@pulumi/".length) : undefined);
+	if (plugin === undefined) return undefined;
+	const wanted = pulumi.version ?? version;
+	return { name: plugin, version: wanted.startsWith("v") ? wanted : `v${wanted}`, server: pulumi.server ?? "" };
+}

@@ -1,0 +1,105 @@
+// A small Pulumi project run by the real engine, with the plugins under test as its only ones.
+import { type ExecFileException, execFile } from "node:child_process";
+import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import type { Properties } from "../../../lab/stand-ins/command/values.ts";
+import { standIn, temporaryFolder } from "./executable.ts";
+
+export interface Result {
+	code: number;
+	output: string;
+}
+export interface Resource {
+	type: string;
+	urn: string;
+	outputs?: Properties;
+	inputs?: Properties;
+}
+
+/** The `pulumi` that PULUMI names, or the one the lab has built. */
+function findPulumi(): string {
+	const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+	const [found] = process.env.PULUMI ? [process.env.PULUMI] : globSync(join(cache, "kubeadm-lab/toolchain/pulumi-*/pulumi"));
+	if (found && existsSync(found)) return found;
+	throw new Error(
+		`no pulumi in ${cache}/kubeadm-lab/toolchain. This test needs the real engine: build the lab's tool chain, or name a pulumi with PULUMI=/path.`,
+	);
+}
+
+export class Project {
+	readonly folder: string;
+	readonly remove: () => void;
+	readonly #pulumi: string;
+	readonly #env: NodeJS.ProcessEnv;
+
+	/** `program` is the text of index.ts; `plugins` adds plugin folders by name. */
+	constructor(program: string, plugins: Record<string, string> = {}) {
+		this.#pulumi = findPulumi();
+		const { path, remove } = temporaryFolder();
+		this.folder = path;
+		this.remove = remove;
+		for (const folder of ["bin", "plugin", "state", "home", "node_modules/@pulumi"]) mkdirSync(join(path, folder), { recursive: true });
+		const modules = join(import.meta.dirname, "../../../node_modules");
+		for (const name of ["@pulumi/pulumi", "@pulumi/command"]) symlinkSync(join(modules, name), join(path, "node_modules", name));
+		place(process.env.LANGUAGE_HOST, "language-host", join(path, "bin"), "pulumi-language-nodejs");
+		place(process.env.COMMAND_PLUGIN, "command-plugin", join(path, "plugin"), "pulumi-resource-command");
+		writeFileSync(join(path, "package.json"), '{ "name": "contract", "type": "module", "main": "index.ts" }');
+		const providers = Object.entries({ command: "./plugin", ...plugins }).map(([name, folder]) => ({ name, path: folder }));
+		const project = { name: "contract", runtime: { name: "nodejs", options: { typescript: false } }, plugins: { providers } };
+		writeFileSync(join(path, "Pulumi.yaml"), JSON.stringify(project)); // JSON is YAML too
+		writeFileSync(join(path, "index.ts"), program);
+		this.#env = {
+			...process.env,
+			PATH: [join(path, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter),
+			PULUMI_HOME: join(path, "home"),
+			PULUMI_BACKEND_URL: `file://${join(path, "state")}`,
+			PULUMI_CONFIG_PASSPHRASE: "contract",
+			PULUMI_SKIP_UPDATE_CHECK: "true",
+			PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+			SSH_AUTH_SOCK: "",
+		};
+	}
+
+	async init(): Promise<void> {
+		const { code, output } = await this.pulumi("stack", "init", "test");
+		if (code !== 0) throw new Error(output);
+	}
+
+	/** What the program reads. */
+	settings(settings: Properties): void {
+		writeFileSync(join(this.folder, "settings.json"), JSON.stringify(settings));
+	}
+
+	/** Runs the CLI. `started` gets the process while it runs. */
+	pulumi(...args: string[]): Promise<Result> {
+		return this.start(args).ended;
+	}
+
+	start(args: string[]): { ended: Promise<Result>; interrupt: () => void } {
+		let interrupt = () => {};
+		const ended = new Promise<Result>((resolve) => {
+			const options = { cwd: this.folder, env: this.#env, maxBuffer: 1 << 26 };
+			const child = execFile(this.#pulumi, [...args, "--non-interactive", "--color", "never"], options, (error: ExecFileException | null, stdout, stderr) =>
+				resolve({ code: error ? Number(error.code ?? -1) : 0, output: stdout + stderr }),
+			);
+			interrupt = () => void child.kill("SIGINT");
+		});
+		return { ended, interrupt: () => interrupt() };
+	}
+
+	/** Resources of the state, besides stack and providers, in clear text where asked for. */
+	async resources({ showSecrets = false } = {}): Promise<Resource[]> {
+		const file = join(this.folder, "export.json");
+		const { code, output } = await this.pulumi("stack", "export", "--file", file, ...(showSecrets ? ["--show-secrets"] : []));
+		if (code !== 0) throw new Error(output);
+		const resources: Resource[] = JSON.parse(readFileSync(file, "utf8")).deployment.resources ?? [];
+		return resources.filter(({ type }) => !type.startsWith("pulumi:"));
+	}
+}
+
+/** Puts the plugin under test where the engine looks for it. */
+function place(official: string | undefined, name: "command-plugin" | "language-host", folder: string, executable: string): void {
+	if (official) copyFileSync(official, join(folder, executable));
+	else standIn(name, folder, executable);
+}

@@ -1,0 +1,139 @@
+// A real OpenSSH server for one test file: its own port, keys and settings in a temporary folder.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Properties } from "../../../lab/stand-ins/command/values.ts";
+
+const SSHD = "/usr/sbin/sshd";
+const START_LIMIT_MS = 10_000;
+
+export class Sshd {
+	readonly folder = mkdtempSync(join(tmpdir(), "contract-sshd-"));
+	readonly port: number;
+	readonly #settings: string;
+	#server: ChildProcess | undefined;
+
+	private constructor(port: number, settings: string) {
+		this.port = port;
+		this.#settings = settings;
+	}
+
+	/** Prepares keys and settings. By default the server takes only variables that start with ACCEPTED_; a later line of `settings` adds to that. */
+	static async prepare(settings = ""): Promise<Sshd> {
+		if (!existsSync(SSHD)) throw new Error(`${SSHD}: not found. The contract tests need a real SSH server. Install openssh-server.`);
+		if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 }); // sshd started by root refuses to work without it
+		const sshd = new Sshd(await freePort(), settings);
+		for (const name of ["host", "user", "other"]) sshd.#makeKey(name);
+		execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "open sesame", "-f", sshd.#makeKey("locked")]);
+		writeFileSync(join(sshd.folder, "authorized_keys"), sshd.#read("user.pub") + sshd.#read("locked.pub"), { mode: 0o600 });
+		return sshd;
+	}
+
+	static async start(settings?: string): Promise<Sshd> {
+		const sshd = await Sshd.prepare(settings);
+		await sshd.start();
+		return sshd;
+	}
+
+	async start(): Promise<void> {
+		const config = join(this.folder, "sshd_config");
+		writeFileSync(
+			config,
+			`ListenAddress 127.0.0.1:${this.port}
+HostKey ${this.folder}/host
+AuthorizedKeysFile ${this.folder}/authorized_keys
+PidFile none
+UsePAM no
+StrictModes no
+PermitRootLogin yes
+MaxStartups 100
+LogLevel VERBOSE
+AcceptEnv ACCEPTED_*
+${this.#settings}
+`,
+		);
+		const server = spawn(SSHD, ["-D", "-e", "-f", config, "-E", join(this.folder, "log")], { stdio: "ignore" });
+		this.#server = server;
+		for (const end = performance.now() + START_LIMIT_MS; !(await answers(this.port)); await sleep(20)) {
+			if (server.exitCode !== null || performance.now() > end) throw new Error(`sshd did not start: ${this.log}`);
+		}
+	}
+
+	/** Stops listening. Sessions that run go on. */
+	async stop(): Promise<void> {
+		const server = this.#server;
+		if (server && server.exitCode === null) {
+			server.kill();
+			await new Promise((resolve) => server.once("exit", resolve));
+		}
+	}
+
+	async remove(): Promise<void> {
+		await this.stop();
+		rmSync(this.folder, { recursive: true });
+	}
+
+	/** A `connection` input that works; what is given replaces or adds. `undefined` leaves a field out. */
+	connection(fields: Record<string, string | number | Properties | undefined> = {}): Properties {
+		const all = {
+			host: "127.0.0.1",
+			port: this.port,
+			user: userInfo().username,
+			privateKey: this.#read("user"),
+			hostKey: this.publicKey("host"),
+			dialErrorLimit: 0,
+			...fields,
+		};
+		return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Properties;
+	}
+
+	/** Private key that the server doesn't know ("other") or that has the passphrase "open sesame" ("locked"). */
+	privateKey(name: "user" | "other" | "locked"): string {
+		return this.#read(name);
+	}
+
+	/** Type and key, without the comment. "other" is nobody's host key. */
+	publicKey(name: "host" | "other"): string {
+		return this.#read(`${name}.pub`).trim().split(" ").slice(0, 2).join(" ");
+	}
+
+	get log(): string {
+		return this.#read("log");
+	}
+
+	/** How many times somebody connected, besides the look whether the server is up. */
+	get dials(): number {
+		return this.log.match(/Connection from/g)?.length ?? 0;
+	}
+
+	#makeKey(name: string): string {
+		const path = join(this.folder, name);
+		execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", `contract-${name}`, "-f", path]);
+		return path;
+	}
+
+	#read(name: string): string {
+		const path = join(this.folder, name);
+		return existsSync(path) ? readFileSync(path, "utf8") : "";
+	}
+}
+
+export async function freePort(): Promise<number> {
+	const server = createServer().listen(0, "127.0.0.1");
+	await new Promise((resolve) => server.once("listening", resolve));
+	const address = server.address();
+	await new Promise((resolve) => server.close(resolve));
+	if (typeof address !== "object" || address === null) throw new Error("no port");
+	return address.port;
+}
+
+function answers(port: number): Promise<boolean> {
+	return new Promise((resolve) => {
+		const socket = connect(port, "127.0.0.1");
+		socket.once("data", () => resolve(true)).once("error", () => resolve(false));
+		socket.once("data", () => socket.destroy());
+	});
+}

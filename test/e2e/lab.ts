@@ -1,0 +1,89 @@
+// The running lab, as the end-to-end tests drive it: the same commands that a person types.
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+export const project = fileURLToPath(new URL("../..", import.meta.url));
+export const controlPlane = "k8s-master";
+export const workers = ["k8s-node01", "k8s-node02"];
+export const hosts = [controlPlane, ...workers];
+export const messageFile = "/data/volumes/nginx/log/message";
+
+export interface Result {
+	/** Exit code; -1 when a signal ended it. */
+	code: number;
+	/** stdout and stderr as they came. */
+	output: string;
+	stdout: string;
+}
+
+export interface RunOptions {
+	input?: string;
+	timeoutSeconds?: number;
+	env?: Record<string, string>;
+}
+
+/** Runs a command and resolves with what it printed, whatever its exit code; rejects when it does not end in time (default 300 s). */
+export function run(command: string, args: string[], { input = "", timeoutSeconds = 300, env = {} }: RunOptions = {}): Promise<Result> {
+	return new Promise((resolve, reject) => {
+		const child = spawn(command, args, { cwd: project, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+		let output = "";
+		let stdout = "";
+		child.stdout.setEncoding("utf8").on("data", (text: string) => {
+			output += text;
+			stdout += text;
+		});
+		child.stderr.setEncoding("utf8").on("data", (text: string) => {
+			output += text;
+		});
+		child.stdin.on("error", () => {}); // a command that reads no input and is gone already
+		const timer = setTimeout(() => {
+			child.kill("SIGKILL");
+			reject(new Error(`${command} ${args.join(" ")}: not done after ${timeoutSeconds} s; last output:\n${output.slice(-4000)}`));
+		}, timeoutSeconds * 1000);
+		child.on("error", reject);
+		child.on("close", (code) => {
+			clearTimeout(timer);
+			resolve({ code: code ?? -1, output, stdout });
+		});
+		child.stdin.end(input);
+	});
+}
+
+/** As `run`, and throws with the whole output unless it exits 0. */
+export async function succeed(command: string, args: string[], options?: RunOptions): Promise<Result> {
+	const result = await run(command, args, options);
+	if (result.code !== 0) throw new Error(`${command} ${args.join(" ")}: exit code ${result.code}\n${result.output}`);
+	return result;
+}
+
+const cli = `${project}lab/lab`;
+export const lab = (...args: string[]) => succeed(cli, args);
+export const onHost = (host: string, command: string, options?: RunOptions) => run(cli, ["ssh", host, command], options);
+/** What a command prints on a host; throws unless it exits 0. */
+export const read = async (host: string, command: string): Promise<string> => (await succeed(cli, ["ssh", host, command])).stdout;
+
+/** Arguments that run pulumi on the lab's stack, or on another one. */
+export const pulumiArgs = (command: string, stack = "lab", ...args: string[]): string[] => {
+	const changes = ["up", "destroy", "refresh"].includes(command);
+	return [
+		"exec",
+		"--",
+		"pulumi",
+		...command.split(" "),
+		"-s",
+		stack,
+		"--non-interactive",
+		"--color",
+		"never",
+		...(changes ? ["--yes", "--skip-preview"] : []),
+		...args,
+	];
+};
+export const pulumi = (command: string, ...args: string[]) => succeed(cli, pulumiArgs(command, "lab", ...args));
+export const pulumiRun = (command: string, ...args: string[]) => run(cli, pulumiArgs(command, "lab", ...args));
+export const output = async (name: string, ...args: string[]): Promise<string> =>
+	(await succeed(cli, ["exec", "--", "pulumi", "stack", "output", name, "-s", "lab", ...args])).stdout.trimEnd();
+/** Where the Pod landed. */
+export const location = async (): Promise<{ node: string; host: string; file: string }> => JSON.parse(await output("location", "--json"));
+/** kubectl on the control plane, with the admin's kubeconfig. */
+export const kubectl = (command: string) => read(controlPlane, `kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /tmp/kubectl ${command}`);

@@ -1,0 +1,180 @@
+// The whole way on three hosts, twice: what the seed's page shows, seen to happen; and the hosts as they were afterwards.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { parse } from "yaml";
+import { controlPlane, hosts, kubectl, lab, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
+import { differences, snapshot } from "./snapshot.ts";
+
+const twoLines = "Hello initContainers\nHello from the postStart handler\n";
+const threeLines = `${twoLines}Hello from the preStop handler\n`;
+
+/** What a host does not give back, each with its reason. Anything else that differs after destroy fails the test. */
+const remains: [RegExp, string][] = [
+	[/^\+ (dir|file) \/data(\/|$| )/, "the hostPath: its message file is the point"],
+	[/ \/var\/log\//, "logs"],
+	[/ \/var\/(cache|lib)\/(yum|dnf)/, "yum's own cache and history"],
+	[/ \/var\/lib\/rpm/, "rpm's database file: the packages in it are compared by name"],
+	[/ \/(root\/\.gnupg|var\/lib\/chrony|var\/lib\/systemd|var\/tmp)/, "written by any running host"],
+	[/ \/etc\/ld\.so\.cache/, "rewritten by package installs"],
+	[/^[+-] active (session|user)/, "logins"],
+];
+
+describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
+	const bare = new Map<string, Set<string>>();
+	let node = "";
+	let upOutput = "";
+
+	before(async () => {
+		await lab("up");
+		await lab("reset");
+		for (const host of hosts) bare.set(host, await snapshot(host));
+	});
+	after(async () => {
+		await lab("reset");
+	});
+
+	test("up brings lifecycle-demo-pod to Running on a worker and the message file holds two lines", async () => {
+		upOutput = (await pulumi("up")).output;
+		node = (await location()).node;
+		assert.ok(workers.includes(node), `the Pod is on ${node}, not on a worker`);
+		assert.equal(await read(node, `cat ${messageFile}`), twoLines);
+		assert.equal(await output("message"), twoLines.trimEnd());
+	});
+
+	test("the Pod's line is the one that kubectl get pod -o wide prints", async () => {
+		const columns = (text: string) =>
+			text
+				.trim()
+				.split("\n")
+				.map((line) => line.split(/ {2,}/));
+		const [header, printed] = columns(await kubectl("get pod -o wide"));
+		const [ourHeader, ours] = columns(await output("pod"));
+		assert.deepEqual(ourHeader, header);
+		assert.equal(ours?.[0], "lifecycle-demo-pod");
+		// AGE moves on; all else is the same.
+		const withoutAge = (cells?: string[]) => cells?.filter((_, i) => header?.[i] !== "AGE");
+		assert.deepEqual(withoutAge(ours), withoutAge(printed));
+		assert.deepEqual(printed?.slice(1, 4), ["1/1", "Running", "0"]);
+	});
+
+	test("the Pod is the seed's field by field", async () => {
+		const page = parse(await readFile(`${project}test/e2e/seed-pod.yaml`, "utf8"));
+		const pod = JSON.parse(await kubectl("get pod lifecycle-demo-pod -o json"));
+		const contains = (found: unknown, wanted: unknown, path: string): void => {
+			if (Array.isArray(wanted)) for (const [i, item] of wanted.entries()) contains((found as unknown[])[i], item, `${path}[${i}]`);
+			else if (wanted !== null && typeof wanted === "object")
+				for (const [key, value] of Object.entries(wanted)) contains((found as Record<string, unknown>)?.[key], value, `${path}.${key}`);
+			// The API leaves out a false it would assume anyway.
+			else assert.equal(found ?? (wanted === false ? false : undefined), wanted, path);
+		};
+		contains(pod, page, "Pod");
+		assert.equal(pod.spec.containers.length, 1);
+		assert.equal(pod.spec.initContainers.length, 1);
+	});
+
+	test("describe shows what the seed's describe shows", async () => {
+		const text = await kubectl("describe pod lifecycle-demo-pod");
+		for (const line of [
+			/^Node: +k8s-node0[12]\/172\.16\.1\.11[12]$/m,
+			/^Labels: +test=lifecycle$/m,
+			/State: +Terminated\n +Reason: +Completed\n +Exit Code: +0/,
+			/\/var\/log\/nginx\/ from message-log \(rw\)/,
+			/Initialized +True/,
+			/ContainersReady +True/,
+			/Type: +HostPath \(bare host directory volume\)\n +Path: +\/data\/volumes\/nginx\/log\/\n +HostPathType: +DirectoryOrCreate/,
+			/^QoS Class: +BestEffort$/m,
+			/node\.kubernetes\.io\/not-ready:NoExecute op=Exists for 300s/,
+			/Normal +Started .*Started container init-myservice/,
+			/Normal +Started .*Started container lifecycle-demo/,
+		])
+			assert.match(text, line);
+	});
+
+	test("everything that Kubernetes binds is on the internal network although the default route is on the other card", async () => {
+		const nodes = JSON.parse(await kubectl("get nodes -o json")).items as {
+			metadata: { name: string; annotations: Record<string, string> };
+			status: { addresses: { type: string; address: string }[] };
+		}[];
+		assert.equal(nodes.length, hosts.length);
+		for (const item of nodes) {
+			const expected = `172.16.1.${110 + hosts.indexOf(item.metadata.name)}`;
+			assert.equal(item.status.addresses.find((a) => a.type === "InternalIP")?.address, expected);
+			assert.equal(item.metadata.annotations["flannel.alpha.coreos.com/public-ip"], expected);
+		}
+		assert.match(await kubectl("cluster-info"), /https:\/\/172\.16\.1\.110:6443/);
+	});
+
+	test("Pods reach each other across hosts and resolve cluster names", async () => {
+		const address = JSON.parse(await kubectl("get pod lifecycle-demo-pod -o json")).status.podIP as string;
+		const other = hosts.find((host) => host !== node) ?? "";
+		await read(other, `curl -fsS -o /dev/null --max-time 10 http://${address}/`);
+	});
+
+	test("no private key, token or kubeconfig is readable in the state, the log or a process list", async () => {
+		const key =
+			(
+				await readFile(`${process.env.KUBEADM_LAB_CACHE ?? `${process.env.XDG_CACHE_HOME ?? `${process.env.HOME}/.cache`}/kubeadm-lab`}/lab/id_ed25519`, "utf8")
+			).split("\n")[1] ?? "";
+		const state = (await succeed(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "export", "-s", "lab"])).stdout;
+		const adminKey = /client-key-data: (\S{40})/.exec(await read(controlPlane, "cat /etc/kubernetes/admin.conf"))?.[1] ?? "";
+		assert.ok(key.length > 30 && adminKey.length === 40);
+		for (const [where, text] of [
+			["state", state],
+			["log of up", upOutput],
+		] as const)
+			for (const secret of [key, adminKey, "BEGIN OPENSSH PRIVATE KEY", "client-key-data:"])
+				assert.ok(!text.includes(secret), `${where} holds ${secret.slice(0, 20)}…`);
+		assert.doesNotMatch(state + upOutput, /\b[a-z0-9]{6}\.[a-z0-9]{16}\b/, "a bootstrap token in plain text");
+		assert.equal(
+			(await kubectl("get secrets -n kube-system --field-selector type=bootstrap.kubernetes.io/token -o name")).trim(),
+			"",
+			"bootstrap tokens are left in the cluster",
+		);
+	});
+
+	test("a second up changes nothing and the hosts' own audit finds nothing written and nothing restarted", async () => {
+		const mark =
+			"touch /run/audit-mark; for u in containerd kubelet chronyd sshd; do systemctl show -p ActiveEnterTimestampMonotonic $u; done; crictl ps -q | sort";
+		const audit =
+			"find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /var/log -o -path /var/lib/etcd -o -path /var/lib/containerd -o -path /var/lib/kubelet -o -path /tmp -o -path /var/lib/chrony -o -path /data \\) -prune -o -newer /run/audit-mark -type f -print";
+		const state = new Map<string, string>();
+		for (const host of hosts) state.set(host, await read(host, mark));
+		const { output: text } = await pulumi("up");
+		assert.match(text, /Resources:\n +\d+ unchanged/);
+		assert.doesNotMatch(text, /\d+ (created|updated|deleted|replaced)/);
+		for (const host of hosts) {
+			assert.equal((await read(host, audit)).trim(), "", `${host}: written during a no-change up`);
+			assert.equal(await read(host, mark), state.get(host), `${host}: restarted during a no-change up`);
+		}
+	});
+
+	test("destroy deletes the Pod so that preStop runs, and shows all three lines in its log", async () => {
+		const { output: text } = await pulumi("destroy");
+		const shown = text.split("\n").map((line) => line.trim());
+		for (const line of threeLines.trimEnd().split("\n"))
+			assert.ok(
+				shown.some((s) => s.includes(line)),
+				`the destroy log lacks: ${line}\n${text}`,
+			);
+		assert.equal(await read(node, `cat ${messageFile}`), threeLines);
+	});
+
+	for (const host of hosts)
+		test(`after destroy ${host} differs from before only by the short list`, async () => {
+			const left = differences(bare.get(host) ?? new Set(), await snapshot(host));
+			assert.deepEqual(
+				left.filter((line) => !remains.some(([pattern]) => pattern.test(line))),
+				[],
+			);
+		});
+
+	test("the same hosts go up and down a second time, and the message file goes on", async () => {
+		await pulumi("up");
+		const second = (await location()).node;
+		await pulumi("destroy");
+		const written = await read(second, `cat ${messageFile}`);
+		assert.ok(written.endsWith(threeLines), written);
+		for (const host of hosts) assert.notEqual((await onHost(host, "test -e /var/lib/kubeadm-lab")).code, 0, `${host}: /var/lib/kubeadm-lab is left`);
+	});
+});

@@ -1,0 +1,2 @@
+readonly STEP='kubeconfig'
+readonly HOST_NAME='k8s-master'

@@ -1,0 +1,22 @@
+readonly STEP='join'
+readonly CLUSTER_ID='lab-172.16.1.110'
+readonly IGNORE_PREFLIGHT_ERRORS=()
+readonly JOIN_CONFIG='apiVersion: kubeadm.k8s.io/v1beta3
+discovery:
+  bootstrapToken:
+    apiServerEndpoint: 172.16.1.110:6443
+    caCertHashes:
+      - sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    token: abcdef.0123456789abcdef
+  timeout: 240s
+kind: JoinConfiguration
+nodeRegistration:
+  criSocket: unix:///run/containerd/containerd.sock
+  kubeletExtraArgs:
+    node-ip: 172.16.1.111
+  name: k8s-node01
+'
+readonly MAXIMUM_CLOCK_SKEW_SECONDS='5'
+readonly NODE_NAME='k8s-node01'
+readonly POD_CIDR='10.244.1.0/24'
+readonly TIMEOUT_SECONDS='300'

@@ -1,0 +1,8 @@
+readonly STEP='system'
+readonly FIREWALLD='disable'
+readonly HOST_NAME='k8s-node02'
+readonly MODULES=('br_netfilter' 'overlay')
+readonly NTP_SERVERS=()
+readonly SELINUX='permissive'
+readonly SYSCTLS=('fs.may_detach_mounts=1' 'net.bridge.bridge-nf-call-ip6tables=1' 'net.bridge.bridge-nf-call-iptables=1' 'net.ipv4.ip_forward=1')
+readonly TIMEZONE=''

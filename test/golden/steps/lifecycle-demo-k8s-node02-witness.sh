@@ -1,0 +1,4 @@
+readonly STEP='witness'
+readonly FRESH='no'
+readonly HOST_NAME='k8s-node02'
+readonly MESSAGE_FILE='/data/volumes/nginx/log/message'

@@ -1,0 +1,3 @@
+readonly STEP='message'
+readonly HOST_NAME='k8s-node02'
+readonly MESSAGE_FILE='/data/volumes/nginx/log/message'

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { chmodSync, lstatSync, readlinkSync, statSync, symlinkSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FakeHost, withFiles } from "./fake-host.ts";
+
+const WRITER = withFiles(`
+check() { printf 'new\\n' | compare_file /etc/app/app.conf; }
+apply() { printf 'new\\n' | write_file /etc/app/app.conf "\${MODE:-0640}" 'restart app'; }
+undo() { restore_file /etc/app/app.conf; finish_undo; }`);
+
+test("check prints item, wanted and found with tabs, and exits 3", (t) => {
+	const host = new FakeHost(t);
+	host.write("/etc/app/app.conf", "old\n");
+	const { status, stdout } = host.bash(WRITER, "check");
+	assert.equal(status, 3);
+	assert.match(stdout, /^file \/etc\/app\/app\.conf\tsha256 [0-9a-f]{12}\tsha256 [0-9a-f]{12}\n$/);
+});
+
+test("check changes nothing", (t) => {
+	const host = new FakeHost(t);
+	host.write("/etc/app/app.conf", "old\n");
+	const before = host.snapshot("/");
+	host.bash(WRITER, "check");
+	assert.deepEqual(host.snapshot("/"), before);
+});
+
+test("write_file makes missing folders, and undo removes them again", (t) => {
+	const host = new FakeHost(t);
+	const before = host.snapshot("/");
+	assert.equal(host.bash(WRITER, "apply").status, 0);
+	assert.equal(host.read("/etc/app/app.conf"), "new\n");
+	assert.equal(statSync(join(host.root, "etc/app/app.conf")).mode & 0o777, 0o640);
+	assert.equal(host.bash(WRITER, "check").status, 0);
+	assert.equal(host.bash(WRITER, "undo").status, 0);
+	assert.deepEqual(host.snapshot("/"), { ...before, "/var": "folder", "/var/lib": "folder" });
+});
+
+test("a folder that somebody else uses by then stays", (t) => {
+	const host = new FakeHost(t);
+	host.bash(WRITER, "apply");
+	host.write("/etc/app/theirs", "theirs\n");
+	assert.equal(host.bash(WRITER, "undo").status, 0);
+	assert.deepEqual(host.snapshot("/etc"), { "/etc/app": "folder", "/etc/app/theirs": "theirs\n" });
+});
+
+test("undo brings back content, mode and time of the first original, however often apply ran", (t) => {
+	const host = new FakeHost(t);
+	const path = join(host.root, "etc/app/app.conf");
+	host.write("/etc/app/app.conf", "old\n");
+	chmodSync(path, 0o600);
+	utimesSync(path, 1_500_000_000, 1_500_000_000);
+	for (const mode of ["0640", "0644"]) host.bash(`MODE=${mode}\n${WRITER}`, "apply");
+	assert.equal(statSync(path).mode & 0o777, 0o644);
+	assert.equal(host.bash(WRITER, "undo").status, 0);
+	assert.equal(host.read("/etc/app/app.conf"), "old\n");
+	assert.equal(statSync(path).mode & 0o777, 0o600);
+	assert.equal(statSync(path).mtimeMs, 1_500_000_000_000);
+	assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+});
+
+test("undo brings a link back as a link", (t) => {
+	const host = new FakeHost(t);
+	host.write("/etc/app/real.conf", "old\n");
+	symlinkSync("real.conf", join(host.root, "etc/app/app.conf"));
+	host.bash(WRITER, "apply");
+	assert.equal(host.read("/etc/app/real.conf"), "old\n");
+	assert.equal(lstatSync(join(host.root, "etc/app/app.conf")).isSymbolicLink(), false);
+	host.bash(WRITER, "undo");
+	assert.equal(readlinkSync(join(host.root, "etc/app/app.conf")), "real.conf");
+});
+
+test("a file that is as it should be is neither written nor counted as ours", (t) => {
+	const host = new FakeHost(t);
+	host.write("/etc/app/app.conf", "new\n");
+	chmodSync(join(host.root, "etc/app/app.conf"), 0o640);
+	const { stderr } = host.bash(WRITER, "apply");
+	assert.equal(stderr, "");
+	assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+	host.bash(WRITER, "undo");
+	assert.equal(host.read("/etc/app/app.conf"), "new\n");
+});
+
+test("undo without apply, and undo twice, change nothing", (t) => {
+	const host = new FakeHost(t);
+	host.write("/etc/app/app.conf", "old\n");
+	const before = host.snapshot("/etc");
+	assert.equal(host.bash(WRITER, "undo").status, 0);
+	host.bash(WRITER, "apply");
+	for (let i = 0; i < 2; i++) assert.equal(host.bash(WRITER, "undo").status, 0);
+	assert.deepEqual(host.snapshot("/etc"), before);
+});
+
+test("the first recorded value wins, and a name may hold any character", (t) => {
+	const host = new FakeHost(t);
+	const { stdout } = host.bash(
+		withFiles(`check() { :; }
+apply() { record 'a/b%2F c' first; record 'a/b%2F c' second; recorded 'a/b%2F c'; printf '\\n'; recorded_names values 'a/'; recorded nothing || printf 'none\\n'; }`),
+		"apply",
+	);
+	assert.equal(stdout, "first\na/b%2F c\nnone\n");
+});
+
+test("what is due after a change stays due when the run dies before it is done", (t) => {
+	const host = new FakeHost(t);
+	const dies = withFiles(`check() { :; }\napply() { printf 'new\\n' | write_file /etc/app.conf 0644 'restart app'; kill -9 $$; }`);
+	assert.equal(host.bash(dies, "apply").status, null);
+	const again = withFiles(`check() { :; }
+apply() { printf 'new\\n' | write_file /etc/app.conf 0644 'restart app'; is_due 'restart app' && printf 'due\\n'; paid 'restart app'; is_due 'restart app' || printf 'done\\n'; }`);
+	assert.equal(host.bash(again, "apply").stdout, "due\ndone\n");
+});
+
+test("apply fails when its own check still finds a difference, and says which", (t) => {
+	const { status, stdout, stderr } = new FakeHost(t).bash(withFiles("check() { differs thing up down; }\napply() { printf 'output\\n'; }"), "apply");
+	assert.equal(status, 1);
+	assert.equal(stdout, "output\n");
+	assert.match(stderr, /^thing\tup\tdown\n.* test: error: not in place after apply: the lines above say what \(item, wanted, found\)\n$/);
+});
+
+test("an unforeseen failure ends the run and names the command", (t) => {
+	const { status, stderr } = new FakeHost(t).bash(withFiles("check() { :; }\napply() { false; printf 'went on\\n'; }"), "apply");
+	assert.equal(status, 1);
+	assert.match(stderr, / test: error: exit status 1 at: false\n$/);
+});
+
+test("a failure inside check is no clean bill", (t) => {
+	const { status, stdout } = new FakeHost(t).bash(withFiles("check() { false; printf ''; }"), "check");
+	assert.equal(stdout, "");
+	assert.equal(status, 1);
+});
+
+test("without_block takes out our block only, and of a block without an end only its first line", (t) => {
+	const host = new FakeHost(t);
+	const script = withFiles("check() { :; }\napply() { without_block /etc/file; }");
+	host.write("/etc/file", "one\n# kubeadm-lab begin\nours\n# kubeadm-lab end\ntwo\n");
+	assert.equal(host.bash(script, "apply").stdout, "one\ntwo\n");
+	host.write("/etc/file", "one\n# kubeadm-lab begin\ntheirs\ntwo\n");
+	assert.equal(host.bash(script, "apply").stdout, "one\ntheirs\ntwo\n");
+});
+
+test("two runs of a step take turns, and wait for what a killed run left running", async (t) => {
+	const host = new FakeHost(t);
+	const note = (line: string) => `printf '${line}\\n' >>"\${ROOT}/turns"`;
+	const slow = withFiles(`check() { :; }\napply() { ${note("begin")}; sleep 0.3; ${note("end")}; }`);
+	const leaves = withFiles(`check() { :; }\napply() { (sleep 1; ${note("child")}) & wait; }`);
+	const killed = host.start(leaves, "apply");
+	await sleep(400);
+	killed.kill("SIGKILL");
+	const others = [host.start(slow, "apply"), host.start(slow, "apply")];
+	await Promise.all(others.map((child) => once(child, "exit")));
+	assert.equal(host.read("/turns"), "child\nbegin\nend\nbegin\nend\n");
+});
+
+test("a run that never gets its turn says who to look for", (t) => {
+	const host = new FakeHost(t);
+	const nested = withFiles(`check() { :; }\napply() { flock -n 9; bash -s -- apply <"\${ROOT}/inner" 9>&-; }`);
+	host.write("/inner", `KUBEADM_LAB_LOCK_SECONDS=1\n${withFiles("check() { :; }\napply() { :; }")}`);
+	const { status, stderr } = host.bash(nested, "apply");
+	assert.equal(status, 1);
+	assert.match(stderr, /test: error: another run of test has held .*kubeadm-lab-test\.lock for 1 s\. See who: fuser -v /);
+});

@@ -1,0 +1,117 @@
+// A folder that plays a host's file system, with stand-ins for the commands that would change a real one: what a script does can be seen without root.
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { TestContext } from "node:test";
+import { stepText, stripComments } from "../../cluster/step.ts";
+import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";
+
+type Settings = ReturnType<typeof sampleSettings>;
+export interface Answer {
+	status: number | null;
+	stdout: string;
+	stderr: string;
+}
+
+/** Every unit it is asked about exists; `units/<unit>.enabled` and `.active` hold its state, `calls` what was asked. */
+const SYSTEMCTL = `units="\${KUBEADM_LAB_ROOT}/units"
+verb="" names=()
+for word in "$@"; do case "\${word}" in -*) ;; *) if [[ -z "\${verb}" ]]; then verb="\${word}"; else names+=("\${word%.service}"); fi ;; esac; done
+mkdir -p "\${units}"
+status=0
+for name in "\${names[@]}"; do
+  case "\${verb}" in
+  is-enabled) cat "\${units}/\${name}.enabled" 2>/dev/null || { echo disabled; status=1; } ;;
+  is-active) cat "\${units}/\${name}.active" 2>/dev/null || { echo inactive; status=3; } ;;
+  enable) echo enabled >"\${units}/\${name}.enabled" ;;
+  disable) echo disabled >"\${units}/\${name}.enabled" ;;
+  start | restart) echo active >"\${units}/\${name}.active" ;;
+  stop) echo inactive >"\${units}/\${name}.active" ;;
+  cat) [[ ! -e "\${units}/\${name}.missing" ]] || exit 1 ;;
+  esac
+done
+exit "\${status}"`;
+
+export class FakeHost {
+	readonly root: string;
+	/** Removes its folder when the test is over. */
+	constructor(test: TestContext) {
+		this.root = mkdtempSync(join(tmpdir(), "kubeadm-lab-test-"));
+		test.after(() => rmSync(this.root, { recursive: true, force: true }));
+		mkdirSync(join(this.root, "run/lock"), { recursive: true });
+		this.command("systemctl", SYSTEMCTL);
+	}
+
+	/** Makes a command that notes its call in `calls` and then does `body`, a piece of bash. */
+	command(name: string, body = ""): void {
+		this.write(`/bin/${name}`, `#!/bin/bash\nprintf '%s\\n' "${name} $*" >>"\${KUBEADM_LAB_ROOT}/calls"\n${body}\n`);
+		chmodSync(join(this.root, "bin", name), 0o755);
+	}
+	/** Calls to stand-ins that change something, in order. */
+	calls(): string[] {
+		const looks = /^systemctl (is-enabled|is-active|cat) /;
+		return this.exists("/calls") ? this.read("/calls").trimEnd().split("\n").filter((line) => !looks.test(line)) : [];
+	}
+	forgetCalls(): void {
+		rmSync(join(this.root, "calls"), { force: true });
+	}
+
+	write(path: string, text: string): void {
+		mkdirSync(dirname(join(this.root, path)), { recursive: true });
+		writeFileSync(join(this.root, path), text);
+	}
+	read(path: string): string {
+		return readFileSync(join(this.root, path), "utf8");
+	}
+	exists(path: string): boolean {
+		return existsSync(join(this.root, path));
+	}
+	/** Every file below `folder` with its content: equal before and after means nothing was lost or left. */
+	snapshot(folder: string): Record<string, string> {
+		const start = join(this.root, folder);
+		const paths = existsSync(start) ? readdirSync(start, { recursive: true, withFileTypes: true }) : [];
+		const entries = paths.map((entry): [string, string] => {
+			const path = join(entry.parentPath, entry.name);
+			return [path.slice(this.root.length), entry.isFile() ? readFileSync(path, "utf8") : entry.isDirectory() ? "folder" : "other"];
+		});
+		return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+	}
+
+	/** Runs a script as it would be sent to `name`, with sample settings and `changes` over them. */
+	run(step: string, verb: string, changes: Settings = {}, name = "k8s-node02"): Answer {
+		return this.bash(this.text(step, changes, name), verb);
+	}
+	text(step: string, changes: Settings = {}, name = "k8s-node02"): string {
+		return stepText(step, { ...sampleSettings(step, hostNamed(name)), ...changes });
+	}
+	bash(text: string, ...args: string[]): Answer {
+		const { status, stdout, stderr } = spawnSync("bash", ["-s", "--", ...args], { input: text, encoding: "utf8", env: this.#environment() });
+		return { status, stdout, stderr };
+	}
+	/** Runs it in a process group of its own, which a stand-in may end as a whole. Returns bash's exit status. */
+	runInGroup(text: string, verb: string): number | null {
+		return spawnSync("setsid", ["--wait", "bash", "-s", "--", verb], { input: text, env: this.#environment() }).status;
+	}
+	/** Starts it and lets it run. */
+	start(text: string, ...args: string[]) {
+		const child = spawn("bash", ["-s", "--", ...args], { stdio: ["pipe", "ignore", "ignore"], env: this.#environment(), detached: true });
+		child.stdin.end(text);
+		return child;
+	}
+	#environment() {
+		return { PATH: process.env.PATH, KUBEADM_LAB_ROOT: this.root, KUBEADM_LAB_LOCK_SECONDS: "10" };
+	}
+}
+
+function hostNamed(name: string): SampleHost {
+	const host = SAMPLE_HOSTS.find((candidate) => candidate.name === name);
+	if (!host) throw new Error(`no sample host ${name}`);
+	return host;
+}
+
+/** A script of a test's own around cluster/scripts/<files>, for functions that no script shows from outside. */
+export function withFiles(body: string, files: string[] = ["common.sh"]): string {
+	const sources = files.map((file) => stripComments(readFileSync(new URL(`../../cluster/scripts/${file}`, import.meta.url), "utf8")));
+	return `readonly STEP='test'\n${sources.join("")}${body}\nmain "$@" </dev/null\n`;
+}

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { FakeHost } from "./fake-host.ts";
+
+const TRACKING = (offset: string) => `Leap status     : Normal\nSystem time     : ${offset} seconds slow of NTP time`;
+
+/** A host on which every look finds what it wants. */
+function goodHost(t: TestContext): FakeHost {
+	const host = new FakeHost(t);
+	host.write("/run/systemd/system/.keep", "");
+	host.write("/etc/os-release", 'NAME="CentOS Linux"\nPRETTY_NAME="CentOS Linux 7 (Core)"\n');
+	host.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+	host.write("/proc/sys/kernel/hostname", "bare\n");
+	host.write("/proc/meminfo", "MemTotal: 4096000 kB\nMemAvailable: 3072000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n");
+	host.write("/proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\npids\t5\t1\t1\n");
+	host.write("/var/lib/.keep", "");
+	host.command("uname", "echo 3.10.0-1062.el7.x86_64");
+	host.command("nproc", "echo 2");
+	host.command(
+		"ip",
+		"printf '%s\\n' '1: lo    inet 127.0.0.1/8 scope host lo' '2: eth0    inet 172.16.1.112/24 brd 172.16.1.255 scope global eth0' '3: eth1    inet 10.0.0.112/24 scope global eth1'",
+	);
+	host.command("ss", "echo 'State Recv-Q Send-Q Local Address:Port Peer Address:Port'");
+	host.command("chronyc", `printf '%s\\n' '${TRACKING("0.000123456")}'`);
+	for (const name of ["curl", "flock", "modprobe", "rpm", "timeout", "yum"]) if (name !== "timeout" && name !== "flock") host.command(name);
+	return host;
+}
+/** Its problems, without the host's name in front and the advice behind. */
+function problems(host: FakeHost, changes = {}, name = "k8s-node02"): string[] {
+	const { status, stdout, stderr } = host.run("preflight", "apply", changes, name);
+	const lines = stderr.split("\n").filter((line) => line.startsWith(`${name}: `));
+	assert.equal(status, lines.length > 0 ? 1 : 0, stderr);
+	assert.equal(stdout === "", lines.length > 0);
+	return lines.map((line) => line.slice(name.length + 2).replace(/\. To go on: .*\.$/, ""));
+}
+
+test("preflight prints facts of a host without problems", (t) => {
+	const { status, stdout, stderr } = goodHost(t).run("preflight", "apply");
+	assert.equal(status, 0, stderr);
+	assert.equal(
+		stdout,
+		"os=CentOS Linux 7 (Core)\nkernel=3.10.0-1062.el7.x86_64\ncpus=2\nmemoryMb=4000\ninterface=eth0\nmachineId=0123456789abcdef0123456789abcdef\nclock=within 5 s of chronyd\n",
+	);
+});
+
+test("preflight changes nothing", (t) => {
+	const host = goodHost(t);
+	const before = host.snapshot("/");
+	host.run("preflight", "apply");
+	host.run("preflight", "undo");
+	assert.deepEqual({ ...host.snapshot("/"), "/calls": "" }, { ...before, "/calls": "" });
+});
+
+test("preflight reports every problem of a host at once, each with what to do", (t) => {
+	const host = goodHost(t);
+	host.command("nproc", "echo 1");
+	host.write("/proc/meminfo", "MemTotal: 1024000 kB\nMemAvailable: 102400 kB\nSwapTotal: 2097152 kB\nSwapFree: 1048576 kB\n");
+	host.write("/etc/kubernetes/kubelet.conf", "clusters:\n- cluster:\n    server: https://192.0.2.5:6443\n");
+	host.command("chronyc", `printf '%s\\n' '${TRACKING("61.500000000")}'`);
+	host.command("ss", "echo 'LISTEN 0 128 *:6443 *:* users:((\"haproxy\",pid=77,fd=4))'");
+	const { status, stdout, stderr } = host.run("preflight", "apply", { ADDRESS: "172.16.1.110" }, "k8s-master");
+	assert.equal(status, 1);
+	assert.equal(stdout, "");
+	assert.deepEqual(stderr.trimEnd().split("\n"), [
+		"k8s-master: cluster: found one that is not ours, as bare: /etc/kubernetes/kubelet.conf (https://192.0.2.5:6443); expected none. To go on: choose another host; or, if that cluster may go, run kubeadm reset there and remove these files.",
+		"k8s-master: address: found 172.16.1.112 10.0.0.112; expected 172.16.1.110. To go on: correct address in hosts, or give it to one of the network cards.",
+		"k8s-master: CPUs: found 1; expected at least 2. To go on: give the control plane more.",
+		"k8s-master: memory: found 1000 MB; expected at least 1700 MB. To go on: give the control plane more.",
+		"k8s-master: swap: found 1024 MB in use, 100 MB of memory available; expected room to turn swap off. To go on: stop what uses the memory, or give the host more.",
+		'k8s-master: port 6443: found in use by "haproxy"; expected free. To go on: stop what listens there: ss -ltnp | grep :6443.',
+		"k8s-master: clock: found 61 s off (by chronyd); expected at most 5 s. To go on: set it: chronyc makestep, or date -s; then see that chronyd runs and reaches its servers.",
+		"k8s-master preflight: error: 7 problems; nothing was changed on this host",
+	]);
+});
+
+test("preflight check prints the same problems as lines of item, wanted and found", (t) => {
+	const host = goodHost(t);
+	host.command("nproc", "echo 1");
+	const { status, stdout } = host.run("preflight", "check", { ADDRESS: "172.16.1.112" }, "k8s-master");
+	assert.equal(status, 3);
+	assert.equal(stdout, "CPUs\tat least 2\t1\n");
+});
+
+test("CPUs and memory are asked of the control plane only", (t) => {
+	const host = goodHost(t);
+	host.command("nproc", "echo 1");
+	assert.deepEqual(problems(host), []);
+});
+
+test("a host of this very cluster passes, with its ports in use", (t) => {
+	const host = goodHost(t);
+	host.write("/etc/kubernetes/kubelet.conf", "");
+	host.write("/var/lib/kubeadm-lab/cluster/id", "sample-172.16.1.110");
+	host.write("/var/lib/kubeadm-lab/cluster/node", "k8s-node02");
+	host.command("ss", "echo 'LISTEN 0 128 *:10250 *:* users:((\"kubelet\",pid=77,fd=4))'");
+	assert.deepEqual(problems(host), []);
+});
+
+test("a host of another cluster of ours is refused by name", (t) => {
+	const host = goodHost(t);
+	host.write("/var/lib/kubeadm-lab/cluster/id", "prod-10.1.1.1");
+	assert.deepEqual(problems(host), ["cluster: found prod-10.1.1.1; expected sample-172.16.1.110 or none"]);
+});
+
+test("a Node of this cluster under another host name is refused", (t) => {
+	const host = goodHost(t);
+	host.write("/var/lib/kubeadm-lab/cluster/id", "sample-172.16.1.110");
+	host.write("/var/lib/kubeadm-lab/cluster/node", "k8s-node07");
+	assert.deepEqual(problems(host), ["host name: found Node k8s-node07 of sample-172.16.1.110; expected k8s-node02"]);
+});
+
+test("an etcd that is somebody else's stands in the way of a control plane, not of a worker", (t) => {
+	const host = goodHost(t);
+	host.write("/var/lib/etcd/member/snap/db", "precious");
+	assert.deepEqual(problems(host), []);
+	assert.deepEqual(problems(host, { ADDRESS: "172.16.1.112" }, "k8s-master"), ["cluster: found one that is not ours, as bare: /var/lib/etcd/member; expected none"]);
+});
+
+test("kernel 3.10 goes up to 1.31, and further only with the override", (t) => {
+	const host = goodHost(t);
+	assert.deepEqual(problems(host, { RELEASE_MINOR: 31 }), []);
+	assert.deepEqual(problems(host, { RELEASE_MINOR: 32 }), ["kernel: found 3.10.0-1062.el7.x86_64; expected at least 4.19 for Kubernetes 1.32"]);
+	assert.deepEqual(problems(host, { RELEASE_MINOR: 32, KERNEL_OVERRIDE: true }), []);
+	host.command("uname", "echo 3.2.0");
+	assert.deepEqual(problems(host), ["kernel: found 3.2.0; expected at least 3.10 for Kubernetes 1.29"]);
+});
+
+test("a kernel without the pids cgroup is refused", (t) => {
+	const host = goodHost(t);
+	host.write("/proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t5\t1\t1\n");
+	assert.deepEqual(problems(host), ["cgroups: found no pids controller; expected pids"]);
+});
+
+test("a card whose mask takes in the Pod network is refused", (t) => {
+	const host = goodHost(t);
+	host.command("ip", "printf '%s\\n' '2: eth0    inet 172.16.1.112/24 scope global eth0' '3: eth1    inet 10.0.0.112/8 scope global eth1' '4: cni0    inet 10.244.1.1/24 scope global cni0'");
+	assert.deepEqual(problems(host), [
+		"network: found eth1 has 10.0.0.112/8, which overlaps 10.244.0.0/16; expected Pod and Service networks apart from the cards",
+		"network: found eth1 has 10.0.0.112/8, which overlaps 10.96.0.0/12; expected Pod and Service networks apart from the cards",
+	]);
+});
+
+test("where chronyd does not know, the clock is compared with the time source's Date, its age in a cache added", (t) => {
+	const host = goodHost(t);
+	host.command("chronyc", "echo 'Leap status     : Not synchronised'");
+	host.command("curl", `printf 'HTTP/1.1 200 OK\\r\\nDate: %s\\r\\nAge: 100\\r\\n\\r\\n' "$(date -u -d '100 seconds ago' '+%a, %d %b %Y %H:%M:%S GMT')"`);
+	assert.match(host.run("preflight", "apply").stdout, /^clock=within 5 s of http:\/\/172\.16\.1\.1:8080\/$/m);
+	host.command("curl", `printf 'HTTP/1.1 200 OK\\r\\nDate: %s\\r\\n\\r\\n' "$(date -u -d '1 hour' '+%a, %d %b %Y %H:%M:%S GMT')"`);
+	assert.match(problems(host)[0] ?? "", /^clock: found -3(600|599) s off \(by http:\/\/172\.16\.1\.1:8080\/\); expected at most 5 s$/);
+});
+
+test("a clock that could not be compared is no problem, and the facts say so", (t) => {
+	const host = goodHost(t);
+	host.command("chronyc", "exit 1");
+	host.command("curl", "exit 7");
+	assert.match(host.run("preflight", "apply").stdout, /^clock=not compared: no answer from http:\/\/172\.16\.1\.1:8080\/$/m);
+	assert.match(host.run("preflight", "apply", { TIME_SOURCE: "" }).stdout, /^clock=not compared: no time source$/m);
+});
+
+test("without root nothing is looked at", (t) => {
+	const host = goodHost(t);
+	const text = host.text("preflight").replace('ROOT="${KUBEADM_LAB_ROOT:-}"', "ROOT=''");
+	const { status, stderr } = host.bash(`if [[ "\${EUID}" == 0 ]]; then exec setpriv --reuid 65534 --clear-groups bash -s -- apply; fi\n${text}`, "apply");
+	assert.equal(status, 1);
+	assert.match(stderr, /k8s-node02 preflight: error: runs as .*, expected root\. Connect as root, or let this user run sudo without a password/);
+});

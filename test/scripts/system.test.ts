@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { readlinkSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { FakeHost } from "./fake-host.ts";
+
+const FSTAB = `# created by anaconda
+/dev/mapper/centos-root /     xfs   defaults 0 0
+/dev/mapper/centos-swap swap  swap  defaults 0 0
+UUID=1234  none swap sw,pri=5 0 0
+#/dev/sdb1 swap swap defaults 0 0
+/swap      /data ext4 defaults 0 0`;
+const SELINUX = "# SELINUX= can take one of these\nSELINUX=enforcing\nSELINUXTYPE=targeted\n";
+const SWAPS = "Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n";
+
+/** A CentOS host with swap, firewalld and SELinux on, br_netfilter not loaded yet, chronyd installed and off. */
+function bareHost(t: TestContext): FakeHost {
+	const host = new FakeHost(t);
+	host.write("/etc/fstab", FSTAB);
+	host.write("/etc/selinux/config", SELINUX);
+	host.write("/etc/chrony.conf", "pool 0.centos.pool.ntp.org iburst\ndriftfile /var/lib/chrony/drift\n");
+	host.write("/proc/swaps", `${SWAPS}/dev/null                               partition\t2097148\t0\t-2\n`);
+	host.write("/proc/meminfo", "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\nSwapTotal: 2097148 kB\nSwapFree: 2097148 kB\n");
+	host.write("/proc/filesystems", "nodev\toverlay\n");
+	host.write("/proc/sys/net/ipv4/ip_forward", "0\n");
+	host.write("/proc/sys/fs/may_detach_mounts", "0\n");
+	host.write("/usr/share/zoneinfo/Asia/Shanghai", "TZif2 Shanghai");
+	host.write("/usr/share/zoneinfo/America/New_York", "TZif2 New York");
+	symlinkSync("../usr/share/zoneinfo/America/New_York", join(host.root, "etc/localtime"));
+	host.write("/units/firewalld.active", "active\n");
+	host.write("/units/firewalld.enabled", "enabled\n");
+	host.write("/mode", "Enforcing\n");
+	host.command("getenforce", `cat "\${KUBEADM_LAB_ROOT}/mode"`);
+	host.command("setenforce", `if [[ "$1" == 0 ]]; then echo Permissive; else echo Enforcing; fi >"\${KUBEADM_LAB_ROOT}/mode"`);
+	host.command("swapoff", `sed -i '\\|^'"\${*: -1} "'|d' "\${KUBEADM_LAB_ROOT}/proc/swaps"`);
+	host.command("swapon", `printf '%s partition 2097148 0 -2\\n' "\${*: -1}" >>"\${KUBEADM_LAB_ROOT}/proc/swaps"`);
+	host.command(
+		"modprobe",
+		`bridge="\${KUBEADM_LAB_ROOT}/proc/sys/net/bridge"
+if [[ "$1" == -r ]]; then rm -rf "\${bridge}"; else mkdir -p "\${bridge}"; for f in iptables ip6tables; do echo 0 >"\${bridge}/bridge-nf-call-$f"; done; fi`,
+	);
+	return host;
+}
+
+test("system takes swap lines out of fstab, and no other line", (t) => {
+	const host = bareHost(t);
+	const { status, stderr } = host.run("system", "apply");
+	assert.equal(status, 0, stderr);
+	const marked = FSTAB.split("\n").map((line) => (/^(\/dev\/mapper\/centos-swap|UUID=1234)/.test(line) ? `#kubeadm-lab# ${line}` : line));
+	assert.equal(host.read("/etc/fstab").trimEnd(), marked.join("\n"));
+	assert.equal(host.read("/proc/swaps"), SWAPS);
+});
+
+test("system turns SELinux permissive and firewalld off, now and at boot", (t) => {
+	const host = bareHost(t);
+	host.run("system", "apply");
+	assert.equal(host.read("/etc/selinux/config"), SELINUX.replace("=enforcing", "=permissive"));
+	assert.equal(host.read("/mode"), "Permissive\n");
+	assert.equal(host.read("/units/firewalld.active"), "inactive\n");
+	assert.equal(host.read("/units/firewalld.enabled"), "disabled\n");
+});
+
+test("system loads modules before it sets the sysctls they bring", (t) => {
+	const host = bareHost(t);
+	host.run("system", "apply");
+	assert.equal(host.read("/etc/modules-load.d/kubeadm-lab.conf"), "br_netfilter\noverlay\n");
+	assert.deepEqual(
+		host.calls().filter((call) => call.startsWith("modprobe")),
+		["modprobe -- br_netfilter"],
+	);
+	assert.equal(host.read("/proc/sys/net/bridge/bridge-nf-call-iptables"), "1\n");
+	assert.match(host.read("/etc/sysctl.d/99-kubeadm-lab.conf"), /^net\.bridge\.bridge-nf-call-iptables = 1$/m);
+});
+
+test("system leaves out a sysctl that the kernel does not have, and says so", (t) => {
+	const host = bareHost(t);
+	const { status, stderr } = host.run("system", "apply", { SYSCTLS: ["net.ipv4.ip_forward=1", "net.ipv4.no_such_key=1"] });
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /sysctl left out: net\.ipv4\.no_such_key \(not in this kernel\)/);
+	assert.equal(host.read("/etc/sysctl.d/99-kubeadm-lab.conf"), "net.ipv4.ip_forward = 1\n");
+});
+
+test("sysctl keys may hold a slash for a dot within a name, and a star for any name", (t) => {
+	const host = bareHost(t);
+	for (const card of ["eth0.100", "eth1"]) host.write(`/proc/sys/net/ipv4/conf/${card}/rp_filter`, "1\n");
+	host.run("system", "apply", { SYSCTLS: ["net.ipv4.conf.*.rp_filter=2"] });
+	assert.equal(host.read("/etc/sysctl.d/99-kubeadm-lab.conf"), "net.ipv4.conf.eth0/100.rp_filter = 2\nnet.ipv4.conf.eth1.rp_filter = 2\n");
+	assert.equal(host.read("/proc/sys/net/ipv4/conf/eth0.100/rp_filter"), "2\n");
+	host.run("system", "undo");
+	assert.equal(host.read("/proc/sys/net/ipv4/conf/eth0.100/rp_filter"), "1\n");
+});
+
+test("system sets time zone, time servers and chronyd", (t) => {
+	const host = bareHost(t);
+	host.run("system", "apply");
+	assert.equal(readlinkSync(join(host.root, "etc/localtime")), "../usr/share/zoneinfo/Asia/Shanghai");
+	assert.equal(
+		host.read("/etc/chrony.conf"),
+		"#kubeadm-lab# pool 0.centos.pool.ntp.org iburst\ndriftfile /var/lib/chrony/drift\n# kubeadm-lab begin\nserver 172.16.1.1 iburst\n# kubeadm-lab end\n",
+	);
+	assert.equal(host.read("/units/chronyd.active"), "active\n");
+	assert.equal(host.read("/units/chronyd.enabled"), "enabled\n");
+});
+
+test("a second apply of system calls nothing that changes the host", (t) => {
+	const host = bareHost(t);
+	host.run("system", "apply");
+	host.forgetCalls();
+	const before = host.snapshot("/");
+	const { status, stderr } = host.run("system", "apply");
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(
+		host.calls().filter((call) => call !== "getenforce "),
+		[],
+	);
+	assert.deepEqual({ ...host.snapshot("/"), "/calls": "" }, { ...before, "/calls": "" });
+});
+
+test("system undo gives the host back as it was", (t) => {
+	const host = bareHost(t);
+	const before = { etc: host.snapshot("/etc"), proc: host.snapshot("/proc"), mode: host.read("/mode") };
+	const zone = readlinkSync(join(host.root, "etc/localtime"));
+	host.run("system", "apply");
+	for (let i = 0; i < 2; i++) {
+		const { status, stderr } = host.run("system", "undo");
+		assert.equal(status, 0, stderr);
+		assert.deepEqual(host.snapshot("/etc"), before.etc);
+		assert.equal(readlinkSync(join(host.root, "etc/localtime")), zone);
+		assert.equal(host.read("/mode"), before.mode);
+		assert.match(host.read("/proc/swaps"), /^\/dev\/null /m);
+		assert.equal(host.read("/proc/sys/net/ipv4/ip_forward"), "0\n");
+		assert.equal(host.exists("/proc/sys/net/bridge"), false);
+		assert.equal(host.read("/units/firewalld.active"), "active\n");
+		assert.equal(host.read("/units/firewalld.enabled"), "enabled\n");
+		assert.equal(host.read("/units/chronyd.active"), "inactive\n");
+		assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+	}
+	assert.equal(host.run("system", "check").status, 3);
+});
+
+test("a setting that is taken away gives back what it changed", (t) => {
+	const host = bareHost(t);
+	host.run("system", "apply");
+	const { status, stderr } = host.run("system", "apply", {
+		...{ SYSCTLS: ["fs.may_detach_mounts=1"], FIREWALLD: "keep", SELINUX: "keep", TIMEZONE: "", NTP_SERVERS: [] },
+	});
+	assert.equal(status, 0, stderr);
+	assert.equal(host.read("/proc/sys/net/ipv4/ip_forward"), "0\n");
+	assert.equal(host.read("/proc/sys/fs/may_detach_mounts"), "1\n");
+	assert.equal(host.read("/units/firewalld.active"), "active\n");
+	assert.equal(host.read("/mode"), "Enforcing\n");
+	assert.equal(host.read("/etc/selinux/config"), SELINUX);
+	assert.match(readlinkSync(join(host.root, "etc/localtime")), /New_York$/);
+	assert.match(host.read("/etc/chrony.conf"), /^pool /);
+});
+
+test("swap that does not fit into memory is left on, with the numbers", (t) => {
+	const host = bareHost(t);
+	host.write("/proc/meminfo", "MemTotal: 2000000 kB\nMemAvailable: 204800 kB\nSwapTotal: 2097148 kB\nSwapFree: 1048572 kB\n");
+	const { status, stderr } = host.run("system", "apply");
+	assert.equal(status, 1);
+	assert.match(stderr, /error: swap holds 1024 MB and only 200 MB of memory are available: stop what uses it, then run again/);
+	assert.match(host.read("/proc/swaps"), /^\/dev\/null /m);
+});
+
+test("system killed before any of its commands converges with the next apply, and undo still knows the originals", (t) => {
+	for (const command of ["swapoff", "setenforce", "modprobe", "systemctl"]) {
+		const host = bareHost(t);
+		const before = host.snapshot("/etc");
+		const real = host.read(`/bin/${command}`);
+		// The script's own process: the command's parent, or the parent of the `timeout` between them.
+		host.command(command, `parent=$PPID; [[ "$(cat /proc/$parent/comm)" != timeout ]] || parent="$(awk '{print $4}' /proc/$parent/stat)"; kill -9 "$parent"; exit 1`);
+		assert.equal(host.run("system", "apply").status, null, command);
+		host.write(`/bin/${command}`, real);
+		assert.equal(host.run("system", "apply").status, 0, command);
+		assert.equal(host.run("system", "check").status, 0, command);
+		assert.equal(host.run("system", "undo").status, 0, command);
+		assert.deepEqual(host.snapshot("/etc"), before, command);
+		assert.equal(host.read("/mode"), "Enforcing\n", command);
+	}
+});
+
+test("NetworkManager is told to leave the Pod network alone only where it runs", (t) => {
+	const host = bareHost(t);
+	host.run("system", "apply");
+	assert.equal(host.exists("/etc/NetworkManager"), false);
+	host.write("/units/NetworkManager.active", "active\n");
+	host.command("nmcli");
+	host.forgetCalls();
+	host.run("system", "apply");
+	assert.match(host.read("/etc/NetworkManager/conf.d/kubeadm-lab.conf"), /^\[keyfile\]\nunmanaged-devices\+=interface-name:cni0;/);
+	assert.ok(host.calls().includes("nmcli general reload"));
+	host.run("system", "undo");
+	assert.equal(host.exists("/etc/NetworkManager"), false);
+});

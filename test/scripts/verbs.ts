@@ -1,0 +1,148 @@
+// Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
+import { stepText } from "../../cluster/step.ts";
+
+export interface SampleHost {
+	name: string;
+	address: string;
+	role: "control-plane" | "worker";
+	/** The Node's own Pod range. */
+	podCidr: string;
+}
+export interface SampleStep {
+	step: string;
+	/** For `bash -s -- apply|check|undo`. */
+	text: string;
+	/** After undo, check exits 3: the step gives back what it changed. */
+	hasUndo: boolean;
+	/** A second apply prints the same: false where each run makes something new. */
+	isRepeatable: boolean;
+}
+
+/** The lab's hosts, at the addresses of the seed's page. */
+export const SAMPLE_HOSTS: SampleHost[] = [
+	{ name: "k8s-master", address: "172.16.1.110", role: "control-plane", podCidr: "10.244.0.0/24" },
+	{ name: "k8s-node01", address: "172.16.1.111", role: "worker", podCidr: "10.244.1.0/24" },
+	{ name: "k8s-node02", address: "172.16.1.112", role: "worker", podCidr: "10.244.2.0/24" },
+];
+export const SAMPLE_CLUSTER_ID = "sample-172.16.1.110";
+const MACHINE = "http://172.16.1.1";
+const PACKAGES = `${MACHINE}:8080`;
+const MIRROR = `${MACHINE}:5000`;
+const CRI_SOCKET = "unix:///run/containerd/containerd.sock";
+/** The lab's kubeadm is built with a Go that its own preflight trips over; CAP_SYS_RESOURCE is missing there, so kube-proxy must leave conntrack alone. */
+const IGNORED = ["HTTPProxy", "HTTPProxyCIDR"];
+const IMAGES = [
+	"docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2",
+	"docker.io/flannel/flannel:v0.25.7",
+	"registry.k8s.io/kube-proxy:v1.29.15",
+	"registry.k8s.io/pause:3.9",
+];
+
+function repository(id: string): string {
+	return [
+		...[id, `[kubeadm-lab-${id}]`, `name=${id}`, `baseurl=${PACKAGES}/${id}/`, "enabled=1", "gpgcheck=1", "repo_gpgcheck=0"],
+		`gpgkey=${PACKAGES}/RPM-GPG-KEY-kubeadm-lab`,
+		"",
+	].join("\n");
+}
+
+const CONTAINERD_CONFIG = `version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "registry.k8s.io/pause:3.9"
+  restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+  SystemdCgroup = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "/opt/cni/bin"
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "/etc/containerd/certs.d"
+`;
+
+const initConfig = ({ name, address }: SampleHost) => `apiVersion: kubeadm.k8s.io/v1beta3
+kind: InitConfiguration
+localAPIEndpoint: {advertiseAddress: ${address}, bindPort: 6443}
+nodeRegistration: {name: ${name}, criSocket: "${CRI_SOCKET}", kubeletExtraArgs: {node-ip: ${address}}}
+---
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: ClusterConfiguration
+kubernetesVersion: v1.29.15
+controlPlaneEndpoint: ${address}:6443
+networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12}
+controllerManager: {extraArgs: {allocate-node-cidrs: "false", leader-elect: "false"}}
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+conntrack: {maxPerCore: 0, min: 0}
+`;
+
+/** Text for `kubeadm join --config`; token and hash come from a control plane (step `token`). */
+export const joinConfig = ({ name, address }: SampleHost, token: string, caHash: string) => `apiVersion: kubeadm.k8s.io/v1beta3
+kind: JoinConfiguration
+discovery:
+  bootstrapToken: {apiServerEndpoint: "172.16.1.110:6443", token: ${token}, caCertHashes: ["${caHash}"]}
+nodeRegistration: {name: ${name}, criSocket: "${CRI_SOCKET}", kubeletExtraArgs: {node-ip: ${address}}}
+`;
+
+/** Settings of one step on one host. `discovery` is for join: what step `token` printed. */
+export function sampleSettings(step: string, host: SampleHost, discovery = { token: "abcdef.0123456789abcdef", caHash: `sha256:${"0".repeat(64)}` }) {
+	const node = { CLUSTER_ID: SAMPLE_CLUSTER_ID, IGNORE_PREFLIGHT_ERRORS: IGNORED, TIMEOUT_SECONDS: 300, NODE_NAME: host.name, POD_CIDR: host.podCidr };
+	const everyStep: Record<string, Record<string, string | number | boolean | string[]>> = {
+		preflight: {
+			...{ HOST_NAME: host.name, ADDRESS: host.address, ROLE: host.role, MINIMUM_CPUS: 2, MINIMUM_MEMORY_MB: 1700, CLUSTER_ID: SAMPLE_CLUSTER_ID },
+			...{ KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, MAXIMUM_CLOCK_SKEW_SECONDS: 5, TIME_SOURCE: `${PACKAGES}/` },
+			...{ POD_NETWORK: "10.244.0.0/16", SERVICE_NETWORK: "10.96.0.0/12" },
+		},
+		identity: { HOST_NAME: host.name, HOSTS_BLOCK: SAMPLE_HOSTS.map(({ address, name }) => `${address} ${name}`).join("\n") },
+		packages: {
+			REPOSITORIES: ["centos", "docker-ce", "kubernetes"].map(repository),
+			PACKAGES: ["kubelet-1.29.15", "kubeadm-1.29.15", "kubectl-1.29.15", "kubernetes-cni-1.3.0", "cri-tools-1.29.0", "containerd.io-1.6.33"],
+			EXTRA_PACKAGES: ["chrony", "conntrack-tools", "ebtables", "ethtool", "ipset", "iproute", "iptables", "socat", "util-linux", "yum-plugin-versionlock"],
+			REMOVE_ON_UNDO: true,
+		},
+		system: {
+			...{ TIMEZONE: "Asia/Shanghai", NTP_SERVERS: ["172.16.1.1"], FIREWALLD: "disable", SELINUX: "permissive", MODULES: ["br_netfilter", "overlay"] },
+			SYSCTLS: ["fs.may_detach_mounts=1", "net.bridge.bridge-nf-call-ip6tables=1", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.ip_forward=1"],
+		},
+		runtime: {
+			...{ RUNTIME_KIND: "containerd", SANDBOX_IMAGE: "registry.k8s.io/pause:3.9", CONTAINERD_CONFIG },
+			CRICTL_CONFIG: `runtime-endpoint: ${CRI_SOCKET}\nimage-endpoint: ${CRI_SOCKET}\ntimeout: 10\n`,
+			MIRRORS: ["docker.io", "registry.k8s.io"].map((name) => `${name}\nserver = "https://${name}"\n[host."${MIRROR}"]\n  capabilities = ["pull", "resolve"]\n`),
+		},
+		images: { IMAGES, RUNTIME_KIND: "containerd" },
+		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
+		token: { API_ENDPOINT: "172.16.1.110:6443", WORKER: "k8s-node01" },
+		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
+		kubeconfig: {},
+		witness: { MESSAGE_FILE: "/data/volumes/nginx/log/message", FRESH: false },
+		message: { MESSAGE_FILE: "/data/volumes/nginx/log/message" },
+	};
+	const settings = everyStep[step];
+	if (!settings) throw new Error(`no sample settings for step ${step}; there are: ${Object.keys(everyStep).join(", ")}`);
+	return settings;
+}
+
+const STEPS: Omit<SampleStep, "text">[] = [
+	{ step: "preflight", hasUndo: false, isRepeatable: true },
+	{ step: "identity", hasUndo: true, isRepeatable: true },
+	{ step: "packages", hasUndo: true, isRepeatable: true },
+	{ step: "system", hasUndo: true, isRepeatable: true },
+	{ step: "runtime", hasUndo: true, isRepeatable: true },
+	{ step: "images", hasUndo: false, isRepeatable: true },
+	{ step: "init", hasUndo: true, isRepeatable: true },
+	{ step: "kubeconfig", hasUndo: false, isRepeatable: true },
+	{ step: "token", hasUndo: false, isRepeatable: false },
+	{ step: "join", hasUndo: true, isRepeatable: true },
+	{ step: "witness", hasUndo: false, isRepeatable: true },
+	{ step: "message", hasUndo: false, isRepeatable: true },
+];
+const ONLY: Record<string, SampleHost["role"]> = { init: "control-plane", token: "control-plane", kubeconfig: "control-plane", join: "worker" };
+
+/** The steps of one host, in the order in which they are applied; undo in the opposite one. */
+export function sampleSteps(host: SampleHost, discovery?: { token: string; caHash: string }): SampleStep[] {
+	return STEPS.filter(({ step }) => (ONLY[step] ?? host.role) === host.role).map((sample) => ({
+		...sample,
+		text: stepText(sample.step, sampleSettings(sample.step, host, discovery)),
+	}));
+}

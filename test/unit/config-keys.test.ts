@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { findKnownHost, parseKnownHosts } from "../../config/host-keys.ts";
+import { checkPrivateKey, expandPath, parseHostKey } from "../../config/keys.ts";
+import { ConfigError } from "../../config.ts";
+import { base, hostKey, hosts, privateKey, read, settings } from "./settings.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "config-keys-"));
+after(() => rmSync(folder, { recursive: true }));
+const file = (name: string, text: string) => {
+	writeFileSync(join(folder, name), text);
+	return join(folder, name);
+};
+const keyless = () => hosts().map(({ hostKey: _, ...host }) => host);
+function problems(changes: Record<string, unknown>, secretKeys?: string[]): string {
+	try {
+		read({ ...base(), ...changes }, secretKeys ? { secretKeys } : {});
+	} catch (error) {
+		assert.ok(error instanceof ConfigError, String((error as Error).stack));
+		return error.message.replaceAll(folder, "<folder>").replaceAll("Pulumi.dev.yaml: ", "");
+	}
+	return "";
+}
+
+test("paths expand ~ and variables, and a variable that is not set is named", () => {
+	const environment = { HOME: "/home/me", KEYS: "/keys" };
+	assert.equal(expandPath("~/.ssh/id", environment), "/home/me/.ssh/id");
+	assert.equal(expandPath("$KEYS/id", environment), "/keys/id");
+	assert.equal(expandPath(["$", "{KEYS}2/~id"].join(""), environment), "/keys2/~id");
+	assert.throws(
+		() => expandPath("$NOWHERE/id", environment),
+		/^Error: \$NOWHERE\/id uses \$NOWHERE, which is not set\. Export NOWHERE, or write the path out\.$/,
+	);
+});
+
+test("the private key is read from a file named with a variable", () => {
+	process.env.CONFIG_KEYS_TEST = folder;
+	file("id", privateKey());
+	assert.equal(problems({ sshPrivateKey: undefined, sshPrivateKeyFile: "$CONFIG_KEYS_TEST/id" }), "");
+	delete process.env.CONFIG_KEYS_TEST;
+	assert.match(
+		problems({ sshPrivateKey: undefined, sshPrivateKeyFile: "$CONFIG_KEYS_TEST/id" }),
+		/^sshPrivateKeyFile: \$CONFIG_KEYS_TEST\/id uses \$CONFIG_KEYS_TEST, which is not set\./,
+	);
+});
+
+test("a private key that can't be used is refused, and never shown", () => {
+	const refused: [string, string][] = [
+		[file("public", `${hostKey()} me`), "sshPrivateKeyFile: found a public key, need the private one. Use the file without .pub."],
+		[
+			file("passphrase", privateKey("aes256-ctr")),
+			"sshPrivateKeyFile: found a key with a passphrase. Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>",
+		],
+		[
+			file("cut", privateKey().replace(/\n.{40}/, "\n")),
+			"sshPrivateKeyFile: found a damaged private key. Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>",
+		],
+		[file("putty", "PuTTY-User-Key-File-3: ssh-ed25519"), "sshPrivateKeyFile: found a PuTTY key. Convert it: puttygen <file> -O private-openssh -o <new file>"],
+		[
+			file("text", "hello"),
+			"sshPrivateKeyFile: found no private key in it. Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>",
+		],
+		[join(folder, "absent"), "sshPrivateKeyFile: cannot read <folder>/absent: no such file. Correct the path or the file's permissions."],
+		[folder, "sshPrivateKeyFile: cannot read <folder>: it is a folder. Correct the path or the file's permissions."],
+	];
+	for (const [sshPrivateKeyFile, expected] of refused) assert.equal(problems({ sshPrivateKey: undefined, sshPrivateKeyFile }), expected);
+});
+
+test("private keys in PEM form are accepted without passphrase and refused with one", () => {
+	const { privateKey: key } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+	checkPrivateKey(key.export({ type: "sec1", format: "pem" }).toString());
+	checkPrivateKey(key.export({ type: "pkcs8", format: "pem" }).toString());
+	const locked = key.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" }).toString();
+	assert.throws(() => checkPrivateKey(locked), /found a key with a passphrase/);
+	assert.throws(
+		() =>
+			checkPrivateKey(
+				key
+					.export({ type: "pkcs8", format: "pem" })
+					.toString()
+					.replace(/\n\w{9}/, "\n"),
+			),
+		/found a damaged private key/,
+	);
+});
+
+test("a private key in clear text is refused, and so are two of them", () => {
+	assert.match(problems({}, []), /^sshPrivateKey: stored in clear text\. Make a new key pair, then run: pulumi config set -s dev --secret sshPrivateKey </);
+	assert.equal(problems({ sshPrivateKeyFile: file("id2", privateKey()) }), "sshPrivateKeyFile: set together with sshPrivateKey. Remove one of them.");
+});
+
+test("host keys come from known_hosts where the stack's file has none", () => {
+	const known = file(
+		"known",
+		hosts()
+			.map(({ address }, i) => `${address} ${hostKey(i)}\n`)
+			.join(""),
+	);
+	assert.deepEqual(
+		settings({ hosts: keyless(), knownHostsFile: known }).cluster.hosts.map((host) => host.hostKey),
+		[hostKey(0), hostKey(1), hostKey(2)],
+	);
+	assert.equal(settings({ knownHostsFile: known }).cluster.hosts[2]?.hostKey, hostKey(1), "a hostKey of the stack's file goes first");
+});
+
+test("a missing host key comes with the command that fetches it", () => {
+	const known = file("some", `172.16.1.110,172.16.1.111 ${hostKey()}\n|1|aGVsbG8=|d29ybGQ= ${hostKey()}\n`);
+	assert.equal(
+		problems({ hosts: keyless(), knownHostsFile: known }),
+		"hosts[2].hostKey: not set, and <folder>/some has no entry for 172.16.1.112 (its 1 hashed entries can't be read; list addresses in plain text). Run: npm run trust -- dev",
+	);
+	assert.equal(
+		problems({ hosts: keyless(), knownHostsFile: join(folder, "absent") }),
+		"knownHostsFile: cannot read <folder>/absent: no such file. Correct the path or the file's permissions.",
+	);
+});
+
+test("known_hosts is read by port, the best key first; markers, comments and unknown types are passed over", () => {
+	const [rsa, ecdsa] = ["ssh-rsa AAAA", "ecdsa-sha2-nistp256 AAAA"];
+	const known = parseKnownHosts(
+		`# comment\n\n192.0.2.1 ${rsa}\n192.0.2.1 ${ecdsa} comment\r\n[192.0.2.1]:22 ${hostKey(1)}\n[192.0.2.1]:2222 ${hostKey(2)}\n@revoked 192.0.2.2 ${rsa}\n192.0.2.3 ssh-dss AAAA\n`,
+	);
+	assert.equal(findKnownHost(known, "192.0.2.1", 22), hostKey(1));
+	assert.equal(findKnownHost(known, "192.0.2.1", 2222), hostKey(2));
+	assert.equal(findKnownHost(known, "192.0.2.1", 23), undefined);
+	assert.equal(findKnownHost(known, "192.0.2.2", 22), undefined);
+	assert.equal(findKnownHost(known, "192.0.2.3", 22), undefined);
+});
+
+test("a damaged host key is refused", () => {
+	const [type = "", data = ""] = hostKey().split(" ");
+	assert.throws(() => parseHostKey("SHA256:abc"), /"SHA256:abc" is not a public host key \(types: ssh-ed25519, /);
+	assert.throws(() => parseHostKey(type), /the ssh-ed25519 key is not base64 text/);
+	assert.throws(() => parseHostKey(`${type} ${data}=x`), /is not base64 text/);
+	assert.throws(() => parseHostKey(`ssh-rsa ${data}`), /the text after ssh-rsa holds another type of key/);
+	assert.throws(() => parseHostKey(`${type} ${data.slice(0, 40)}`), /the ssh-ed25519 key is cut off/);
+	fc.assert(fc.property(fc.string(), (text) => assert.throws(() => parseHostKey(text))));
+	assert.match(
+		problems({ hosts: hosts().map((host, i) => (i === 0 ? { ...host, hostKey: `${type} ${data.slice(0, 40)}` } : host)) }),
+		/^hosts\[0\]\.hostKey: the ssh-ed25519 key is cut off\. Copy the line from \/etc\/ssh\/ssh_host_ed25519_key\.pub on the host, or let npm run trust write it\.$/,
+	);
+});

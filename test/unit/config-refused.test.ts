@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { hosts, problems, withHost } from "./settings.ts";
+
+test("every problem is reported at once, each with its path", () => {
+	const changes = {
+		...withHost(1, { address: "172.16.1.300", role: "slave", hostKey: undefined }),
+		podCidr: "10.96.0.0/16",
+		sshPrivateKey: undefined,
+		kubernetesVersion: "1.29.5",
+		nodeNetwrk: "x",
+		sshPort: 0,
+	};
+	assert.deepEqual(problems(changes), [
+		"nodeNetwrk: unknown key. Did you mean nodeNetwork?",
+		"sshPort: 0 is out of range. Use 1 to 65535.",
+		'hosts[1].address: "172.16.1.300" is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111.',
+		'hosts[1].role: "slave" is not one of: control-plane, worker. Use one of these.',
+		"serviceCidr: 10.96.0.0/12 overlaps podCidr 10.96.0.0/16. Choose ranges apart, such as 10.96.0.0/12 and 10.244.0.0/16.",
+		"sshPrivateKey: not set. Run: pulumi config set -s dev --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile.",
+		"hosts[1].hostKey: not set. Run: npm run trust -- dev",
+		'kubernetesVersion: "1.29.5" is not in the table of tried combinations (cluster/releases.ts). Use 1.29.15, the nearest that is.',
+	]);
+});
+
+test("an empty stack is told everything it must say", () => {
+	const nothing = { hosts: undefined, nodeNetwork: undefined, sshPrivateKey: undefined, repositories: undefined };
+	assert.deepEqual(problems(nothing, { stack: "prod" }), [
+		"hosts: not set. List one control plane and its workers, each with name, address and role.",
+		"nodeNetwork: not set. Add the network that holds every host's address, such as nodeNetwork: 172.16.1.0/24",
+		"sshPrivateKey: not set. Run: pulumi config set -s prod --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile.",
+		"repositories: not set. List the yum repositories that hold CentOS, the container runtime and Kubernetes, as Pulumi.dev.yaml does.",
+	]);
+});
+
+const wrong: [string, Record<string, unknown>, string[]][] = [
+	["a missing field", withHost(1, { name: undefined }), ["hosts[1].name: not set. Add it, such as name: k8s-node01"]],
+	["an unknown field with a near one", withHost(1, { adress: "x" }), ["hosts[1].adress: unknown key. Did you mean address?"]],
+	["an unknown field", withHost(1, { colour: "x" }), ["hosts[1].colour: unknown key. Use name, address, externalAddress, role, hostKey, port, user."]],
+	["an unknown key", { constructor: "x" }, ["constructor: unknown key. Remove it; Pulumi.yaml lists every key."]],
+	["a wrong type inside an object", withHost(1, { port: "ssh" }), ['hosts[1].port: found "ssh", expected type integer. Write a value of that type.']],
+	["a host that is no object", { hosts: [...hosts(), "k8s-node03"] }, ['hosts[3]: found "k8s-node03", expected type object. Write a value of that type.']],
+	["a wrong type", { sshPort: "many" }, ['sshPort: found "many", expected type integer. Write a value of that type.']],
+	["a half number", { sshPort: 22.5 }, ["sshPort: found 22.5, expected type integer. Write a value of that type."]],
+	[
+		"a name that is no DNS label",
+		withHost(1, { name: "K8s_Node01" }),
+		['hosts[1].name: "K8s_Node01" is not a DNS label. Use up to 63 lower-case letters, digits and dashes, such as k8s-node01.'],
+	],
+	["a name twice", withHost(2, { name: "k8s-node01" }), ['hosts[2].name: "k8s-node01" is also hosts[1].name. Give each host its own name.']],
+	[
+		"an address twice",
+		withHost(2, { address: "172.16.1.111" }),
+		['hosts[2].address: "172.16.1.111" is also hosts[1].address. Give each network card its own address.'],
+	],
+	[
+		"an external address twice",
+		withHost(2, { externalAddress: "10.0.0.111" }),
+		['hosts[2].externalAddress: "10.0.0.111" is also hosts[1].externalAddress. Give each network card its own address.'],
+	],
+	[
+		"no control plane",
+		withHost(0, { role: "worker" }),
+		["hosts: found no control plane, need exactly 1. Set role: control-plane on one of k8s-master, k8s-node01, k8s-node02."],
+	],
+	[
+		"two control planes",
+		withHost(1, { role: "control-plane" }),
+		["hosts: found 2 control planes (k8s-master, k8s-node01), need exactly 1. Set role: worker on the others."],
+	],
+	[
+		"nowhere to run the demo",
+		{ hosts: hosts().slice(0, 1) },
+		["hosts: found no worker, but the demo Pod needs one: a control plane takes no ordinary Pods. Add a worker, or set demoEnabled: false."],
+	],
+	["no worker and no demo", { hosts: hosts().slice(0, 1), demoEnabled: false }, []],
+	[
+		"an address outside the network",
+		withHost(1, { address: "172.16.2.111" }),
+		["hosts[1].address: 172.16.2.111 is outside nodeNetwork 172.16.1.0/24. Use the card that all hosts share, or correct nodeNetwork."],
+	],
+	["a network that is none", { nodeNetwork: "172.16.1.0" }, ['nodeNetwork: "172.16.1.0" is not a CIDR. Use address/prefix, such as 172.16.1.0/24.']],
+	["bits behind the prefix", { podCidr: "10.244.1.0/16" }, ['podCidr: "10.244.1.0/16" is not a CIDR. Use address/prefix, such as 10.244.0.0/16.']],
+	[
+		"a Pod range over a host",
+		{ podCidr: "10.0.0.0/14" },
+		[
+			"podCidr: 10.0.0.0/14 contains host k8s-master (10.0.0.110), k8s-node01 (10.0.0.111), k8s-node02 (10.0.0.112). Choose a range outside the hosts' networks, such as 10.244.0.0/16.",
+		],
+	],
+	[
+		"a Service range over the hosts' network",
+		{ serviceCidr: "172.16.1.192/26" },
+		["serviceCidr: 172.16.1.192/26 overlaps nodeNetwork 172.16.1.0/24. Choose a range outside the hosts' networks, such as 10.96.0.0/12."],
+	],
+	[
+		"overlapping ranges",
+		{ podCidr: "10.100.0.0/16" },
+		["serviceCidr: 10.96.0.0/12 overlaps podCidr 10.100.0.0/16. Choose ranges apart, such as 10.96.0.0/12 and 10.244.0.0/16."],
+	],
+	[
+		"a Pod range too small",
+		{ podCidr: "10.244.0.0/23" },
+		["podCidr: 10.244.0.0/23 has room for 2 Nodes with a /24 each, need 3. Use a wider range, such as 10.244.0.0/16."],
+	],
+	["a Service range too wide", { serviceCidr: "11.0.0.0/8" }, ["serviceCidr: 11.0.0.0/8 is a /8, kubeadm takes /12 to /28. Use a range such as 10.96.0.0/12."]],
+	[
+		"a release without dockershim",
+		{ containerRuntime: "docker" },
+		[
+			"kubernetesVersion: 1.29.15 does not go with these hosts: its kubelet no longer speaks to Docker (1.23 was the last); containerd goes with it. Use 1.23.17, the nearest that does.",
+		],
+	],
+	[
+		"a kernel that nothing goes with",
+		{ kernel: "2.6.32" },
+		[
+			"kubernetesVersion: 1.29.15 does not go with these hosts: it needs kernel 3.10 or later, found 2.6.32. No release in cluster/releases.ts does; change the kernel, the runtime or flannel.",
+		],
+	],
+	[
+		"a release without a known flannel",
+		{ flannelVersion: "0.25.1" },
+		[
+			"flannelVersion: the images of 0.25.1 are not known. Set flannelImage and flannelCniPluginImage too, or use one of 0.12.0, 0.22.3, 0.25.7, 0.26.7, 0.28.9.",
+		],
+	],
+	[
+		"an unknown flannel with its images",
+		{ flannelVersion: "0.25.1", flannelImage: "r.example/flannel:v0.25.1", flannelCniPluginImage: "r.example/plugin:v1.4.0" },
+		[],
+	],
+	[
+		"Docker with mirrors that it can't have",
+		{ kubernetesVersion: "1.18.20", containerRuntime: "docker", registryMirrors: { "docker.io": ["https://m.example"], "quay.io": ["https://m.example"] } },
+		['registryMirrors["quay.io"]: Docker takes mirrors for docker.io only. Remove it, and name the mirror in the images themselves.'],
+	],
+	[
+		"a registry that is a URL",
+		{ registryMirrors: { "https://docker.io": [] } },
+		['registryMirrors["https://docker.io"]: "https://docker.io" is not a registry. Use its host, such as docker.io.'],
+	],
+	[
+		"an endpoint that is no URL",
+		{ registryMirrors: { "docker.io": ["m.example"] } },
+		['registryMirrors["docker.io"][0]: "m.example" is not an endpoint. Use a URL, such as http://172.16.1.1:5000.'],
+	],
+	[
+		"a repository of another minor",
+		{ repositories: [{ id: "kubernetes", baseUrl: "https://pkgs.k8s.io/core:/stable:/v1.28/rpm/", gpgKey: ["https://k.example/key"] }] },
+		["repositories[0].baseUrl: holds Kubernetes 1.28, but kubernetesVersion is 1.29.15. Use the repository of v1.29."],
+	],
+	[
+		"a repository twice and without key",
+		{
+			repositories: [
+				{ id: "base", baseUrl: "http://a.example/", gpgCheck: false },
+				{ id: "base", baseUrl: "http://b.example/" },
+			],
+		},
+		[
+			'repositories[1].id: "base" is also repositories[0].id. Give each repository its own.',
+			"repositories[1].gpgKey: not set, but packages are checked against it (gpgCheck). Add the key's URL, such as gpgKey: [https://<host>/<key>]",
+		],
+	],
+	[
+		"a folder without its slash",
+		{ demoHostPath: "/data/log" },
+		['demoHostPath: "/data/log" is not a folder. Use an absolute path with a slash at its end, such as /data/volumes/nginx/log/.'],
+	],
+	[
+		"a folder that climbs",
+		{ demoHostPath: "/data/../etc/" },
+		['demoHostPath: "/data/../etc/" is not a folder. Use an absolute path with a slash at its end, such as /data/volumes/nginx/log/.'],
+	],
+	["a short image name", { demoImage: "nginx" }, ['demoImage: "nginx" is not a full image name. Use registry/name:tag, such as docker.io/library/nginx:1.17.']],
+	[
+		"a sysctl key that is none",
+		{ extraSysctls: { swappiness: "1" } },
+		['extraSysctls.swappiness: "swappiness" is not a sysctl key. Use dots, such as net.ipv4.tcp_keepalive_time.'],
+	],
+	["a sysctl value that is none", { extraSysctls: { "vm.swappiness": [1] } }, ['extraSysctls["vm.swappiness"]: [1] is not a value. Use text or a number.']],
+	[
+		"a runtime version that is none",
+		{ containerRuntimeVersion: "latest" },
+		['containerRuntimeVersion: "latest" is not a version. Use three numbers, such as 1.6.33.'],
+	],
+	[
+		"a shell's idea of a package",
+		{ extraPackages: ["vim; reboot"] },
+		['extraPackages[0]: "vim; reboot" is not a package name. Use name or name-version, such as bash-completion.'],
+	],
+];
+for (const [name, changes, expected] of wrong)
+	test(`${name}: ${expected.length === 0 ? "accepted" : "refused, with what to write instead"}`, () => assert.deepEqual(problems(changes), expected));
+
+test("two hosts that would get the same Pod range are named, unless the controller-manager gives ranges out", () => {
+	const far = { ...withHost(2, { address: "172.16.1.114" }), podCidr: "10.244.0.0/22" };
+	assert.equal(problems(far).length, 1);
+	assert.match(problems(far)[0] ?? "", /^podCidr: 10\.244\.0\.0\/22 gives k8s-master and k8s-node02 the same \/24/);
+	assert.deepEqual(problems({ ...far, podCidrs: "controller-manager" }), []);
+});

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { type TestContext, test } from "node:test";
+import type { TLSSocket } from "node:tls";
+import { stringify } from "yaml";
+import { Cluster } from "../../cluster/cluster.ts";
+import { closeJoin, newToken, openJoin, tokenSecret } from "../../cluster/join-token.ts";
+import { run } from "./program-graph.ts";
+import { settings } from "./settings.ts";
+
+const TOKEN = "abcdef.0123456789abcdef";
+// A certificate for 127.0.0.1 made for this test (P-256, 2020 to 2120), its own CA and also the client's; its key is public by being here.
+const CERT = new X509Certificate(
+	Buffer.from(
+		"MIIBajCCARCgAwIBAgIBATAKBggqhkjOPQQDAjAbMRkwFwYDVQQDDBBrdWJlYWRtLWxhYi10ZXN0MCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAbMRkwFwYDVQQDDBBrdWJlYWRtLWxhYi10ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEAoZfwXD0FzojoElCr3o3ffq2vdERFAfYfL32GhnZ9BkE4qOHCoV0kHWcFNMh+IPSRoWC01ISOgGRaH7qk1uLe6NDMEEwDwYDVR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMB0GA1UdDgQWBBTL938B32Z419aHhjfbvILciyYUODAKBggqhkjOPQQDAgNIADBFAiEAvQZOn41JJyk/WJLRF5lDSAKzIdeaulYvg6yNrvnoqHACIEX23aNxtNwH1oJhjxFVa0iN+48VURL/Bz0GpHzC4PR7",
+		"base64",
+	),
+).toString();
+const KEY = createPrivateKey({
+	key: Buffer.from(
+		"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgxBoDSFK8m7QWkA9yurNOGPXZGqwTN1XnCHkfW9oDi5ihRANCAAQChl/BcPQXOiOgSUKvejd9+ra90REUB9h8vfYaGdn0GQTio4cKhXSQdZwU0yH4g9JGhYLTUhI6AZFofuqTW4t7",
+		"base64",
+	),
+	format: "der",
+	type: "pkcs8",
+}).export({ format: "pem", type: "pkcs8" }) as string;
+
+interface Asked {
+	method: string;
+	path: string;
+	type: string | undefined;
+	body: string;
+	client: string;
+}
+type Answer = (asked: Asked, count: number) => { status: number; body?: string; date?: string };
+
+/** An API server that answers as told and asks for a client certificate; with the kubeconfig that reaches it. */
+async function apiServer(t: TestContext, answer: Answer) {
+	const asked: Asked[] = [];
+	const server = createServer({ cert: CERT, key: KEY, ca: CERT, requestCert: true, rejectUnauthorized: true }, async (request, response) => {
+		const { method = "", url: path = "", headers, socket } = request;
+		const one = { method, path, type: headers["content-type"], body: await text(request), client: (socket as TLSSocket).getPeerCertificate().subject.CN };
+		asked.push(one);
+		const { status, body = "{}", date = "Sat, 23 May 2020 14:00:00 GMT" } = answer(one, asked.length);
+		response.writeHead(status, { date }).end(body);
+	});
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	t.after(() => server.close());
+	return { asked, origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+const base64 = (pem: string) => Buffer.from(pem).toString("base64");
+const kubeconfig = (server: string) =>
+	stringify({
+		...{ apiVersion: "v1", kind: "Config", "current-context": "admin@kubernetes" },
+		clusters: [
+			{ name: "other", cluster: { server: "https://192.0.2.1:6443" } },
+			{ name: "kubernetes", cluster: { server, "certificate-authority-data": base64(CERT) } },
+		],
+		contexts: [{ name: "admin@kubernetes", context: { cluster: "kubernetes", user: "admin" } }],
+		users: [{ name: "admin", user: { "client-certificate-data": base64(CERT), "client-key-data": base64(KEY) } }],
+	});
+const decoded = (data: Record<string, string>) =>
+	Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]));
+const SECRET_PATH = "/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef";
+
+test("newToken has the form that kubeadm takes and never comes twice", () => {
+	const tokens = Array.from({ length: 200 }, newToken);
+	for (const token of tokens) assert.match(token, /^[a-z0-9]{6}\.[a-z0-9]{16}$/);
+	assert.equal(new Set(tokens).size, tokens.length);
+});
+test("tokenSecret holds what kubeadm token create writes", () => {
+	const { metadata, type, data } = tokenSecret(TOKEN, "k8s-node01", new Date("2020-05-23T14:15:00.999Z"));
+	assert.deepEqual(metadata, { name: "bootstrap-token-abcdef", namespace: "kube-system" });
+	assert.equal(type, "bootstrap.kubernetes.io/token");
+	assert.deepEqual(decoded(data), {
+		description: "kubeadm-lab: k8s-node01 joins",
+		"token-id": "abcdef",
+		"token-secret": "0123456789abcdef",
+		expiration: "2020-05-23T14:15:00Z",
+		"usage-bootstrap-authentication": "true",
+		"usage-bootstrap-signing": "true",
+		"auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+	});
+});
+
+test("openJoin makes the token valid for 15 minutes by the API server's clock, as the kubeconfig's user", async (t) => {
+	const { asked, origin } = await apiServer(t, () => ({ status: 200 }));
+	await openJoin(kubeconfig(origin), TOKEN, "k8s-node01");
+	assert.deepEqual(
+		asked.map(({ method, path, client }) => [method, path, client]),
+		[
+			["GET", "/version", "kubeadm-lab-test"],
+			["PATCH", `${SECRET_PATH}?fieldManager=kubeadm-lab&force=true`, "kubeadm-lab-test"],
+		],
+	);
+	assert.equal(asked[1]?.type, "application/apply-patch+yaml");
+	assert.equal(decoded(JSON.parse(asked[1]?.body ?? "").data).expiration, "2020-05-23T14:15:00Z");
+});
+test("openJoin waits for an API server that is restarting", async (t) => {
+	const { asked, origin } = await apiServer(t, (_, count) => ({ status: count === 1 ? 503 : 200 }));
+	await openJoin(kubeconfig(origin), TOKEN, "k8s-node01");
+	assert.deepEqual(
+		asked.map(({ method }) => method),
+		["GET", "GET", "PATCH"],
+	);
+});
+test("openJoin says at once who refused and why, without the token's secret part", async (t) => {
+	const body = JSON.stringify({ kind: "Status", message: 'secrets "bootstrap-token-abcdef" is forbidden' });
+	const { asked, origin } = await apiServer(t, ({ method }) => (method === "GET" ? { status: 200 } : { status: 403, body }));
+	await assert.rejects(openJoin(kubeconfig(origin), TOKEN, "k8s-node01"), {
+		message: `can't make a join token: ${origin}: answered 403 secrets "bootstrap-token-abcdef" is forbidden. Check that this machine reaches the API server; the next pulumi up tries again.`,
+	});
+	assert.equal(asked.length, 2);
+});
+test("openJoin trusts no API server but the kubeconfig's", async (t) => {
+	const { asked, origin } = await apiServer(t, () => ({ status: 200 }));
+	const other = kubeconfig(origin).replace(/certificate-authority-data: .*/g, "");
+	await assert.rejects(openJoin(other, TOKEN, "k8s-node01"), /can't make a join token: .*certificate/);
+	assert.equal(asked.length, 0);
+});
+
+test("closeJoin deletes the token", async (t) => {
+	const { asked, origin } = await apiServer(t, () => ({ status: 200 }));
+	await closeJoin(kubeconfig(origin), TOKEN);
+	assert.deepEqual(
+		asked.map(({ method, path }) => [method, path]),
+		[["DELETE", SECRET_PATH]],
+	);
+});
+test("closeJoin is content when the token is gone already", async (t) => {
+	const { origin } = await apiServer(t, () => ({ status: 404 }));
+	await closeJoin(kubeconfig(origin), TOKEN);
+});
+
+test("a worker's join makes its own token valid right before it runs and ends it right after", async (t) => {
+	const { asked, origin } = await apiServer(t, () => ({ status: 200 }));
+	const { cluster } = settings();
+	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
+	const join = graph.named("lab-k8s-node01-worker-join");
+	assert.deepEqual([join.hooks.beforeCreate, join.hooks.afterCreate], [["lab-k8s-node01-worker-open"], ["lab-k8s-node01-worker-close"]]);
+	const [open, close] = [...join.hooks.beforeCreate, ...join.hooks.afterCreate].map((name) => graph.hooks.get(name));
+	assert.equal(asked.length, 0, "nothing is asked before the engine calls");
+
+	await open?.run();
+	const { token } = join.inputs.stdin.match(/^ +token: (?<token>\S+)$/m)?.groups ?? {};
+	const made = decoded(JSON.parse(asked[1]?.body ?? "").data);
+	assert.equal(`${made["token-id"]}.${made["token-secret"]}`, token);
+	assert.equal(made.description, "kubeadm-lab: k8s-node01 joins");
+
+	await close?.run();
+	assert.deepEqual([asked[2]?.method, asked[2]?.path], ["DELETE", SECRET_PATH.replace("abcdef", made["token-id"] ?? "")]);
+	assert.equal(asked.length, 3);
+	assert.deepEqual([open?.ignoreErrors, close?.ignoreErrors], [false, true]);
+	assert.deepEqual([open?.onDryRun, close?.onDryRun], [false, false]);
+});

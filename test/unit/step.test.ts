@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
+import fc from "fast-check";
+import { hostStep, type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step.ts";
+import { run } from "./program-graph.ts";
+import { settings } from "./settings.ts";
+
+const SCRIPTS = join(import.meta.dirname, "../../cluster/scripts");
+const { hosts, ssh } = settings().cluster;
+const [host] = hosts;
+assert.ok(host);
+const bash = (script: string) => execFileSync("bash", ["-s"], { input: script, encoding: "utf8" });
+
+test("shellQuote gives bash back exactly what it got", () => {
+	const words = fc.array(
+		fc.string({ unit: "binary", maxLength: 30 }).filter((text) => !text.includes("\0")),
+		{ maxLength: 20 },
+	);
+	fc.assert(
+		fc.property(words, (texts) => {
+			const printed = bash(texts.map((text) => `printf '%s\\0' ${shellQuote(text)}\n`).join(""));
+			assert.deepEqual(printed.split("\0").slice(0, -1), texts);
+		}),
+		{ numRuns: 20 },
+	);
+});
+test("shellQuote holds newlines, quotes, dollars, backslashes and comment lines", () => {
+	const text = 'it\'s\n# not a comment\n$HOME `id` "x" \\ !\n';
+	assert.equal(bash(`printf %s ${shellQuote(text)}; printf end`), `${text}end`);
+});
+test("shellQuote refuses NUL", () => {
+	assert.throws(() => shellQuote("a\0b"), { message: 'a shell value can\'t hold a NUL character: "a\\u0000b"' });
+});
+
+test("stepText writes settings in order of their names, then the common part and the script", () => {
+	const text = stepText("identity", { B: "it's", A: ["x y", ""], EMPTY: [], COUNT: 2, YES: true, NO: false });
+	const head =
+		"readonly STEP='identity'\nreadonly A=('x y' '')\nreadonly B='it'\\''s'\nreadonly COUNT='2'\nreadonly EMPTY=()\nreadonly NO='no'\nreadonly YES='yes'\n";
+	assert.equal(text.slice(0, head.length), head);
+	assert.ok(text.indexOf("write_file()") < text.indexOf("hosts_file()"), "common.sh comes first");
+});
+test("stepText refuses a setting whose name is no constant's", () => {
+	assert.throws(() => stepText("identity", { "A;id": "x" }), { message: "A;id is not a setting's name: use capitals, digits and underscores" });
+});
+test("stepText brings the files that line 2 of a script names, before the script", () => {
+	const text = stepText("system", {});
+	const files = usedFiles(readFileSync(join(SCRIPTS, "system.sh"), "utf8"));
+	assert.ok(files.length > 0);
+	const places = files.map((file) => text.indexOf(stripComments(readFileSync(join(SCRIPTS, file), "utf8"))));
+	assert.ok(places.every((place) => place > 0));
+	assert.deepEqual(
+		places.toSorted((a, b) => a - b),
+		places,
+	);
+	assert.ok(text.endsWith(stripComments(readFileSync(join(SCRIPTS, "system.sh"), "utf8"))));
+});
+test("a changed comment changes nothing that is sent", () => {
+	const code = "f() {\n  g # stays\n}\nprintf '# %s\\n' x\n";
+	assert.equal(stripComments(`#!/bin/bash\n# Why.\nf() {\n  # how\n  g # stays\n}\n\t# more\nprintf '# %s\\n' x\n# end`), code);
+	assert.equal(stripComments(code), code);
+});
+test("no script has a line starting with # that bash would take for something else than a comment", () => {
+	for (const file of readdirSync(SCRIPTS)) {
+		const text = readFileSync(join(SCRIPTS, file), "utf8");
+		// bash prints functions without comments and from its own parse: equal prints mean that only comments went.
+		const parsed = (code: string) => bash(`f() {\n${code}\n:\n}\ndeclare -f f`);
+		assert.equal(parsed(stripComments(text)), parsed(text), file);
+	}
+});
+
+const made = async (args: {
+	user?: string;
+	isSecret?: boolean;
+	apply?: boolean;
+	undo?: boolean;
+	triggers?: string[];
+	settings?: Record<string, pulumi.Input<Setting>>;
+}) => {
+	const { user = "root", settings = {}, ...rest } = args;
+	const { graph } = await run(() => {
+		const parent = new pulumi.ComponentResource("kubeadm-lab:test:Parent", "parent");
+		hostStep("step", { host: { ...host, user }, ssh, step: "identity", settings, ...rest }, { parent });
+	});
+	return graph.named("step");
+};
+test("hostStep runs apply on create and on update, undo on delete", async () => {
+	const { inputs, deleteBeforeReplace } = await made({});
+	assert.deepEqual([inputs.create, inputs.update, inputs.delete], ["bash -s -- apply", "bash -s -- apply", "bash -s -- undo"]);
+	assert.equal(inputs.addPreviousOutputInEnv, false);
+	assert.equal(deleteBeforeReplace, true);
+	assert.deepEqual(Object.keys(inputs).sort(), ["addPreviousOutputInEnv", "connection", "create", "delete", "stdin", "update"]);
+});
+test("hostStep goes through sudo for a user who is not root", async () => {
+	const { inputs } = await made({ user: "centos" });
+	assert.deepEqual([inputs.create, inputs.update, inputs.delete], ["sudo -n bash -s -- apply", "sudo -n bash -s -- apply", "sudo -n bash -s -- undo"]);
+});
+test("hostStep leaves out what has nothing to do", async () => {
+	assert.ok(!("delete" in (await made({ undo: false })).inputs));
+	const { inputs } = await made({ apply: false });
+	assert.ok(!("create" in inputs) && !("update" in inputs));
+	assert.equal(inputs.delete, "bash -s -- undo");
+});
+test("hostStep pins the host key and keeps the connection secret", async () => {
+	const { inputs, secret } = await made({});
+	assert.deepEqual(Object.keys(inputs.connection).sort(), ["dialErrorLimit", "host", "hostKey", "perDialTimeout", "port", "privateKey", "user"]);
+	assert.equal(inputs.connection.hostKey, host.hostKey);
+	assert.ok(secret.includes("connection"));
+});
+test("hostStep never logs a secret step and keeps its output secret", async () => {
+	const { inputs, secretOutputs } = await made({ isSecret: true });
+	assert.equal(inputs.logging, "none");
+	assert.ok(["stdout", "stderr"].every((name) => secretOutputs.includes(name)));
+	assert.equal((await made({})).inputs.logging, undefined);
+});
+test("hostStep keeps a text with a secret setting secret", async () => {
+	const { inputs, secret } = await made({ settings: { A: pulumi.secret("hidden") } });
+	assert.match(inputs.stdin, /^readonly A='hidden'$/m);
+	assert.ok(secret.includes("stdin"));
+	assert.ok(!(await made({ settings: { A: "open" } })).secret.includes("stdin"));
+});

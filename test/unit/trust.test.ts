@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import ssh2 from "ssh2";
+import { fingerprint, keysIn, type Terminal, targetsIn, trust, withHostKeys } from "../../scripts/trust.ts";
+import { hostKey, stackConfig } from "./settings.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "trust-"));
+const stops: (() => void)[] = [];
+after(() => {
+	for (const stop of stops.reverse()) stop();
+	rmSync(folder, { recursive: true });
+});
+
+const STACK = `# Hosts of this stack.
+config:
+  kubeadm-lab:hosts: # in order
+    - name: k8s-master   # the first
+      address: 127.0.0.1
+      role: control-plane # and the only one
+    - {name: k8s-node01, address: 127.0.0.1, role: worker}
+    - address: 127.0.0.1
+      hostKey: ${hostKey(3)} # written before
+      name: 'k8s-node02'
+
+  kubeadm-lab:sshPort: "22"
+encryptionsalt: v1:abc
+`;
+
+test("keys are written in without changing anything else in the file", () => {
+	const [key0, key1, key2] = [hostKey(10), hostKey(11), hostKey(12)];
+	const written = withHostKeys(
+		STACK,
+		new Map([
+			[2, key2],
+			[0, key0],
+			[1, key1],
+		]),
+	);
+	const expected = STACK.replace("# and the only one\n", `# and the only one\n      hostKey: ${key0}\n`)
+		.replace("role: worker}", `role: worker, hostKey: ${key1}}`)
+		.replace(hostKey(3), key2);
+	assert.equal(written, expected);
+});
+test("keys can be read back from wherever they were written, for any choice of hosts", () => {
+	fc.assert(
+		fc.property(fc.uniqueArray(fc.nat(2)), (indexes) => {
+			const keys = new Map(indexes.map((i) => [i, hostKey(20 + i)]));
+			const hosts = stackConfig(withHostKeys(STACK, keys)).hosts as { hostKey?: string }[];
+			for (const [i, host] of hosts.entries()) assert.equal(host.hostKey, keys.get(i) ?? (i === 2 ? hostKey(3) : undefined));
+		}),
+	);
+});
+test("a file that ends with a host, without a newline, gets its key too", () => {
+	const text = "config:\n  kubeadm-lab:hosts:\n    - name: a\n      address: 192.0.2.1";
+	assert.equal(withHostKeys(text, new Map([[0, hostKey()]])), `${text}\n      hostKey: ${hostKey()}`);
+	assert.equal(withHostKeys(`${text}\n      hostKey:\n`, new Map([[0, hostKey()]])), `${text}\n      hostKey: ${hostKey()}\n`);
+});
+
+test("hosts are read with their port and the key that is trusted already", () => {
+	writeFileSync(join(folder, "known"), `[192.0.2.2]:2222 ${hostKey(7)}\n`);
+	const text = `config:\n  kubeadm-lab:sshPort: "2222"\n  kubeadm-lab:knownHostsFile: ${folder}/known\n  kubeadm-lab:hosts:\n    - {name: a, address: 192.0.2.1, port: 23, hostKey: ${hostKey(6)} me}\n    - {address: 192.0.2.2}\n`;
+	assert.deepEqual(targetsIn(text), [
+		{ index: 0, name: "a", address: "192.0.2.1", port: 23, trusted: hostKey(6) },
+		{ index: 1, name: "192.0.2.2", address: "192.0.2.2", port: 2222, trusted: hostKey(7) },
+	]);
+});
+test("hosts that can't be asked are named before any is asked", () => {
+	assert.throws(() => targetsIn("config: {}"), /^Error: hosts: not set\. List the hosts first/);
+	assert.throws(() => targetsIn(""), /hosts: not set/);
+	assert.throws(
+		() => targetsIn("config: {kubeadm-lab:hosts: [{name: a}, {address: -oProxyCommand=x}, {address: 192.0.2.1}]}"),
+		/^Error: hosts\[0\]\.address: undefined is not an IPv4 address\.\nhosts\[1\]\.address: "-oProxyCommand=x" is not an IPv4 address\.$/,
+	);
+});
+test("of the keys that a host shows the best comes first, and noise is passed over", () => {
+	const other = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAAAB";
+	assert.deepEqual(
+		keysIn(`# 192.0.2.1:22 SSH-2.0-OpenSSH_7.4\n192.0.2.1 ${other}\n192.0.2.1 ssh-dss AAAA\n192.0.2.1 ${hostKey()}\n\n192.0.2.1 ssh-ed25519 cut\n`),
+		[hostKey(), other],
+	);
+});
+test("fingerprints are those of ssh-keygen", () => {
+	for (const [type, bits] of [
+		["ed25519", "256"],
+		["ecdsa", "384"],
+		["rsa", "2048"],
+		["rsa", "3072"],
+	] as const) {
+		const file = join(folder, `${type}-${bits}`);
+		execFileSync("ssh-keygen", ["-q", "-t", type, "-b", bits, "-N", "", "-C", "", "-f", file]);
+		const shown = execFileSync("ssh-keygen", ["-lf", `${file}.pub`], { encoding: "utf8" })
+			.replace(" no comment ", " ")
+			.trim();
+		assert.equal(fingerprint(readFileSync(`${file}.pub`, "utf8").trim()), shown);
+	}
+});
+
+/** A terminal that gives these answers in turn, and no to every further question. */
+function script(...answers: boolean[]): Terminal & { lines: string[] } {
+	const lines: string[] = [];
+	const print = (line: string) => void lines.push(line);
+	const ask = async (question: string) => {
+		lines.push(`? ${question}`);
+		return answers.shift() ?? false;
+	};
+	return { lines, print, ask };
+}
+async function freePort(): Promise<number> {
+	const server = createServer().listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const { port } = server.address() as AddressInfo;
+	await new Promise((resolve) => server.close(resolve));
+	return port;
+}
+const SSHD = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"].find(existsSync);
+/** A server on 127.0.0.1 with one key of this type: the real sshd, or ssh2's own where none is installed. */
+async function serve(type: string): Promise<{ port: number; key: string }> {
+	const port = await freePort();
+	const file = join(folder, `host-${port}`);
+	execFileSync("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", file]);
+	if (SSHD) stops.push(await startSshd(SSHD, file, port));
+	else {
+		const server = new ssh2.Server({ hostKeys: [readFileSync(file)] }, (client) => client.on("error", () => {})).listen(port, "127.0.0.1");
+		await once(server, "listening");
+		stops.push(() => void server.close());
+	}
+	return { port, key: readFileSync(`${file}.pub`, "utf8").trim() };
+}
+async function startSshd(program: string, file: string, port: number): Promise<() => void> {
+	// As root sshd wants this folder, which its service makes; an sshd that only shows its key never uses it.
+	if (process.getuid?.() === 0 && !existsSync("/run/sshd")) {
+		mkdirSync("/run/sshd", { mode: 0o755 });
+		stops.push(() => rmdirSync("/run/sshd"));
+	}
+	const args = ["-D", "-e", "-f", "/dev/null", "-h", file, "-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none", "-p", String(port)];
+	const server = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+	const lines = createInterface({ input: server.stderr });
+	const said: string[] = [];
+	for await (const line of lines) {
+		said.push(line);
+		if (line.startsWith("Server listening")) return () => void server.kill();
+	}
+	return assert.fail(`sshd ended: ${said.join("; ")}`);
+}
+const stackFile = (hosts: { port: number; hostKey?: string }[]) => {
+	const file = join(folder, "Pulumi.test.yaml");
+	const lines = hosts.map(
+		({ port, hostKey: key }, i) => `    - name: node${i}\n      address: 127.0.0.1\n      port: ${port}\n${key ? `      hostKey: ${key}\n` : ""}`,
+	);
+	writeFileSync(file, `config:\n  kubeadm-lab:hosts:\n${lines.join("")}`);
+	return file;
+};
+const keysOf = (file: string) => (stackConfig(readFileSync(file, "utf8")).hosts as { hostKey?: string }[]).map((host) => host.hostKey);
+
+test("with real servers: new keys are shown and written after a yes, and a second run finds nothing to do", async () => {
+	const [a, b] = [await serve("ed25519"), await serve("ecdsa")];
+	const file = stackFile([a, b].map(({ port }) => ({ port })));
+	const no = script(false);
+	assert.equal(await trust(file, no, false), false);
+	assert.deepEqual(keysOf(file), [undefined, undefined]);
+	assert.deepEqual(no.lines.slice(0, 2), [
+		`node0 (127.0.0.1 port ${a.port}): new: ${fingerprint(a.key)}`,
+		`node1 (127.0.0.1 port ${b.port}): new: ${fingerprint(b.key)}`,
+	]);
+	assert.match(no.lines[3] ?? "", /^\? Write these 2 keys to /);
+	assert.equal(await trust(file, script(true), false), true);
+	assert.deepEqual(keysOf(file), [a.key, b.key]);
+	const again = script();
+	assert.equal(await trust(file, again, false), true);
+	assert.match(again.lines.at(-1) ?? "", /is unchanged\.$/);
+});
+
+test("with a real server: a key that changed is replaced only after a yes of its own, even with --yes", async () => {
+	const { port, key } = await serve("ed25519");
+	const file = stackFile([{ port, hostKey: hostKey() }]);
+	const no = script();
+	assert.equal(await trust(file, no, true), false);
+	assert.deepEqual(keysOf(file), [hostKey()]);
+	assert.ok(no.lines.includes(`  trusted: ${fingerprint(hostKey())}`) && no.lines.includes(`  found:   ${fingerprint(key)}`));
+	assert.equal(await trust(file, script(true), false), true);
+	assert.deepEqual(keysOf(file), [key]);
+});
+
+test("a host that is silent is named, and the others are written", async () => {
+	const { port, key } = await serve("ed25519");
+	const file = stackFile([{ port }, { port: await freePort() }]);
+	const terminal = script();
+	assert.equal(await trust(file, terminal, true), false);
+	assert.deepEqual(keysOf(file), [key, undefined]);
+	assert.ok(terminal.lines.some((line) => /^node1 .*no SSH host key from 127\.0\.0\.1 port \d+ within 5 s/.test(line)));
+});
+
+test("the command tells usage from failure, reads answers line by line, and takes the end of input for a no", async () => {
+	const [a, b] = [await serve("ed25519"), await serve("ed25519")];
+	const file = stackFile([{ port: a.port }, { port: b.port, hostKey: hostKey() }]);
+	const run = async (args: string[], input: string) => {
+		const child = spawn(process.execPath, [join(import.meta.dirname, "../../scripts/trust.ts"), ...args], { cwd: folder });
+		child.stdin.end(input);
+		const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+		return { status, text: stdout + stderr };
+	};
+	assert.deepEqual(await run([], ""), { status: 2, text: "usage: npm run trust -- STACK [--yes]\nstacks here: test\n" });
+	assert.deepEqual(await run(["prod"], ""), { status: 2, text: "Pulumi.prod.yaml: no such file. Stacks here: test\n" });
+	const silent = await run(["test"], "");
+	assert.equal(silent.status, 1);
+	assert.match(silent.text, /Write this key to Pulumi\.test\.yaml\? \[y\/N\] \nPulumi\.test\.yaml is unchanged\.\n$/);
+	assert.equal((await run(["test"], "no\nyes\n")).status, 1);
+	assert.deepEqual(keysOf(file), [a.key, hostKey()]);
+	assert.equal((await run(["test"], "y\n")).status, 0);
+	assert.deepEqual(keysOf(file), [a.key, b.key]);
+	assert.equal((await run(["test", "--yes"], "")).status, 0);
+});

@@ -1,0 +1,101 @@
+// The Pod of the seed's page, and what its hooks wrote.
+import { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
+import type { core } from "@pulumi/kubernetes/types/input.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { Cluster } from "../cluster/cluster.ts";
+import { type PodState, podLine } from "./pod-line.ts";
+
+export interface LifecycleDemoArgs {
+	/** Where it runs: on one of the workers, because of the control plane's taint. */
+	cluster: Cluster;
+	/** nginx, such as registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17. */
+	image: string;
+	/** busybox, for the init container. */
+	initImage: string;
+	/** Folder on the host that the containers see as /var/log/nginx/. */
+	hostPath: string;
+	/** Empty every worker's message file before the Pod starts. Default false: as on the seed's page, each Pod appends to it. */
+	freshFile?: boolean;
+	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
+	podSeconds: number;
+}
+
+/**
+ * Runs lifecycle-demo-pod and reads its message file on the node where it landed.
+ * Create: waits until the Pod is Ready, which is after its init container and its postStart hook.
+ * Delete: deletes the Pod and waits until it is gone, so that preStop has run; then every worker prints its message file, before any worker is reset.
+ */
+export class LifecycleDemo extends pulumi.ComponentResource {
+	/** Header and row as `kubectl get pod -o wide` prints them. */
+	readonly pod: pulumi.Output<string>;
+	/** Where it landed. */
+	readonly location: pulumi.Output<{ node: string; host: string; file: string }>;
+	/** What the init container and the hooks wrote, read on that host. */
+	readonly message: pulumi.Output<string>;
+
+	constructor(name: string, args: LifecycleDemoArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:workloads:LifecycleDemo", name, {}, opts);
+		const { cluster, freshFile = false, podSeconds } = args;
+		const file = `${args.hostPath.replace(/\/*$/, "")}/message`;
+
+		// Made before the Pod and after the join, so at destroy they come between the two. They dial at create only if there is a file to empty.
+		const witnesses = cluster.workers.map((worker) =>
+			cluster.step(
+				`${name}-${worker.host.name}-witness`,
+				{ host: worker.host, step: "witness", settings: { HOST_NAME: worker.host.name, MESSAGE_FILE: file, FRESH: freshFile }, apply: freshFile },
+				{ parent: this, dependsOn: worker },
+			),
+		);
+		const pod = new Pod(
+			`${name}-pod`,
+			{ metadata: { name: "lifecycle-demo-pod", namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args) },
+			{
+				parent: this,
+				provider: cluster.provider,
+				dependsOn: [cluster.flannel, ...cluster.workers, ...witnesses],
+				replaceWith: [cluster.controlPlane.init], // a new control plane knows nothing of the old one's Pods
+				customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },
+			},
+		);
+		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => known({ metadata, spec, status }));
+		const host = placed.apply(({ spec }) => cluster.hostOf(spec.nodeName));
+		const message = cluster.step(
+			`${name}-message`,
+			{ host, step: "message", settings: { HOST_NAME: host.name, MESSAGE_FILE: file }, undo: false, triggers: [pod.metadata.uid] },
+			{ parent: this, dependsOn: pod },
+		);
+
+		this.pod = placed.apply(podLine);
+		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
+		this.message = pulumi.unsecret(message.stdout);
+		this.registerOutputs({ pod: this.pod, location: this.location, message: this.message });
+	}
+}
+
+/** The Pod, unless it is a preview's idea of a new one: the API server's dry run fills in a status, but no Node and no address. */
+function known(pod: PodState): pulumi.Output<PodState> {
+	const isGuess = pulumi.runtime.isDryRun() && !pod.spec.nodeName;
+	return pulumi.output(isGuess ? (pulumi.unknown as unknown as PodState) : pod) as pulumi.Output<PodState>;
+}
+
+/** The seed's lifecycle-events.yaml, field by field. */
+export function podSpec({ image, initImage, hostPath }: Pick<LifecycleDemoArgs, "image" | "initImage" | "hostPath">): core.v1.PodSpec {
+	const say = (text: string) => ["/bin/sh", "-c", `echo '${text}' >> /var/log/nginx/message`];
+	const volumeMounts = [{ name: "message-log", mountPath: "/var/log/nginx/", readOnly: false }];
+	return {
+		containers: [
+			{
+				name: "lifecycle-demo",
+				image,
+				imagePullPolicy: "IfNotPresent",
+				lifecycle: {
+					postStart: { exec: { command: say("Hello from the postStart handler") } },
+					preStop: { exec: { command: say("Hello from the preStop handler") } },
+				},
+				volumeMounts,
+			},
+		],
+		initContainers: [{ name: "init-myservice", image: initImage, command: say("Hello initContainers"), volumeMounts }],
+		volumes: [{ name: "message-log", hostPath: { path: hostPath, type: "DirectoryOrCreate" } }],
+	};
+}
