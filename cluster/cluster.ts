@@ -80,8 +80,11 @@ export class Cluster extends pulumi.ComponentResource {
 	/** The host that a Node runs on. Throws for a Node that is none of this cluster's. */
 	hostOf(node: string): HostSpec {
 		const host = this.#args.hosts.find((candidate) => candidate.name === node);
-		if (!host) throw new Error(`Node ${node} is none of this cluster's hosts: ${this.#args.hosts.map((candidate) => candidate.name).join(", ")}`);
-		return host;
+		if (host) return host;
+		const names = this.#args.hosts.map((candidate) => candidate.name).join(", ");
+		throw new Error(
+			`Node ${node} is none of this cluster's hosts: ${names}. To take a host out that Pods run on, first: kubectl drain ${node} --ignore-daemonsets --force; pulumi refresh`,
+		);
 	}
 }
 

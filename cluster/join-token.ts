@@ -1,8 +1,8 @@
 // Join tokens, made through the Kubernetes API at the moment a worker joins.
 //
 // Why not `kubeadm token create` as a step of its own: a failed join is not in the state, its token is, so the next `up` would join with the old token,
-// which is dead after 15 minutes; and nothing makes a step in the state run again because another one is missing. A beforeCreate hook runs exactly when
-// the join is created: at the first try, at each retry and at a replacement, never in a preview or an `up` that changes nothing.
+// which is dead after 15 minutes; and nothing makes a step in the state run again because another one is missing. A join's before hook runs exactly when the
+// join does: at the first try, at each retry, at a replacement and at an update; never in a preview, a destroy, or an `up` that changes nothing.
 import { randomInt } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { type RequestOptions, request } from "node:https";

@@ -25,7 +25,7 @@ export interface WorkerArgs {
  * Joins one prepared host to the cluster.
  * Create: makes a join token that lives 15 minutes, joins, waits for flannel's subnet file, ends the token's life. On a joined host it changes nothing.
  * A new control plane makes it leave the old cluster and join again.
- * Delete: `kubeadm reset` on the host, and what that leaves behind. The Node object stays on the control plane.
+ * Delete: `kubeadm reset` on the host, and what that leaves behind. The Node object stays: `kubectl delete node` ends it where the cluster goes on.
  */
 export class Worker extends pulumi.ComponentResource {
 	/** The host it runs on. */
@@ -46,6 +46,9 @@ export class Worker extends pulumi.ComponentResource {
 		);
 		const token = pulumi.secret(stash.output as pulumi.Output<string>);
 		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
+		const open = new pulumi.ResourceHook(`${name}-open`, async () => openJoin(...(await known()), host.name));
+		// A token that outlives its join is worth a warning, not a failed join: it is dead soon anyway.
+		const close = new pulumi.ResourceHook(`${name}-close`, async () => closeJoin(...(await known())), { ignoreErrors: true });
 		const join: Command = hostStep(
 			`${name}-join`,
 			{
@@ -64,11 +67,8 @@ export class Worker extends pulumi.ComponentResource {
 			{
 				parent: this,
 				dependsOn: [host, controlPlane.kubeconfigStep],
-				hooks: {
-					beforeCreate: [new pulumi.ResourceHook(`${name}-open`, async () => openJoin(...(await known()), host.name))],
-					// A token that outlives its join is worth a warning, not a failed join: 15 minutes later it is dead anyway.
-					afterCreate: [new pulumi.ResourceHook(`${name}-close`, async () => closeJoin(...(await known())), { ignoreErrors: true })],
-				},
+				// Updates too: where a host was installed anew meanwhile, one joins again.
+				hooks: { beforeCreate: [open], afterCreate: [close], beforeUpdate: [open], afterUpdate: [close] },
 			},
 		);
 

@@ -41,11 +41,12 @@ environment_files() {
   fi
 }
 
+# Becomes the command, so that Ctrl-C and signals reach it and nothing else.
 environment_exec() {
   local official
   official="$(official_pulumi)"
   # TMPDIR: the Kubernetes provider leaves an admin kubeconfig there at each run (lab/README.md).
-  env -u SSH_AUTH_SOCK -u KUBECONFIG \
+  exec env -u SSH_AUTH_SOCK -u KUBECONFIG \
     PATH="${official:+${official}:}${LAB}/bin:${PROJECT}/node_modules/.bin:${PATH}" \
     KUBEADM_LAB="${LAB}" TMPDIR="${LAB}/tmp" \
     PULUMI_HOME="${LAB}/pulumi" PULUMI_BACKEND_URL="file://${LAB}/state" PULUMI_CONFIG_PASSPHRASE=kubeadm-lab \

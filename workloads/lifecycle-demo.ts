@@ -14,7 +14,7 @@ export interface LifecycleDemoArgs {
 	initImage: string;
 	/** Folder on the host that the containers see as /var/log/nginx/. */
 	hostPath: string;
-	/** Empty every worker's message file before the Pod starts. Default false: as on the seed's page, each Pod appends to it. */
+	/** Empty every worker's message file once, before this demo's first Pod. Default false: as on the seed's page, each Pod appends to it. */
 	freshFile?: boolean;
 	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
 	podSeconds: number;

@@ -61,7 +61,7 @@ remove_empty_tables() { # BEFORE
   while read -r word family name; do
     [[ "${word}" == table && "${name}" =~ ^(filter|nat|mangle|raw)$ ]] || continue
     ! grep -Fxq -- "table ${family} ${name}" "$1" || continue
-    timeout 30 nft list table "${family}" "${name}" | grep -Evq '^[[:space:]]*(#.*|table .*|chain .*|type .*|\})?$' || timeout 30 nft delete table "${family}" "${name}" || true
+    timeout 30 nft list table "${family}" "${name}" | grep -Evq '^[[:space:]]*(#.*|table .*|chain .*|type .* policy accept;.*|\})?$' || timeout 30 nft delete table "${family}" "${name}" || true
   done < <(timeout 30 nft list tables 2>/dev/null)
 }
 remove_links() { # BEFORE

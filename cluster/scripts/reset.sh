@@ -12,13 +12,16 @@ readonly CLUSTER_SYSCTLS=(vm/overcommit_memory vm/panic_on_oom kernel/panic kern
 
 pod_cgroups() { find "${ROOT}/sys/fs/cgroup" -depth -type d -path '*/kubepods*' 2>/dev/null || true; }
 claim_cluster() { # ID NODE SOCKET ROLE
-  local signs folder name
+  local signs folder name value
   signs="$(cluster_signs "$4")"
   [[ -z "${signs}" ]] || die "this host is in a cluster that is not $1: found ${signs//$'\n'/, }; expected none. Nothing was changed. If that cluster may go: kubeadm reset, remove what is left of these files, then run again"
   rm -rf -- "${CLUSTER:?}.new"
   (umask 077 && mkdir -p -- "${CLUSTER}.new/folders" "${CLUSTER}.new/sysctls")
   for folder in "${CLUSTER_FOLDERS[@]}"; do remember_folder "${CLUSTER}.new/folders" "${folder}"; done
-  for name in "${CLUSTER_SYSCTLS[@]}"; do [[ ! -r "${ROOT}/proc/sys/${name}" ]] || cat -- "${ROOT}/proc/sys/${name}" >"${CLUSTER}.new/sysctls/$(encoded "${name}")"; done
+  for name in "${CLUSTER_SYSCTLS[@]}"; do
+    value="$(cat -- "${ROOT}/proc/sys/${name}" 2>/dev/null)" || continue # not in this kernel
+    printf '%s\n' "${value}" >"${CLUSTER}.new/sysctls/$(encoded "${name}")"
+  done
   network_now >"${CLUSTER}.new/network"
   pod_cgroups >"${CLUSTER}.new/cgroups"
   printf '%s' "${STEP}" >"${CLUSTER}.new/step"
@@ -62,11 +65,12 @@ remove_cgroups() {
   done < <(pod_cgroups)
 }
 restore_cluster_sysctls() {
-  local file target
+  local file target before
   for file in "${CLUSTER}"/sysctls/*; do
     target="${ROOT}/proc/sys/$(decoded "${file##*/}")"
     [[ -e "${file}" && -e "${target}" ]] || continue
-    cmp -s -- "${file}" "${target}" || cat -- "${file}" 2>/dev/null >"${target}" || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at $(<"${target}"); it was $(<"${file}")"
+    before="$(<"${file}")"
+    [[ "$(<"${target}")" == "${before}" ]] || (printf '%s\n' "${before}" >"${target}") 2>/dev/null || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at $(<"${target}"); it was ${before}"
   done
 }
 release_cluster() {

@@ -54,7 +54,7 @@ remove_packages() {
   while ((${#list[@]} > 0)); do
     if answer="$(rpm -e --test "${list[@]}" 2>&1)"; then
       log "removing ${#list[@]} packages"
-      timeout 900 rpm -e "${list[@]}" >&2 || die "rpm -e did not remove: ${list[*]}"
+      answer="$(timeout 900 rpm -e "${list[@]}" 2>&1)" || die "rpm -e did not remove ${list[*]}: ${answer}"
       break
     fi
     kept=''
@@ -78,7 +78,7 @@ remove_keys() {
   local name
   while read -r name; do
     [[ -n "${name}" ]] || continue
-    ! rpm -q "${name#key }" >/dev/null || rpm -e --allmatches "${name#key }" || die "can't remove the imported key ${name#key }"
+    ! rpm -q "${name#key }" >/dev/null || rpm -e --allmatches "${name#key }" 2>/dev/null || die "can't remove the imported key ${name#key }"
     forget "${name}"
   done < <(recorded_names values 'key ')
 }

@@ -32,7 +32,10 @@ apply() {
   clock_apply
 }
 undo() {
-  [[ -d "${RECORDS}" ]] || return 0
+  [[ ! -d "${RECORDS}" ]] || give_back
+  finish_undo
+}
+give_back() {
   clock_undo
   restore_file /etc/localtime
   nm_undo
@@ -43,6 +46,5 @@ undo() {
   ! is_kept /etc/fstab || owe daemon-reload
   swap_undo
   reload_systemd
-  finish_undo
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -11,6 +11,14 @@ need() { # PROGRAM:PACKAGE...
   [[ -z "${programs}" ]] || die "found no${programs}; run: apt-get install --no-install-recommends${packages}"
 }
 
+# One build of a kind at a time; what a killed one left goes. A detached child must not keep the lock: give it 9>&-.
+alone() { # KIND
+  mkdir -p -- "${CACHE:?}"
+  exec 9>"${CACHE}/$1.lock"
+  flock -w 900 9 || die "another build of $1 is still at work after 15 minutes (lock: ${CACHE}/$1.lock)"
+  rm -rf --one-file-system -- "${CACHE:?}/$1"-*.part "${CACHE:?}/$1"-*.part.*
+}
+
 # The folder of one piece in what lab/toolchain/build.sh printed.
 piece() { # LINES PIECE
   local name folder

@@ -131,7 +131,8 @@ start_registry() { # STORAGE WORK
   local log="$2/registry.log" tries
   printf 'version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: "%s"}}\nhttp: {addr: "127.0.0.1:0"}\n' "$1" >"$2/registry.yml"
   : >"${log}"
-  docker-registry serve "$2/registry.yml" >"${log}" 2>&1 &
+  # It ends with this script, however that ends.
+  setpriv --pdeathsig KILL docker-registry serve "$2/registry.yml" >"${log}" 2>&1 9>&- &
   REGISTRY_PID="$!"
   trap 'kill "${REGISTRY_PID}" 2>/dev/null || true' EXIT
   for ((tries = 100; tries > 0; tries--)); do
@@ -144,31 +145,40 @@ start_registry() { # STORAGE WORK
   die 'docker-registry did not start; the lines above say why'
 }
 
+push_all() { # WORK
+  local work="$1" entry name from entry_point job jobs=()
+  for entry in "${IMAGES[@]}"; do
+    IFS='|' read -r name from entry_point <<<"${entry}"
+    push "${work}" "${REGISTRY}/${name}" "${from}" "${entry_point}" & jobs+=("$!")
+  done
+  for job in "${jobs[@]}"; do wait "${job}" || die 'an image is missing; the lines above say why'; done
+}
+
+make() { # FOLDER
+  local folder="$1" out="$1.part" work="$1.part.work" pushed
+  alone images
+  [[ ! -d "${folder}" ]] || return 0
+  log 'building, about 10 s on two cores'
+  check_list
+  mkdir -p -- "${out}" "${work}"
+  stage "${work}"
+  start_registry "${out}" "${work}"
+  push_all "${work}"
+  pushed="$(find "${out}" -path '*/_manifests/tags/*/current/link' | wc -l)"
+  [[ "${pushed}" -eq "${#IMAGES[@]}" ]] || die "the registry holds ${pushed} images; expected ${#IMAGES[@]}"
+  kill "${REGISTRY_PID}"
+  wait "${REGISTRY_PID}" 2>/dev/null || true
+  trap - EXIT
+  rm -rf -- "${work:?}"
+  mv -T -- "${out}" "${folder}"
+  log "built in ${SECONDS} s"
+}
+
 main() {
-  local folder out work entry name from entry_point pushed job jobs=()
-  need docker-registry:docker-registry zstd:zstd gcc:gcc dpkg-deb:dpkg
-  folder="${CACHE}/images-$(key)" out="${CACHE}/images-$(key).part" work="${CACHE}/images-$(key).part.work"
-  if [[ ! -d "${folder}" ]]; then
-    log 'building, about 15 s on two cores'
-    check_list
-    rm -rf -- "${out:?}" "${work:?}"
-    mkdir -p -- "${out}" "${work}"
-    stage "${work}"
-    start_registry "${out}" "${work}"
-    for entry in "${IMAGES[@]}"; do
-      IFS='|' read -r name from entry_point <<<"${entry}"
-      push "${work}" "${REGISTRY}/${name}" "${from}" "${entry_point}" & jobs+=("$!")
-    done
-    for job in "${jobs[@]}"; do wait "${job}" || die 'an image is missing; the lines above say why'; done
-    pushed="$(find "${out}" -path '*/_manifests/tags/*/current/link' | wc -l)"
-    [[ "${pushed}" -eq "${#IMAGES[@]}" ]] || die "the registry holds ${pushed} images; expected ${#IMAGES[@]}"
-    kill "${REGISTRY_PID}"
-    wait "${REGISTRY_PID}" 2>/dev/null || true
-    trap - EXIT
-    rm -rf -- "${work:?}"
-    mv -T -- "${out}" "${folder}"
-    log "built in ${SECONDS} s"
-  fi
+  local folder
+  need docker-registry:docker-registry zstd:zstd gcc:gcc setpriv:util-linux dpkg-deb:dpkg
+  folder="${CACHE}/images-$(key)"
+  [[ -d "${folder}" ]] || make "${folder}"
   printf '%s\n' "${folder}"
 }
 

@@ -26,16 +26,23 @@ key() {
 }
 
 # The signing key: made once per cache. rsa2048 because that is what signs the real ones and what every rpm reads.
+# Through a short link: gpg-agent's socket is in that folder, and a socket's path ends at 108 characters.
 signing_key() {
-  export GNUPGHOME="${CACHE}/gnupg"
-  if [[ ! -d "${GNUPGHOME}" ]]; then
-    rm -rf -- "${GNUPGHOME:?}.part"
-    install -d -m 0700 -- "${GNUPGHOME}.part"
-    GNUPGHOME="${GNUPGHOME}.part" gpg --batch --quiet --passphrase '' --quick-generate-key "${KEY_NAME}" rsa2048 sign never 2>/dev/null ||
-      die 'gpg could not make a key'
-    GNUPGHOME="${GNUPGHOME}.part" gpgconf --kill all
-    mv -T -- "${GNUPGHOME}.part" "${GNUPGHOME}"
+  local short
+  short="$(mktemp -d /tmp/kubeadm-lab.XXXXXX)"
+  # shellcheck disable=SC2064 # the folder of now
+  trap "rm -rf -- '${short}'" EXIT
+  export GNUPGHOME="${short}/gnupg"
+  if [[ ! -d "${CACHE}/gnupg" ]]; then
+    rm -rf -- "${CACHE:?}/gnupg.part"
+    install -d -m 0700 -- "${CACHE}/gnupg.part"
+    ln -s -- "${CACHE}/gnupg.part" "${GNUPGHOME}"
+    gpg --batch --quiet --passphrase '' --quick-generate-key "${KEY_NAME}" rsa2048 sign never 2>"${CACHE}/gnupg.part/log" ||
+      { cat -- "${CACHE}/gnupg.part/log" >&2; die 'gpg could not make a key; the lines above say why'; }
+    gpgconf --kill all
+    mv -T -- "${CACHE}/gnupg.part" "${CACHE}/gnupg"
   fi
+  ln -sfn -- "${CACHE}/gnupg" "${GNUPGHOME}"
 }
 
 # Lays out what each spec packs, one tree a spec.
@@ -103,23 +110,27 @@ sign_all() { # OUT
   gpgconf --kill all # no gpg-agent stays behind
 }
 
+make() { # FOLDER
+  local folder="$1" out="$1.part"
+  alone packages
+  [[ ! -d "${folder}" ]] || return 0
+  log 'building, about 10 s on two cores'
+  mkdir -p -- "${out}" "${out}.work"
+  stage "${out}.work"
+  check_libraries "${out}.work"
+  build_all "${out}.work" "${out}"
+  signing_key
+  sign_all "${out}"
+  rm -rf -- "${out:?}.work"
+  mv -T -- "${out}" "${folder}"
+  log "built in ${SECONDS} s"
+}
+
 main() {
-  local folder out
+  local folder
   need rpmbuild:rpm rpmsign:rpm createrepo_c:createrepo-c gpg:gnupg dpkg-deb:dpkg
-  folder="${CACHE}/packages-$(key)" out="${CACHE}/packages-$(key).part"
-  if [[ ! -d "${folder}" ]]; then
-    log 'building, about 20 s on two cores'
-    rm -rf -- "${out:?}" "${out:?}.work"
-    mkdir -p -- "${out}" "${out}.work"
-    stage "${out}.work"
-    check_libraries "${out}.work"
-    build_all "${out}.work" "${out}"
-    signing_key
-    sign_all "${out}"
-    rm -rf -- "${out:?}.work"
-    mv -T -- "${out}" "${folder}"
-    log "built in ${SECONDS} s"
-  fi
+  folder="${CACHE}/packages-$(key)"
+  [[ -d "${folder}" ]] || make "${folder}"
   printf '%s\n' "${folder}"
 }
 

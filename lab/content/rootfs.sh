@@ -40,13 +40,15 @@ key() {
 # shellcheck disable=SC2016 # apt's own variables
 # The machine's own Debian sources, so that a mirror or a proxy set up there serves here too.
 debian() { # ROOT
-  local options=(--mode=root --variant=essential --quiet --format=directory
+  local sources options=(--mode=root --variant=essential --quiet --format=directory
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include="$(IFS=,; printf '%s' "${PACKAGES[*]}")"
     --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*'
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*')
-  apt-get indextargets --format 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(CODENAME) $(COMPONENT)' \
-    'Created-By: Packages' 'Component: main' | grep -E " ${SUITE}(-updates|-security)? main\$" | sort -u |
-    mmdebstrap "${options[@]}" "${SUITE}" "$1" - >"${1}.log" 2>&1 || { tail -n 20 -- "${1}.log" >&2; die "mmdebstrap ${SUITE} failed; the lines above say why"; }
+  sources="$(apt-get indextargets --format 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(CODENAME) $(COMPONENT)' \
+    'Created-By: Packages' 'Component: main' | grep -E " ${SUITE}(-updates|-security)? main\$" | sort -u)" ||
+    die "found no ${SUITE} in this machine's apt sources; run on Debian 12, after apt-get update"
+  mmdebstrap "${options[@]}" "${SUITE}" "$1" - <<<"${sources}" >"${1}.log" 2>&1 ||
+    { tail -n 20 -- "${1}.log" >&2; die "mmdebstrap ${SUITE} failed; the lines above say why"; }
 }
 
 # What makes it a bare CentOS 7.7: identity, unit names, yum, and nothing that would reach the machine.
@@ -91,32 +93,36 @@ centos() { # ROOT
   rm -rf -- "${root:?}"/var/cache/{apt,debconf,ldconfig} "${root:?}"/var/lib/apt "${root:?}"/var/log/{apt,dpkg.log,bootstrap.log,alternatives.log}
 }
 
+make() { # FOLDER MODULES
+  local folder="$1" modules="$2" root="$1.part" work="$1.part.work"
+  alone rootfs
+  [[ ! -d "${folder}" ]] || return 0
+  log 'building, about 45 s on two cores'
+  debian "${root}"
+  centos "${root}"
+  install -d -- "${root}/lib/modules/${KERNEL}"
+  printf '%s\n' "${modules}" >"${root}/lib/modules/${KERNEL}/modules.builtin"
+  : >"${root}/lib/modules/${KERNEL}/modules.order"
+  : >"${root}/lib/modules/${KERNEL}/modules.builtin.modinfo"
+  chroot "${root}" depmod "${KERNEL}"
+  # kubeadm's preflight reads it where the kernel has no /proc/config.gz.
+  [[ ! -r "/boot/config-${KERNEL}" ]] || install -D -m 0644 -t "${root}/boot" -- "/boot/config-${KERNEL}"
+  mkdir -p -- "${work}"
+  spec_of "${HERE}/specs/installed.list" >"${work}/installed.spec"
+  build_spec "${work}/installed.spec" "${root}/rpms" "${work}/build"
+  chroot "${root}" sh -c 'rpm --initdb && rpm --force-debian -i /rpms/*.rpm' || die 'rpm -i of the installed packages failed; the lines above say why'
+  rm -rf -- "${root:?}/rpms" "${work:?}" "${root}.log"
+  mv -T -- "${root}" "${folder}"
+  log "built in ${SECONDS} s"
+}
+
 main() {
-  local modules folder root work
+  local modules folder
   [[ "${EUID}" -eq 0 ]] || die 'found no root privileges; run as root'
   need mmdebstrap:mmdebstrap rpmbuild:rpm
   modules="$(kernel_modules)"
-  folder="${CACHE}/rootfs-$(key "${modules}")" root="${CACHE}/rootfs-$(key "${modules}").part"
-  if [[ ! -d "${folder}" ]]; then
-    log 'building, about 60 s on two cores'
-    mkdir -p -- "${CACHE}"
-    rm -rf --one-file-system -- "${root:?}"
-    debian "${root}"
-    centos "${root}"
-    install -d -- "${root}/lib/modules/${KERNEL}"
-    printf '%s\n' "${modules}" >"${root}/lib/modules/${KERNEL}/modules.builtin"
-    : >"${root}/lib/modules/${KERNEL}/modules.order"
-    : >"${root}/lib/modules/${KERNEL}/modules.builtin.modinfo"
-    chroot "${root}" depmod "${KERNEL}"
-    work="${root}.work"
-    mkdir -p -- "${work}"
-    spec_of "${HERE}/specs/installed.list" >"${work}/installed.spec"
-    build_spec "${work}/installed.spec" "${root}/rpms" "${work}/build"
-    chroot "${root}" sh -c 'rpm --initdb && rpm --force-debian -i /rpms/*.rpm' || die 'rpm -i of the installed packages failed; the lines above say why'
-    rm -rf -- "${root:?}/rpms" "${work:?}" "${root}.log"
-    mv -T -- "${root}" "${folder}"
-    log "built in ${SECONDS} s"
-  fi
+  folder="${CACHE}/rootfs-$(key "${modules}")"
+  [[ -d "${folder}" ]] || make "${folder}" "${modules}"
   printf '%s\n' "${folder}"
 }
 

@@ -18,7 +18,10 @@ test("every script with verbs has sample settings", () => {
 
 test("every script is used, by itself or by another", () => {
 	const used = new Set(["common.sh", ...samples.map(({ step }) => `${step}.sh`), ...files.flatMap((name) => usedFiles(source(name)))]);
-	assert.deepEqual(files.filter((name) => !used.has(name)), []);
+	assert.deepEqual(
+		files.filter((name) => !used.has(name)),
+		[],
+	);
 });
 
 for (const { step, host, text } of samples) {
@@ -35,15 +38,14 @@ for (const { step, host, text } of samples) {
 
 test("no script uses what bash 4.2 does not have", () => {
 	const newer: [RegExp, string][] = [
-		[/\$\{\w+@[A-Za-z]\}/, "${x@Q} (4.4)"],
+		[/\$\{\w+@[A-Za-z]\}/, "x@Q (4.4)"],
 		[/\b(mapfile|readarray) .*-d/, "mapfile -d (4.4)"],
 		[/\bwait -[np]/, "wait -n (4.3)"],
 		[/\b(local|declare|typeset) -\w*n/, "name references (4.3)"],
 		[/\b(EPOCHSECONDS|EPOCHREALTIME|SRANDOM)\b/, "EPOCHSECONDS (5.0)"],
 		[/\$\{\w+\[-\d+\]\}/, "negative index (4.3)"],
 	];
-	for (const name of files)
-		for (const [pattern, what] of newer) assert.ok(!pattern.test(stripComments(source(name))), `${name}: ${what}`);
+	for (const name of files) for (const [pattern, what] of newer) assert.ok(!pattern.test(stripComments(source(name))), `${name}: ${what}`);
 });
 
 test("an unknown verb is refused with the usage", () => {

@@ -34,15 +34,22 @@ join)
 esac`,
 	);
 	host.command("kubelet", "echo 'Kubernetes v1.29.15'");
-	for (const name of ["kubectl", "crictl", "journalctl", "iptables-save", "ip6tables-save", "iptables-nft-save", "ip6tables-nft-save", "nft"]) host.command(name);
+	for (const name of ["kubectl", "crictl", "journalctl", "iptables-save", "ip6tables-save", "iptables-nft-save", "ip6tables-nft-save", "nft"])
+		host.command(name);
 	host.command("curl", "exit 7");
 	return host;
 }
 const worker = (changes = {}) => ({ JOIN_CONFIG: DISCOVERY, TIMEOUT_SECONDS: 2, ...changes });
 const init = (host: FakeHost, verb: string, changes = {}) => host.run("init", verb, { ...master.changes, ...changes }, master.name);
 const tree = (host: FakeHost) =>
-	Object.fromEntries(["/etc", "/opt", "/var", "/run", "/proc"].flatMap((folder) => Object.entries(host.snapshot(folder))).filter(([path]) => !path.startsWith("/run/lock/")));
-const kubeadms = (host: FakeHost) => host.calls().filter((call) => call.startsWith("kubeadm")).map((call) => call.split(" ")[1]);
+	Object.fromEntries(
+		["/etc", "/opt", "/var", "/run", "/proc"].flatMap((folder) => Object.entries(host.snapshot(folder))).filter(([path]) => !path.startsWith("/run/lock/")),
+	);
+const kubeadms = (host: FakeHost) =>
+	host
+		.calls()
+		.filter((call) => call.startsWith("kubeadm"))
+		.map((call) => call.split(" ")[1]);
 
 test("init prints the CA's hash and the Node with its version, and no token", (t) => {
 	const host = preparedHost(t);
@@ -105,7 +112,10 @@ test("somebody else's cluster is not touched", (t) => {
 	const before = tree(host);
 	for (const answer of [init(host, "apply"), host.run("join", "apply", worker())]) {
 		assert.equal(answer.status, 1);
-		assert.match(answer.stderr, /this host is in a cluster that is not sample-172\.16\.1\.110: found \/etc\/kubernetes\/kubelet\.conf \(https:\/\/192\.0\.2\.5:6443\); expected none\. Nothing was changed\./);
+		assert.match(
+			answer.stderr,
+			/this host is in a cluster that is not sample-172\.16\.1\.110: found \/etc\/kubernetes\/kubelet\.conf \(https:\/\/192\.0\.2\.5:6443\); expected none\. Nothing was changed\./,
+		);
 	}
 	init(host, "undo");
 	host.run("join", "undo", worker());
@@ -154,7 +164,10 @@ test("an init that was killed half-way is reset and done again", (t) => {
 test("an init that fails gives the host back at once, after showing why", (t) => {
 	const host = preparedHost(t);
 	const before = tree(host);
-	host.write("/bin/kubeadm", `${host.read("/bin/kubeadm")}\nif [[ "$1" == init ]]; then echo "[ERROR NumCPU]: the number of available CPUs 1 is less than the required 2"; exit 1; fi\n`);
+	host.write(
+		"/bin/kubeadm",
+		`${host.read("/bin/kubeadm")}\nif [[ "$1" == init ]]; then echo "[ERROR NumCPU]: the number of available CPUs 1 is less than the required 2"; exit 1; fi\n`,
+	);
 	const { status, stderr } = init(host, "apply");
 	assert.equal(status, 1);
 	assert.match(stderr, /error: kubeadm init failed \(bound: 300 s\): \[ERROR NumCPU\]: the number of available CPUs 1 is less than the required 2/);
@@ -206,7 +219,10 @@ test("join undo gives the worker back, and marks its Node as not Ready first", (
 	assert.equal(order.length, 3);
 	assert.match(order[0] ?? "", /^systemctl stop kubelet/);
 	assert.match(order[1] ?? "", /patch node k8s-node02 --subresource status .*"status":"Unknown"/);
-	assert.match(order[2] ?? "", /^kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig \S+\/none --cri-socket unix:\/\/\/run\/containerd\/containerd\.sock$/);
+	assert.match(
+		order[2] ?? "",
+		/^kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig \S+\/none --cri-socket unix:\/\/\/run\/containerd\/containerd\.sock$/,
+	);
 });
 
 test("join waits while a Node of its name is still Ready from before", (t) => {
@@ -240,13 +256,19 @@ test("a clock that is off from the control plane's stops a join before it change
 	host.command("curl", `printf 'HTTP/2 200\\r\\ndate: %s\\r\\n\\r\\n' "$(date -u -d '1 hour ago' '+%a, %d %b %Y %H:%M:%S GMT')"`);
 	const { status, stderr } = host.run("join", "apply", worker());
 	assert.equal(status, 1);
-	assert.match(stderr, /error: clock: 3\d\d\d s from the control plane's \(172\.16\.1\.110:6443\), expected at most 5 s\. Set it: chronyc makestep, or date -s/);
+	assert.match(
+		stderr,
+		/error: clock: 3\d\d\d s from the control plane's \(172\.16\.1\.110:6443\), expected at most 5 s\. Set it: chronyc makestep, or date -s/,
+	);
 	assert.deepEqual(tree(host), before);
 });
 
 test("a Node that has another Pod CIDR is an error at once, not after the bound", (t) => {
 	const host = preparedHost(t);
-	host.command("kubectl", `case "$*" in *podCIDRs*) echo 'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid' >&2; exit 1 ;; *get*) printf 10.244.9.0/24 ;; esac`);
+	host.command(
+		"kubectl",
+		`case "$*" in *podCIDRs*) echo 'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid' >&2; exit 1 ;; *get*) printf 10.244.9.0/24 ;; esac`,
+	);
 	const { status, stderr } = host.run("join", "apply", worker({ TIMEOUT_SECONDS: 300 }));
 	assert.equal(status, 1);
 	assert.match(stderr, /error: Node k8s-node02 has another Pod CIDR than 10\.244\.2\.0\/24, and it can't change: 10\.244\.9\.0\/24\./);

@@ -51,7 +51,12 @@ export class FakeHost {
 	/** Calls to stand-ins that change something, in order. */
 	calls(): string[] {
 		const looks = /^systemctl (is-enabled|is-active|cat) /;
-		return this.exists("/calls") ? this.read("/calls").trimEnd().split("\n").filter((line) => !looks.test(line)) : [];
+		return this.exists("/calls")
+			? this.read("/calls")
+					.trimEnd()
+					.split("\n")
+					.filter((line) => !looks.test(line))
+			: [];
 	}
 	forgetCalls(): void {
 		rmSync(join(this.root, "calls"), { force: true });

@@ -113,7 +113,9 @@ test("an etcd that is somebody else's stands in the way of a control plane, not 
 	const host = goodHost(t);
 	host.write("/var/lib/etcd/member/snap/db", "precious");
 	assert.deepEqual(problems(host), []);
-	assert.deepEqual(problems(host, { ADDRESS: "172.16.1.112" }, "k8s-master"), ["cluster: found one that is not ours, as bare: /var/lib/etcd/member; expected none"]);
+	assert.deepEqual(problems(host, { ADDRESS: "172.16.1.112" }, "k8s-master"), [
+		"cluster: found one that is not ours, as bare: /var/lib/etcd/member; expected none",
+	]);
 });
 
 test("kernel 3.10 goes up to 1.31, and further only with the override", (t) => {
@@ -133,7 +135,10 @@ test("a kernel without the pids cgroup is refused", (t) => {
 
 test("a card whose mask takes in the Pod network is refused", (t) => {
 	const host = goodHost(t);
-	host.command("ip", "printf '%s\\n' '2: eth0    inet 172.16.1.112/24 scope global eth0' '3: eth1    inet 10.0.0.112/8 scope global eth1' '4: cni0    inet 10.244.1.1/24 scope global cni0'");
+	host.command(
+		"ip",
+		"printf '%s\\n' '2: eth0    inet 172.16.1.112/24 scope global eth0' '3: eth1    inet 10.0.0.112/8 scope global eth1' '4: cni0    inet 10.244.1.1/24 scope global cni0'",
+	);
 	assert.deepEqual(problems(host), [
 		"network: found eth1 has 10.0.0.112/8, which overlaps 10.244.0.0/16; expected Pod and Service networks apart from the cards",
 		"network: found eth1 has 10.0.0.112/8, which overlaps 10.96.0.0/12; expected Pod and Service networks apart from the cards",
@@ -159,7 +164,7 @@ test("a clock that could not be compared is no problem, and the facts say so", (
 
 test("without root nothing is looked at", (t) => {
 	const host = goodHost(t);
-	const text = host.text("preflight").replace('ROOT="${KUBEADM_LAB_ROOT:-}"', "ROOT=''");
+	const text = host.text("preflight").replace(`ROOT="\${KUBEADM_LAB_ROOT:-}"`, "ROOT=''");
 	const { status, stderr } = host.bash(`if [[ "\${EUID}" == 0 ]]; then exec setpriv --reuid 65534 --clear-groups bash -s -- apply; fi\n${text}`, "apply");
 	assert.equal(status, 1);
 	assert.match(stderr, /k8s-node02 preflight: error: runs as .*, expected root\. Connect as root, or let this user run sudo without a password/);

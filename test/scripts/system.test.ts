@@ -169,7 +169,10 @@ test("system killed before any of its commands converges with the next apply, an
 		const before = host.snapshot("/etc");
 		const real = host.read(`/bin/${command}`);
 		// The script's own process: the command's parent, or the parent of the `timeout` between them.
-		host.command(command, `parent=$PPID; [[ "$(cat /proc/$parent/comm)" != timeout ]] || parent="$(awk '{print $4}' /proc/$parent/stat)"; kill -9 "$parent"; exit 1`);
+		host.command(
+			command,
+			`parent=$PPID; [[ "$(cat /proc/$parent/comm)" != timeout ]] || parent="$(awk '{print $4}' /proc/$parent/stat)"; kill -9 "$parent"; exit 1`,
+		);
 		assert.equal(host.run("system", "apply").status, null, command);
 		host.write(`/bin/${command}`, real);
 		assert.equal(host.run("system", "apply").status, 0, command);

@@ -108,7 +108,9 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		runtime: {
 			...{ RUNTIME_KIND: "containerd", SANDBOX_IMAGE: "registry.k8s.io/pause:3.9", CONTAINERD_CONFIG },
 			CRICTL_CONFIG: `runtime-endpoint: ${CRI_SOCKET}\nimage-endpoint: ${CRI_SOCKET}\ntimeout: 10\n`,
-			MIRRORS: ["docker.io", "registry.k8s.io"].map((name) => `${name}\nserver = "https://${name}"\n[host."${MIRROR}"]\n  capabilities = ["pull", "resolve"]\n`),
+			MIRRORS: ["docker.io", "registry.k8s.io"].map(
+				(name) => `${name}\nserver = "https://${name}"\n[host."${MIRROR}"]\n  capabilities = ["pull", "resolve"]\n`,
+			),
 		},
 		images: { IMAGES, RUNTIME_KIND: "containerd" },
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },

@@ -54,6 +54,9 @@ test("the outputs show the Pod's line and where it landed", async () => {
 	);
 	assert.deepEqual(await resolved(result.made.location), { node: "k8s-node02", host: "172.16.1.112", file: "/data/volumes/nginx/log/message" });
 });
-test("a Pod on a Node that is none of the hosts is an error that names the hosts", () => {
-	assert.throws(() => result.cluster.hostOf("elsewhere"), { message: "Node elsewhere is none of this cluster's hosts: k8s-master, k8s-node01, k8s-node02" });
+test("a Pod on a Node that is none of the hosts is an error that says what to do", () => {
+	assert.throws(() => result.cluster.hostOf("k8s-node09"), {
+		message:
+			"Node k8s-node09 is none of this cluster's hosts: k8s-master, k8s-node01, k8s-node02. To take a host out that Pods run on, first: kubectl drain k8s-node09 --ignore-daemonsets --force; pulumi refresh",
+	});
 });

@@ -26,7 +26,7 @@ export interface Resource {
 	secretOutputs: string[];
 	ignoreChanges: string[];
 	timeouts: { create: string; update: string; delete: string } | undefined;
-	hooks: { beforeCreate: string[]; afterCreate: string[]; others: string[] };
+	hooks: { beforeCreate: string[]; afterCreate: string[]; beforeUpdate: string[]; afterUpdate: string[]; ofDelete: string[] };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a RegisterResourceRequest, whose typings are not exported
@@ -47,7 +47,8 @@ function recorded(request: Request, urn: string): Resource {
 		timeouts: timeouts && { create: timeouts.getCreate(), update: timeouts.getUpdate(), delete: timeouts.getDelete() },
 		hooks: {
 			...{ beforeCreate: hooks?.getBeforeCreateList() ?? [], afterCreate: hooks?.getAfterCreateList() ?? [] },
-			others: [...(hooks?.getBeforeDeleteList() ?? []), ...(hooks?.getAfterDeleteList() ?? [])],
+			...{ beforeUpdate: hooks?.getBeforeUpdateList() ?? [], afterUpdate: hooks?.getAfterUpdateList() ?? [] },
+			ofDelete: [...(hooks?.getBeforeDeleteList() ?? []), ...(hooks?.getAfterDeleteList() ?? [])],
 		},
 	};
 }

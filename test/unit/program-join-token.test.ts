@@ -140,7 +140,8 @@ test("a worker's join makes its own token valid right before it runs and ends it
 	const { cluster } = settings();
 	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
 	const join = graph.named("lab-k8s-node01-worker-join");
-	assert.deepEqual([join.hooks.beforeCreate, join.hooks.afterCreate], [["lab-k8s-node01-worker-open"], ["lab-k8s-node01-worker-close"]]);
+	const [before, after] = [["lab-k8s-node01-worker-open"], ["lab-k8s-node01-worker-close"]];
+	assert.deepEqual(join.hooks, { beforeCreate: before, afterCreate: after, beforeUpdate: before, afterUpdate: after, ofDelete: [] });
 	const [open, close] = [...join.hooks.beforeCreate, ...join.hooks.afterCreate].map((name) => graph.hooks.get(name));
 	assert.equal(asked.length, 0, "nothing is asked before the engine calls");
 

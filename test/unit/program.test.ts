@@ -146,7 +146,7 @@ test("every connection pins the host key of its host and reaches it by its inter
 	}
 });
 test("no delete hook: a plain pulumi destroy would refuse to run", () => {
-	for (const { name, hooks } of graph.resources) assert.deepEqual(hooks.others, [], name);
+	for (const { name, hooks } of graph.resources) assert.deepEqual(hooks.ofDelete, [], name);
 });
 
 test("joins, their tokens and the kubeconfig are secret, and nothing else of a step's text is", () => {

@@ -21,4 +21,10 @@ for f in fs/file-max fs/nr_open fs/aio-max-nr kernel/panic kernel/panic_on_oops 
     cat "/proc/sys/$f" >"$copies/$f" && mount --bind "$copies/$f" "/proc/sys/$f"
   fi
 done
+# 3. nspawn mounts the /sys of the lab's network namespace: put the host's own links in its place.
+mkdir -p /run/lab-sys
+mount -t sysfs sysfs /run/lab-sys
+for d in class/net devices/virtual/net; do
+  mount --bind "/run/lab-sys/$d" "/sys/$d"
+done
 exit 0

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { FakeHost } from "./fake-host.ts";
+
+/** rpm with a database of one line per package: name, version. Keys are gpg-pubkey lines, as in the real one. */
+const RPM = `db="\${KUBEADM_LAB_ROOT}/rpmdb"
+find() { awk -v want="$1" '{ n = $1; v = $1 "-" $2 } n == want || v == want || n ".x86_64" == want || v "-1" == want' "\${db}" | grep .; }
+status=0
+case "$*" in
+-qa*) awk '{ print $1, "x86_64", "gpg-pubkey-" $2 "-1" }' "\${db}" ;;
+-q\\ --whatprovides*) echo "\${*: -1}.x86_64" ;;
+-q\\ --qf*) shift 3; for p in "$@"; do find "$p" | sed 's/\\(.*\\) \\(.*\\)/0:\\1-\\2-1.*/'; done ;;
+-q\\ *) shift; for p in "$@"; do find "$p" >/dev/null && echo "$p" || { echo "package $p is not installed"; status=1; }; done ;;
+-e\\ --test*) shift 2; while read -r needed by; do for p in "$@"; do [[ "$p" != "\${needed}.x86_64" ]] || { printf '\\t%s is needed by (installed) %s\\n' "\${needed}" "\${by}" >&2; status=1; }; done; done < <(cat "\${KUBEADM_LAB_ROOT}/needs" 2>/dev/null) ;;
+-e*) shift; for p in "$@"; do [[ "$p" == -* ]] || { find "$p" >/dev/null || exit 1; line="$(find "$p")"; grep -Fxv "\${line}" "\${db}" >"\${db}.new"; mv "\${db}.new" "\${db}"; }; done ;;
+esac
+exit "\${status}"`;
+/** yum that has every package asked for, brings a dependency and imports a key; \`hook\` runs in the middle of the transaction. */
+const YUM = `db="\${KUBEADM_LAB_ROOT}/rpmdb"
+[[ "$*" == *" install "* ]] || exit 0
+all="$*" names="\${all##* install }"
+grep -q '^gpg-pubkey ' "\${db}" || echo 'gpg-pubkey 23262f63' >>"\${db}"
+echo 'container-selinux 2.107' >>"\${db}"
+for n in \${names}; do
+  [[ ! -e "\${KUBEADM_LAB_ROOT}/hook" ]] || . "\${KUBEADM_LAB_ROOT}/hook"
+  case "$n" in *-[0-9]*) echo "\${n%-*} \${n##*-}" ;; *) echo "$n 1.0" ;; esac >>"\${db}"
+done
+mkdir -p "\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d" "\${KUBEADM_LAB_ROOT}/var/lib/containerd/images"
+printf '[main]\\nlocklist = /etc/yum/pluginconf.d/versionlock.list\\n' >"\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d/versionlock.conf"
+[[ -e "\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d/versionlock.list" ]] || : >"\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d/versionlock.list"`;
+const BARE = "rpm 4.11.3\nbash 4.2.46\nsocat 1.7\n";
+
+function bareHost(t: TestContext): FakeHost {
+	const host = new FakeHost(t);
+	host.write("/rpmdb", BARE);
+	host.write("/etc/yum.repos.d/CentOS-Base.repo", "[base]\nenabled=1\n");
+	host.command("rpm", RPM);
+	host.command("yum", YUM);
+	host.command("pgrep", "exit 1");
+	return host;
+}
+const yums = (host: FakeHost) => host.calls().filter((call) => call.startsWith("yum "));
+const SETTINGS = { PACKAGES: ["kubelet-1.29.15", "containerd.io-1.6.33"], EXTRA_PACKAGES: ["socat", "yum-plugin-versionlock"] };
+
+test("what is missing comes in one yum transaction from our repositories alone, keys checked", (t) => {
+	const host = bareHost(t);
+	const { status, stderr } = host.run("packages", "apply", SETTINGS);
+	assert.equal(status, 0, stderr);
+	const own = ["centos", "docker-ce", "kubernetes"].map((id) => `--enablerepo=kubeadm-lab-${id} --disableexcludes=kubeadm-lab-${id}`).join(" ");
+	assert.deepEqual(yums(host), [`yum -y -q --disablerepo=* --setopt=retries=3 ${own} install kubelet-1.29.15 containerd.io-1.6.33 yum-plugin-versionlock`]);
+	assert.match(host.read("/etc/yum.repos.d/kubeadm-lab-kubernetes.repo"), /^\[kubeadm-lab-kubernetes\]\nname=kubernetes\n(?:.*\n)*gpgcheck=1\n/);
+	assert.equal(
+		host.read("/etc/yum/pluginconf.d/versionlock.list"),
+		"# kubeadm-lab begin\n0:kubelet-1.29.15-1.*\n0:containerd.io-1.6.33-1.*\n# kubeadm-lab end\n",
+	);
+	assert.equal(host.run("packages", "check", SETTINGS).status, 0);
+});
+
+test("with everything installed yum is not called at all", (t) => {
+	const host = bareHost(t);
+	host.run("packages", "apply", SETTINGS);
+	host.forgetCalls();
+	assert.equal(host.run("packages", "apply", SETTINGS).status, 0);
+	assert.deepEqual(yums(host), []);
+});
+
+test("undo removes what was not there before, dependencies and keys too, and nothing else", (t) => {
+	const host = bareHost(t);
+	host.run("packages", "apply", SETTINGS);
+	for (let i = 0; i < 2; i++) {
+		const { status, stderr } = host.run("packages", "undo", SETTINGS);
+		assert.equal(status, 0, stderr);
+		assert.equal(host.read("/rpmdb"), BARE);
+		assert.deepEqual(Object.keys(host.snapshot("/etc/yum.repos.d")), ["/etc/yum.repos.d/CentOS-Base.repo"]);
+		assert.equal(host.read("/etc/yum/pluginconf.d/versionlock.list"), "");
+		assert.equal(host.exists("/var/lib/containerd"), false);
+		assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+	}
+	assert.equal(host.run("packages", "check", SETTINGS).status, 3);
+});
+
+test("packages stay when they are to stay, without locks, keys and repositories", (t) => {
+	const host = bareHost(t);
+	host.run("packages", "apply", SETTINGS);
+	assert.equal(host.run("packages", "undo", { ...SETTINGS, REMOVE_ON_UNDO: false }).status, 0);
+	assert.match(host.read("/rpmdb"), /^kubelet 1\.29\.15$/m);
+	assert.doesNotMatch(host.read("/rpmdb"), /gpg-pubkey/);
+	assert.equal(host.exists("/var/lib/containerd/images"), true);
+	assert.deepEqual(Object.keys(host.snapshot("/etc/yum.repos.d")), ["/etc/yum.repos.d/CentOS-Base.repo"]);
+});
+
+test("a package that others have come to need stays, and is named", (t) => {
+	const host = bareHost(t);
+	host.run("packages", "apply", SETTINGS);
+	host.write("/needs", "containerd.io nerdctl-1.7\n");
+	const { status, stderr } = host.run("packages", "undo", SETTINGS);
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /package containerd\.io\.x86_64 stays: others need it by now/);
+	assert.equal(host.read("/rpmdb"), `${BARE}containerd.io 1.6.33\n`);
+});
+
+test("a transaction that is killed in the middle is ended by the next apply, and all of it counts as ours", (t) => {
+	const host = bareHost(t);
+	const settings = { ...SETTINGS, EXTRA_PACKAGES: ["yum-plugin-versionlock"] };
+	host.write("/hook", `[[ "$n" != containerd.io-* ]] || { rm "\${KUBEADM_LAB_ROOT}/hook"; kill -9 "$(awk '{print $4}' /proc/$PPID/stat)" $PPID $$; }\n`);
+	assert.equal(host.run("packages", "apply", settings).status, null);
+	host.write("/hook", "");
+	const killed = host.read("/rpmdb");
+	assert.match(killed, /kubelet/);
+	assert.doesNotMatch(killed, /containerd/);
+	assert.match(host.run("packages", "check", settings).stdout, /^yum transaction\tended\twas cut off$/m);
+	assert.equal(host.run("packages", "apply", settings).status, 0);
+	assert.equal(host.run("packages", "check", settings).status, 0);
+	assert.equal(host.run("packages", "undo", settings).status, 0);
+	assert.equal(host.read("/rpmdb"), BARE);
+});
+
+test("undo right after a kill in the middle also knows what came", (t) => {
+	const host = bareHost(t);
+	host.write("/hook", `[[ "$n" != containerd.io-* ]] || { rm "\${KUBEADM_LAB_ROOT}/hook"; kill -9 "$(awk '{print $4}' /proc/$PPID/stat)" $PPID $$; }\n`);
+	assert.equal(host.run("packages", "apply", SETTINGS).status, null);
+	assert.equal(host.run("packages", "undo", SETTINGS).status, 0);
+	assert.equal(host.read("/rpmdb"), BARE);
+	assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+});
+
+test("a package that no repository has is named, with the repositories and the command that shows them", (t) => {
+	const host = bareHost(t);
+	host.command("yum", "exit 0");
+	const { status, stderr } = host.run("packages", "apply", SETTINGS);
+	assert.equal(status, 1);
+	assert.match(
+		stderr,
+		/error: packages: not in these repositories: kubelet-1\.29\.15, containerd\.io-1\.6\.33, yum-plugin-versionlock\. Repositories: kubeadm-lab-centos kubeadm-lab-docker-ce kubeadm-lab-kubernetes\. See what they have: yum /,
+	);
+});
+
+test("a repository that is no longer in the settings goes, and a changed one makes yum forget the old one's metadata", (t) => {
+	const host = bareHost(t);
+	host.run("packages", "apply", SETTINGS);
+	host.forgetCalls();
+	const repositories = ["centos\n[kubeadm-lab-centos]\nbaseurl=http://192.0.2.1/\n"];
+	const { status, stderr } = host.run("packages", "apply", {
+		...SETTINGS,
+		REPOSITORIES: repositories,
+		EXTRA_PACKAGES: ["socat", "ipset", "yum-plugin-versionlock"],
+	});
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(Object.keys(host.snapshot("/etc/yum.repos.d")), ["/etc/yum.repos.d/CentOS-Base.repo", "/etc/yum.repos.d/kubeadm-lab-centos.repo"]);
+	assert.deepEqual(
+		yums(host).map((call) => call.replace(/^.*--disableexcludes=kubeadm-lab-centos /, "")),
+		["clean metadata", "install ipset"],
+	);
+});
+
+test("trouble with rpm itself is not taken for a missing package", (t) => {
+	const host = bareHost(t);
+	host.command("rpm", "echo 'error: db5 error(-30973) from dbenv->open'; exit 1");
+	const { status, stderr } = host.run("packages", "apply", SETTINGS);
+	assert.equal(status, 1);
+	assert.match(stderr, /error: rpm -q failed: error: db5 error/);
+	assert.deepEqual(yums(host), []);
+});

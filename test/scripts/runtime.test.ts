@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { FakeHost } from "./fake-host.ts";
+
+const SHIPPED = 'disabled_plugins = ["cri"]\n';
+function preparedHost(t: TestContext): FakeHost {
+	const host = new FakeHost(t);
+	host.write("/etc/containerd/config.toml", SHIPPED);
+	for (const name of ["crictl", "journalctl", "docker"]) host.command(name);
+	return host;
+}
+const restarts = (host: FakeHost) => host.calls().filter((call) => /^systemctl (start|restart|stop) /.test(call));
+
+test("runtime writes containerd's files, starts it and enables the kubelet without starting it", (t) => {
+	const host = preparedHost(t);
+	const { status, stderr } = host.run("runtime", "apply");
+	assert.equal(status, 0, stderr);
+	assert.match(host.read("/etc/containerd/config.toml"), /SystemdCgroup = true/);
+	assert.match(host.read("/etc/containerd/certs.d/docker.io/hosts.toml"), /^server = "https:\/\/docker\.io"$/m);
+	assert.match(host.read("/etc/crictl.yaml"), /^runtime-endpoint: unix:/);
+	assert.deepEqual(restarts(host), ["systemctl restart containerd.service"]);
+	assert.equal(host.read("/units/kubelet.enabled"), "enabled\n");
+	assert.equal(host.run("runtime", "check").status, 0);
+});
+
+test("a changed mirror needs no restart, a changed config.toml does", (t) => {
+	const host = preparedHost(t);
+	host.run("runtime", "apply");
+	host.forgetCalls();
+	host.run("runtime", "apply", { MIRRORS: ['quay.io\nserver = "https://quay.io"\n'] });
+	assert.deepEqual(restarts(host), []);
+	assert.equal(host.exists("/etc/containerd/certs.d/docker.io/hosts.toml"), false);
+	assert.equal(host.read("/etc/containerd/certs.d/quay.io/hosts.toml"), 'server = "https://quay.io"\n');
+	host.run("runtime", "apply", { CONTAINERD_CONFIG: "version = 2\n" });
+	assert.deepEqual(restarts(host), ["systemctl restart containerd.service"]);
+});
+
+test("a restart that a killed run owed is made up for", (t) => {
+	const host = preparedHost(t);
+	const real = host.read("/bin/systemctl");
+	host.write(
+		"/bin/systemctl",
+		`#!/bin/bash\n[[ "$1" != restart ]] || { kill -9 "$(awk '{print $4}' /proc/$PPID/stat)"; exit 1; }\n${real.replace("#!/bin/bash\n", "")}`,
+	);
+	assert.equal(host.run("runtime", "apply").status, null);
+	assert.match(host.run("runtime", "check").stdout, /^containerd restart\tdone\tdue$/m);
+	host.write("/bin/systemctl", real);
+	host.forgetCalls();
+	assert.equal(host.run("runtime", "apply").status, 0);
+	assert.deepEqual(restarts(host), ["systemctl restart containerd.service"]);
+	assert.equal(host.run("runtime", "check").status, 0);
+});
+
+test("runtime undo gives back the shipped configuration, folders and services as they were", (t) => {
+	for (const state of ["inactive", "active"]) {
+		const host = preparedHost(t);
+		host.write("/units/containerd.active", `${state}\n`);
+		const before = host.snapshot("/etc");
+		host.run("runtime", "apply");
+		for (let i = 0; i < 2; i++) {
+			const { status, stderr } = host.run("runtime", "undo");
+			assert.equal(status, 0, stderr);
+			assert.deepEqual(host.snapshot("/etc"), before);
+			assert.equal(host.read("/units/containerd.active"), `${state}\n`);
+			assert.equal(host.read("/units/kubelet.enabled"), "disabled\n");
+			assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+		}
+		assert.ok(host.calls().filter((call) => call === "systemctl restart containerd.service").length === (state === "active" ? 2 : 1), state);
+		assert.equal(host.run("runtime", "check").status, 3);
+	}
+});
+
+test("a runtime that does not answer is shown with the end of its journal", (t) => {
+	const host = preparedHost(t);
+	host.command("crictl", "echo 'unknown service runtime.v1.RuntimeService'; exit 1");
+	host.command("journalctl", "echo 'containerd: failed to load plugin'");
+	const text = host.text("runtime").replace("wait_for 60 runtime_answers", "wait_for 1 runtime_answers");
+	const { status, stderr } = host.bash(text, "apply");
+	assert.equal(status, 1);
+	assert.match(
+		stderr,
+		/containerd: failed to load plugin\n.*error: containerd\.service: no answer in 60 s; last: unknown service runtime\.v1\.RuntimeService\./,
+	);
+});
+
+test("Docker gets its daemon.json and no file of containerd", (t) => {
+	const host = preparedHost(t);
+	const settings = { RUNTIME_KIND: "docker", DOCKER_CONFIG: '{"exec-opts": ["native.cgroupdriver=systemd"]}\n' };
+	const { status, stderr } = host.run("runtime", "apply", settings);
+	assert.equal(status, 0, stderr);
+	assert.equal(host.read("/etc/docker/daemon.json"), settings.DOCKER_CONFIG);
+	assert.equal(host.read("/etc/containerd/config.toml"), SHIPPED);
+	assert.deepEqual(restarts(host), ["systemctl restart docker.service"]);
+	host.run("runtime", "undo", settings);
+	assert.equal(host.exists("/etc/docker"), false);
+});
+
+const LISTED = `printf '%s\\n' 'IMAGE TAG IMAGE-ID SIZE' 'registry.k8s.io/pause 3.9 e6f1 300kB'; cat "\${KUBEADM_LAB_ROOT}/pulled" 2>/dev/null || true`;
+test("images pulls what is missing and nothing else", (t) => {
+	const host = new FakeHost(t);
+	host.command(
+		"crictl",
+		`case "$*" in images) ${LISTED} ;; inspecti*) exit 1 ;; *pull*) sed 's/\\(.*\\):/\\1 /' <<<"\${*: -1}" >>"\${KUBEADM_LAB_ROOT}/pulled" ;; esac`,
+	);
+	const { status, stderr } = host.run("images", "apply");
+	assert.equal(status, 0, stderr);
+	const pulls = () =>
+		host
+			.calls()
+			.filter((call) => call.includes(" pull "))
+			.map((call) => call.split(" ").at(-1))
+			.sort();
+	assert.deepEqual(pulls(), [
+		"docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2",
+		"docker.io/flannel/flannel:v0.25.7",
+		"registry.k8s.io/kube-proxy:v1.29.15",
+	]);
+	host.forgetCalls();
+	assert.equal(host.run("images", "apply").status, 0);
+	assert.deepEqual(pulls(), []);
+	assert.equal(host.run("images", "check").status, 0);
+});
+
+test("an image that can't be pulled is tried three times and named", (t) => {
+	const host = new FakeHost(t);
+	host.command("sleep");
+	host.command("crictl", `case "$*" in images) ${LISTED} ;; *) echo 'not found' >&2; exit 1 ;; esac`);
+	const { status, stderr } = host.run("images", "apply", { IMAGES: ["docker.io/library/no:such"] });
+	assert.equal(status, 1);
+	assert.equal(stderr.match(/image docker\.io\/library\/no:such: try \d of 3 failed: not found/g)?.length, 3);
+	assert.match(stderr, /error: not every image could be pulled/);
+	assert.equal(host.run("images", "check", { IMAGES: ["docker.io/library/no:such"] }).stdout, "image docker.io/library/no:such\tpresent\tabsent\n");
+});
