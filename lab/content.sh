@@ -16,6 +16,10 @@ content() {
   ROOTFS="$(cat -- "${CACHE}/rootfs.out")"
   PACKAGES_TREE="$(bash "${PROJECT}/lab/content/packages.sh" "${CACHE}/content" "${ROOTFS}" "${TOOLCHAIN}")" || die 'the yum repository could not be made; the lines above say why'
   IMAGES="$(bash "${PROJECT}/lab/content/images.sh" "${CACHE}/content" "${ROOTFS}" "${TOOLCHAIN}")" || die 'the images could not be made; the lines above say why'
+  local folder
+  for folder in "${CACHE}"/content/*-????????????????; do # made from older inputs; no lab of this cache is running now
+    [[ "${folder}" == "${ROOTFS}" || "${folder}" == "${PACKAGES_TREE}" || "${folder}" == "${IMAGES}" ]] || rm -rf -- "${folder:?}"
+  done
 }
 
 # Everything, less what is installed: an official Pulumi and official plugins are used where they are.

@@ -95,13 +95,6 @@ host_identity() { # NAME
   install -m 0644 -- "${LAB}/hosts/${name}/ssh_host_ed25519_key.pub" "${root}/etc/ssh/"
   cp -r -- "${files}/." "${root}/"
   ln -sf /etc/systemd/system/lab-host.service -t "$(mkdir -p "${root}/etc/systemd/system/sysinit.target.wants" && printf '%s' "${root}/etc/systemd/system/sysinit.target.wants")"
-  # modprobe of what the kernel has built in succeeds only where modules.builtin names it.
-  local modules
-  modules="${root}/lib/modules/$(uname -r)"
-  mkdir -p -- "${modules}"
-  printf 'kernel/%s.ko\n' net/bridge/bridge net/bridge/br_netfilter fs/overlayfs/overlay drivers/net/vxlan/vxlan drivers/net/veth net/netfilter/nf_conntrack >"${modules}/modules.builtin"
-  : >"${modules}/modules.order"
-  chroot "${root}" depmod "$(uname -r)" 2>/dev/null || true
 }
 
 # One boot after another: nspawn ends with 133 when the host rebooted itself, anything else is a power-off.

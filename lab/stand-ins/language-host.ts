@@ -7,7 +7,7 @@ import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { endAll, type Started, start, stopAll } from "./language/child.ts";
 import { parseOptions } from "./language/options.ts";
-import { requiredPackages } from "./language/packages.ts";
+import { dependencies, requiredPackages } from "./language/packages.ts";
 import { pluginStart, programStart } from "./language/program.ts";
 import { engineAddress, onEnd, packageVersion, serve, toStatus, unary } from "./serve.ts";
 
@@ -99,6 +99,12 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const packages = requiredPackages(request.getInfo()?.getProgramDirectory() ?? "");
 		return new language.GetRequiredPackagesResponse().setPackagesList(
 			packages.map(({ name, version, server }) => new plugin.PackageDependency().setName(name).setKind("resource").setVersion(version).setServer(server)),
+		);
+	}),
+	getProgramDependencies: unary((request: language.GetProgramDependenciesRequest) => {
+		const installed = dependencies(request.getInfo()?.getProgramDirectory() ?? "", request.getTransitivedependencies());
+		return new language.GetProgramDependenciesResponse().setDependenciesList(
+			installed.map(({ name, version }) => new language.DependencyInfo().setName(name).setVersion(version)),
 		);
 	}),
 	run: unary(run),

@@ -24,6 +24,13 @@ test("variables that the server accepts reach the command", async () => {
 	assert.equal(state.stdout, "a b '$x'");
 });
 
+test("many variables are no trouble", async () => {
+	const environment = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`ACCEPTED_${i}`, String(i)]));
+	const { state } = await plugin.create("many", { connection: connection(), environment, create: 'echo "$ACCEPTED_0 $ACCEPTED_29"' });
+	assert.equal(state.stdout, "0 29");
+	assert.equal(plugin.executable.stderr, "");
+});
+
 test("a variable that the server refuses fails the resource before the command runs", async () => {
 	const create = plugin.create("refused", { connection: connection(), environment: { FOO_X: "1" }, create: "echo ran" });
 	await assert.rejects(create, /^Error: could not set environment variable "FOO_X": ssh: setenv failed$/);
@@ -70,7 +77,9 @@ test("a server that takes them gets PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STD
 	const { state } = await plugin.create("willing", inputs);
 	const updated = await plugin.update("willing", state, { ...inputs, stdin: "new" });
 	assert.equal(updated.stdout, "out/err");
-	await assert.rejects(plugin.delete("willing", state), /:\nout\/err\n$/);
+	const { addPreviousOutputInEnv, ...older } = state; // as an older plugin left it, without the default filled in
+	assert.equal(addPreviousOutputInEnv, true);
+	for (const kept of [state, older]) await assert.rejects(plugin.delete("willing", kept), /:\nout\/err\n$/);
 });
 
 test("lines are shown as status lines of the resource, in order, while the command runs", async () => {
@@ -82,6 +91,7 @@ test("lines are shown as status lines of the resource, in order, while the comma
 	assert.ok(performance.now() - early > 700, "the first line came before the end");
 	assert.deepEqual(plugin.engine.messages(urn), [...Array.from({ length: 50 }, (_, i) => `line ${i + 1}`), "end"]);
 	assert.ok(plugin.engine.of(urn).every(({ severity, isEphemeral }) => severity === "info" && isEphemeral));
+	assert.equal(plugin.engine.hasOverlap, false);
 });
 
 for (const [logging, lines] of Object.entries({ stdout: ["out"], stderr: ["err"], stdoutAndStderr: ["out", "err"], none: [] })) {

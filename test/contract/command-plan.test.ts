@@ -52,6 +52,13 @@ test("check keeps a secret input secret and others plain", async () => {
 	assert.equal(inputs.create, "true");
 });
 
+test("check keeps a bastion secret that is a secret of its own", async () => {
+	const { inputs } = await plugin.check({ connection: asSecret({ host: "h", proxy: asSecret({ host: "p" }) }) });
+	const { proxy } = (inputs.connection as Properties).value as Properties;
+	assert.ok(isSecret(proxy));
+	assert.equal((reveal(proxy) as Properties).user, "root");
+});
+
 test("check lets values through that are not known yet", async () => {
 	const unknown: Properties[] = [
 		{ connection: UNKNOWN },

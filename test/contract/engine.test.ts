@@ -1,4 +1,4 @@
-// Both plugins under the real engine: what a person sees of `pulumi up`, and what is kept.
+// Both plugins under the real engine: what a person sees of `pulumi up`, and what is kept. The tests build on each other, as the days of a stack do.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -41,6 +41,7 @@ test("preview runs nothing and shows the output as not known yet", async () => {
 	const { code, output } = await project.pulumi("preview", "--stack", "test");
 	assert.equal(code, 0, output);
 	assert.match(output, /\+ +command:remote:Command one create/);
+	assert.match(output, /one: (output<string>|\[unknown\])/);
 	assert.equal(existsSync(trace("trace")), false);
 	assert.deepEqual(await project.resources(), []);
 });

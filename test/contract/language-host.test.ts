@@ -1,6 +1,6 @@
 // The Node language host: how it runs programs and plugins, and what it tells the engine.
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseArgs } from "node:util";
@@ -177,7 +177,7 @@ test("a plugin ends when the engine lets go of it", async (t) => {
 
 test("the plugins of installed packages are required, also of nested ones", async (t) => {
 	const own = await host(t);
-	const packages = {
+	own.install({
 		"@pulumi/one": { name: "@pulumi/one", version: "1.2.3", pulumi: { resource: true } },
 		"@pulumi/one/node_modules/two": {
 			name: "two",
@@ -186,14 +186,17 @@ test("the plugins of installed packages are required, also of nested ones", asyn
 		},
 		plain: { name: "plain", version: "1.0.0" },
 		"@pulumi/off": { name: "@pulumi/off", version: "1.0.0", pulumi: { resource: false } },
-	};
-	for (const [folder, manifest] of Object.entries(packages)) {
-		mkdirSync(join(own.program, "node_modules", folder), { recursive: true });
-		writeFileSync(join(own.program, "node_modules", folder, "package.json"), JSON.stringify(manifest));
-	}
+	});
 	const required = (await own.requiredPackages()).map((needed) => [needed.getKind(), needed.getName(), needed.getVersion(), needed.getServer()]);
 	assert.deepEqual(required.sort(), [
 		["resource", "one", "v1.2.3", ""],
 		["resource", "zwei", "v2.0.0", "https://plugins.example"],
 	]);
+});
+
+test("the program's own dependencies are told with their installed versions", async (t) => {
+	const own = await host(t);
+	writeFileSync(join(own.program, "package.json"), JSON.stringify({ name: "program", dependencies: { plain: "^1.0.0" } }));
+	own.install({ plain: { name: "plain", version: "1.0.7" } });
+	assert.deepEqual(await own.dependencies(), { plain: "1.0.7" });
 });

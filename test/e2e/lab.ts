@@ -87,3 +87,5 @@ export const output = async (name: string, ...args: string[]): Promise<string> =
 export const location = async (): Promise<{ node: string; host: string; file: string }> => JSON.parse(await output("location", "--json"));
 /** kubectl on the control plane, with the admin's kubeconfig. */
 export const kubectl = (command: string) => read(controlPlane, `kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /tmp/kubectl ${command}`);
+/** The running lab's folder: keys, hosts' disks, the stack's state. */
+export const labFolder = `${process.env.KUBEADM_LAB_CACHE ?? `${process.env.XDG_CACHE_HOME || `${process.env.HOME}/.cache`}/kubeadm-lab`}/lab`;

@@ -11,7 +11,7 @@ const script = String.raw`
   iptables-save 2>/dev/null | grep -E '^(:[^ ]+ -|-A)' | sed -E 's/ \[[0-9:]+\]//; s/^/iptables /'
   sysctl -a 2>/dev/null | grep -E '^(net\.ipv4\.ip_forward|net\.ipv4\.conf\.(all|default|eth[01])\.|net\.ipv6\.conf\.(all|default|eth[01])\.|net\.bridge\.|vm\.|fs\.inotify|fs\.file-max|kernel\.(panic|pid_max))' | grep -vE 'drop_caches|stat_refresh|numa_stat|compact_memory|base_reachable|stable_secret' | sed 's/^/sysctl /'
   systemctl list-unit-files --no-legend --no-pager | awk '$2 != "transient" {print "unit " $1 " " $2}'
-  systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,mount | awk '$3 == "active" {print "active " $1 " " $4}' | grep -v 'session'
+  systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,mount | awk '$3 == "active" {print "active " $1 " " $4}' | grep -vE 'session|systemd-(timedate|hostname|locale)d'
   rpm -qa | sed 's/^/rpm /'
   findmnt -rno TARGET | sed 's/^/mount /'
   printf 'hostname %s\n' "$(hostname)"

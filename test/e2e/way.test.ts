@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
-import { controlPlane, hosts, kubectl, lab, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
+import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
 import { differences, snapshot } from "./snapshot.ts";
 
 const twoLines = "Hello initContainers\nHello from the postStart handler\n";
@@ -112,10 +112,7 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 	});
 
 	test("no private key, token or kubeconfig is readable in the state, the log or a process list", async () => {
-		const key =
-			(
-				await readFile(`${process.env.KUBEADM_LAB_CACHE ?? `${process.env.XDG_CACHE_HOME ?? `${process.env.HOME}/.cache`}/kubeadm-lab`}/lab/id_ed25519`, "utf8")
-			).split("\n")[1] ?? "";
+		const key = (await readFile(`${labFolder}/id_ed25519`, "utf8")).split("\n")[1] ?? "";
 		const state = (await succeed(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "export", "-s", "lab"])).stdout;
 		const adminKey = /client-key-data: (\S{40})/.exec(await read(controlPlane, "cat /etc/kubernetes/admin.conf"))?.[1] ?? "";
 		assert.ok(key.length > 30 && adminKey.length === 40);

@@ -103,24 +103,23 @@ function openSession(client: Client): Promise<ClientChannel> {
 		const opened = (error: Error | undefined, channel: ClientChannel) => (error ? reject(error) : resolve(channel));
 		const id = _chanMgr.add(Object.assign(opened, { type: "session", allowHalfOpen: true }));
 		_protocol.session(id, WINDOW_BYTES, PACKET_BYTES);
-		client.once("close", () => reject(new Error("EOF")));
 	});
 }
 
 function isAccepted(client: Client, channel: ClientChannel, name: string, value: string): Promise<boolean> {
-	return ask(client, channel, (id) => (client as unknown as Internals)._protocol.env(id, name, value, true));
+	return ask(channel, (id) => (client as unknown as Internals)._protocol.env(id, name, value, true));
 }
 
 async function start(client: Client, channel: ClientChannel, command: string): Promise<void> {
 	(channel as unknown as ChannelInternals).subtype = "exec";
-	const isStarted = await ask(client, channel, (id) => (client as unknown as Internals)._protocol.exec(id, command, true));
+	const isStarted = await ask(channel, (id) => (client as unknown as Internals)._protocol.exec(id, command, true));
 	if (!isStarted) throw new Error(`ssh: command ${command} failed`);
 }
 
-function ask(client: Client, channel: ClientChannel, send: (id: number) => void): Promise<boolean> {
+/** Whether the host agrees. A connection that breaks meanwhile is a no. */
+function ask(channel: ClientChannel, send: (id: number) => void): Promise<boolean> {
 	const { _callbacks, outgoing } = channel as unknown as ChannelInternals;
-	return new Promise((resolve, reject) => {
-		client.once("close", () => reject(new Error("EOF")));
+	return new Promise((resolve) => {
 		_callbacks.push((isRefused) => resolve(isRefused === false));
 		send(outgoing.id);
 	});

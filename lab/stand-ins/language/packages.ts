@@ -1,4 +1,4 @@
-// Which provider plugins the installed npm packages need: those whose package.json says `pulumi.resource`.
+// What the installed npm packages are, and which provider plugins they need: those whose package.json says `pulumi.resource`.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -20,9 +20,19 @@ export function requiredPackages(programDirectory: string): Package[] {
 	return [...found.values()];
 }
 
+/** Installed packages: the ones package.json names, or all. */
+export function dependencies(programDirectory: string, isTransitive: boolean): { name: string; version: string }[] {
+	const modules = join(programDirectory, "node_modules");
+	const { dependencies = {}, devDependencies = {} } = read(join(programDirectory, "package.json")) ?? {};
+	const direct = Object.keys({ ...dependencies, ...devDependencies }).map((name) => read(join(modules, name, "package.json")) ?? { name });
+	return [...(isTransitive ? manifests(modules) : direct)].map(({ name = "", version = "" }) => ({ name, version }));
+}
+
 interface Manifest {
 	name?: string;
 	version?: string;
+	dependencies?: Record<string, string>;
+	devDependencies?: Record<string, string>;
 	pulumi?: { resource?: boolean; name?: string; version?: string; server?: string };
 }
 
@@ -35,11 +45,15 @@ function* manifests(folder: string): Generator<Manifest> {
 			yield* manifests(inside);
 			continue;
 		}
-		const file = join(inside, "package.json");
-		if (!existsSync(file)) continue;
-		yield JSON.parse(readFileSync(file, "utf8"));
+		const manifest = read(join(inside, "package.json"));
+		if (!manifest) continue;
+		yield manifest;
 		yield* manifests(join(inside, "node_modules"));
 	}
+}
+
+function read(file: string): Manifest | undefined {
+	return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
 }
 
 function toPackage({ name = "", version = "", pulumi }: Manifest): Package | undefined {

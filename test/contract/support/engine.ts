@@ -12,10 +12,14 @@ export interface Line {
 	atMs: number;
 }
 
+const ANSWER_MS = 2; // long enough for a second line to overtake
 const SEVERITIES = ["debug", "info", "warning", "error"] as const;
 
 export class Engine {
 	readonly lines: Line[] = [];
+	/** Whether two lines of one resource were ever under way at the same time, and so might have changed places. */
+	hasOverlap = false;
+	readonly #underWay = new Set<string>();
 	readonly #server = new grpc.Server();
 	#waiting: (() => void)[] = [];
 	address = "";
@@ -31,7 +35,12 @@ export class Engine {
 				atMs: performance.now(),
 			});
 			for (const wake of self.#waiting.splice(0)) wake();
-			callback(null, new empty.Empty());
+			self.hasOverlap ||= self.#underWay.has(request.getUrn());
+			self.#underWay.add(request.getUrn());
+			setTimeout(() => {
+				self.#underWay.delete(request.getUrn());
+				callback(null, new empty.Empty());
+			}, ANSWER_MS);
 		};
 		self.#server.addService(services.EngineService as unknown as grpc.ServiceDefinition, { log: log as grpc.UntypedHandleCall });
 		const port = await new Promise<number>((resolve, reject) => {

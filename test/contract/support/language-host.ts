@@ -90,6 +90,20 @@ export class LanguageHost {
 		return response.getPackagesList();
 	}
 
+	async dependencies(): Promise<Record<string, string>> {
+		const request = new language.GetProgramDependenciesRequest().setInfo(this.#info({}));
+		const response: language.GetProgramDependenciesResponse = await this.#call(this.#client.getProgramDependencies, request);
+		return Object.fromEntries(response.getDependenciesList().map((dependency) => [dependency.getName(), dependency.getVersion()]));
+	}
+
+	/** Puts packages into the program's node_modules, by folder. */
+	install(packages: Record<string, Properties>): void {
+		for (const [folder, manifest] of Object.entries(packages)) {
+			mkdirSync(join(this.program, "node_modules", folder), { recursive: true });
+			writeFileSync(join(this.program, "node_modules", folder, "package.json"), JSON.stringify(manifest));
+		}
+	}
+
 	/** Runs the program, as `pulumi up` does. */
 	async run(options: Properties = {}, change: (request: language.RunRequest) => void = () => {}): Promise<{ error: string; bail: boolean }> {
 		const request = new language.RunRequest().setProject("project").setStack("stack").setOrganization("organization").setPwd(this.program);

@@ -71,11 +71,12 @@ export class Project {
 		writeFileSync(join(this.folder, "settings.json"), JSON.stringify(settings));
 	}
 
-	/** Runs the CLI. `started` gets the process while it runs. */
+	/** Runs the CLI to its end. */
 	pulumi(...args: string[]): Promise<Result> {
 		return this.start(args).ended;
 	}
 
+	/** Runs the CLI. `interrupt` is what Ctrl-C does to it. */
 	start(args: string[]): { ended: Promise<Result>; interrupt: () => void } {
 		let interrupt = () => {};
 		const ended = new Promise<Result>((resolve) => {

@@ -27,6 +27,7 @@ export class Sshd {
 		if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 }); // sshd started by root refuses to work without it
 		const sshd = new Sshd(await freePort(), settings);
 		for (const name of ["host", "user", "other"]) sshd.#makeKey(name);
+		sshd.#makeKey("second", "ecdsa");
 		execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "open sesame", "-f", sshd.#makeKey("locked")]);
 		writeFileSync(join(sshd.folder, "authorized_keys"), sshd.#read("user.pub") + sshd.#read("locked.pub"), { mode: 0o600 });
 		return sshd;
@@ -44,6 +45,7 @@ export class Sshd {
 			config,
 			`ListenAddress 127.0.0.1:${this.port}
 HostKey ${this.folder}/host
+HostKey ${this.folder}/second
 AuthorizedKeysFile ${this.folder}/authorized_keys
 PidFile none
 UsePAM no
@@ -95,8 +97,8 @@ ${this.#settings}
 		return this.#read(name);
 	}
 
-	/** Type and key, without the comment. "other" is nobody's host key. */
-	publicKey(name: "host" | "other"): string {
+	/** Type and key, without the comment. The host has "host" (ed25519) and "second" (ecdsa); "other" (ed25519) is nobody's. */
+	publicKey(name: "host" | "second" | "other"): string {
 		return this.#read(`${name}.pub`).trim().split(" ").slice(0, 2).join(" ");
 	}
 
@@ -109,9 +111,9 @@ ${this.#settings}
 		return this.log.match(/Connection from/g)?.length ?? 0;
 	}
 
-	#makeKey(name: string): string {
+	#makeKey(name: string, type = "ed25519"): string {
 		const path = join(this.folder, name);
-		execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", `contract-${name}`, "-f", path]);
+		execFileSync("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", `contract-${name}`, "-f", path]);
 		return path;
 	}
 

@@ -1,0 +1,101 @@
+// From a socket to a logged-in SSH client: the host's key is checked first, then the ways to log in are tried in Go's order.
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import ssh2, { type AnyAuthMethod, type AuthenticationType, type Client, type ParsedKey } from "ssh2";
+import * as keys from "./keys.ts";
+import { reachAgent } from "./reach.ts";
+
+export interface Credentials {
+	user: string;
+	password?: string;
+	privateKey?: string;
+	privateKeyPassword?: string;
+	agentSocketPath?: string;
+	hostKey?: string;
+}
+
+export interface Login {
+	user: string;
+	hostKey?: ParsedKey;
+	methods: AnyAuthMethod[];
+}
+
+/** Reads the keys and looks for the agent. What fails here fails again, so it is done once, before any dial. */
+export async function prepare(credentials: Credentials): Promise<Login> {
+	const { user: username, password } = credentials;
+	const methods: AnyAuthMethod[] = [];
+	if (credentials.privateKey !== undefined) {
+		const key = keys.privateKey(credentials.privateKey, credentials.privateKeyPassword);
+		methods.push({ type: "publickey", username, key: key as unknown as string }); // @types/ssh2 1.15.5 doesn't know that a parsed key will do
+	}
+	if (password !== undefined) {
+		methods.push({ type: "password", username, password });
+		const prompt = (...[, , , prompts, finish]: [string, string, string, unknown[], (answers: string[]) => void]) => finish(prompts.map(() => password));
+		methods.push({ type: "keyboard-interactive", username, prompt });
+	}
+	const agent = credentials.agentSocketPath ?? (process.env.SSH_AUTH_SOCK || undefined);
+	if (agent !== undefined) {
+		(await reachAgent(agent)).destroy(); // an agent that isn't there fails the connection, even beside a key
+		if (credentials.privateKey === undefined) methods.push({ type: "agent", username, agent: ssh2.createAgent(agent) });
+	}
+	return { user: username, hostKey: credentials.hostKey === undefined ? undefined : keys.hostKey(credentials.hostKey), methods };
+}
+
+/** Speaks SSH over a pipe. Throws `ssh: handshake failed: …`. */
+export function handshake(pipe: Duplex, { user, hostKey, methods }: Login): Promise<Client> {
+	return new Promise((resolve, reject) => {
+		const client = new ssh2.Client();
+		const tried: string[] = [];
+		let isWrongHost = false;
+		const fail = (reason: string) => {
+			client.destroy();
+			pipe.destroy();
+			reject(new Error(`ssh: handshake failed: ${reason}`));
+		};
+		client.once("ready", () => {
+			client
+				.off("error", refused)
+				.off("close", lost)
+				.on("error", () => {}); // from here on a broken connection shows at the channel
+			resolve(client);
+		});
+		const refused = (error: Error & { level?: string }) => {
+			if (isWrongHost) return fail("ssh: host key mismatch");
+			if (error.level === "client-authentication") {
+				return fail(`ssh: unable to authenticate, attempted methods [${tried.join(" ")}], no supported methods remain`);
+			}
+			fail(/Connection lost before handshake/.test(error.message) ? "EOF" : error.message);
+		};
+		const lost = () => fail("EOF");
+		client.on("error", refused).on("close", lost);
+		const waiting = [...methods];
+		const authHandler = (left: AuthenticationType[] | null) => {
+			if (left === null) {
+				tried.push("none");
+				return { type: "none", username: user };
+			}
+			for (let method = waiting.shift(); method; method = waiting.shift()) {
+				const name = method.type === "agent" ? "publickey" : method.type;
+				if (!left.includes(name as AuthenticationType)) continue;
+				tried.push(name);
+				return method;
+			}
+			return false;
+		};
+		try {
+			client.connect({
+				sock: pipe as Socket,
+				username: user,
+				authHandler: authHandler as never,
+				readyTimeout: 0,
+				hostVerifier: (shown: Buffer) => {
+					isWrongHost = hostKey !== undefined && !hostKey.getPublicSSH().equals(shown);
+					return !isWrongHost;
+				},
+				algorithms: hostKey ? { serverHostKey: [hostKey.type as never] } : undefined,
+			});
+		} catch (error) {
+			fail((error as Error).message);
+		}
+	});
+}
