@@ -55,3 +55,16 @@ on_host() { # HOST COMMAND...
   mapfile -t options < <(ssh_options)
   on_network ssh "${options[@]}" "root@${INTERNAL}.${byte}" "$@"
 }
+
+# systemd and containerd of every host share the machine's limit for root, 128 by default: too few for more than three.
+# Raised while a lab is up; given back by `down` unless somebody else has changed it since.
+readonly INOTIFY=/proc/sys/fs/inotify/max_user_instances INOTIFY_WANTED=1024
+raise_inotify() {
+  [[ "$(cat "${INOTIFY}")" -lt "${INOTIFY_WANTED}" ]] || return 0
+  cp -- "${INOTIFY}" "${LAB}/max_user_instances"
+  printf '%s\n' "${INOTIFY_WANTED}" >"${INOTIFY}"
+}
+restore_inotify() {
+  [[ -s "${LAB}/max_user_instances" && "$(cat "${INOTIFY}")" == "${INOTIFY_WANTED}" ]] || return 0
+  cat -- "${LAB}/max_user_instances" >"${INOTIFY}"
+}

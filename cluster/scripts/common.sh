@@ -34,39 +34,40 @@ wait_for() { # SECONDS COMMAND...
 }
 
 # Records: the state of the host before the first change. The first value wins, so that a second apply does not record its own work.
-encoded() { # PATH or KEY -> a file name, and back
-  local name="${1//%/%25}"
-  printf '%s' "${name//\//%2F}"
-}
-decoded() {
-  local name="${1//%2F//}"
-  printf '%s' "${name//%25/%}"
+# Functions answer in a variable where a subshell for each call would cost more than the work (hundreds of forks a step).
+encode() { # PATH or KEY: ENCODED is a file name for it
+  ENCODED="${1//%/%25}"
+  ENCODED="${ENCODED//\//%2F}"
 }
 record() { # KEY VALUE
-  local file
-  file="${RECORDS}/values/$(encoded "$1")"
-  [[ ! -e "${file}" ]] || return 0
+  encode "$1"
+  [[ ! -e "${RECORDS}/values/${ENCODED}" ]] || return 0
   open_records
   printf '%s' "$2" >"${RECORDS}/new"
-  mv -f -- "${RECORDS}/new" "${file}" # whole or not at all
+  mv -f -- "${RECORDS}/new" "${RECORDS}/values/${ENCODED}" # whole or not at all
 }
 recorded() { # KEY: prints its value; 1 where there is none
-  local file
-  file="${RECORDS}/values/$(encoded "$1")"
-  [[ -e "${file}" ]] || return 1
-  cat -- "${file}"
+  encode "$1"
+  [[ -e "${RECORDS}/values/${ENCODED}" ]] || return 1
+  printf '%s' "$(<"${RECORDS}/values/${ENCODED}")"
 }
-forget() { rm -f -- "${RECORDS}/values/$(encoded "$1")"; }
+forget() { # KEY
+  encode "$1"
+  [[ ! -e "${RECORDS}/values/${ENCODED}" ]] || rm -f -- "${RECORDS}/values/${ENCODED}"
+}
 recorded_names() { # values|files|absent|folders [PREFIX]: one a line
   local file name
   for file in "${RECORDS}/$1"/*; do
     [[ -e "${file}" || -L "${file}" ]] || continue
-    name="$(decoded "${file##*/}")"
+    name="${file##*/}"
+    name="${name//%2F//}"
+    name="${name//%25/%}"
     [[ "${name}" != "${2:-}"* ]] || printf '%s\n' "${name}"
   done
 }
 open_records() { # again and again: another step's last undo may just have removed the empty parent
   local attempt
+  [[ ! -d "${RECORDS}/folders" ]] || return 0
   for attempt in 1 2 3 4 5; do
     ! (umask 077 && mkdir -p -- "${RECORDS}"/{values,files,absent,folders} 2>/dev/null) || return 0
   done
@@ -74,92 +75,94 @@ open_records() { # again and again: another step's last undo may just have remov
 }
 # Something to do after a file has changed. It stays due until it is done, also when this run dies in between.
 owe() { record "due $1" yes; }
-is_due() { recorded "due $1" >/dev/null; }
+is_due() {
+  encode "due $1"
+  [[ -e "${RECORDS}/values/${ENCODED}" ]]
+}
 paid() { forget "due $1"; }
 
 # Files. PATH is absolute and without ROOT.
 make_folder() { # PATH: with its parents; those that were missing are recorded
   [[ ! -d "${ROOT}$1" ]] || return 0
-  make_folder "$(dirname -- "$1")"
+  make_folder "${1%/*}"
   open_records
-  : >"${RECORDS}/folders/$(encoded "$1")"
+  encode "$1"
+  : >"${RECORDS}/folders/${ENCODED}"
   mkdir -- "${ROOT}$1"
 }
 has_original() { # PATH: was a file or link before, and is recorded
-  local file
-  file="${RECORDS}/files/$(encoded "$1")"
-  [[ -e "${file}" || -L "${file}" ]]
+  encode "$1"
+  [[ -e "${RECORDS}/files/${ENCODED}" || -L "${RECORDS}/files/${ENCODED}" ]]
 }
-is_kept() { has_original "$1" || [[ -e "${RECORDS}/absent/$(encoded "$1")" ]]; } # PATH: recorded, also as absent
-keep_original() {                                                            # PATH: file, link or nothing
-  local name
+is_kept() { has_original "$1" || [[ -e "${RECORDS}/absent/${ENCODED}" ]]; } # PATH: recorded, also as absent
+drop_original() {                                                         # PATH
+  encode "$1"
+  rm -f -- "${RECORDS}/files/${ENCODED}" "${RECORDS}/absent/${ENCODED}"
+}
+keep_original() { # PATH: file, link or nothing
   ! is_kept "$1" || return 0
-  name="$(encoded "$1")"
   open_records
   if [[ -e "${ROOT}$1" || -L "${ROOT}$1" ]]; then
     rm -f -- "${RECORDS}/new"
     cp -a -- "${ROOT}$1" "${RECORDS}/new"
-    mv -fT -- "${RECORDS}/new" "${RECORDS}/files/${name}"
+    mv -fT -- "${RECORDS}/new" "${RECORDS}/files/${ENCODED}"
   else
-    : >"${RECORDS}/absent/${name}"
+    : >"${RECORDS}/absent/${ENCODED}"
   fi
 }
 # Makes PATH hold what stdin gives. MODE - keeps mode and owner of the file there. ACT becomes due when the file changes.
 write_file() { # PATH MODE [ACT]
-  local target="${ROOT}$1" mode="$2" fresh="${ROOT}$1.kubeadm-lab-new"
-  make_folder "$(dirname -- "$1")"
+  local target="${ROOT}$1" mode="$2" fresh="${ROOT}$1.kubeadm-lab-new" text
+  text="$(cat && printf x)" # the x keeps the last newlines
+  text="${text%x}"
+  if [[ -f "${target}" && ! -L "${target}" ]]; then
+    [[ "${mode}" != - ]] || mode="0$(stat -c %a -- "${target}")"
+    [[ "0$(stat -c %a -- "${target}")" != "${mode}" ]] || ! cmp -s -- - "${target}" < <(printf '%s' "${text}") || return 0
+  fi
+  make_folder "${1%/*}"
   rm -f -- "${fresh}"
-  if [[ "${mode}" == - && -f "${target}" && ! -L "${target}" ]]; then
-    cp -a -- "${target}" "${fresh}"
-    cat >"${fresh}"
-  else
-    (umask 077 && : >"${fresh}")
-    cat >"${fresh}"
-    chmod "${mode/-/0644}" "${fresh}"
-  fi
-  if [[ -f "${target}" && ! -L "${target}" && "$(stat -c %a -- "${target}")" == "$(stat -c %a -- "${fresh}")" ]] && cmp -s -- "${target}" "${fresh}"; then
-    rm -f -- "${fresh}"
-    return 0
-  fi
+  if [[ "$2" == - && -f "${target}" && ! -L "${target}" ]]; then cp -a -- "${target}" "${fresh}"; else (umask 077 && : >"${fresh}"); fi
+  printf '%s' "${text}" >"${fresh}"
+  chmod "${mode/#-/0644}" "${fresh}"
   keep_original "$1"
   [[ -z "${3:-}" ]] || owe "$3"
   mv -fT -- "${fresh}" "${target}"
   log "wrote $1"
 }
 compare_file() { # PATH: stdin is what it should hold
-  local wanted found=absent
-  wanted="sha256 $(sha256sum | cut -c 1-12)"
+  local text found=absent
+  text="$(cat && printf x)"
+  text="${text%x}"
+  [[ ! -r "${ROOT}$1" ]] || ! cmp -s -- - "${ROOT}$1" < <(printf '%s' "${text}") || return 0
   [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
-  [[ "${wanted}" == "${found}" ]] || differs "file $1" "${wanted}" "${found}"
+  differs "file $1" "sha256 $(printf '%s' "${text}" | sha256sum | cut -c 1-12)" "${found}"
 }
 restore_file() { # PATH: as it was before the first write_file; nothing without a record
-  local target="${ROOT}$1" name
-  name="$(encoded "$1")"
+  local target="${ROOT}$1"
+  is_kept "$1" || return 0
+  rm -f -- "${target}.kubeadm-lab-new"
   if has_original "$1"; then
-    rm -f -- "${target}.kubeadm-lab-new"
-    make_folder "$(dirname -- "$1")"
-    cp -a -- "${RECORDS}/files/${name}" "${target}.kubeadm-lab-new"
+    make_folder "${1%/*}"
+    has_original "$1"
+    cp -a -- "${RECORDS}/files/${ENCODED}" "${target}.kubeadm-lab-new"
     mv -fT -- "${target}.kubeadm-lab-new" "${target}"
-  elif [[ -e "${RECORDS}/absent/${name}" ]]; then
-    rm -f -- "${target}.kubeadm-lab-new" "${target}"
   else
-    return 0
+    rm -f -- "${target}"
   fi
-  rm -f -- "${RECORDS}/files/${name}" "${RECORDS}/absent/${name}"
+  drop_original "$1"
   log "restored $1"
 }
 # For a file that others edit too: stdin is the file of today without our lines. Where nobody else changed it, the original comes back with its times.
 restore_edited() { # PATH
-  local rest name
+  local rest
   rest="$(cat)"
-  name="$(encoded "$1")"
-  rm -f -- "${ROOT}$1.kubeadm-lab-new"
-  if [[ -f "${RECORDS}/files/${name}" && "$(cat -- "${RECORDS}/files/${name}")" == "${rest}" ]] || [[ -e "${RECORDS}/absent/${name}" && -z "${rest}" ]]; then
+  if has_original "$1" && [[ "$(<"${RECORDS}/files/${ENCODED}")" == "${rest}" ]] || { ! has_original "$1" && is_kept "$1" && [[ -z "${rest}" ]]; }; then
     restore_file "$1"
     return 0
   fi
-  if [[ -f "${ROOT}$1" && "$(cat -- "${ROOT}$1")" != "${rest}" ]]; then printf '%s\n' "${rest}" | write_file "$1" -; fi
-  rm -f -- "${RECORDS}/files/${name}" "${RECORDS}/absent/${name}"
+  rm -f -- "${ROOT}$1.kubeadm-lab-new"
+  if [[ -f "${ROOT}$1" && "$(<"${ROOT}$1")" != "${rest}" ]]; then printf '%s\n' "${rest}" | write_file "$1" -; fi
+  drop_original "$1"
 }
 readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
 without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line
@@ -179,14 +182,26 @@ keep_unit() { # UNIT
   record "active $1" "$(unit_active "$1")"
   record "enabled $1" "$(unit_enabled "$1")"
 }
+# Each of these makes systemd read all its files again unless told not to (0.15 s); nothing here needs that.
+enable_units() { systemctl enable --quiet --no-reload -- "$@" || die "can't enable $*; see systemctl status $1"; }
+disable_unit() { systemctl disable --quiet --no-reload -- "$1" || die "can't disable $1; see systemctl status $1"; }
+# A unit that several runs restarted within seconds is refused by its own start limit; that count starts again here.
+restart_unit() { # UNIT
+  systemctl reset-failed -- "$1" >/dev/null 2>&1 || true
+  timeout 120 systemctl restart -- "$1"
+}
 restore_unit() { # UNIT
-  local active enabled
+  local active enabled now
   if active="$(recorded "active $1")" && enabled="$(recorded "enabled $1")" && unit_exists "$1"; then
+    now="$(unit_enabled "$1")"
     case "${enabled}" in
-    enabled) systemctl enable --quiet -- "$1" || die "can't enable $1 as it was before" ;;
-    disabled) systemctl disable --quiet -- "$1" || die "can't disable $1 as it was before" ;;
+    "${now}") ;;
+    enabled) enable_units "$1" ;;
+    disabled) disable_unit "$1" ;;
     esac
+    now="$(unit_active "$1")"
     case "${active}" in
+    "${now}") ;;
     active | activating | reloading) timeout 120 systemctl start -- "$1" || die "can't start $1 as it was before; see journalctl -u $1" ;;
     *) timeout 120 systemctl stop -- "$1" || die "can't stop $1; see systemctl status $1" ;;
     esac

@@ -3,7 +3,8 @@
 
 remember_folder() { # STORE PATH
   local file
-  file="$1/$(encoded "$2")"
+  encode "$2"
+  file="$1/${ENCODED}"
   if [[ -d "${ROOT}$2" ]]; then
     { printf 'present\n' && ls -A -- "${ROOT}$2"; } >"${file}.new"
   else
@@ -27,7 +28,8 @@ remove_tree() { # PATH with ROOT: never across a mount, so that no foreign disk 
 }
 clear_folder() { # STORE PATH: nothing without a list
   local file entry
-  file="$1/$(encoded "$2")"
+  encode "$2"
+  file="$1/${ENCODED}"
   [[ -e "${file}" && -d "${ROOT}$2" && ! -L "${ROOT}$2" ]] || return 0
   if [[ "$(head -n 1 -- "${file}")" == absent ]]; then
     remove_tree "${ROOT}$2"

@@ -36,6 +36,7 @@ join_until() { # END
   until run_kubeadm $(($1 - SECONDS)) "${JOIN_CONFIG}" join; do
     [[ "${LAST_SEEN}" == *'already exists in the cluster'* && $((SECONDS + 10)) -lt "$1" ]] || die "kubeadm join failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     log "Node ${NODE_NAME} is still Ready from before; trying again in 5 s"
+    rm -f -- "${ROOT}/etc/kubernetes/pki/ca.crt" "${ROOT}/etc/kubernetes/bootstrap-kubelet.conf" # written before it was refused; the next try wants neither there
     sleep 5
   done
 }

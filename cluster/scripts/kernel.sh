@@ -40,12 +40,21 @@ modules_undo() {
 }
 
 # In keys, as sysctl has it: a dot separates, a slash is a dot within a name (net.ipv4.conf.eth0/100.rp_filter), a star is any name.
-key_path() { printf '%s/proc/sys/%s' "${ROOT}" "$(tr './' '/.' <<<"$1")"; }
+key_path() { # KEY: PATH_OF_KEY, below /proc/sys
+  PATH_OF_KEY="${1//\//%}"
+  PATH_OF_KEY="${PATH_OF_KEY//.//}"
+  PATH_OF_KEY="${ROOT}/proc/sys/${PATH_OF_KEY//%/.}"
+}
 present_sysctls() { # key value
-  local pair path
+  local pair path key
   for pair in "${SYSCTLS[@]+"${SYSCTLS[@]}"}"; do
-    for path in $(key_path "${pair%%=*}"); do
-      [[ ! -e "${path}" ]] || printf '%s %s\n' "$(tr './' '/.' <<<"${path#"${ROOT}/proc/sys/"}")" "$(words "${pair#*=}")"
+    key_path "${pair%%=*}"
+    for path in ${PATH_OF_KEY}; do
+      [[ -e "${path}" ]] || continue
+      key="${path#"${ROOT}/proc/sys/"}"
+      key="${key//./%}"
+      key="${key//\//.}"
+      printf '%s %s\n' "${key//%//}" "$(words "${pair#*=}")"
     done
   done
 }
@@ -54,9 +63,13 @@ words() { # TEXT: its words with one space between them; the kernel prints tabs
   read -r -a list <<<"$1" || true
   printf '%s' "${list[*]-}"
 }
-sysctl_now() { words "$(cat -- "$(key_path "$1")")"; } # KEY
-set_sysctl() {                                         # KEY VALUE
-  printf '%s\n' "$2" >"$(key_path "$1")" || die "sysctl $1: can't set $2 (found $(sysctl_now "$1")). Is the value valid for this kernel, and /proc/sys writable?"
+sysctl_now() { # KEY
+  key_path "$1"
+  words "$(<"${PATH_OF_KEY}")"
+}
+set_sysctl() { # KEY VALUE
+  key_path "$1"
+  printf '%s\n' "$2" >"${PATH_OF_KEY}" || die "sysctl $1: can't set $2 (found $(sysctl_now "$1")). Is the value valid for this kernel, and /proc/sys writable?"
 }
 sysctl_lines() { present_sysctls | sed 's/ / = /'; }
 sysctls_check() {
@@ -71,7 +84,8 @@ sysctls_check() {
 sysctls_apply() {
   local pair key value found wanted=' '
   for pair in "${SYSCTLS[@]+"${SYSCTLS[@]}"}"; do
-    compgen -G "$(key_path "${pair%%=*}")" >/dev/null || log "sysctl left out: ${pair%%=*} (not in this kernel)"
+    key_path "${pair%%=*}"
+    compgen -G "${PATH_OF_KEY}" >/dev/null || log "sysctl left out: ${pair%%=*} (not in this kernel)"
   done
   sysctl_lines | write_file "${SYSCTLS_FILE}" 0644
   while read -r key value; do
@@ -90,7 +104,8 @@ restore_sysctls() { # KEEP: keys with spaces around them
   while read -r name; do
     key="${name#sysctl }"
     [[ -n "${name}" && "$1" != *" ${key} "* ]] || continue
-    [[ ! -e "$(key_path "${key}")" ]] || set_sysctl "${key}" "$(recorded "${name}")"
+    key_path "${key}"
+    [[ ! -e "${PATH_OF_KEY}" ]] || set_sysctl "${key}" "$(recorded "${name}")"
     forget "${name}"
   done < <(recorded_names values 'sysctl ')
 }

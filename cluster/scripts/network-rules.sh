@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Links, network namespaces and packet filter rules that a cluster leaves behind: listed before, so that afterwards only what is new goes, by its name.
+# With iptables on nf_tables, tables stay that it made and that are empty now: it has no command that removes one.
 # Other people's rules are never flushed, and no dump of all rules is ever read back: with a new kernel and old iptables that mangles DNAT rules (k/k#114537).
 
 filter_tools() { # without -save; both back ends where the host has both
@@ -23,7 +24,6 @@ network_now() {                                    # one thing a line
   while read -r tool; do
     dump "${tool}" | awk -v tool="${tool}" '/^\*/ { table = substr($1, 2) } /^:(KUBE|FLANNEL|CNI)-/ { print "chain", tool, table, substr($1, 2) }'
   done < <(tools)
-  ! command -v nft >/dev/null || timeout 30 nft list tables 2>/dev/null || true # lines: table FAMILY NAME
 }
 
 # Commands for TOOL-restore --noflush: the jumps into our chains out of other chains, then our chains.
@@ -53,16 +53,6 @@ remove_rules() { # BEFORE
     done
     [[ -z "$(removal "${tool}" "$1")" ]] || die "${tool}: rules of the cluster are still there; see ${tool}-save | grep -E 'KUBE-|FLANNEL-|CNI-'"
   done < <(tools)
-}
-# iptables on nf_tables makes a table when it first needs it, and leaves it empty.
-remove_empty_tables() { # BEFORE
-  local word family name
-  command -v nft >/dev/null || return 0
-  while read -r word family name; do
-    [[ "${word}" == table && "${name}" =~ ^(filter|nat|mangle|raw)$ ]] || continue
-    ! grep -Fxq -- "table ${family} ${name}" "$1" || continue
-    timeout 30 nft list table "${family}" "${name}" | grep -Evq '^[[:space:]]*(#.*|table .*|chain .*|type .* policy accept;.*|\})?$' || timeout 30 nft delete table "${family}" "${name}" || true
-  done < <(timeout 30 nft list tables 2>/dev/null)
 }
 remove_links() { # BEFORE
   local path name master

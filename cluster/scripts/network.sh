@@ -18,7 +18,7 @@ firewalld_apply() {
   [[ "$(unit_active firewalld.service)" == active || "$(unit_enabled firewalld.service)" == enabled ]] || return 0
   keep_unit firewalld.service
   timeout 120 systemctl stop firewalld.service || die 'firewalld did not stop in 120 s; see journalctl -u firewalld'
-  systemctl disable --quiet firewalld.service || die "can't disable firewalld; see systemctl status firewalld"
+  disable_unit firewalld.service
   log 'firewalld: stopped and disabled'
 }
 

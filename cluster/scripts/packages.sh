@@ -45,7 +45,7 @@ check() {
 }
 apply() {
   local list
-  end_transaction
+  end_cut_off_transaction
   write_repositories
   list="$(missing)"
   [[ -z "${list}" ]] || install_packages "${list}"
@@ -103,7 +103,7 @@ failed_to_install() { # WHAT
 }
 undo() {
   local list path
-  end_transaction
+  end_cut_off_transaction
   list="$(lock_list)"
   [[ -z "${list}" ]] || without_block "${list}" | restore_edited "${list}"
   if [[ "${REMOVE_ON_UNDO}" == yes ]]; then

@@ -20,7 +20,8 @@ claim_cluster() { # ID NODE SOCKET ROLE
   for folder in "${CLUSTER_FOLDERS[@]}"; do remember_folder "${CLUSTER}.new/folders" "${folder}"; done
   for name in "${CLUSTER_SYSCTLS[@]}"; do
     value="$(cat -- "${ROOT}/proc/sys/${name}" 2>/dev/null)" || continue # not in this kernel
-    printf '%s\n' "${value}" >"${CLUSTER}.new/sysctls/$(encoded "${name}")"
+    encode "${name}"
+    printf '%s\n' "${value}" >"${CLUSTER}.new/sysctls/${ENCODED}"
   done
   network_now >"${CLUSTER}.new/network"
   pod_cgroups >"${CLUSTER}.new/cgroups"
@@ -36,10 +37,13 @@ note() { # NAME VALUE: beside the id, whole or not at all
 }
 
 # A Node that is Ready keeps its name from joining again, for the 40 s until the control plane misses it. Only a try: the cluster may be gone.
+# Through --raw: a kubelet may write its Node's status but not read it (nodes/status), which kubectl patch does first.
 leave_node() {
+  local path
   [[ "$(cluster_value step)" == join && -e "${ROOT}${KUBELET_CONF}" ]] && command -v kubectl >/dev/null || return 0
-  kube "${KUBELET_CONF}" patch node "$(cluster_value node)" --subresource status --patch \
-    '{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"HostReset","message":"kubeadm-lab resets this host"}]}}' >/dev/null 2>&1 || true
+  path="/api/v1/nodes/$(cluster_value node)"
+  kube "${KUBELET_CONF}" get --raw "${path}" 2>/dev/null | sed -n 's/\("type":"Ready","status":\)"True"/\1"Unknown"/p' |
+    kube "${KUBELET_CONF}" replace --raw "${path}/status" -f - >/dev/null 2>&1 || true
 }
 # All at once, and killed: stopped one after the other, as kubeadm reset does it, they take most of a release's time.
 remove_pods() {
@@ -67,7 +71,8 @@ remove_cgroups() {
 restore_cluster_sysctls() {
   local file target before
   for file in "${CLUSTER}"/sysctls/*; do
-    target="${ROOT}/proc/sys/$(decoded "${file##*/}")"
+    target="${file##*/}"
+    target="${ROOT}/proc/sys/${target//%2F//}"
     [[ -e "${file}" && -e "${target}" ]] || continue
     before="$(<"${file}")"
     [[ "$(<"${target}")" == "${before}" ]] || (printf '%s\n' "${before}" >"${target}") 2>/dev/null || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at $(<"${target}"); it was ${before}"
@@ -85,7 +90,6 @@ release_cluster() {
   for folder in "${CLUSTER_FOLDERS[@]}"; do clear_folder "${CLUSTER}/folders" "${folder}"; done
   remove_links "${CLUSTER}/network"
   remove_rules "${CLUSTER}/network"
-  remove_empty_tables "${CLUSTER}/network"
   remove_cgroups
   restore_cluster_sysctls
   rm -rf -- "${CLUSTER:?}.gone"

@@ -3,7 +3,7 @@
 # transaction stays in RECORDS/pending until the difference is recorded.
 readonly PENDING="${RECORDS}/pending"
 # The runtime's data goes with the runtime's package; the other folders only when nothing is left in them.
-readonly DATA_FOLDERS=(/var/lib/containerd /opt/containerd /var/lib/docker)
+readonly DATA_FOLDERS=(/var/lib/containerd /run/containerd /opt/containerd /var/lib/docker /run/docker)
 readonly PACKAGE_FOLDERS=(/etc/containerd /etc/docker /etc/cni/net.d /etc/cni /opt/cni/bin /opt/cni /etc/kubernetes/manifests /etc/kubernetes /var/lib/kubelet)
 
 installed_now() { # package NAME.ARCH, key gpg-pubkey-ID; sorted for comm
@@ -36,14 +36,20 @@ begin_transaction() {
   installed_now >"${PENDING}.new"
   mv -f -- "${PENDING}.new" "${PENDING}"
 }
-end_transaction() { # also the one of a killed run
+end_transaction() {
   local item
   [[ -e "${PENDING}" ]] || return 0
-  heal_rpm
   while read -r item; do
     [[ -z "${item}" ]] || record "${item}" ours
   done < <(installed_now | comm -13 -- "${PENDING}" -)
   rm -f -- "${PENDING}"
+}
+# The same for one that a kill cut off. rpm unpacks each file as name;1a2b3c4d before it gives it its name: those are left over.
+end_cut_off_transaction() {
+  [[ -e "${PENDING}" ]] || return 0
+  heal_rpm
+  find "${ROOT}/etc" "${ROOT}/usr" "${ROOT}/opt" "${ROOT}/var/lib" -xdev -type f -cnewer "${PENDING}" -name '*;[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]' -delete 2>/dev/null || true
+  end_transaction
 }
 # Ours, except what others have come to need; rpm itself, because yum remove would take those others along.
 remove_packages() {
@@ -86,7 +92,8 @@ clear_package_folders() {
   local folder file
   for folder in "${DATA_FOLDERS[@]}"; do clear_folder "${RECORDS}/lists" "${folder}"; done
   for folder in "${PACKAGE_FOLDERS[@]}"; do
-    file="${RECORDS}/lists/$(encoded "${folder}")"
+    encode "${folder}"
+    file="${RECORDS}/lists/${ENCODED}"
     [[ ! -e "${file}" || "$(head -n 1 -- "${file}")" != absent ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true
   done
 }

@@ -46,7 +46,7 @@ apply() {
   while read -r path; do # a file that is no longer in the settings, such as a mirror
     [[ -z "${path}" ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"
   done < <(recorded_names files && recorded_names absent)
-  systemctl enable --quiet "$(unit)" kubelet.service || die "can't enable $(unit) and kubelet.service; see systemctl status kubelet"
+  [[ "$(unit_enabled "$(unit)")" == enabled && "$(unit_enabled kubelet.service)" == enabled ]] || enable_units "$(unit)" kubelet.service
   start_runtime
 }
 start_runtime() {
@@ -81,7 +81,7 @@ undo() {
     restore_file "${path}"
   done < <(recorded_names files && recorded_names absent)
   if is_due 'restart the runtime' && [[ "$(recorded "active $(unit)" || true)" == active ]] && unit_exists "$(unit)"; then
-    timeout 120 systemctl restart "$(unit)" || failed_to_start 'restart with its own configuration failed'
+    restart_unit "$(unit)" || failed_to_start 'restart with its own configuration failed'
   fi
   paid 'restart the runtime'
   restore_unit kubelet.service

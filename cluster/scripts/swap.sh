@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Swap off, now and after a reboot: the kubelet refuses to start with swap on (failSwapOn, default true).
+# systemd needs no reload: it starts a swap unit of its old list only at boot, when it reads fstab anyway.
 # fstab's swap lines get a mark in front that undo takes away; the devices that were on are recorded with their priority.
 readonly MARK='#kubeadm-lab# '
 readonly SWAP_LINE='[[:space:]]*[^#[:space:]][^[:space:]]*[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)'
@@ -16,7 +17,7 @@ swap_check() {
 }
 swap_apply() {
   local device priority used available
-  [[ ! -f "${ROOT}/etc/fstab" ]] || fstab_without_swap | write_file /etc/fstab - daemon-reload
+  [[ ! -f "${ROOT}/etc/fstab" ]] || fstab_without_swap | write_file /etc/fstab -
   used=$(($(memory_kib SwapTotal) - $(memory_kib SwapFree))) available="$(memory_kib MemAvailable)"
   while read -r device priority; do
     [[ -n "${device}" ]] || continue

@@ -4,12 +4,6 @@
 # SYSCTLS and MODULES are arrays, NTP_SERVERS too; FIREWALLD: disable or keep; SELINUX: permissive or keep; TIMEZONE: empty or a zone.
 # A second run changes nothing. A setting that is taken away gives back what it changed. undo reverts only what apply recorded.
 
-# fstab is a source of systemd's swap units: without a reload it keeps those of the old file.
-reload_systemd() {
-  is_due daemon-reload || return 0
-  timeout 60 systemctl daemon-reload || die 'systemctl daemon-reload failed; see journalctl -b -n 50'
-  paid daemon-reload
-}
 check() {
   swap_check
   selinux_check
@@ -22,7 +16,6 @@ check() {
 }
 apply() {
   swap_apply
-  reload_systemd
   selinux_apply
   firewalld_apply
   modules_apply
@@ -43,8 +36,6 @@ give_back() {
   modules_undo
   restore_unit firewalld.service
   selinux_undo
-  ! is_kept /etc/fstab || owe daemon-reload
   swap_undo
-  reload_systemd
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -66,9 +66,9 @@ clock_apply() {
     restore_servers "${config}"
   fi
   keep_unit chronyd.service
-  [[ "$(unit_enabled chronyd.service)" == enabled ]] || systemctl enable --quiet chronyd.service || die "can't enable chronyd; see systemctl status chronyd"
+  [[ "$(unit_enabled chronyd.service)" == enabled ]] || enable_units chronyd.service
   if is_due 'restart chronyd'; then
-    timeout 60 systemctl restart chronyd.service || die 'chronyd did not restart; see journalctl -u chronyd'
+    restart_unit chronyd.service || die 'chronyd did not restart; see journalctl -u chronyd'
     paid 'restart chronyd'
   elif [[ "$(unit_active chronyd.service)" != active ]]; then
     timeout 60 systemctl start chronyd.service || die 'chronyd did not start; see journalctl -u chronyd'
@@ -77,7 +77,7 @@ clock_apply() {
 clock_undo() {
   restore_servers "$(chrony_config)"
   if is_due 'restart chronyd' && [[ "$(recorded 'active chronyd.service' || true)" == active ]] && unit_exists chronyd.service; then
-    timeout 60 systemctl restart chronyd.service || die 'chronyd did not restart; see journalctl -u chronyd'
+    restart_unit chronyd.service || die 'chronyd did not restart; see journalctl -u chronyd'
   fi
   paid 'restart chronyd'
   restore_unit chronyd.service

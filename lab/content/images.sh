@@ -89,8 +89,9 @@ int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap
 
   # iptables is the nft one only, as on the hosts; a kernel without the legacy tables has no other.
   for name in kube-proxy flannel; do
-    with_libraries "${work}/${name}" "${ROOTFS}" usr/sbin/xtables-nft-multi
-    cp -R -- "${ROOTFS}/usr/lib/x86_64-linux-gnu/xtables" "${work}/${name}/usr/lib/x86_64-linux-gnu/"
+    # The extensions' libraries too: `statistic` wants libm, and without it kube-proxy fails as soon as a Service has two endpoints.
+    # shellcheck disable=SC2046  # one word a file
+    with_libraries "${work}/${name}" "${ROOTFS}" usr/sbin/xtables-nft-multi $(cd -- "${ROOTFS}" && printf '%s\n' usr/lib/x86_64-linux-gnu/xtables/*.so)
     for link in {iptables,ip6tables}{,-save,-restore}; do ln -s xtables-nft-multi "${work}/${name}/usr/sbin/${link}"; done
     install -d -- "${work}/${name}"/{run,tmp,lib}
     commands "${work}/${name}" "${static}" sh cp ls cat

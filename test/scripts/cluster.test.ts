@@ -34,8 +34,7 @@ join)
 esac`,
 	);
 	host.command("kubelet", "echo 'Kubernetes v1.29.15'");
-	for (const name of ["kubectl", "crictl", "journalctl", "iptables-save", "ip6tables-save", "iptables-nft-save", "ip6tables-nft-save", "nft"])
-		host.command(name);
+	for (const name of ["kubectl", "crictl", "journalctl", "iptables-save", "ip6tables-save", "iptables-nft-save", "ip6tables-nft-save"]) host.command(name);
 	host.command("curl", "exit 7");
 	return host;
 }
@@ -208,6 +207,10 @@ test("a worker of a cluster that has been made anew leaves the old one and joins
 test("join undo gives the worker back, and marks its Node as not Ready first", (t) => {
 	const host = preparedHost(t);
 	const before = tree(host);
+	host.command(
+		"kubectl",
+		`case "$*" in *"get --raw"*) echo '{"conditions":[{"type":"DiskPressure","status":"False"},{"type":"Ready","status":"True"}]}' ;; *replace*) cat >"\${KUBEADM_LAB_ROOT}/sent" ;; esac`,
+	);
 	host.run("join", "apply", worker());
 	host.forgetCalls();
 	for (let i = 0; i < 2; i++) {
@@ -215,10 +218,11 @@ test("join undo gives the worker back, and marks its Node as not Ready first", (
 		assert.equal(status, 0, stderr);
 		assert.deepEqual(tree(host), before);
 	}
-	const order = host.calls().filter((call) => /stop kubelet|--subresource status|kubeadm reset/.test(call));
+	const order = host.calls().filter((call) => /stop kubelet|replace --raw|kubeadm reset/.test(call));
 	assert.equal(order.length, 3);
 	assert.match(order[0] ?? "", /^systemctl stop kubelet/);
-	assert.match(order[1] ?? "", /patch node k8s-node02 --subresource status .*"status":"Unknown"/);
+	assert.match(order[1] ?? "", /replace --raw \/api\/v1\/nodes\/k8s-node02\/status -f -$/);
+	assert.equal(host.read("/sent"), '{"conditions":[{"type":"DiskPressure","status":"False"},{"type":"Ready","status":"Unknown"}]}\n');
 	assert.match(
 		order[2] ?? "",
 		/^kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig \S+\/none --cri-socket unix:\/\/\/run\/containerd\/containerd\.sock$/,
@@ -234,6 +238,7 @@ test("join waits while a Node of its name is still Ready from before", (t) => {
 	const { status, stderr } = host.run("join", "apply", worker({ TIMEOUT_SECONDS: 60 }));
 	assert.equal(status, 0, stderr);
 	assert.match(stderr, /Node k8s-node02 is still Ready from before; trying again in 5 s/);
+	assert.deepEqual(kubeadms(host), ["join", "reset", "join"]);
 });
 
 test("join without flannel says what it last saw, and gives the worker back", (t) => {

@@ -39,7 +39,6 @@ function hostWith(t: TestContext): FakeHost {
 	for (const tool of ["iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save", "ip6tables-legacy-save", "ip6tables-save"]) host.command(tool);
 	host.command("iptables-nft-save", `cat "\${KUBEADM_LAB_ROOT}/dump"`);
 	host.command("iptables-nft-restore", `cat >"\${KUBEADM_LAB_ROOT}/commands"; : >"\${KUBEADM_LAB_ROOT}/dump"`);
-	host.command("nft");
 	return host;
 }
 

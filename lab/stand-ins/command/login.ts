@@ -68,25 +68,11 @@ export function handshake(pipe: Duplex, { user, hostKey, methods }: Login): Prom
 		};
 		const lost = () => fail("EOF");
 		client.on("error", refused).on("close", lost);
-		const waiting = [...methods];
-		const authHandler = (left: AuthenticationType[] | null) => {
-			if (left === null) {
-				tried.push("none");
-				return { type: "none", username: user };
-			}
-			for (let method = waiting.shift(); method; method = waiting.shift()) {
-				const name = method.type === "agent" ? "publickey" : method.type;
-				if (!left.includes(name as AuthenticationType)) continue;
-				tried.push(name);
-				return method;
-			}
-			return false;
-		};
 		try {
 			client.connect({
 				sock: pipe as Socket,
 				username: user,
-				authHandler: authHandler as never,
+				authHandler: inTurn(methods, user, tried) as never,
 				readyTimeout: 0,
 				hostVerifier: (shown: Buffer) => {
 					isWrongHost = hostKey !== undefined && !hostKey.getPublicSSH().equals(shown);
@@ -98,4 +84,22 @@ export function handshake(pipe: Duplex, { user, hostKey, methods }: Login): Prom
 			fail((error as Error).message);
 		}
 	});
+}
+
+/** Offers each method once, if the server takes it at that point, and notes what was tried. The first try is always without any. */
+function inTurn(methods: AnyAuthMethod[], username: string, tried: string[]): (left: AuthenticationType[] | null) => object | false {
+	const waiting = [...methods];
+	return (left) => {
+		if (left === null) {
+			tried.push("none");
+			return { type: "none", username };
+		}
+		for (let method = waiting.shift(); method; method = waiting.shift()) {
+			const name = method.type === "agent" ? "publickey" : method.type;
+			if (!left.includes(name)) continue;
+			tried.push(name);
+			return method;
+		}
+		return false;
+	};
 }

@@ -1,0 +1,94 @@
+// Each host script with its three verbs on a real host: repeated, undone, and killed half-way.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { SAMPLE_HOSTS, type SampleHost, type SampleStep, sampleSteps } from "../scripts/verbs.ts";
+import { kubectl, lab, onHost, project, read, succeed } from "./lab.ts";
+
+type Verb = "apply" | "check" | "undo";
+const verb = (host: string, text: string, name: Verb) => onHost(host, `bash -s -- ${name}`, { input: text });
+const expectCode = async (host: string, { step, text }: SampleStep, name: Verb, code: number): Promise<string> => {
+	const result = await verb(host, text, name);
+	assert.equal(result.code, code, `${step} ${name} on ${host}:\n${result.output}`);
+	return result.stdout;
+};
+
+/** An apply whose shell is killed after some seconds: sooner, where it was done by then. What the shell started goes on, as when a connection is lost. */
+async function killedApply(host: string, step: SampleStep, seconds: number): Promise<void> {
+	for (let delay = seconds; delay > 0.01; delay /= 2) {
+		const killed = await onHost(host, `timeout -s KILL ${delay.toFixed(2)} bash -s -- apply`, { input: step.text });
+		if (killed.code !== 0) return;
+		await expectCode(host, step, "undo", 0);
+	}
+	assert.fail(`${step.step} could not be killed: it always ended first`);
+}
+
+/** The whole life of one step, which is in place at the end. */
+function lifeOf(host: string, step: SampleStep, applied: () => Promise<void> = async () => {}): void {
+	test(`${step.step} on ${host}: apply, apply, check is 0${step.hasUndo ? ", undo, check is 3, undo" : ""}; killed half-way, apply, check is 0`, async () => {
+		if (step.hasUndo) await expectCode(host, step, "check", 3);
+		const started = Date.now();
+		const applying = expectCode(host, step, "apply", 0);
+		await applied();
+		const first = await applying;
+		const seconds = (Date.now() - started) / 1000;
+		const second = await expectCode(host, step, "apply", 0);
+		if (step.isRepeatable) assert.equal(second, first, "a second apply prints the same");
+		await expectCode(host, step, "check", 0);
+		if (!step.hasUndo) return;
+		await expectCode(host, step, "undo", 0);
+		await expectCode(host, step, "check", 3);
+		await expectCode(host, step, "undo", 0);
+		for (const part of [0.3, 0.7]) {
+			await killedApply(host, step, seconds * part);
+			if (part === 0.3) await expectCode(host, step, "undo", 0);
+		}
+		await expectCode(host, step, "apply", 0);
+		await expectCode(host, step, "check", 0);
+	});
+}
+
+describe("host scripts", { concurrency: false }, () => {
+	const [controlPlane, , worker] = SAMPLE_HOSTS as [SampleHost, SampleHost, SampleHost];
+	const steps = (host: SampleHost, ...names: string[]) => sampleSteps(host).filter(({ step }) => names.includes(step));
+
+	before(async () => {
+		await lab("up");
+		await lab("reset");
+	});
+	after(async () => {
+		await lab("reset");
+	});
+
+	for (const step of steps(controlPlane, "preflight", "identity", "packages", "system", "runtime", "images", "init")) lifeOf(controlPlane.name, step);
+
+	test("a worker is prepared and flannel is applied", async () => {
+		for (const step of steps(worker, "identity", "packages", "system", "runtime", "images")) await expectCode(worker.name, step, "apply", 0);
+		await succeed(`${project}lab/lab`, ["ssh", controlPlane.name, "kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f -"], {
+			input: await readFile(`${project}bench/flannel.yaml`, "utf8"),
+		});
+	});
+
+	test("join on a worker has the same life with a token that is made for it", async () => {
+		const token = (await read(controlPlane.name, "kubeadm token create --ttl 15m 2>/dev/null")).trim();
+		const caHash = (await verb(controlPlane.name, steps(controlPlane, "init")[0]?.text ?? "", "apply")).stdout.match(/sha256:\S+/)?.[0] ?? "";
+		const step = sampleSteps(worker, { token, caHash }).find((s) => s.step === "join") as SampleStep;
+		await expectCode(worker.name, step, "apply", 0);
+		await expectCode(worker.name, step, "apply", 0);
+		await expectCode(worker.name, step, "check", 0);
+		await expectCode(worker.name, step, "undo", 0);
+		await expectCode(worker.name, step, "check", 3);
+		await expectCode(worker.name, step, "undo", 0);
+		await killedApply(worker.name, step, 3);
+		await expectCode(worker.name, step, "apply", 0);
+		await expectCode(worker.name, step, "check", 0);
+		assert.match(await kubectl("get node k8s-node02"), / Ready /);
+	});
+
+	test("everything undone in the opposite order leaves no record on either host", async () => {
+		for (const host of [worker, controlPlane]) {
+			for (const step of sampleSteps(host).reverse()) if (step.hasUndo) await expectCode(host.name, step, "undo", 0);
+			assert.notEqual((await onHost(host.name, "test -e /var/lib/kubeadm-lab")).code, 0, host.name);
+		}
+	});
+});
