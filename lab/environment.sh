@@ -62,3 +62,18 @@ stack_make() {
     die 'pulumi could not make the stack; the lines above say why'
   }
 }
+
+# The engine writes its state in place: killed at that moment it leaves half a file, and every command then says
+# "failed to load checkpoint: EOF". The whole one from before is beside it; what it does not know of is found again by the next up.
+stack_mend() {
+  local state="${LAB}/state/.pulumi/stacks/kubeadm-lab/lab.json" lock pid
+  if [[ ! -e "${state}" ]] || jq -e .checkpoint "${state}" >/dev/null 2>&1; then return 0; fi
+  while read -r lock; do
+    pid="$(jq -r .pid "${lock}" 2>/dev/null)" || continue
+    [[ -z "${pid}" || ! -e "/proc/${pid}" ]] || return 0 # somebody is writing it
+  done < <(find "${LAB}/state/.pulumi/locks" -name '*.json' 2>/dev/null)
+  jq -e .checkpoint "${state}.bak" >/dev/null 2>&1 || die "the stack's state is cut short and ${state}.bak is too; run: lab/lab reset"
+  cp -- "${state}.bak" "${state}.new"
+  mv -- "${state}.new" "${state}"
+  log "the stack's state was cut short by a killed run; took the one from before it"
+}

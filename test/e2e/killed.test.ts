@@ -33,6 +33,13 @@ function killAt(command: string, pattern: RegExp, delay: number): Promise<void> 
 	});
 }
 
+/** What a person does after a killed run: `lab up` mends a state that was cut short while it was written, `cancel` takes the lock away. */
+async function recover(): Promise<void> {
+	await lab("up");
+	await pulumi("cancel", "--yes");
+	await wait(500);
+}
+
 describe("pulumi killed in the middle", { concurrency: false }, () => {
 	before(async () => {
 		await lab("up");
@@ -51,8 +58,7 @@ describe("pulumi killed in the middle", { concurrency: false }, () => {
 	] as const)
 		test(`up can be run again after it died during ${what}`, async () => {
 			await killAt("up", pattern, delay);
-			await pulumi("cancel", "--yes");
-			await wait(500);
+			await recover();
 		});
 
 	test("the run that is not killed reaches the Pod, with each line of the message file written once a Pod", async () => {
@@ -70,8 +76,7 @@ describe("pulumi killed in the middle", { concurrency: false }, () => {
 	] as const)
 		test(`destroy can be run again after it died during ${what}`, async () => {
 			await killAt("destroy", pattern, delay);
-			await pulumi("cancel", "--yes");
-			await wait(500);
+			await recover();
 		});
 
 	test("the destroy that is not killed leaves nothing of the program on any host", async () => {

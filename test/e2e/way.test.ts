@@ -109,6 +109,12 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 		const address = JSON.parse(await kubectl("get pod lifecycle-demo-pod -o json")).status.podIP as string;
 		const other = hosts.find((host) => host !== node) ?? "";
 		await read(other, `curl -fsS -o /dev/null --max-time 10 http://${address}/`);
+		await kubectl("-n kube-system rollout status deployment/coredns --timeout=90s");
+		const busybox = "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24";
+		assert.match(
+			await kubectl(`run resolver --image=${busybox} --restart=Never --rm -i --quiet -- nslookup kubernetes.default.svc.cluster.local`),
+			/10\.96\.0\.1\b/,
+		);
 	});
 
 	test("no private key, token or kubeconfig is readable in the state, the log or a process list", async () => {

@@ -1,0 +1,89 @@
+// Runs a command and measures it as a process tree: seconds by a monotonic clock, and the most memory that it held at once.
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const project = fileURLToPath(new URL("..", import.meta.url));
+export interface Measured {
+	seconds: number;
+	/** Peak of the sum of the tree's resident memory, sampled each 100 ms. */
+	memoryMiB: number;
+	output: string;
+}
+
+const read = (path: string): string => {
+	try {
+		return readFileSync(path, "utf8");
+	} catch {
+		return ""; // ended meanwhile
+	}
+};
+
+/** Resident MiB of a process and all that descend from it. */
+function residentMiB(root: number): number {
+	const parents = new Map<number, number>();
+	for (const name of readdirSync("/proc")) {
+		if (!/^\d+$/.test(name)) continue;
+		const parent = /^PPid:\s+(\d+)$/m.exec(read(`/proc/${name}/status`))?.[1];
+		if (parent) parents.set(Number(name), Number(parent));
+	}
+	const isOurs = (pid: number): boolean => pid === root || (parents.has(pid) && isOurs(parents.get(pid) as number));
+	let kib = 0;
+	for (const pid of parents.keys()) if (isOurs(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+	return kib / 1024;
+}
+
+/** Throws with the end of the output when the command fails or takes longer than 10 minutes. */
+export function measure(command: string, args: string[], cwd = project, env: Record<string, string> = {}): Promise<Measured> {
+	return new Promise((resolve, reject) => {
+		const started = process.hrtime.bigint();
+		const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+		let output = "";
+		let memoryMiB = 0;
+		const collect = (text: string) => {
+			output += text;
+		};
+		child.stdout.setEncoding("utf8").on("data", collect);
+		child.stderr.setEncoding("utf8").on("data", collect);
+		const sampler = setInterval(() => {
+			if (child.pid) memoryMiB = Math.max(memoryMiB, residentMiB(child.pid));
+		}, 100);
+		const bound = setTimeout(() => child.kill("SIGKILL"), 600_000);
+		child.on("error", reject);
+		child.on("close", (code) => {
+			clearInterval(sampler);
+			clearTimeout(bound);
+			const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+			if (code === 0) resolve({ seconds, memoryMiB, output });
+			else reject(new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`));
+		});
+	});
+}
+
+export const lab = (...args: string[]) => measure(`${project}lab/lab`, args);
+export const pulumi = (command: string, stack = "lab", args: string[] = [], cwd = project) =>
+	measure(
+		`${project}lab/lab`,
+		[
+			"exec",
+			"--",
+			"pulumi",
+			command,
+			"-s",
+			stack,
+			"--non-interactive",
+			"--color",
+			"never",
+			...(command === "preview" ? [] : ["--yes", "--skip-preview"]),
+			...args,
+		],
+		cwd,
+	);
+
+export const median = (values: number[]): number => {
+	const sorted = [...values].sort((a, b) => a - b);
+	const middle = Math.floor(sorted.length / 2);
+	return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+};
+/** `median (min to max)` with one decimal. */
+export const spread = (values: number[]): string => `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)})`;

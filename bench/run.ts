@@ -1,0 +1,114 @@
+// Measures the program beside its baselines, interleaved on the same hosts in one run, and writes docs/benchmarks.md.
+// usage: npm run bench [-- ROUNDS]   default 3 rounds, about 15 minutes; an otherwise idle machine, or the ratios are noise
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
+
+const rounds = Number(process.argv[2] ?? 3);
+if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error(`rounds: found "${process.argv[2]}", expected a whole number from 1 to 20`);
+
+const times: Record<string, number[]> = {};
+const memory: Record<string, number[]> = {};
+const note = (name: string, { seconds, memoryMiB }: Measured): void => {
+	times[name] ??= [];
+	memory[name] ??= [];
+	times[name].push(seconds);
+	memory[name].push(memoryMiB);
+	console.log(`${name}: ${seconds.toFixed(1)} s, ${memoryMiB.toFixed(0)} MiB`);
+};
+const of = (name: string): number[] => times[name] ?? [];
+/** Seconds of each step as the engine printed them, the longest of its kind over the hosts. */
+const steps = new Map<string, number[]>();
+const noteSteps = (output: string): void => {
+	const longest = new Map<string, number>();
+	for (const [, name, seconds] of output.matchAll(/ \+ +\S+ (\S+) created \(([\d.]+)s\)/g)) {
+		const kind = (name as string).replace(/^lab-(control-plane-|flannel-)?/, "$1").replace(/^k8s-(master|node\d+)-(worker-)?/, "");
+		longest.set(kind, Math.max(longest.get(kind) ?? 0, Number(seconds)));
+	}
+	for (const [kind, seconds] of longest) steps.set(kind, [...(steps.get(kind) ?? []), seconds]);
+};
+const byHand = (verb: string, kind: string) => measure("bash", ["bench/by-hand.sh", verb, kind]);
+
+await lab("up");
+for (let round = 1; round <= rounds; round++) {
+	console.log(`round ${round} of ${rounds}`);
+	for (const kind of ["plain", "tuned"]) {
+		await lab("reset");
+		note(`up by hand, ${kind}`, await byHand("up", kind));
+		note(`down by hand, ${kind}`, await byHand("down", kind));
+	}
+	await lab("reset");
+	const up = await pulumi("up");
+	note("up", up);
+	noteSteps(up.output);
+	for (const command of ["up", "preview", "refresh"]) note(`no-change ${command}`, await pulumi(command));
+	note("destroy", await pulumi("destroy"));
+}
+
+const empty = `${project}bench/empty`;
+await measure(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "init", "empty", "--non-interactive"], empty).catch(() => undefined); // made by an earlier run
+await pulumi("up", "empty", [], empty);
+for (let round = 1; round <= rounds; round++)
+	for (const command of ["up", "preview", "refresh"]) note(`empty program: ${command}`, await pulumi(command, "empty", [], empty));
+await rm(`${empty}/Pulumi.empty.yaml`, { force: true });
+
+// How up grows: the first workers of the stack's file, and up to five.
+const folder = await mkdtemp(`${process.env.TMPDIR ?? "/tmp"}/bench-`);
+const file = `${folder}/Pulumi.lab.yaml`;
+const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");
+for (const workers of [1, 2, 3, 4, 5]) {
+	await lab("down");
+	await lab("up", "--workers", String(workers));
+	const hosts = Array.from(
+		{ length: workers },
+		(_, i) => `    - name: k8s-node0${i + 1}\n      address: 172.16.1.${111 + i}\n      externalAddress: 10.0.0.${111 + i}\n      role: worker\n`,
+	).join("");
+	await writeFile(file, text.replace(/ {4}- name: k8s-node01[\s\S]*?(?= {2}kubeadm-lab:nodeNetwork)/, hosts));
+	note(`up, ${workers} worker${workers > 1 ? "s" : ""}`, await pulumi("up", "lab", ["--config-file", file]));
+}
+await lab("down");
+await rm(folder, { recursive: true });
+
+const ratio = (a: string, b: string): string => (median(of(a)) / median(of(b))).toFixed(2);
+const row = (name: string): string => `| ${name} | ${spread(of(name))} | ${median(memory[name] ?? []).toFixed(0)} |`;
+const cpu = cpus()[0]?.model ?? "unknown";
+await writeFile(
+	`${project}docs/benchmarks.md`,
+	`# Benchmarks
+
+Made by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${cpus().length} cores (${cpu}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, three lab hosts, ${rounds} rounds interleaved.
+Seconds are medians (and extremes) of wall time: compare them within this page, not with another machine's.
+By hand: \`bench/by-hand.sh\`, the same work over SSH with the same parallelism; tuned: without Kubernetes' own avoidable waits.
+
+| what | seconds | peak MiB |
+|---|---|---|
+${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, plain", "no-change up", "no-change preview", "no-change refresh", "empty program: up", "empty program: preview", "empty program: refresh"].map(row).join("\n")}
+
+| ratio | measured | aim |
+|---|---|---|
+| up to plain by hand | ${ratio("up", "up by hand, plain")} | at most 0.75 |
+| up to tuned by hand | ${ratio("up", "up by hand, tuned")} | at most 1.15 |
+| destroy to plain by hand | ${ratio("destroy", "down by hand, plain")} | at most 1.25 |
+| no-change up to an empty program | ${ratio("no-change up", "empty program: up")} | at most 1.3 |
+| preview to an empty program | ${ratio("no-change preview", "empty program: preview")} | at most 1.3 |
+| refresh to an empty program | ${ratio("no-change refresh", "empty program: refresh")} | at most 1.3 |
+
+## Where the time of up goes
+
+The longest of the hosts, in seconds; steps of different hosts, and some of one host, run side by side.
+
+| step | seconds |
+|---|---|
+${[...steps]
+	.filter(([, seconds]) => median(seconds) >= 0.2)
+	.map(([kind, seconds]) => `| ${kind} | ${spread(seconds)} |`)
+	.join("\n")}
+
+## How up grows with the workers
+
+| workers | seconds |
+|---|---|
+${[1, 2, 3, 4, 5].map((n) => `| ${n} | ${of(`up, ${n} worker${n > 1 ? "s" : ""}`)[0]?.toFixed(1)} |`).join("\n")}
+`,
+);

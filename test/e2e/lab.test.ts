@@ -1,0 +1,108 @@
+// The lab leaves nothing on the machine, however it ends.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { copyFile, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { lab, labFolder, project, run, succeed } from "./lab.ts";
+
+describe("the lab's end", { concurrency: false }, () => {
+	let cache = "";
+	/** A second lab beside the tests' own: its cache holds the same builds, and nothing of its run. */
+	const second = (...args: string[]) => run(`${project}lab/lab`, args, { env: { KUBEADM_LAB_CACHE: cache } });
+
+	/** All that a lab could leave on a machine, apart from its cache. */
+	const leftovers = async () => {
+		const found: string[] = [];
+		for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && name !== String(process.pid))) {
+			const [command, folder] = await Promise.all([readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), readlink(`/proc/${pid}/cwd`).catch(() => "")]);
+			if (command.includes(cache) || folder.startsWith(cache)) found.push(`process ${pid} ${command.replaceAll("\0", " ")}`);
+		}
+		for (const line of (await readFile("/proc/mounts", "utf8")).split("\n")) if (line.includes(cache)) found.push(`mount ${line}`);
+		for (const line of (await succeed("losetup", ["-a"])).stdout.split("\n")) if (line.includes(cache)) found.push(`loop device ${line}`);
+		return found;
+	};
+	/** Whose they are can't be told from outside: compared with before. */
+	const shared = async () => {
+		const cgroups = (await succeed("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-name", "kubeadm-lab-*"])).stdout.split("\n").sort();
+		const links = (await succeed("ip", ["-o", "link"])).stdout.split("\n").map((line) => line.split(":")[1]?.trim());
+		const namespaces = (await run("ip", ["netns", "list"])).stdout;
+		const files = [...(await readdir("/run/systemd/nspawn/propagate").catch(() => [])), ...(await readdir("/run/netns").catch(() => []))];
+		return { cgroups, links, namespaces, files };
+	};
+	let clean: Awaited<ReturnType<typeof shared>>;
+
+	before(async () => {
+		await lab("up"); // so that everything is built; and it must not be touched
+		cache = await mkdtemp(`${tmpdir()}/second-lab-`);
+		for (const folder of ["toolchain", "content"]) await symlink(`${dirname(labFolder)}/${folder}`, `${cache}/${folder}`);
+		clean = await shared();
+	});
+	after(async () => {
+		await second("down");
+		await rm(cache, { recursive: true });
+	});
+
+	test("down after up leaves no process, mount, loop device, control group, link or file", async () => {
+		const { code, output } = await second("up");
+		assert.equal(code, 0, output);
+		assert.ok((await leftovers()).length > 0, "the test sees nothing of a lab that is up");
+		assert.equal((await second("down")).code, 0);
+		assert.deepEqual(await leftovers(), []);
+		assert.deepEqual(await shared(), clean);
+	});
+
+	for (const seconds of [0.4, 0.8, 1.5, 3])
+		test(`down cleans up after an up that was killed after ${seconds} s`, async () => {
+			const child = spawn(`${project}lab/lab`, ["up"], { env: { ...process.env, KUBEADM_LAB_CACHE: cache }, stdio: "ignore", detached: true });
+			const ended = new Promise((resolve) => child.on("exit", resolve));
+			await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+			if (child.pid) process.kill(-child.pid, "SIGKILL"); // its whole process group, which this test made
+			await ended;
+			const { code, output } = await second("down");
+			assert.equal(code, 0, output);
+			assert.deepEqual(await leftovers(), []);
+			assert.deepEqual(await shared(), clean);
+		});
+
+	test("up again after a killed up works", async () => {
+		const { code, output } = await second("up");
+		assert.equal(code, 0, output);
+		assert.equal((await second("reset", "k8s-node01")).code, 0);
+		assert.match((await second("status")).stdout, /k8s-node01 .*running.*bare/);
+		assert.equal((await second("down")).code, 0);
+	});
+
+	test("the other lab on the machine was not touched", async () => {
+		const { stdout } = await lab("status");
+		assert.equal(stdout.match(/running/g)?.length, 3, stdout);
+	});
+
+	test("a host that reboots comes back at its address with its files", async () => {
+		await lab("ssh", "k8s-node02", "touch /root/kept && systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot");
+		await new Promise((resolve) => setTimeout(resolve, 3000));
+		let kept = -1;
+		for (let i = 0; i < 60 && kept !== 0; i++) {
+			kept = (await run(`${project}lab/lab`, ["ssh", "k8s-node02", "test -e /root/kept"])).code;
+			await new Promise((resolve) => setTimeout(resolve, 500));
+		}
+		assert.equal(kept, 0);
+		await lab("reset", "k8s-node02");
+	});
+
+	test("a state that a killed run cut short is mended by lab up", async () => {
+		const state = `${labFolder}/state/.pulumi/stacks/kubeadm-lab/lab.json`;
+		await copyFile(state, `${state}.bak`);
+		await writeFile(state, '{"version": 3, "checkp');
+		assert.match((await succeed(`${project}lab/lab`, ["up"])).output, /cut short by a killed run/);
+		await succeed(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "export", "-s", "lab"]);
+	});
+
+	test("an unknown command or host is refused with what there is", async () => {
+		const unknown = await run(`${project}lab/lab`, ["ssh", "nowhere", "true"]);
+		assert.notEqual(unknown.code, 0);
+		assert.match(unknown.output, /no host named nowhere; the hosts are: k8s-master k8s-node01 k8s-node02/);
+		assert.equal((await run(`${project}lab/lab`, ["frobnicate"])).code, 2);
+	});
+});
