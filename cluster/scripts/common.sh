@@ -185,11 +185,12 @@ keep_unit() { # UNIT
 # Each of these makes systemd read all its files again unless told not to (0.15 s); nothing here needs that.
 enable_units() { systemctl enable --quiet --no-reload -- "$@" || die "can't enable $*; see systemctl status $1"; }
 disable_unit() { systemctl disable --quiet --no-reload -- "$1" || die "can't disable $1; see systemctl status $1"; }
-# A unit that several runs restarted within seconds is refused by its own start limit; that count starts again here.
-restart_unit() { # UNIT
+# A unit that several runs started within seconds is refused by its own start limit; that count starts again here.
+start_unit() { # UNIT [restart]
   systemctl reset-failed -- "$1" >/dev/null 2>&1 || true
-  timeout 120 systemctl restart -- "$1"
+  timeout 120 systemctl "${2:-start}" -- "$1"
 }
+restart_unit() { start_unit "$1" restart; } # UNIT
 restore_unit() { # UNIT
   local active enabled now
   if active="$(recorded "active $1")" && enabled="$(recorded "enabled $1")" && unit_exists "$1"; then
@@ -202,7 +203,7 @@ restore_unit() { # UNIT
     now="$(unit_active "$1")"
     case "${active}" in
     "${now}") ;;
-    active | activating | reloading) timeout 120 systemctl start -- "$1" || die "can't start $1 as it was before; see journalctl -u $1" ;;
+    active | activating | reloading) start_unit "$1" || die "can't start $1 as it was before; see journalctl -u $1" ;;
     *) timeout 120 systemctl stop -- "$1" || die "can't stop $1; see systemctl status $1" ;;
     esac
   fi

@@ -18,7 +18,7 @@ check() {
 apply() {
   local end=$((SECONDS + TIMEOUT_SECONDS))
   if is_joined; then
-    [[ "$(unit_active kubelet.service)" == active ]] || timeout 120 systemctl start kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
+    [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
     wait_for_flannel $((end - SECONDS))
   else
     compare_clocks

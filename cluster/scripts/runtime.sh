@@ -53,7 +53,7 @@ start_runtime() {
   local verb=start
   ! is_due 'restart the runtime' || verb=restart
   if [[ "${verb}" == restart || "$(unit_active "$(unit)")" != active ]]; then
-    timeout 120 systemctl "${verb}" "$(unit)" || failed_to_start "${verb} failed"
+    start_unit "$(unit)" "${verb}" || failed_to_start "${verb} failed"
   fi
   wait_for 60 runtime_answers || failed_to_start "no answer in 60 s; last: ${LAST_SEEN:-nothing}"
   paid 'restart the runtime'

@@ -71,7 +71,7 @@ clock_apply() {
     restart_unit chronyd.service || die 'chronyd did not restart; see journalctl -u chronyd'
     paid 'restart chronyd'
   elif [[ "$(unit_active chronyd.service)" != active ]]; then
-    timeout 60 systemctl start chronyd.service || die 'chronyd did not start; see journalctl -u chronyd'
+    start_unit chronyd.service || die 'chronyd did not start; see journalctl -u chronyd'
   fi
 }
 clock_undo() {

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DISCOVERY, HASH, kubeadms, preparedHost, TOKEN, tree, worker } from "./cluster-host.ts";
+
+test("join hands its configuration over in a 0600 file that is gone afterwards, and never on a command line", (t) => {
+	const host = preparedHost(t);
+	const { status, stdout, stderr } = host.run("join", "apply", worker());
+	assert.equal(status, 0, stderr);
+	assert.equal(stdout, "k8s-node02 v1.29.15\n");
+	assert.equal(host.read("/config-mode"), "600\n");
+	assert.match(host.read("/config-seen"), new RegExp(TOKEN));
+	assert.equal(host.exists("/run/kubeadm-lab-join.yaml"), false);
+	assert.doesNotMatch(host.calls().join("\n") + stderr + JSON.stringify(tree(host)), new RegExp(TOKEN));
+});
+
+test("join leaves a joined worker untouched, also with a new token", (t) => {
+	const host = preparedHost(t);
+	host.run("join", "apply", worker());
+	const before = tree(host);
+	assert.equal(host.run("join", "apply", worker({ JOIN_CONFIG: DISCOVERY.replace(TOKEN, "fedcba.fedcba9876543210") })).status, 0);
+	assert.deepEqual(tree(host), before);
+	assert.deepEqual(kubeadms(host), ["join"]);
+	assert.equal(host.run("join", "check", worker()).status, 0);
+});
+
+test("a worker of a cluster that has been made anew leaves the old one and joins", (t) => {
+	const host = preparedHost(t);
+	host.run("join", "apply", worker());
+	const anew = worker({ JOIN_CONFIG: DISCOVERY.replace(HASH, `sha256:${"cd".repeat(32)}`) });
+	assert.equal(host.run("join", "check", anew).status, 3);
+	assert.equal(host.run("join", "apply", anew).status, 0);
+	assert.deepEqual(kubeadms(host), ["join", "reset", "join"]);
+});
+
+test("join undo gives the worker back, and marks its Node as not Ready first", (t) => {
+	const host = preparedHost(t);
+	const before = tree(host);
+	host.command(
+		"kubectl",
+		`case "$*" in *"get --raw"*) echo '{"conditions":[{"type":"DiskPressure","status":"False"},{"type":"Ready","status":"True"}]}' ;; *replace*) cat >"\${KUBEADM_LAB_ROOT}/sent" ;; esac`,
+	);
+	host.run("join", "apply", worker());
+	host.forgetCalls();
+	for (let i = 0; i < 2; i++) {
+		const { status, stderr } = host.run("join", "undo", worker());
+		assert.equal(status, 0, stderr);
+		assert.deepEqual(tree(host), before);
+	}
+	const order = host.calls().filter((call) => /stop kubelet|replace --raw|kubeadm reset/.test(call));
+	assert.equal(order.length, 3);
+	assert.match(order[0] ?? "", /^systemctl stop kubelet/);
+	assert.match(order[1] ?? "", /replace --raw \/api\/v1\/nodes\/k8s-node02\/status -f -$/);
+	assert.equal(host.read("/sent"), '{"conditions":[{"type":"DiskPressure","status":"False"},{"type":"Ready","status":"Unknown"}]}\n');
+	assert.match(
+		order[2] ?? "",
+		/^kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig \S+\/none --cri-socket unix:\/\/\/run\/containerd\/containerd\.sock$/,
+	);
+});
+
+test("join waits while a Node of its name is still Ready from before", (t) => {
+	const host = preparedHost(t);
+	host.command("sleep");
+	const refuses = `r="\${KUBEADM_LAB_ROOT}"; if [[ "$1" == join && -e "$r/etc/kubernetes/pki/ca.crt" ]]; then echo 'ca.crt already there'; exit 1; fi
+if [[ "$1" == join && ! -e "$r/once" ]]; then mkdir -p "$r/etc/kubernetes/pki"; : >"$r/etc/kubernetes/pki/ca.crt"; : >"$r/once"; echo 'error: a Node with name "k8s-node02" and status "Ready" already exists in the cluster.'; exit 1; fi`;
+	const [head, ...rest] = host.read("/bin/kubeadm").split("\n");
+	host.write("/bin/kubeadm", [head, refuses, ...rest].join("\n"));
+	const { status, stderr } = host.run("join", "apply", worker({ TIMEOUT_SECONDS: 60 }));
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /Node k8s-node02 is still Ready from before; trying again in 5 s/);
+});
+
+test("join without flannel says what it last saw, and gives the worker back", (t) => {
+	const host = preparedHost(t);
+	const before = tree(host);
+	host.write("/bin/kubeadm", `${host.read("/bin/kubeadm")}\nrm -f "\${KUBEADM_LAB_ROOT}/run/flannel/subnet.env"\n`);
+	host.command("kubectl", `case "$*" in *"get node"*) echo 'False KubeletNotReady: cni plugin not initialized' ;; esac`);
+	const { status, stderr } = host.run("join", "apply", worker());
+	assert.equal(status, 1);
+	assert.match(
+		stderr,
+		/error: flannel has not started on this host: no \/run\/flannel\/subnet\.env within 2 s; Node Ready: False KubeletNotReady: cni plugin not initialized\. See kubectl -n kube-flannel get pods -o wide/,
+	);
+	assert.deepEqual(tree(host), before);
+});
+
+test("a clock that is off from the control plane's stops a join before it changes anything", (t) => {
+	const host = preparedHost(t);
+	const before = tree(host);
+	host.command("curl", `printf 'HTTP/2 200\\r\\ndate: %s\\r\\n\\r\\n' "$(date -u -d '1 hour ago' '+%a, %d %b %Y %H:%M:%S GMT')"`);
+	const { status, stderr } = host.run("join", "apply", worker());
+	assert.equal(status, 1);
+	assert.match(
+		stderr,
+		/error: clock: 3\d\d\d s from the control plane's \(172\.16\.1\.110:6443\), expected at most 5 s\. Set it: chronyc makestep, or date -s/,
+	);
+	assert.deepEqual(tree(host), before);
+});
+
+test("a Node that has another Pod CIDR is an error at once, not after the bound", (t) => {
+	const host = preparedHost(t);
+	host.command(
+		"kubectl",
+		`case "$*" in *podCIDRs*) echo 'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid' >&2; exit 1 ;; *get*) printf 10.244.9.0/24 ;; esac`,
+	);
+	const { status, stderr } = host.run("join", "apply", worker({ TIMEOUT_SECONDS: 300 }));
+	assert.equal(status, 1);
+	assert.match(stderr, /error: Node k8s-node02 has another Pod CIDR than 10\.244\.2\.0\/24, and it can't change: 10\.244\.9\.0\/24\./);
+});
