@@ -23,7 +23,7 @@ const FIRST_SERVER_SIDE_APPLY = 22;
 /**
  * Runs kubeadm init.
  * Create: init; on a host that already is this cluster's control plane it changes nothing. A half-done init of ours is reset first.
- * What init can take only once (version, Pod and Service CIDRs, the control plane's address) replaces the cluster when it changes: workers, flannel and Pods with it.
+ * What init can take only once (version, Pod and Service CIDRs) replaces the cluster when it changes: workers, flannel and Pods with it.
  * Any other change of the kubeadm configuration runs the step again, which leaves a running cluster as it is.
  * Delete: kubeadm reset, and what it leaves behind.
  */

@@ -79,7 +79,9 @@ host_disk() { # NAME
   mkfs.ext4 -q -m 0 -O ^has_journal -E lazy_itable_init=1,nodiscard -- "${dir}/disk.img"
   mount -o loop,discard -- "${dir}/disk.img" "${dir}/disk"
   mkdir -- "${dir}"/disk/{upper,work}
-  mkdir -m 0700 -- "${dir}"/disk/{containerd,kubelet} # not on the overlay: containerd's own overlays need a plain file system
+  # Not on the overlay: containerd's own overlays need a plain file system. Modes as containerd and the kubelet want them.
+  mkdir -m 0700 -- "${dir}/disk/containerd"
+  mkdir -m 0755 -- "${dir}/disk/kubelet"
   mount -t overlay overlay -o "lowerdir=$(cat "${LAB}/rootfs"),upperdir=${dir}/disk/upper,workdir=${dir}/disk/work" "${dir}/root"
 }
 

@@ -14,8 +14,6 @@ export interface SampleStep {
 	text: string;
 	/** After undo, check exits 3: the step gives back what it changed. */
 	hasUndo: boolean;
-	/** A second apply prints the same: false where each run makes something new. */
-	isRepeatable: boolean;
 }
 
 /** The lab's hosts, at the addresses of the seed's page. */
@@ -77,7 +75,7 @@ kind: KubeProxyConfiguration
 conntrack: {maxPerCore: 0, min: 0}
 `;
 
-/** Text for `kubeadm join --config`; token and hash come from a control plane (step `token`). */
+/** Text for `kubeadm join --config`; token and hash come from a control plane. */
 export const joinConfig = ({ name, address }: SampleHost, token: string, caHash: string) => `apiVersion: kubeadm.k8s.io/v1beta3
 kind: JoinConfiguration
 discovery:
@@ -85,7 +83,7 @@ discovery:
 nodeRegistration: {name: ${name}, criSocket: "${CRI_SOCKET}", kubeletExtraArgs: {node-ip: ${address}}}
 `;
 
-/** Settings of one step on one host. `discovery` is for join: what step `token` printed. */
+/** Settings of one step on one host. `discovery` is for join: a control plane's token and CA hash. */
 export function sampleSettings(step: string, host: SampleHost, discovery = { token: "abcdef.0123456789abcdef", caHash: `sha256:${"0".repeat(64)}` }) {
 	const node = { CLUSTER_ID: SAMPLE_CLUSTER_ID, IGNORE_PREFLIGHT_ERRORS: IGNORED, TIMEOUT_SECONDS: 300, NODE_NAME: host.name, POD_CIDR: host.podCidr };
 	const everyStep: Record<string, Record<string, string | number | boolean | string[]>> = {
@@ -114,7 +112,6 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		},
 		images: { IMAGES, RUNTIME_KIND: "containerd" },
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
-		token: { API_ENDPOINT: "172.16.1.110:6443", WORKER: "k8s-node01" },
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
 		kubeconfig: {},
 		witness: { MESSAGE_FILE: "/data/volumes/nginx/log/message", FRESH: false },
@@ -126,20 +123,19 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 }
 
 const STEPS: Omit<SampleStep, "text">[] = [
-	{ step: "preflight", hasUndo: false, isRepeatable: true },
-	{ step: "identity", hasUndo: true, isRepeatable: true },
-	{ step: "packages", hasUndo: true, isRepeatable: true },
-	{ step: "system", hasUndo: true, isRepeatable: true },
-	{ step: "runtime", hasUndo: true, isRepeatable: true },
-	{ step: "images", hasUndo: false, isRepeatable: true },
-	{ step: "init", hasUndo: true, isRepeatable: true },
-	{ step: "kubeconfig", hasUndo: false, isRepeatable: true },
-	{ step: "token", hasUndo: false, isRepeatable: false },
-	{ step: "join", hasUndo: true, isRepeatable: true },
-	{ step: "witness", hasUndo: false, isRepeatable: true },
-	{ step: "message", hasUndo: false, isRepeatable: true },
+	{ step: "preflight", hasUndo: false },
+	{ step: "identity", hasUndo: true },
+	{ step: "packages", hasUndo: true },
+	{ step: "system", hasUndo: true },
+	{ step: "runtime", hasUndo: true },
+	{ step: "images", hasUndo: false },
+	{ step: "init", hasUndo: true },
+	{ step: "kubeconfig", hasUndo: false },
+	{ step: "join", hasUndo: true },
+	{ step: "witness", hasUndo: false },
+	{ step: "message", hasUndo: false },
 ];
-const ONLY: Record<string, SampleHost["role"]> = { init: "control-plane", token: "control-plane", kubeconfig: "control-plane", join: "worker" };
+const ONLY: Record<string, SampleHost["role"]> = { init: "control-plane", kubeconfig: "control-plane", join: "worker" };
 
 /** The steps of one host, in the order in which they are applied; undo in the opposite one. */
 export function sampleSteps(host: SampleHost, discovery?: { token: string; caHash: string }): SampleStep[] {

@@ -19,12 +19,10 @@ export interface Resource {
 
 /** The `pulumi` that PULUMI names, or the one the lab has built. */
 function findPulumi(): string {
-	const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-	const [found] = process.env.PULUMI ? [process.env.PULUMI] : globSync(join(cache, "kubeadm-lab/toolchain/pulumi-*/pulumi"));
+	const cache = process.env.KUBEADM_LAB_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "kubeadm-lab");
+	const [found] = process.env.PULUMI ? [process.env.PULUMI] : globSync(join(cache, "toolchain/pulumi-*/pulumi"));
 	if (found && existsSync(found)) return found;
-	throw new Error(
-		`no pulumi in ${cache}/kubeadm-lab/toolchain. This test needs the real engine: build the lab's tool chain, or name a pulumi with PULUMI=/path.`,
-	);
+	throw new Error(`no pulumi in ${cache}/toolchain. This test needs the real engine: build the lab's tool chain, or name a pulumi with PULUMI=/path.`);
 }
 
 export class Project {

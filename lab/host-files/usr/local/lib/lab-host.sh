@@ -8,14 +8,17 @@ done
 #    fs.may_detach_mounts is CentOS 7's own; here it is a file, so that what sets it can be seen to work.
 copies=/run/lab-sysctl
 mkdir -p "$copies"
-for d in vm fs/inotify kernel/keys; do
+for d in vm fs kernel/keys; do
   mkdir -p "$copies/$d"
-  for f in /proc/sys/$d/*; do
-    [ -f "$f" ] && cat "$f" >"$copies/$d/${f##*/}" 2>/dev/null
+  (cd "/proc/sys/$d" && find . -xdev -type d -exec mkdir -p "$copies/$d/{}" ';' && find . -xdev -type f) | while read -r f; do
+    cat "/proc/sys/$d/$f" >"$copies/$d/$f" 2>/dev/null
   done
+done
+echo 0 >"$copies/fs/may_detach_mounts"
+for d in vm fs kernel/keys; do
   mount --bind "$copies/$d" "/proc/sys/$d"
 done
-for f in fs/file-max fs/nr_open fs/aio-max-nr kernel/panic kernel/panic_on_oops kernel/pid_max kernel/threads-max kernel/printk kernel/sysrq kernel/core_pattern kernel/softlockup_panic kernel/hung_task_timeout_secs; do
+for f in kernel/panic kernel/panic_on_oops kernel/pid_max kernel/threads-max kernel/printk kernel/sysrq kernel/core_pattern kernel/softlockup_panic kernel/hung_task_timeout_secs; do
   if [ -f "/proc/sys/$f" ]; then
     mkdir -p "$copies/${f%/*}"
     cat "/proc/sys/$f" >"$copies/$f" && mount --bind "$copies/$f" "/proc/sys/$f"
