@@ -1,4 +1,4 @@
-// What both stand-ins are to the engine: a process that prints the port of its gRPC server and ends when told to, or when the engine is gone.
+// What a plugin is to the engine: a process that prints the port of its gRPC server and ends when told to, or when the engine is gone.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
