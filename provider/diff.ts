@@ -15,7 +15,7 @@ export function diff(olds: Properties, news: Properties): Map<string, Change> {
 	for (const name of ["host", "step"]) add(name, kindOf(olds[name], news[name]), olds[name] !== undefined);
 	for (const name of ["looksOnly", "undo"]) add(name, kindOf(olds[name], news[name]));
 	for (const [path, kind] of members("settings", olds.settings, news.settings)) add(path, kind);
-	for (const [path, kind] of members("found", olds.found, news.found)) add(path, kind);
+	for (const [path, kind] of members("found", olds.found ?? {}, news.found ?? {})) add(path, kind);
 	const text = kindOf(olds.text, news.text);
 	// The settings say it better; where they are the same, the script itself is another.
 	if (text && ![...changes.keys()].some((path) => path.startsWith("settings"))) add("text", text);

@@ -21,6 +21,8 @@ export interface Settings {
 	lookTimeoutSeconds: number;
 	/** A host that can't be looked at fails the run; else it is a warning. */
 	strict: boolean;
+	/** A preview of new steps tells each item with what is wanted and found. */
+	detailed: boolean;
 }
 export type Verb = "apply" | "check" | "undo";
 export interface Work {

@@ -67,8 +67,10 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const settings = settingsOf(fromStruct(request.getArgs()));
 		if (settings) {
 			hostNames = Object.keys(settings.hosts);
-			const isDetailed = process.env.KUBEADM_LAB_DETAILS === "true";
-			const report = new Report({ hosts: hostNames, isDetailed, say: (text) => log.diagnostic("", "info", text), flush: () => log.flush() });
+			const report = new Report(hostNames, (text) => {
+				log.diagnostic("", "info", text);
+				return log.flush();
+			});
 			steps = new Steps(new Hosts(settings, cancelled.signal), report);
 		}
 		return new provider.ConfigureResponse().setAcceptsecrets(true).setAcceptresources(true).setSupportspreview(true);

@@ -3,58 +3,54 @@ import { type Answer, details, summary } from "./answer.ts";
 
 const PAUSE_MS = 60; // looks that begin within this time of each other are told together, in the order of the hosts
 
+export type Say = (host: string, text: string) => void;
+
 export class Report {
 	readonly #order: string[];
-	readonly #say: (line: string) => void;
-	readonly #flush: () => Promise<void>;
-	readonly #isDetailed: boolean;
-	#lines: { host: number; line: string }[] = [];
+	readonly #tell: (text: string) => Promise<void>;
+	#looks: { host: string; text: string }[][] = [];
 	#looking = 0;
 	#waiting: (() => void)[] = [];
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(options: { hosts: string[]; isDetailed: boolean; say: (line: string) => void; flush: () => Promise<void> }) {
-		this.#order = options.hosts;
-		this.#isDetailed = options.isDetailed;
-		this.#say = options.say;
-		this.#flush = options.flush;
+	/** `order` is that of the hosts; `tell` shows one text. */
+	constructor(order: string[], tell: (text: string) => Promise<void>) {
+		this.#order = order;
+		this.#tell = tell;
 	}
 
-	/** Runs one look, and returns when what it and those beside it found is told. */
-	async during(look: () => Promise<void>): Promise<void> {
+	/** Runs one look, and returns when what it and those beside it say is told: by host, and then in the order in which they began. */
+	async during(look: (say: Say) => Promise<void>): Promise<void> {
+		const lines: { host: string; text: string }[] = [];
+		this.#looks.push(lines);
 		this.#looking++;
 		clearTimeout(this.#timer);
 		try {
-			await look();
+			await look((host, text) => lines.push({ host, text }));
 		} finally {
 			this.#looking--;
 			const told = new Promise<void>((resolve) => this.#waiting.push(resolve));
-			if (this.#looking === 0) this.#timer = setTimeout(() => this.#tell(), PAUSE_MS);
+			if (this.#looking === 0) this.#timer = setTimeout(() => this.#end(), PAUSE_MS);
 			await told;
-			await this.#flush();
 		}
 	}
 
-	/** `key=value` lines. */
-	facts(host: string, lines: string[]): void {
-		const facts = lines.map((line) => line.split("=")).filter(([, value]) => value !== undefined && value !== "");
-		this.#add(host, facts.map(([key, ...value]) => `${key} ${value.join("=")}`).join(", "));
+	async #end(): Promise<void> {
+		const waiting = this.#waiting.splice(0);
+		const lines = this.#looks.splice(0).flat();
+		const sorted = lines.toSorted((one, other) => this.#order.indexOf(one.host) - this.#order.indexOf(other.host));
+		if (sorted.length > 0) await this.#tell(sorted.map(({ host, text }) => `${host}: ${text}`).join("\n"));
+		for (const wake of waiting) wake();
 	}
+}
 
-	/** Without an answer nothing is told: it is a secret. */
-	changes(host: string, step: string, answer: Answer | undefined): void {
-		this.#add(host, `${step}: ${answer ? summary(answer) : "looked at; what was found is a secret"}`);
-		if (answer && this.#isDetailed) for (const line of details(answer)) this.#add(host, `  ${step}: ${line}`);
-	}
+/** One line of `key=value` lines. */
+export function facts(lines: string[]): string {
+	const pairs = lines.map((line) => line.split("=")).filter(([, value]) => value !== undefined && value !== "");
+	return pairs.map(([key, ...value]) => `${key} ${value.join("=")}`).join(", ");
+}
 
-	#add(host: string, text: string): void {
-		this.#lines.push({ host: this.#order.indexOf(host), line: `${host}: ${text}` });
-	}
-
-	#tell(): void {
-		const lines = this.#lines.sort((one, other) => one.host - other.host).map(({ line }) => line);
-		this.#lines = [];
-		if (lines.length > 0) this.#say(lines.join("\n"));
-		for (const wake of this.#waiting.splice(0)) wake();
-	}
+/** What a step will change: one line, and with details one more for each item. */
+export function changes(step: string, answer: Answer, isDetailed: boolean): string[] {
+	return [`${step}: ${summary(answer)}`, ...(isDetailed ? details(answer).map((line) => `  ${step}: ${line}`) : [])];
 }

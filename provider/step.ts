@@ -4,7 +4,7 @@ import { type Hosts, NotReached, type Verb } from "./hosts.ts";
 import { type Inputs, isHidden, plain } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
 import { asSecret, containsUnknown, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
-import type { Report } from "./report.ts";
+import { changes, facts, type Report, type Say } from "./report.ts";
 
 export interface Shown {
 	/** A line beside the resource while it is worked on. */
@@ -40,7 +40,7 @@ export class Steps {
 	async previewCreate(inputs: Properties, shown: Shown): Promise<Properties> {
 		if (!containsUnknown(inputs)) {
 			const step = plain(inputs);
-			await this.#report.during(async () => (step.looksOnly ? this.#reportFacts(step, shown) : this.#reportChanges(step, inputs, shown)));
+			await this.#report.during((say) => (step.looksOnly ? this.#sayFacts(step, shown, say) : this.#sayChanges(step, inputs, shown, say)));
 		}
 		return { ...inputs, printed: UNKNOWN };
 	}
@@ -113,15 +113,17 @@ export class Steps {
 		}
 	}
 
-	async #reportChanges(step: Inputs, inputs: Properties, shown: Shown): Promise<void> {
+	async #sayChanges(step: Inputs, inputs: Properties, shown: Shown, say: Say): Promise<void> {
 		const answer = await this.#look(step, shown);
-		if (answer) this.#report.changes(step.host, step.step, isHidden(inputs) ? undefined : answer);
+		if (!answer) return;
+		if (isHidden(inputs)) say(step.host, `${step.step}: looked at; what was found is a secret`);
+		else for (const line of changes(step.step, answer, this.#hosts.settings.detailed)) say(step.host, line);
 	}
 
-	async #reportFacts(step: Inputs, shown: Shown): Promise<void> {
+	async #sayFacts(step: Inputs, shown: Shown, say: Say): Promise<void> {
 		try {
 			const { code, stdout, stderr } = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isLook: true });
-			if (code === 0) this.#report.facts(step.host, stdout.trim().split("\n"));
+			if (code === 0) say(step.host, facts(stdout.trim().split("\n")));
 			else for (const line of (stderr || stdout).trim().split("\n")) shown.error(line);
 		} catch (error) {
 			const message = `${step.host} was not looked at: ${(error as Error).message}`;

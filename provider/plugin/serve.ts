@@ -69,11 +69,10 @@ function halfDone({ message, id, properties, inputs }: HalfDone): Partial<grpc.S
 	const failed = new provider.ErrorResourceInitFailed().setId(id).setProperties(toStruct(properties)).setInputs(toStruct(inputs)).setReasonsList([reason]);
 	const details = new any.Any();
 	details.pack(failed.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
+	const answer = new status.Status().setCode(grpc.status.UNKNOWN).setMessage(reason);
+	answer.addDetails(details);
 	const metadata = new grpc.Metadata();
-	metadata.add(
-		"grpc-status-details-bin",
-		Buffer.from(new status.Status().setCode(grpc.status.UNKNOWN).setMessage(reason).addDetails(details).serializeBinary()),
-	);
+	metadata.add("grpc-status-details-bin", Buffer.from(answer.serializeBinary()));
 	return { code: grpc.status.UNKNOWN, details: reason, metadata };
 }
 
