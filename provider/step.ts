@@ -107,7 +107,7 @@ export class Steps {
 			const message = `${who} was not looked at: ${(error as Error).message}`;
 			if (this.#hosts.settings.strict) throw new Error(message);
 			// A host that can't be reached is said once, not for each of its steps.
-			if (!isHost || !this.#warned.has(who)) shown.warn(`${message}. What is shown of it is the last known state.`);
+			if (!isHost || !this.#warned.has(who)) shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`);
 			this.#warned.add(who);
 			return undefined;
 		}

@@ -33,7 +33,7 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 	let isStarted = false;
 	const lines = new Lines((line) => {
 		if (!isStarted) {
-			isStarted = line === BEGIN;
+			isStarted = line.endsWith(BEGIN); // what comes before it may lack its line's end
 			if (!isStarted) before.push(line);
 			return;
 		}
