@@ -97,20 +97,20 @@ const handlers: grpc.UntypedServiceImplementation = {
 			return new provider.CreateResponse().setId("").setProperties(toStruct(state));
 		}
 		const { id, state } = await work(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
-		return new provider.CreateResponse().setId(id).setProperties(toStruct(state));
+		return new provider.CreateResponse().setId(id).setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	read: unary(async (request: provider.ReadRequest) => {
 		const [old, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
 		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
 		const answer = await work(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
-		return new provider.ReadResponse().setId(request.getId()).setProperties(toStruct(answer.state)).setInputs(toStruct(answer.inputs));
+		return new provider.ReadResponse().setId(request.getId()).setProperties(toStruct(answer.state)).setInputs(toStruct(answer.inputs)).setRefreshBeforeUpdate(true);
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
 		const state = await work(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
 		);
-		return new provider.UpdateResponse().setProperties(toStruct(state));
+		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
 		await work(request.getUrn(), (steps, shown) => steps.remove(fromStruct(request.getProperties()), shown));
