@@ -103,7 +103,11 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const [old, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
 		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
 		const answer = await work(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
-		return new provider.ReadResponse().setId(request.getId()).setProperties(toStruct(answer.state)).setInputs(toStruct(answer.inputs)).setRefreshBeforeUpdate(true);
+		return new provider.ReadResponse()
+			.setId(request.getId())
+			.setProperties(toStruct(answer.state))
+			.setInputs(toStruct(answer.inputs))
+			.setRefreshBeforeUpdate(true);
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
