@@ -117,7 +117,8 @@ write_file() { # PATH MODE [ACT]
     cat >"${fresh}"
     chmod "${mode/-/0644}" "${fresh}"
   fi
-  if [[ -f "${target}" && ! -L "${target}" && "$(stat -c %a -- "${target}")" == "$(stat -c %a -- "${fresh}")" ]] && cmp -s -- "${target}" "${fresh}"; then
+  if [[ -f "${target}" && ! -L "${target}" ]] && cmp -s -- "${target}" "${fresh}"; then
+    keep_mode "$1" "$(stat -c %a -- "${fresh}")"
     rm -f -- "${fresh}"
     return 0
   fi
@@ -126,11 +127,20 @@ write_file() { # PATH MODE [ACT]
   mv -fT -- "${fresh}" "${target}"
   log "wrote $1"
 }
-compare_file() { # PATH: stdin is what it should hold
-  local wanted found=absent
+keep_mode() { # PATH MODE: who reads the file need not be told
+  [[ "$(stat -c %a -- "${ROOT}$1")" != "$2" ]] || return 0
+  keep_original "$1"
+  chmod "$2" "${ROOT}$1"
+  log "mode of $1: $2"
+}
+compare_file() { # PATH [MODE]: stdin is what it should hold
+  local wanted found=absent mode
   wanted="sha256 $(sha256sum | cut -c 1-12)"
   [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
   [[ "${wanted}" == "${found}" ]] || differs "file $1" "${wanted}" "${found}"
+  [[ -n "${2:-}" && -f "${ROOT}$1" && ! -L "${ROOT}$1" ]] || return 0
+  mode="$(stat -c %a -- "${ROOT}$1")"
+  [[ "${mode}" == "${2#0}" ]] || differs "mode $1" "${2#0}" "${mode}"
 }
 restore_file() { # PATH: as it was before the first write_file; nothing without a record
   local target="${ROOT}$1" name

@@ -31,7 +31,7 @@ missing() { missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}" "${EXTRA_PACKAGES[@]+"$
 
 check() {
   local entry name list
-  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do repository_text "${entry}" | compare_file "$(repository_path "${entry}")"; done
+  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do repository_text "${entry}" | compare_file "$(repository_path "${entry}")" 0644; done
   list="$(missing)"
   while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' 'not installed'; done <<<"${list}"
   [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
