@@ -142,7 +142,12 @@ export const stackRules: Rule<[Resource[]]>[] = [
 		broken: (resources) =>
 			resources
 				.filter(({ type }) => type === "pulumi:pulumi:Stack")
-				.flatMap(({ props }) => Object.entries(props).filter(([name]) => name !== "kubeconfig"))
-				.flatMap(([name, value]) => secretsIn(value).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
+				// By name first: looking at a value that a preview doesn't know yet ends the rule.
+				.flatMap(({ props }) =>
+					Object.keys(props)
+						.filter((name) => name !== "kubeconfig")
+						.map((name) => ({ name, value: props[name] })),
+				)
+				.flatMap(({ name, value }) => secretsIn(value).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
 	},
 ];
