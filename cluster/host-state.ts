@@ -52,7 +52,7 @@ export class HostState extends pulumi.CustomResource {
 			},
 			{
 				...opts,
-				aliases: [{ type: "command:remote:Command" }], // what it was before version 0.2: the state moves over and no host is touched
+				aliases: [{ type: "command:remote:Command" }], // what it was before the provider: the state moves over, and no host is touched (docs/drift.md)
 			},
 		);
 	}
