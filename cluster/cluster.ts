@@ -6,6 +6,7 @@ import type { ClusterSettings, HostSpec } from "../config.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
+import { HostConnections } from "./host-state.ts";
 import { podCidrs } from "./pod-cidr.ts";
 import { type HostStepArgs, type HostStepOptions, hostStep } from "./step.ts";
 import { Worker } from "./worker.ts";
@@ -47,8 +48,10 @@ export class Cluster extends pulumi.ComponentResource {
 		const cidrs = args.podCidrs === "program" ? podCidrs(args) : {};
 		const cidrOf = (host: Host) => cidrs[host.name] ?? "";
 
-		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId }, this));
-		const prepared = (spec: HostSpec) => new Host(`${name}-${spec.name}`, { spec, cluster: args, preflights, workloadImages: args.workloadImages }, child);
+		const connections = new HostConnections(`${name}-hosts`, args, child);
+		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId, connections }, this));
+		const prepared = (spec: HostSpec) =>
+			new Host(`${name}-${spec.name}`, { spec, cluster: args, preflights, connections, workloadImages: args.workloadImages }, child);
 		const controlPlaneHost = prepared(controlPlaneSpec(args));
 		const workerHosts = args.hosts.filter((spec) => spec.role === "worker").map(prepared);
 

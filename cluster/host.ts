@@ -1,8 +1,8 @@
 // A host made ready for kubeadm.
-import type { Command } from "@pulumi/command/remote/command.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec, Repository } from "../config.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
+import { type HostConnections, HostState } from "./host-state.ts";
 import { imagesFor } from "./kubeadm.ts";
 import { hostStep, type Setting } from "./step.ts";
 
@@ -10,7 +10,8 @@ export interface HostArgs {
 	spec: HostSpec;
 	cluster: ClusterSettings;
 	/** Every host's preflight: nothing is changed on any host before all of them have passed. */
-	preflights: Command[];
+	preflights: pulumi.Resource[];
+	connections: HostConnections;
 	/** Images of workloads, pulled on workers beside the cluster's own. Default none. */
 	workloadImages?: string[];
 }
@@ -25,32 +26,40 @@ export class Host extends pulumi.ComponentResource {
 
 	constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Host", name, {}, opts);
-		const { spec, cluster, preflights, workloadImages = [] } = args;
+		const { spec, cluster, preflights, connections, workloadImages = [] } = args;
 		this.name = spec.name;
 		this.spec = spec;
-		const step = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], undo = true) =>
-			hostStep(
+		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[]) =>
+			new HostState(
 				`${name}-${step}`,
-				{ host: spec, ssh: cluster.ssh, step, settings: { HOST_NAME: spec.name, ...settings }, undo },
-				{ parent: this, dependsOn: after },
+				{ host: spec.name, step, settings: { HOST_NAME: spec.name, ...settings } },
+				{ parent: this, dependsOn: after, provider: connections },
 			);
 
-		step("identity", identitySettings(cluster), preflights);
-		const packages = step("packages", packagesSettings(cluster), preflights);
-		step("system", systemSettings(cluster), [packages]);
-		const runtime = step("runtime", runtimeSettings(cluster), [packages]);
-		const images = imagesFor(cluster, spec.role, workloadImages);
-		step("images", { IMAGES: images, RUNTIME_KIND: cluster.runtime.kind }, [runtime], false);
+		state("identity", identitySettings(cluster), preflights);
+		const packages = state("packages", packagesSettings(cluster), preflights);
+		state("system", systemSettings(cluster), [packages]);
+		const runtime = state("runtime", runtimeSettings(cluster), [packages]);
+		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
+		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
+		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [runtime] });
 		this.registerOutputs({});
 	}
+}
+
+export interface PreflightArgs {
+	spec: HostSpec;
+	cluster: ClusterSettings;
+	clusterId: string;
+	connections: HostConnections;
 }
 
 /**
  * Looks at one host and changes nothing. Fails with everything that stands in the way; passes on a host that is part of this very cluster.
  * It is no part of Host: each Host waits for the preflights of all.
  */
-export function preflight(name: string, args: { spec: HostSpec; cluster: ClusterSettings; clusterId: string }, parent: pulumi.Resource): Command {
-	const { spec, cluster, clusterId } = args;
+export function preflight(name: string, args: PreflightArgs, parent: pulumi.Resource): HostState {
+	const { spec, cluster, clusterId, connections } = args;
 	const { minimumCpus, minimumMemoryMb, maximumClockSkewSeconds, allowUnsupportedKernel = false } = cluster.preflight;
 	const settings = {
 		...{ HOST_NAME: spec.name, ADDRESS: spec.address, ROLE: spec.role, CLUSTER_ID: clusterId },
@@ -60,7 +69,7 @@ export function preflight(name: string, args: { spec: HostSpec; cluster: Cluster
 		// A server that the host must reach anyway: its Date is what a host without a synchronised chronyd is compared with.
 		TIME_SOURCE: cluster.repositories.find(({ baseUrl }) => /^https?:/.test(baseUrl))?.baseUrl.replaceAll(/\$\w+.*$/g, "") ?? "",
 	};
-	return hostStep(`${name}-preflight`, { host: spec, ssh: cluster.ssh, step: "preflight", settings, undo: false }, { parent });
+	return new HostState(`${name}-preflight`, { host: spec.name, step: "preflight", settings, looksOnly: true }, { parent, provider: connections });
 }
 
 function identitySettings({ hosts }: ClusterSettings) {

@@ -117,7 +117,10 @@ write_file() { # PATH MODE [ACT]
   text="${text%x}"
   if [[ -f "${target}" && ! -L "${target}" ]]; then
     [[ "${mode}" != - ]] || mode="0$(stat -c %a -- "${target}")"
-    [[ "0$(stat -c %a -- "${target}")" != "${mode}" ]] || ! cmp -s -- - "${target}" < <(printf '%s' "${text}") || return 0
+    if cmp -s -- - "${target}" < <(printf '%s' "${text}"); then
+      keep_mode "$1" "${mode#0}"
+      return 0
+    fi
   fi
   make_folder "${1%/*}"
   rm -f -- "${fresh}"
@@ -129,13 +132,30 @@ write_file() { # PATH MODE [ACT]
   mv -fT -- "${fresh}" "${target}"
   log "wrote $1"
 }
-compare_file() { # PATH: stdin is what it should hold
-  local text found=absent
+# PATH becomes what COMMAND prints of it; a COMMAND that fails changes nothing (a pipe into write_file would tell only afterwards).
+edit_file() { # PATH ACT COMMAND...
+  local path="$1" act="$2" edited
+  shift 2
+  edited="$(set -e && "$@" && printf x)" || die "can't make the new text of ${path}; it stays as it was"
+  printf '%s' "${edited%x}" | write_file "${path}" - "${act}"
+}
+keep_mode() { # PATH MODE: who reads the file need not be told
+  [[ "$(stat -c %a -- "${ROOT}$1")" != "$2" ]] || return 0
+  keep_original "$1"
+  chmod "$2" "${ROOT}$1"
+  log "mode of $1: $2"
+}
+compare_file() { # PATH [MODE]: stdin is what it should hold
+  local text found=absent mode
   text="$(cat && printf x)"
   text="${text%x}"
-  [[ ! -r "${ROOT}$1" ]] || ! cmp -s -- - "${ROOT}$1" < <(printf '%s' "${text}") || return 0
-  [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
-  differs "file $1" "sha256 $(printf '%s' "${text}" | sha256sum | cut -c 1-12)" "${found}"
+  if [[ ! -r "${ROOT}$1" ]] || ! cmp -s -- - "${ROOT}$1" < <(printf '%s' "${text}"); then
+    [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
+    differs "file $1" "sha256 $(printf '%s' "${text}" | sha256sum | cut -c 1-12)" "${found}"
+  fi
+  [[ -n "${2:-}" && -f "${ROOT}$1" && ! -L "${ROOT}$1" ]] || return 0
+  mode="$(stat -c %a -- "${ROOT}$1")"
+  [[ "${mode}" == "${2#0}" ]] || differs "mode $1" "${2#0}" "${mode}"
 }
 restore_file() { # PATH: as it was before the first write_file; nothing without a record
   local target="${ROOT}$1"

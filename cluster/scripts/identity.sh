@@ -30,7 +30,7 @@ check() {
 }
 apply() {
   local found
-  hosts_file | write_file /etc/hosts -
+  edit_file /etc/hosts '' hosts_file
   printf '%s\n' "${HOST_NAME}" | write_file /etc/hostname - 'tell hostnamed'
   found="$(<"${KERNEL_NAME}")"
   if [[ "${found}" != "${HOST_NAME}" ]]; then

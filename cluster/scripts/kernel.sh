@@ -16,7 +16,7 @@ module_is_there() { # NAME
 module_names() { printf '%s\n' "${MODULES[@]+"${MODULES[@]}"}"; }
 modules_check() {
   local name
-  module_names | compare_file "${MODULES_FILE}"
+  module_names | compare_file "${MODULES_FILE}" 0644
   for name in "${MODULES[@]+"${MODULES[@]}"}"; do module_is_there "${name}" || differs "module ${name}" 'loaded' 'not loaded'; done
 }
 modules_apply() {
@@ -74,7 +74,7 @@ set_sysctl() { # KEY VALUE
 sysctl_lines() { present_sysctls | sed 's/ / = /'; }
 sysctls_check() {
   local key value found
-  sysctl_lines | compare_file "${SYSCTLS_FILE}"
+  sysctl_lines | compare_file "${SYSCTLS_FILE}" 0644
   while read -r key value; do
     [[ -n "${key}" ]] || continue
     found="$(sysctl_now "${key}")"

@@ -32,7 +32,7 @@ nm_reload() {
   paid 'reload NetworkManager'
 }
 nm_check() {
-  ! nm_runs || nm_config | compare_file "${NM_CONFIG}"
+  ! nm_runs || nm_config | compare_file "${NM_CONFIG}" 0644
   ! is_due 'reload NetworkManager' || differs 'NetworkManager reload' 'done' 'due'
 }
 nm_apply() {

@@ -31,7 +31,7 @@ missing() { missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}" "${EXTRA_PACKAGES[@]+"$
 
 check() {
   local entry name list
-  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do repository_text "${entry}" | compare_file "$(repository_path "${entry}")"; done
+  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do repository_text "${entry}" | compare_file "$(repository_path "${entry}")" 0644; done
   list="$(missing)"
   while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' 'not installed'; done <<<"${list}"
   [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
@@ -51,7 +51,7 @@ apply() {
   [[ -z "${list}" ]] || install_packages "${list}"
   list="$(lock_list)"
   [[ -n "${list}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
-  [[ -z "${list}" ]] || locked_list "${list}" | write_file "${list}" -
+  [[ -z "${list}" ]] || edit_file "${list}" '' locked_list "${list}"
 }
 write_repositories() {
   local entry path wanted='' act
@@ -69,7 +69,7 @@ install_packages() { # NAMES, one a line
   local names list
   mapfile -t names <<<"$1"
   list="$(lock_list)"
-  [[ -z "${list}" ]] || without_block "${list}" | write_file "${list}" - # a new version must not meet the lock on the old one
+  [[ -z "${list}" ]] || edit_file "${list}" '' without_block "${list}" # a new version must not meet the lock on the old one
   log "installing ${#names[@]} packages: ${names[*]}"
   begin_transaction
   if is_due 'clean metadata'; then

@@ -148,12 +148,27 @@ apply() {
   ((${#PROBLEMS[@]} == 0)) || die "${#PROBLEMS[@]} problems; nothing was changed on this host"
   print_facts
 }
-print_facts() { # such as do not change from run to run
+runtime_found() {
+  local found=''
+  [[ ! -e "${ROOT}/usr/bin/containerd" ]] || found+=' containerd'
+  [[ ! -e "${ROOT}/usr/bin/dockerd" ]] || found+=' docker'
+  printf '%s' "${found:- none}"
+}
+# A kernel that look_at_kernel refuses never gets here.
+verdict() {
+  local major minor
+  IFS=.- read -r major minor _ <<<"$(kernel)"
+  if ((RELEASE_MINOR >= 32 && major * 100 + ${minor%%[!0-9]*} < 419)); then printf 'goes only because of allowUnsupportedKernel'; else printf 'goes'; fi
+}
+print_facts() { # what a preview shows of a host
+  local id
+  id="$(cluster_value id)"
   printf 'os=%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' -- "${ROOT}/etc/os-release")"
   printf 'kernel=%s\ncpus=%s\nmemoryMb=%s\n' "$(kernel)" "$(nproc)" "$(meminfo MemTotal)"
-  printf 'interface=%s\n' "$(ip -o -4 address show | awk -v address="${ADDRESS}" '{ sub("/.*", "", $4); if ($4 == address) print $2 }' | head -n 1)"
-  printf 'machineId=%s\n' "$(cat -- "${ROOT}/etc/machine-id" 2>/dev/null || true)"
-  printf 'clock=%s\n' "${CLOCK}"
+  printf 'diskFreeGb=%s\n' "$(df --output=avail -BG -- "${ROOT}/var/lib" | tail -n 1 | tr -dc 0-9)"
+  printf 'cards=%s\n' "$(ip -o -4 address show | awk '$2 != "lo" && $2 !~ /^(cni0|flannel)/ { print $2, $4 }' | paste -s -d ' ')"
+  printf 'clock=%s\nruntime=%s\ncluster=%s\n' "${CLOCK}" "$(runtime_found | cut -c 2-)" "${id:-none}"
+  printf 'kubernetes 1.%s=%s\n' "${RELEASE_MINOR}" "$(verdict)"
 }
 undo() { :; }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

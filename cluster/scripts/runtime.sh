@@ -18,7 +18,7 @@ each_file() { # HANDLER
   "$1" /etc/crictl.yaml "${CRICTL_CONFIG}"
 }
 write_one() { printf '%s\n' "${2%$'\n'}" | write_file "$1" 0644 "${3:-}"; }
-compare_one() { printf '%s\n' "${2%$'\n'}" | compare_file "$1"; }
+compare_one() { printf '%s\n' "${2%$'\n'}" | compare_file "$1" 0644; }
 print_path() { printf '%s\n' "$1"; }
 runtime_answers() {
   if [[ "${RUNTIME_KIND}" == docker ]]; then timeout 10 docker version --format '{{.Server.Version}}'; else timeout 10 crictl version; fi

@@ -16,7 +16,7 @@ selinux_apply() {
     selinux_undo
     return 0
   fi
-  [[ ! -f "${ROOT}${SELINUX_CONFIG}" ]] || permissive_config | write_file "${SELINUX_CONFIG}" -
+  [[ ! -f "${ROOT}${SELINUX_CONFIG}" ]] || edit_file "${SELINUX_CONFIG}" '' permissive_config
   [[ "$(selinux_mode)" == Enforcing ]] || return 0
   record 'selinux mode' Enforcing
   setenforce 0 || die 'setenforce 0 failed; see sestatus'

@@ -17,7 +17,7 @@ swap_check() {
 }
 swap_apply() {
   local device priority used available
-  [[ ! -f "${ROOT}/etc/fstab" ]] || fstab_without_swap | write_file /etc/fstab -
+  [[ ! -f "${ROOT}/etc/fstab" ]] || edit_file /etc/fstab '' fstab_without_swap
   used=$(($(memory_kib SwapTotal) - $(memory_kib SwapFree))) available="$(memory_kib MemAvailable)"
   while read -r device priority; do
     [[ -n "${device}" ]] || continue

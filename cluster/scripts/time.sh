@@ -61,7 +61,7 @@ clock_apply() {
     return 0
   fi
   if [[ -n "${config}" && -n "${NTP_SERVERS[*]-}" ]]; then
-    servers_config "${config}" | write_file "${config}" - 'restart chronyd'
+    edit_file "${config}" 'restart chronyd' servers_config "${config}"
   else
     restore_servers "${config}"
   fi

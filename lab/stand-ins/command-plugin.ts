@@ -5,12 +5,12 @@ import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { EngineLog } from "../../provider/plugin/engine-log.ts";
+import { engineAddress, onEnd, serve, unary } from "../../provider/plugin/serve.ts";
+import { fromStruct, isEqual, type Properties, toStruct } from "../../provider/plugin/values.ts";
 import { type Change, diff } from "./command/diff.ts";
-import { EngineLog } from "./command/engine-log.ts";
 import { check, inputsOf } from "./command/inputs.ts";
 import * as resource from "./command/resource.ts";
-import { fromStruct, isEqual, type Properties, toStruct } from "./command/values.ts";
-import { engineAddress, onEnd, serve, unary } from "./serve.ts";
 
 const VERSION = "1.2.1";
 const TYPE = "command:remote:Command";

@@ -5,11 +5,11 @@ import services from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { engineAddress, onEnd, packageVersion, serve, toStatus, unary } from "../../provider/plugin/serve.ts";
 import { endAll, type Started, start, stopAll } from "./language/child.ts";
 import { parseOptions } from "./language/options.ts";
 import { dependencies, requiredPackages } from "./language/packages.ts";
 import { pluginStart, programStart } from "./language/program.ts";
-import { engineAddress, onEnd, packageVersion, serve, toStatus, unary } from "./serve.ts";
 
 /** What @pulumi/pulumi's runner exits with after it has shown the error itself (sdk/nodejs/cmd/run/index.ts, v3.270.0). */
 const ERROR_WAS_SHOWN = 32;

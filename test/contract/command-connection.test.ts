@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asSecret, isSecret, type Properties, reveal } from "../../lab/stand-ins/command/values.ts";
+import { asSecret, isSecret, type Properties, reveal } from "../../provider/plugin/values.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
 import { freePort, Sshd } from "./support/sshd.ts";
 

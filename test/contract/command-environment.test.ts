@@ -1,7 +1,7 @@
 // The `command` plugin: variables on the host, and lines shown while a command runs.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Properties } from "../../lab/stand-ins/command/values.ts";
+import type { Properties } from "../../provider/plugin/values.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 

@@ -1,7 +1,7 @@
 // The `command` plugin: what it makes of inputs before anything runs. Nobody is dialled here.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { asSecret, isSecret, type Properties, reveal, UNKNOWN, type Value } from "../../lab/stand-ins/command/values.ts";
+import { asSecret, isSecret, type Properties, reveal, UNKNOWN, type Value } from "../../provider/plugin/values.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
 
 let plugin: CommandPlugin;

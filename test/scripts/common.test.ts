@@ -140,6 +140,16 @@ test("without_block takes out our block only, and of a block without an end only
 	assert.equal(host.bash(script, "apply").stdout, "one\ntheirs\ntwo\n");
 });
 
+test("edit_file leaves the file as it was when the command that makes its new text fails", (t) => {
+	const host = new FakeHost(t);
+	const script = withFiles("check() { :; }\nbroken() { sed 's|(a|b|' -E -- \"${ROOT}/etc/file\"; }\napply() { edit_file /etc/file '' broken; }");
+	host.write("/etc/file", "one\n");
+	const { status, stderr } = host.bash(script, "apply");
+	assert.equal(status, 1);
+	assert.match(stderr, /can't make the new text of \/etc\/file; it stays as it was/);
+	assert.equal(host.read("/etc/file"), "one\n");
+});
+
 test("two runs of a step take turns, and wait for what a killed run left running", async (t) => {
 	const host = new FakeHost(t);
 	const note = (line: string) => `printf '${line}\\n' >>"\${ROOT}/turns"`;

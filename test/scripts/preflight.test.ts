@@ -38,9 +38,18 @@ test("preflight prints facts of a host without problems", (t) => {
 	const { status, stdout, stderr } = goodHost(t).run("preflight", "apply");
 	assert.equal(status, 0, stderr);
 	assert.equal(
-		stdout,
-		"os=CentOS Linux 7 (Core)\nkernel=3.10.0-1062.el7.x86_64\ncpus=2\nmemoryMb=4000\ninterface=eth0\nmachineId=0123456789abcdef0123456789abcdef\nclock=within 5 s of chronyd\n",
+		stdout.replace(/^diskFreeGb=\d+$/m, "diskFreeGb=20"),
+		"os=CentOS Linux 7 (Core)\nkernel=3.10.0-1062.el7.x86_64\ncpus=2\nmemoryMb=4000\ndiskFreeGb=20\ncards=eth0 172.16.1.112/24 eth1 10.0.0.112/24\nclock=within 5 s of chronyd\nruntime=none\ncluster=none\nkubernetes 1.29=goes\n",
 	);
+});
+
+test("preflight tells a runtime, a cluster of ours and a kernel that goes only by override", (t) => {
+	const host = goodHost(t);
+	host.write("/usr/bin/containerd", "");
+	host.write("/var/lib/kubeadm-lab/cluster/id", "sample-172.16.1.110");
+	host.write("/var/lib/kubeadm-lab/cluster/node", "k8s-node02");
+	const { stdout } = host.run("preflight", "apply", { RELEASE_MINOR: "33", KERNEL_OVERRIDE: "yes" });
+	assert.match(stdout, /^runtime=containerd\ncluster=sample-172\.16\.1\.110\nkubernetes 1\.33=goes only because of allowUnsupportedKernel$/m);
 });
 
 test("preflight changes nothing", (t) => {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { chmodSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";
 
@@ -37,6 +39,18 @@ test("a changed mirror needs no restart, a changed config.toml does", (t) => {
 	assert.equal(host.read("/etc/containerd/certs.d/quay.io/hosts.toml"), 'server = "https://quay.io"\n');
 	host.run("runtime", "apply", { CONTAINERD_CONFIG: "version = 2\n" });
 	assert.deepEqual(restarts(host), ["systemctl restart containerd.service"]);
+});
+
+test("a changed mode is a difference, and put right without a restart", (t) => {
+	const host = preparedHost(t);
+	assert.equal(host.run("runtime", "apply").status, 0);
+	const config = join(host.root, "etc/containerd/config.toml");
+	const before = restarts(host);
+	chmodSync(config, 0o600);
+	assert.equal(host.run("runtime", "check").stdout, "mode /etc/containerd/config.toml\t644\t600\n");
+	assert.equal(host.run("runtime", "apply").status, 0);
+	assert.equal(statSync(config).mode & 0o777, 0o644);
+	assert.deepEqual(restarts(host), before);
 });
 
 test("a restart that a killed run owed is made up for", (t) => {

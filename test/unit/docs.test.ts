@@ -93,7 +93,7 @@ const OTHERS = [
 	"sudo: a password is required", // sudo -n
 ];
 
-const sources = ["cluster", "config", "workloads", "lab", "scripts"]
+const sources = ["cluster", "config", "workloads", "provider", "lab", "scripts"]
 	.flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)))
 	.filter((path) => /\.(ts|sh)$|^lab\/(lab|demo|setup)$/.test(path))
 	.concat("config.ts")
@@ -148,7 +148,7 @@ test("docs/hosts.md has a row for each step that the program runs on a host", ()
 	assert.deepEqual(listed.sort(), [...steps].sort());
 });
 /** `step: "x"` in arguments, and `step("x", ...)`. */
-const stepsIn = (source: string) => [...source.matchAll(/\bstep(?:: |\()"([a-z]+)"/g)].map(([, name]) => name ?? "");
+const stepsIn = (source: string) => [...source.matchAll(/\b(?:step(?:: |\()|state\()"([a-z]+)"/g)].map(([, name]) => name ?? "");
 
 test("no document names a folder of a developer's machine", () => {
 	for (const path of documents) assert.doesNotMatch(text(path), /(^|[\s`"'(])\/(work|tmp|home)\//m, path);

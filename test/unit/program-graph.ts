@@ -25,6 +25,8 @@ export interface Resource {
 	deleteBeforeReplace: boolean;
 	secretOutputs: string[];
 	ignoreChanges: string[];
+	/** Types that it had before. */
+	formerTypes: string[];
 	timeouts: { create: string; update: string; delete: string } | undefined;
 	hooks: { beforeCreate: string[]; afterCreate: string[]; beforeUpdate: string[]; afterUpdate: string[]; ofDelete: string[] };
 }
@@ -44,6 +46,7 @@ function recorded(request: Request, urn: string): Resource {
 		needs: [...request.getDependenciesList(), ...(provider === "" ? [] : [provider])],
 		...{ deletedWith: request.getDeletedwith(), replaceWith: request.getReplaceWithList(), deleteBeforeReplace: request.getDeletebeforereplace() },
 		...{ secretOutputs: request.getAdditionalsecretoutputsList(), ignoreChanges: request.getIgnorechangesList() },
+		formerTypes: request.getAliasesList().map((alias: { getSpec(): { getType(): string } }) => alias.getSpec().getType()),
 		timeouts: timeouts && { create: timeouts.getCreate(), update: timeouts.getUpdate(), delete: timeouts.getDelete() },
 		hooks: {
 			...{ beforeCreate: hooks?.getBeforeCreateList() ?? [], afterCreate: hooks?.getAfterCreateList() ?? [] },
@@ -78,6 +81,13 @@ export class Graph {
 	get commands(): Resource[] {
 		return this.ofType("command:remote:Command");
 	}
+	get states(): Resource[] {
+		return this.ofType("host:index:Step");
+	}
+	/** Commands and states: whatever runs a script on a host. */
+	get steps(): Resource[] {
+		return [...this.states, ...this.commands];
+	}
 	/** Names of everything that must be there before it, directly or not. At destroy all of them are still there when it goes. */
 	before(name: string): Set<string> {
 		const seen = new Set<string>();
@@ -91,6 +101,9 @@ export class Graph {
 		return seen;
 	}
 }
+
+/** What a host is sent. */
+export const textOf = ({ inputs }: Pick<Resource, "inputs">): string => inputs.text ?? inputs.stdin;
 
 export const CA_HASH = `sha256:${"0123456789abcdef".repeat(4)}`;
 export const KUBECONFIG = "apiVersion: v1\nkind: Config\n# made up\n";

@@ -7,7 +7,7 @@ import { Cluster } from "../../cluster/cluster.ts";
 import { caHashOf, versionOf } from "../../cluster/control-plane.ts";
 import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
 import { golden } from "../golden.ts";
-import { CA_HASH, type Graph, isSecret, KUBECONFIG, MESSAGE, type Resource, resolved, run } from "./program-graph.ts";
+import { CA_HASH, type Graph, isSecret, KUBECONFIG, MESSAGE, type Resource, resolved, run, textOf } from "./program-graph.ts";
 import { base, read, settings } from "./settings.ts";
 
 const WORKERS = ["k8s-node01", "k8s-node02"];
@@ -30,7 +30,7 @@ async function program({ changes = {} as Record<string, unknown>, preview = fals
 const { graph, result } = await program();
 
 /** The step's text without common.sh and the rest, which are the same for all: settings only. */
-const assignments = (step: Resource) => step.inputs.stdin.slice(0, step.inputs.stdin.indexOf("\nset -euo pipefail"));
+const assignments = (step: Pick<Resource, "inputs">) => textOf(step).slice(0, textOf(step).indexOf("\nset -euo pipefail"));
 /** Values in a golden that are no secret of anybody, but differ from run to run. */
 const stable = (text: string) => text.replaceAll(/[a-z0-9]{6}\.[a-z0-9]{16}/g, "abcdef.0123456789abcdef");
 
@@ -50,7 +50,7 @@ test("the program makes these resources and no others", () => {
 	const ofWorkers = WORKERS.flatMap((host) => [`lab-${host}-worker`, `lab-${host}-worker-token`, `lab-${host}-worker-join`, `lifecycle-demo-${host}-witness`]);
 	const flannel = ["namespace", "cluster-role", "service-account", "cluster-role-binding", "config-map", "daemon-set"].map((name) => `lab-flannel-${name}`);
 	const controlPlane = ["init", "kubeconfig", "provider"].map((name) => `lab-control-plane-${name}`);
-	const others = ["lab", "lab-control-plane", "lab-flannel", "lifecycle-demo", "lifecycle-demo-pod", "lifecycle-demo-message"];
+	const others = ["lab", "lab-hosts", "lab-control-plane", "lab-flannel", "lifecycle-demo", "lifecycle-demo-pod", "lifecycle-demo-message"];
 	assert.deepEqual(graph.resources.map(({ name }) => name).sort(), [...ofHosts, ...ofWorkers, ...flannel, ...controlPlane, ...others].sort());
 });
 
@@ -67,7 +67,7 @@ const assertBeside = (name: string, others: string[]) => {
 test("no host is changed before all hosts have passed their preflight", () => {
 	const preflights = HOSTS.map((host) => `lab-${host}-preflight`);
 	for (const host of HOSTS) for (const step of HOST_STEPS) assertBefore(`lab-${host}-${step}`, preflights);
-	for (const name of preflights) assert.deepEqual([...graph.before(name)], []);
+	for (const name of preflights) assert.deepEqual([...graph.before(name)], ["lab-hosts"]);
 });
 test("on a host, packages come first and images last, with what is independent side by side", () => {
 	for (const host of HOSTS) {
@@ -112,6 +112,25 @@ test("workers are reset before the control plane, and every host is undone after
 	for (const host of WORKERS) assertBefore(`lab-${host}-worker-join`, ["lab-control-plane-init", ...HOST_STEPS.map((step) => `lab-${host}-${step}`)]);
 });
 
+test("the converged state of a host belongs to the provider that looks at it, and a stack made with commands moves over", () => {
+	const names = HOSTS.flatMap((host) => ["preflight", "identity", "packages", "system", "runtime"].map((step) => `lab-${host}-${step}`));
+	assert.deepEqual(graph.states.map(({ name }) => name).sort(), names.sort());
+	for (const { name, inputs, formerTypes, needs } of graph.states) {
+		assert.deepEqual(formerTypes, ["command:remote:Command"], name);
+		assert.ok(needs.includes(graph.named("lab-hosts").urn), name);
+		assert.equal(name, `lab-${inputs.host}-${inputs.step}`);
+		assert.equal(inputs.looksOnly, inputs.step === "preflight" ? true : undefined, name);
+		assert.deepEqual(Object.keys(inputs).sort(), ["host", ...(inputs.looksOnly ? ["looksOnly"] : []), "settings", "step", "text"], name);
+	}
+});
+test("the provider reaches every host by its internal address, with its host key pinned and the private key secret", () => {
+	const { inputs, secret } = graph.named("lab-hosts");
+	const hosts = settings().cluster.hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
+	assert.deepEqual(JSON.parse(inputs.hosts), Object.fromEntries(hosts));
+	assert.ok(inputs.privateKey.includes("PRIVATE KEY"));
+	assert.deepEqual(secret, ["privateKey"]);
+});
+
 test("every step that has a create has the same update, so that a changed connection never means a new create", () => {
 	for (const { name, inputs } of graph.commands) {
 		assert.equal(inputs.update, inputs.create, name);
@@ -120,7 +139,7 @@ test("every step that has a create has the same update, so that a changed connec
 });
 test("steps with nothing to undo have no delete, so that a dead host does not hold up a destroy", () => {
 	const without = graph.commands.filter(({ inputs }) => inputs.delete === undefined).map(({ name }) => name.replace(/^.*-/, ""));
-	assert.deepEqual([...new Set(without)].sort(), ["images", "kubeconfig", "message", "preflight"]);
+	assert.deepEqual([...new Set(without)].sort(), ["images", "kubeconfig", "message"]);
 });
 test("witnesses dial no host before destroy, unless the file is to be emptied", async () => {
 	const witnesses = (of: Graph) => of.commands.filter(({ name }) => name.endsWith("-witness"));
@@ -231,7 +250,7 @@ test("nodes and the Pod's message are shown in the clear", async () => {
 });
 
 test("each script is sent with the settings that were looked at", () => {
-	for (const step of graph.commands) golden(`steps/${step.name}.sh`, `${stable(assignments(step))}\n`);
+	for (const step of graph.steps) golden(`steps/${step.name}.sh`, `${stable(assignments(step))}\n`);
 });
 test("the runtime step of the seed's era configures Docker", async () => {
 	const { graph: old } = await program({
@@ -241,10 +260,11 @@ test("the runtime step of the seed's era configures Docker", async () => {
 });
 test("every setting that a script gets is one that it reads", () => {
 	const scripts = join(import.meta.dirname, "../../cluster/scripts");
-	for (const { name, inputs } of graph.commands) {
-		const [, step = ""] = inputs.stdin.match(/^readonly STEP='(.*)'/) ?? [];
-		const code = inputs.stdin.slice(assignments({ inputs } as Resource).length);
-		for (const [, setting = ""] of assignments({ inputs } as Resource).matchAll(/^readonly ([A-Z_]+)=/gm))
+	for (const { name, inputs } of graph.steps) {
+		const text = textOf({ inputs });
+		const [, step = ""] = text.match(/^readonly STEP='(.*)'/) ?? [];
+		const code = text.slice(assignments({ inputs }).length);
+		for (const [, setting = ""] of assignments({ inputs }).matchAll(/^readonly ([A-Z_]+)=/gm))
 			assert.match(code, new RegExp(`\\$\\{${setting}\\b|\\b${setting}\\b`), `${name}: ${setting}`);
 		assert.ok(readdirSync(scripts).includes(`${step}.sh`), name);
 		assert.ok(readFileSync(join(scripts, `${step}.sh`), "utf8").length > 0);
@@ -256,8 +276,7 @@ test("preflight compares a clock with the first repository server, which the hos
 		{ id: "base", baseUrl: "http://192.0.2.1/7.7.1908/os/$basearch/", gpgKey: ["http://192.0.2.1/key"] },
 	];
 	const { graph: other } = await program({ changes: { repositories } });
-	for (const host of HOSTS)
-		assert.match(other.named(`lab-${host}-preflight`).inputs.stdin, /^readonly TIME_SOURCE='http:\/\/192\.0\.2\.1\/7\.7\.1908\/os\/'$/m);
+	for (const host of HOSTS) assert.match(textOf(other.named(`lab-${host}-preflight`)), /^readonly TIME_SOURCE='http:\/\/192\.0\.2\.1\/7\.7\.1908\/os\/'$/m);
 });
 
 test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, and the message", async () => {

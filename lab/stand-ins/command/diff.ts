@@ -1,5 +1,5 @@
 // What changed between the inputs in the state and the wanted ones, path by path, the way pulumi-go-provider v1.3.0 tells it.
-import { isEqual, isObject, isSecret, type Properties, type Value } from "./values.ts";
+import { isEqual, isObject, isSecret, type Properties, type Value } from "../../../provider/plugin/values.ts";
 
 export type Kind = "add" | "delete" | "update";
 export interface Change {

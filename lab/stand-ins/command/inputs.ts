@@ -1,5 +1,5 @@
 // Which inputs `command:remote:Command` takes (schema of pulumi-command v1.2.1): their types, defaults and secrets.
-import { asSecret, isObject, isSecret, open, type Properties, UNKNOWN, type Value } from "./values.ts";
+import { asSecret, isObject, isSecret, open, type Properties, UNKNOWN, type Value } from "../../../provider/plugin/values.ts";
 
 export interface Failure {
 	property: string;

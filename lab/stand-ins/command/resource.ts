@@ -1,9 +1,9 @@
 // What `command:remote:Command` does over its life. No more than its inputs, its state and a host decide.
 import { randomBytes } from "node:crypto";
-import { type Connection, type Dialing, dial } from "./connection.ts";
+import { isEqual, type Properties, reveal, UNKNOWN } from "../../../provider/plugin/values.ts";
+import { type Connection, type Dialing, dial } from "../../../provider/ssh/connection.ts";
+import { type Output, run } from "../../../provider/ssh/session.ts";
 import { inputsOf } from "./inputs.ts";
-import { type Output, run } from "./session.ts";
-import { isEqual, type Properties, reveal, UNKNOWN } from "./values.ts";
 
 interface Inputs {
 	connection: Connection;

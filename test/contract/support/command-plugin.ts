@@ -4,7 +4,7 @@ import type pluginInfo from "@pulumi/pulumi/proto/plugin_pb.js";
 import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { fromStruct, type Properties, toStruct } from "../../../lab/stand-ins/command/values.ts";
+import { fromStruct, type Properties, toStruct } from "../../../provider/plugin/values.ts";
 import { Engine } from "./engine.ts";
 import { Executable, standIn, temporaryFolder } from "./executable.ts";
 

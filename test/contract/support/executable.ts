@@ -6,8 +6,11 @@ import { dirname, join } from "node:path";
 
 /** Writes a script that runs one of the stand-ins the way the lab does, and returns its path. */
 export function standIn(name: "command-plugin" | "language-host", folder: string, executable: string): string {
-	const path = join(folder, executable);
-	const source = join(import.meta.dirname, "../../../lab/stand-ins", `${name}.ts`);
+	return script(join(import.meta.dirname, "../../../lab/stand-ins", `${name}.ts`), join(folder, executable));
+}
+
+/** Writes a script that runs `source` with this test's own node, and returns its path. */
+export function script(source: string, path: string): string {
 	writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${source}' "$@"\n`);
 	chmodSync(path, 0o755);
 	return path;

@@ -7,7 +7,7 @@ import services from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
 import type pluginInfo from "@pulumi/pulumi/proto/plugin_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { type Properties, toStruct } from "../../../lab/stand-ins/command/values.ts";
+import { type Properties, toStruct } from "../../../provider/plugin/values.ts";
 import { Engine } from "./engine.ts";
 import { Executable, standIn, temporaryFolder } from "./executable.ts";
 

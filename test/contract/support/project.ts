@@ -3,7 +3,7 @@ import { type ExecFileException, execFile } from "node:child_process";
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import type { Properties } from "../../../lab/stand-ins/command/values.ts";
+import type { Properties } from "../../../provider/plugin/values.ts";
 import { standIn, temporaryFolder } from "./executable.ts";
 
 export interface Result {

@@ -5,7 +5,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Properties } from "../../../lab/stand-ins/command/values.ts";
+import type { Properties } from "../../../provider/plugin/values.ts";
 
 const SSHD = "/usr/sbin/sshd";
 const START_LIMIT_MS = 10_000;

@@ -12,6 +12,15 @@ export interface Credentials {
 	privateKeyPassword?: string;
 	agentSocketPath?: string;
 	hostKey?: string;
+	/** Neither SSH_AUTH_SOCK nor anything else names an agent. */
+	ignoresAgent?: boolean;
+}
+
+export interface Patience {
+	/** Bound of the handshake; 0 for none. */
+	loginSeconds: number;
+	/** Asks a quiet host for a sign of life this often, and gives it up after four without; 0 for never. */
+	keepaliveSeconds: number;
 }
 
 export interface Login {
@@ -34,7 +43,7 @@ export async function prepare(credentials: Credentials): Promise<Login> {
 		methods.push({ type: "keyboard-interactive", username, prompt });
 	}
 	const agent = credentials.agentSocketPath ?? (process.env.SSH_AUTH_SOCK || undefined);
-	if (agent !== undefined) {
+	if (agent !== undefined && !credentials.ignoresAgent) {
 		(await reachAgent(agent)).destroy(); // an agent that isn't there fails the connection, even beside a key
 		if (credentials.privateKey === undefined) methods.push({ type: "agent", username, agent: ssh2.createAgent(agent) });
 	}
@@ -42,7 +51,7 @@ export async function prepare(credentials: Credentials): Promise<Login> {
 }
 
 /** Speaks SSH over a pipe. Throws `ssh: handshake failed: …`. */
-export function handshake(pipe: Duplex, { user, hostKey, methods }: Login): Promise<Client> {
+export function handshake(pipe: Duplex, { user, hostKey, methods }: Login, patience: Patience = { loginSeconds: 0, keepaliveSeconds: 0 }): Promise<Client> {
 	return new Promise((resolve, reject) => {
 		const client = new ssh2.Client();
 		const tried: string[] = [];
@@ -73,7 +82,9 @@ export function handshake(pipe: Duplex, { user, hostKey, methods }: Login): Prom
 				sock: pipe as Socket,
 				username: user,
 				authHandler: inTurn(methods, user, tried) as never,
-				readyTimeout: 0,
+				readyTimeout: patience.loginSeconds * 1000,
+				keepaliveInterval: patience.keepaliveSeconds * 1000,
+				keepaliveCountMax: 4,
 				hostVerifier: (shown: Buffer) => {
 					isWrongHost = hostKey !== undefined && !hostKey.getPublicSSH().equals(shown);
 					return !isWrongHost;

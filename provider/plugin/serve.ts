@@ -1,7 +1,11 @@
-// What both stand-ins are to the engine: a process that prints the port of its gRPC server and ends when told to, or when the engine is gone.
+// What a plugin is to the engine: a process that prints the port of its gRPC server and ends when told to, or when the engine is gone.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
+import provider from "@pulumi/pulumi/proto/provider_pb.js";
+import status from "@pulumi/pulumi/proto/status_pb.js";
+import any from "google-protobuf/google/protobuf/any_pb.js";
+import { type Properties, toStruct } from "./values.ts";
 
 const MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024; // the engine's own: sdk/go/common/util/rpcutil/options.go, pulumi v3.274.1
 const PARENT_LOOK_MS = 1000;
@@ -47,7 +51,33 @@ export function unary<Request, Response>(
 	};
 }
 
+/** A resource that is there but not as it should be: the engine keeps it in the state, with the reasons, and updates it at the next run. */
+export class HalfDone extends Error {
+	readonly id: string;
+	readonly properties: Properties;
+	readonly inputs: Properties;
+	constructor(reason: string, resource: { id: string; properties: Properties; inputs: Properties }) {
+		super(reason);
+		this.id = resource.id;
+		this.properties = resource.properties;
+		this.inputs = resource.inputs;
+	}
+}
+
+function halfDone({ message, id, properties, inputs }: HalfDone): Partial<grpc.StatusObject> {
+	const reason = shorten(message);
+	const failed = new provider.ErrorResourceInitFailed().setId(id).setProperties(toStruct(properties)).setInputs(toStruct(inputs)).setReasonsList([reason]);
+	const details = new any.Any();
+	details.pack(failed.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
+	const answer = new status.Status().setCode(grpc.status.UNKNOWN).setMessage(reason);
+	answer.addDetails(details);
+	const metadata = new grpc.Metadata();
+	metadata.add("grpc-status-details-bin", Buffer.from(answer.serializeBinary()));
+	return { code: grpc.status.UNKNOWN, details: reason, metadata };
+}
+
 export function toStatus(error: unknown): Partial<grpc.StatusObject> {
+	if (error instanceof HalfDone) return halfDone(error);
 	return { code: grpc.status.UNKNOWN, details: shorten(error instanceof Error ? error.message : String(error)) };
 }
 

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
-import { type Credentials, handshake, type Login, prepare } from "./login.ts";
+import { type Credentials, handshake, type Login, type Patience, prepare } from "./login.ts";
 import { reachHost } from "./reach.ts";
 
 export interface Endpoint extends Credentials {
@@ -25,13 +25,15 @@ export interface Dialing {
 	signal: AbortSignal;
 	/** Shows one line while the resource is being worked on. */
 	status: (line: string) => void;
+	/** Bounds of a login and of silence. Default: none, as the command plugin. */
+	patience?: Patience;
 }
 
 /** Logs in. Throws at once for a key that can't be read or an agent that isn't there; anything else is tried `dialErrorLimit` times more. */
 export async function dial(connection: Connection, dialing: Dialing): Promise<Client> {
 	const login = await prepare(connection);
 	if (!connection.proxy) {
-		return retry("Dial", connection.dialErrorLimit, dialing, async () => handshake(await tcp(connection), login));
+		return retry("Dial", connection.dialErrorLimit, dialing, async () => handshake(await tcp(connection), login, dialing.patience));
 	}
 	try {
 		return await dialThrough(connection.proxy, connection, login, dialing);

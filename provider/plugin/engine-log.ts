@@ -16,9 +16,10 @@ export class EngineLog {
 		this.#send(urn, line, engine.LogSeverity.INFO, true);
 	}
 
-	/** A line under Diagnostics. An error fails the whole run. */
-	diagnostic(urn: string, severity: "warning" | "error", line: string): void {
-		this.#send(urn, line, severity === "error" ? engine.LogSeverity.ERROR : engine.LogSeverity.WARNING, false);
+	/** A line under Diagnostics. An error fails the whole run. Without a URN it is said of the stack. */
+	diagnostic(urn: string, severity: "info" | "warning" | "error", line: string): void {
+		const severities = { info: engine.LogSeverity.INFO, warning: engine.LogSeverity.WARNING, error: engine.LogSeverity.ERROR };
+		this.#send(urn, line, severities[severity], false);
 	}
 
 	/** Resolves once the engine has every line so far. */

@@ -46,6 +46,21 @@ export function reveal(value: Value): Value {
 	return Object.fromEntries(Object.entries(opened).map(([key, inner]) => [key, reveal(inner)]));
 }
 
+export function isUnknown(value: Value | undefined): boolean {
+	return value === UNKNOWN;
+}
+
+/** Whether anything in it is not known yet. */
+export function containsUnknown(value: Value): boolean {
+	const opened = open(value);
+	if (isUnknown(opened)) return true;
+	return typeof opened === "object" && opened !== null && Object.values(opened).some(containsUnknown);
+}
+
+export function containsSecret(value: Value): boolean {
+	return isSecret(value) || (typeof value === "object" && value !== null && Object.values(value).some(containsSecret));
+}
+
 export function isEqual(one: Value | undefined, other: Value | undefined): boolean {
 	return isDeepStrictEqual(one, other);
 }

@@ -61,7 +61,7 @@ function text(parts: Buffer[]): string {
 }
 
 /** Cuts what arrives in pieces into lines. */
-class Lines {
+export class Lines {
 	#rest = Buffer.alloc(0);
 	readonly #onLine: (line: string) => void;
 	constructor(onLine: (line: string) => void) {

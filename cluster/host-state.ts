@@ -1,0 +1,59 @@
+// The converged state of one step of a host, as a resource of the provider in provider/: looked at in each preview, repaired by `up`.
+import * as pulumi from "@pulumi/pulumi";
+import type { HostSpec, SshSettings } from "../config.ts";
+import { type Setting, stepText } from "./step.ts";
+
+/** How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host. */
+export class HostConnections extends pulumi.ProviderResource {
+	constructor(name: string, { hosts, ssh }: { hosts: HostSpec[]; ssh: SshSettings }, opts?: pulumi.ResourceOptions) {
+		const known = hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
+		super(
+			"host",
+			name,
+			{
+				hosts: JSON.stringify(Object.fromEntries(known)),
+				privateKey: pulumi.secret(ssh.privateKey),
+				...{ dialErrorLimit: ssh.dialErrorLimit, perDialTimeoutSeconds: ssh.perDialTimeoutSeconds },
+			},
+			opts,
+		);
+	}
+}
+
+export interface HostStateArgs {
+	/** Name of one of the provider's hosts. */
+	host: string;
+	/** Name of the script: cluster/scripts/<step>.sh. */
+	step: string;
+	/** Shell name -> value. */
+	settings: Record<string, Setting>;
+	/** The script changes nothing with `apply` either. A preview runs it and shows what it prints. Default false. */
+	looksOnly?: boolean;
+}
+
+/**
+ * Create and update run `apply`, delete runs `undo`, refresh runs `check`: `found` then has what differs, item by item.
+ * An apply that failed half-way stays in the state, and the next `up` does the rest.
+ */
+export class HostState extends pulumi.CustomResource {
+	/** What `apply` printed. */
+	declare readonly printed: pulumi.Output<string>;
+
+	constructor(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections }) {
+		const { host, step, settings, looksOnly = false } = args;
+		super(
+			"host:index:Step",
+			name,
+			{
+				...{ host, step, settings },
+				text: pulumi.secret(stepText(step, settings)), // no secret, but hundreds of lines that a preview would show; `settings` says what is in it
+				...(looksOnly ? { looksOnly } : {}),
+				printed: undefined,
+			},
+			{
+				...opts,
+				aliases: [{ type: "command:remote:Command" }], // what it was before the provider: the state moves over, and no host is touched (docs/drift.md)
+			},
+		);
+	}
+}

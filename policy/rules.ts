@@ -1,0 +1,153 @@
+// The rules, pure: a resource in, what is wrong with it out.
+
+export interface Resource {
+	type: string;
+	name: string;
+	// biome-ignore lint/suspicious/noExplicitAny: whatever the resource takes
+	props: Record<string, any>;
+}
+export interface Options {
+	/** Folders, each with what is below it, or single files, that a Pod may see of its host. */
+	allowedHostPaths: string[];
+}
+interface Rule<In extends unknown[]> {
+	name: string;
+	description: string;
+	broken: (...args: In) => string[];
+}
+
+const COMMAND = /^command:remote:/;
+const STEP = "host:index:Step";
+
+function connections({ type, props }: Resource): { where: string; hostKey?: string }[] {
+	if (type === "pulumi:providers:host") {
+		const hosts = typeof props.hosts === "string" ? JSON.parse(props.hosts) : props.hosts;
+		return Object.entries(hosts ?? {}).map(([name, host]) => ({ where: `hosts.${name}`, hostKey: (host as { hostKey?: string } | null)?.hostKey }));
+	}
+	if (!COMMAND.test(type) || !props.connection) return [];
+	const { hostKey, proxy } = props.connection;
+	return [{ where: "connection", hostKey }, ...(proxy ? [{ where: "connection.proxy", hostKey: proxy.hostKey }] : [])];
+}
+
+interface PodSpec {
+	volumes?: { name: string; hostPath?: { path: string } }[];
+	containers?: { name: string; image?: string }[];
+	initContainers?: { name: string; image?: string }[];
+}
+function podSpec({ type, props }: Resource): PodSpec | undefined {
+	if (!type.startsWith("kubernetes:")) return undefined;
+	if (/:Pod$/.test(type)) return props.spec;
+	if (/:CronJob$/.test(type)) return props.spec?.jobTemplate?.spec?.template?.spec;
+	return props.spec?.template?.spec;
+}
+
+/** Whether `path` is one of the allowed or below it. A path that leaves its folder again is none. */
+export function isAllowedPath(path: string, allowed: string[]): boolean {
+	if (path.split("/").includes("..")) return false;
+	const clean = `${path.replace(/\/+$/, "").replaceAll(/\/+/g, "/")}/`;
+	return allowed.some((folder) => clean.startsWith(`${folder.replace(/\/+$/, "")}/`));
+}
+
+/** A tag that says which, or a digest. */
+export function isPinnedImage(image: string): boolean {
+	if (/@sha256:[0-9a-f]{64}$/.test(image)) return true;
+	const tag = image.slice(image.lastIndexOf("/") + 1).split(":")[1];
+	return tag !== undefined && tag !== "" && tag !== "latest";
+}
+
+const SECRETS: [RegExp, string][] = [
+	[/-----BEGIN [A-Z ]*PRIVATE KEY-----/, "a private key"],
+	[/\bclient-key-data:\s*\S/, "a kubeconfig"],
+	[/(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])/, "a join token"],
+];
+/** Names of the secrets in a value, however deep. */
+export function secretsIn(value: unknown): string[] {
+	if (typeof value === "string") return SECRETS.filter(([pattern]) => pattern.test(value)).map(([, what]) => what);
+	if (typeof value !== "object" || value === null) return [];
+	return [...new Set(Object.values(value).flatMap(secretsIn))];
+}
+
+export const RULES: Rule<[Resource, Options]>[] = [
+	{
+		name: "host-key",
+		description: "Every SSH connection pins the key of its host.",
+		broken: (resource) =>
+			connections(resource)
+				.filter(({ hostKey }) => !hostKey)
+				.map(({ where }) => `${where}: no hostKey. Add it: npm run trust`),
+	},
+	{
+		name: "host-path",
+		description: "Pods see no folder of a host but the allowed ones.",
+		broken: (resource, { allowedHostPaths }) =>
+			(podSpec(resource)?.volumes ?? [])
+				.filter(({ hostPath }) => hostPath && !isAllowedPath(hostPath.path, allowedHostPaths))
+				.map(({ name, hostPath }) => `volume ${name}: hostPath ${hostPath?.path} is outside ${allowedHostPaths.join(", ")}`),
+	},
+	{
+		name: "release-goes-with-kernel",
+		description: "No host runs a release that its kernel is too old for.",
+		broken: ({ type, props }) => {
+			const { RELEASE_MINOR: minor, KERNEL_OVERRIDE: isOverridden } = props.settings ?? {};
+			if (type !== STEP || props.step !== "preflight" || isOverridden !== true || Number(minor) < 32) return [];
+			return [
+				`Kubernetes 1.${minor} with allowUnsupportedKernel: choose an older kubernetesVersion, or a host with Linux 4.19 or newer, and take the setting away`,
+			];
+		},
+	},
+	{
+		name: "pinned-versions",
+		description: "Packages of the cluster and images have a version.",
+		broken: (resource) => {
+			const packages: string[] = resource.type === STEP ? (resource.props.settings?.PACKAGES ?? []) : [];
+			const spec = podSpec(resource);
+			const images = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+			return [
+				...packages.filter((name) => !/-\d[^-]*$/.test(name)).map((name) => `package ${name}: no version. Write ${name}-<version>`),
+				...images
+					.filter(({ image }) => image && !isPinnedImage(image))
+					.map(({ name, image }) => `container ${name}: image ${image} has no fixed tag. Write one, or a digest`),
+			];
+		},
+	},
+	{
+		name: "no-plain-secret",
+		description: "No private key, kubeconfig or token where it is shown.",
+		broken: ({ type, props }) => {
+			const shown =
+				type === STEP
+					? { settings: props.settings, printed: props.printed }
+					: COMMAND.test(type)
+						? { create: props.create, update: props.update, delete: props.delete }
+						: {};
+			return Object.entries(shown).flatMap(([name, value]) => secretsIn(value).map((what) => `${name} holds ${what}. Send it by stdin, as a secret`));
+		},
+	},
+];
+
+export const stackRules: Rule<[Resource[]]>[] = [
+	{
+		name: "odd-control-planes",
+		description: "The number of control planes is odd, or half of them can't outvote the other half.",
+		broken: (resources) => {
+			const roles = resources.filter(({ type, props }) => type === STEP && props.step === "preflight").map(({ props }) => props.settings?.ROLE);
+			const count = roles.filter((role) => role === "control-plane").length;
+			return roles.length === 0 || count % 2 === 1 ? [] : [`found ${count} control planes, expected an odd number`];
+		},
+	},
+	{
+		// A policy sees the value of a secret output as plain text, so the one output that is meant to be secret is left out by name.
+		name: "no-secret-output",
+		description: "No output but kubeconfig holds a private key, a kubeconfig or a token.",
+		broken: (resources) =>
+			resources
+				.filter(({ type }) => type === "pulumi:pulumi:Stack")
+				// By name first: looking at a value that a preview doesn't know yet ends the rule.
+				.flatMap(({ props }) =>
+					Object.keys(props)
+						.filter((name) => name !== "kubeconfig")
+						.map((name) => ({ name, value: props[name] })),
+				)
+				.flatMap(({ name, value }) => secretsIn(value).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
+	},
+];

@@ -1,0 +1,65 @@
+// The provider's own configuration: where the hosts are and how to log in. No resource holds any of it.
+import type { Host, Settings } from "./hosts.ts";
+import type { Failure } from "./inputs.ts";
+import { isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
+
+const NUMBERS = { dialErrorLimit: 3, perDialTimeoutSeconds: 10, lookTimeoutSeconds: 60 };
+
+/** `hosts` travels as JSON: an SDK sends whatever is no text that way. */
+function hostsOf(value: Value | undefined): Record<string, Host> | undefined {
+	try {
+		const opened = reveal(value ?? null);
+		const hosts = typeof opened === "string" ? JSON.parse(opened) : opened;
+		return isObject(hosts) ? (hosts as unknown as Record<string, Host>) : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/**
+ * Names what is wrong, by property. Hosts that the old configuration had and the new one has not stay in it:
+ * steps of a host that was taken out are undone through the new configuration.
+ */
+export function checkConfiguration(olds: Properties, news: Properties): { inputs: Properties; failures: Failure[] } {
+	const failures: Failure[] = [];
+	if (isUnknown(open(news.hosts ?? null))) return { inputs: news, failures };
+	const hosts = hostsOf(news.hosts);
+	if (!hosts) failures.push({ property: "hosts", reason: "must be an object: name of a host to address, port, user and hostKey" });
+	for (const [name, host] of Object.entries(hosts ?? {})) {
+		const path = `hosts[${JSON.stringify(name)}]`;
+		for (const field of ["address", "user", "hostKey"] as const) {
+			if (typeof host?.[field] !== "string" || host[field] === "") failures.push({ property: `${path}.${field}`, reason: "must be a text that is not empty" });
+		}
+		if (!Number.isInteger(host?.port) || host.port < 1 || host.port > 65535) failures.push({ property: `${path}.port`, reason: "must be a port, 1 to 65535" });
+	}
+	const key = reveal(news.privateKey ?? null);
+	if (!isUnknown(key) && (typeof key !== "string" || key === "")) failures.push({ property: "privateKey", reason: "must be a private key in PEM" });
+	for (const name of Object.keys(NUMBERS)) {
+		const value = news[name];
+		if (value !== undefined && !isUnknown(value) && !Number.isInteger(Number(open(value)))) failures.push({ property: name, reason: "must be a whole number" });
+	}
+	if (failures.length > 0 || !hosts) return { inputs: news, failures };
+	const gone = Object.entries(hostsOf(olds.hosts) ?? {}).filter(([name]) => !(name in hosts));
+	return { inputs: gone.length === 0 ? news : { ...news, hosts: JSON.stringify({ ...hosts, ...Object.fromEntries(gone) }) }, failures };
+}
+
+/** Keys whose values differ. None of them makes a host another host: nothing is replaced. */
+export function changedKeys(olds: Properties, news: Properties): string[] {
+	const keys = new Set([...Object.keys(olds), ...Object.keys(news)]);
+	keys.delete("version");
+	return [...keys].filter((key) => JSON.stringify(reveal(olds[key] ?? null)) !== JSON.stringify(reveal(news[key] ?? null)));
+}
+
+/** Undefined while something in it is not known yet. */
+export function settingsOf(configuration: Properties): Settings | undefined {
+	const { hosts, privateKey, strict, ...rest } = reveal(configuration) as Properties;
+	const known = hostsOf(hosts);
+	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
+	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
+	return {
+		...{ hosts: known, privateKey },
+		...{ dialErrorLimit: number("dialErrorLimit"), perDialTimeoutSeconds: number("perDialTimeoutSeconds"), lookTimeoutSeconds: number("lookTimeoutSeconds") },
+		strict: String(strict) === "true" || process.env.KUBEADM_LAB_STRICT === "true",
+		detailed: process.env.KUBEADM_LAB_DETAILS === "true",
+	};
+}

@@ -1,0 +1,137 @@
+// The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH. It has one type, `host:index:Step`.
+// It knows scripts and connections, and nothing of what the scripts are for. docs/drift.md says how it is used.
+import type * as grpc from "@grpc/grpc-js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import provider from "@pulumi/pulumi/proto/provider_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
+import { diff } from "./diff.ts";
+import { Hosts } from "./hosts.ts";
+import { check, type Failure } from "./inputs.ts";
+import { EngineLog } from "./plugin/engine-log.ts";
+import { engineAddress, onEnd, serve, unary } from "./plugin/serve.ts";
+import { fromStruct, toStruct } from "./plugin/values.ts";
+import { Report } from "./report.ts";
+import { type Shown, Steps } from "./step.ts";
+
+const VERSION = "0.1.0";
+const TYPE = "host:index:Step";
+
+const log = new EngineLog();
+const cancelled = new AbortController();
+let running = 0;
+let steps: Steps | undefined;
+let hostNames: string[] = [];
+
+/** Does one piece of work for a resource, and returns when the engine has every line of it. */
+async function work<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
+	const type = urn.split("::")[2]?.split("$").at(-1);
+	if (type !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE} only`);
+	if (!steps) throw new Error("the provider's configuration is not known yet");
+	running++;
+	try {
+		return await act(steps, {
+			status: (line) => log.status(urn, line),
+			warn: (line) => log.diagnostic(urn, "warning", line),
+			error: (line) => log.diagnostic(urn, "error", line),
+		});
+	} finally {
+		await log.flush();
+		running--;
+	}
+}
+
+function checked({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
+	const response = new provider.CheckResponse().setInputs(toStruct(inputs));
+	for (const { property, reason } of failures) response.addFailures(new provider.CheckFailure().setProperty(property).setReason(reason));
+	return response;
+}
+
+const { DIFF_NONE, DIFF_SOME } = provider.DiffResponse.DiffChanges;
+const KINDS = provider.PropertyDiff.Kind;
+
+const handlers: grpc.UntypedServiceImplementation = {
+	handshake: unary((request: provider.ProviderHandshakeRequest) => {
+		log.connect(request.getEngineAddress());
+		return new provider.ProviderHandshakeResponse().setAcceptSecrets(true).setAcceptResources(true);
+	}),
+	getPluginInfo: unary(() => new plugin.PluginInfo().setVersion(VERSION)),
+	getSchema: unary(() => new provider.GetSchemaResponse().setSchema(JSON.stringify({ name: "host", version: VERSION }))),
+	checkConfig: unary((request: provider.CheckRequest) => checked(checkConfiguration(fromStruct(request.getOlds()), fromStruct(request.getNews())))),
+	diffConfig: unary((request: provider.DiffRequest) => {
+		const keys = changedKeys(fromStruct(request.getOldInputs() ?? request.getOlds()), fromStruct(request.getNews()));
+		return new provider.DiffResponse().setChanges(keys.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(keys);
+	}),
+	configure: unary((request: provider.ConfigureRequest) => {
+		const settings = settingsOf(fromStruct(request.getArgs()));
+		if (settings) {
+			hostNames = Object.keys(settings.hosts);
+			const report = new Report(hostNames, (text) => {
+				log.diagnostic("", "info", text);
+				return log.flush();
+			});
+			steps = new Steps(new Hosts(settings, cancelled.signal), report);
+		}
+		return new provider.ConfigureResponse().setAcceptsecrets(true).setAcceptresources(true).setSupportspreview(true);
+	}),
+	check: unary((request: provider.CheckRequest) => checked(check(fromStruct(request.getOlds()), fromStruct(request.getNews()), hostNames))),
+	diff: unary((request: provider.DiffRequest) => {
+		const changes = diff(fromStruct(request.getOlds()), fromStruct(request.getNews()));
+		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
+		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
+		for (const [path, { kind, replaces }] of changes) {
+			const name = kind.toUpperCase() as "ADD" | "DELETE" | "UPDATE";
+			response.getDetaileddiffMap().set(path, new provider.PropertyDiff().setKind(KINDS[replaces ? (`${name}_REPLACE` as const) : name]));
+			if (!replaces) continue;
+			response.addReplaces(path);
+			response.setDeletebeforereplace(true); // or the old undo would wipe what the new apply made
+		}
+		return response;
+	}),
+	create: unary(async (request: provider.CreateRequest) => {
+		const inputs = fromStruct(request.getProperties());
+		if (request.getPreview()) {
+			// With a configuration that isn't known yet there is nobody to ask.
+			const state = steps ? await work(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
+			return new provider.CreateResponse().setId("").setProperties(toStruct(state));
+		}
+		const { id, state } = await work(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
+		return new provider.CreateResponse().setId(id).setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
+	}),
+	read: unary(async (request: provider.ReadRequest) => {
+		const [old, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
+		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
+		const answer = await work(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
+		return new provider.ReadResponse()
+			.setId(request.getId())
+			.setProperties(toStruct(answer.state))
+			.setInputs(toStruct(answer.inputs))
+			.setRefreshBeforeUpdate(true);
+	}),
+	update: unary(async (request: provider.UpdateRequest) => {
+		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+		const state = await work(request.getUrn(), (steps, shown) =>
+			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
+		);
+		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
+	}),
+	delete: unary(async (request: provider.DeleteRequest) => {
+		await work(request.getUrn(), (steps, shown) => steps.remove(fromStruct(request.getProperties()), shown));
+		return new empty.Empty();
+	}),
+	cancel: unary(() => {
+		cancelled.abort(); // nothing new begins; a script that runs goes on
+		return new empty.Empty();
+	}),
+};
+
+onEnd(
+	() => process.exit(0),
+	() => {
+		cancelled.abort();
+		setInterval(() => running === 0 && process.exit(0), 100); // nobody reads the answer, but a half-done host is worse than a late end
+	},
+);
+log.connect(engineAddress(process.argv));
+await serve((server) => server.addService(services.ResourceProviderService as never, handlers));

@@ -1,0 +1,56 @@
+// What a preview found on the hosts, said of the stack in one place: a line for a host's facts, a line for each step.
+import { type Answer, details, summary } from "./answer.ts";
+
+const PAUSE_MS = 60; // looks that begin within this time of each other are told together, in the order of the hosts
+
+export type Say = (host: string, text: string) => void;
+
+export class Report {
+	readonly #order: string[];
+	readonly #tell: (text: string) => Promise<void>;
+	#looks: { host: string; text: string }[][] = [];
+	#looking = 0;
+	#waiting: (() => void)[] = [];
+	#timer: NodeJS.Timeout | undefined;
+
+	/** `order` is that of the hosts; `tell` shows one text. */
+	constructor(order: string[], tell: (text: string) => Promise<void>) {
+		this.#order = order;
+		this.#tell = tell;
+	}
+
+	/** Runs one look, and returns when what it and those beside it say is told: by host, and then in the order in which they began. */
+	async during(look: (say: Say) => Promise<void>): Promise<void> {
+		const lines: { host: string; text: string }[] = [];
+		this.#looks.push(lines);
+		this.#looking++;
+		clearTimeout(this.#timer);
+		try {
+			await look((host, text) => lines.push({ host, text }));
+		} finally {
+			this.#looking--;
+			const told = new Promise<void>((resolve) => this.#waiting.push(resolve));
+			if (this.#looking === 0) this.#timer = setTimeout(() => this.#end(), PAUSE_MS);
+			await told;
+		}
+	}
+
+	async #end(): Promise<void> {
+		const waiting = this.#waiting.splice(0);
+		const lines = this.#looks.splice(0).flat();
+		const sorted = lines.toSorted((one, other) => this.#order.indexOf(one.host) - this.#order.indexOf(other.host));
+		if (sorted.length > 0) await this.#tell(sorted.map(({ host, text }) => `${host}: ${text}`).join("\n"));
+		for (const wake of waiting) wake();
+	}
+}
+
+/** One line of `key=value` lines. */
+export function facts(lines: string[]): string {
+	const pairs = lines.map((line) => line.split("=")).filter(([, value]) => value !== undefined && value !== "");
+	return pairs.map(([key, ...value]) => `${key} ${value.join("=")}`).join(", ");
+}
+
+/** What a step will change: one line, and with details one more for each item. */
+export function changes(step: string, answer: Answer, isDetailed: boolean): string[] {
+	return [`${step}: ${summary(answer)}`, ...(isDetailed ? details(answer).map((line) => `  ${step}: ${line}`) : [])];
+}

@@ -1,0 +1,97 @@
+// One script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
+import type { Client, ClientChannel } from "ssh2";
+import { Lines } from "./session.ts";
+
+export interface Script {
+	/** What the host runs; it reads `text`. */
+	command: string;
+	text: string;
+	/** One line of stderr, as soon as it is whole. */
+	onLine?: (line: string) => void;
+	/** Bound of the whole run; 0 for none: then the script bounds itself. */
+	timeoutSeconds?: number;
+}
+export interface Ended {
+	/** Exit status; null after a signal; undefined where the host told nothing, as when the connection breaks. */
+	code: number | null | undefined;
+	signal?: string;
+	stdout: string;
+	stderr: string;
+}
+
+/** Whatever a login shell's profile prints comes before this line and is dropped, on stdout and on stderr. */
+const BEGIN = "kubeadm-lab: begin";
+const PREFIX = `printf '%s\\n' '${BEGIN}'; printf '%s\\n' '${BEGIN}' >&2\n`;
+const CHANNEL_TRIES = 40; // sshd's MaxSessions counts sessions that have just ended
+const CHANNEL_PAUSE_MS = 100;
+
+/** Runs it to its end. Throws where it never started, and where it took too long. */
+export async function runScript(client: Client, { command, text, onLine = () => {}, timeoutSeconds = 0 }: Script): Promise<Ended> {
+	const channel = await openChannel(client, command);
+	const stdout: Buffer[] = [];
+	const stderr: string[] = [];
+	let isStarted = false;
+	const lines = new Lines((line) => {
+		if (!isStarted) {
+			isStarted = line.endsWith(BEGIN); // what comes before it may lack its line's end
+			if (!isStarted) before.push(line);
+			return;
+		}
+		stderr.push(line);
+		onLine(line);
+	});
+	const before: string[] = [];
+	channel.on("data", (data: Buffer) => stdout.push(data));
+	channel.stderr.on("data", (data: Buffer) => lines.write(data));
+	channel.on("error", () => {}); // a script may end without reading all of stdin
+	const closed = new Promise<{ code?: number | null; signal?: string }>((resolve) => {
+		channel.once("close", (code?: number | null, signal?: string) => resolve({ code, signal }));
+	});
+	const drained = new Promise((resolve) => channel.stderr.once("close", resolve));
+	channel.end(PREFIX + text);
+	const [{ code, signal }] = await bounded(Promise.all([closed, drained]), timeoutSeconds, () => channel.destroy());
+	lines.end();
+	const printed = Buffer.concat(stdout).toString("utf8");
+	const start = printed.indexOf(`${BEGIN}\n`);
+	if (start < 0) throw new Error(notStarted(code, [...printed.split("\n"), ...before]));
+	return { code, signal, stdout: printed.slice(start + BEGIN.length + 1), stderr: stderr.join("\n") };
+}
+
+function notStarted(code: number | null | undefined, lines: string[]): string {
+	const said = lines.filter((line) => line.trim() !== "").slice(-5);
+	const end = code === undefined ? "the connection ended" : `exit status ${code}`;
+	return `the script did not start: ${end}${said.length > 0 ? `; the host said: ${said.join(" / ")}` : ""}`;
+}
+
+async function bounded<T>(work: Promise<T>, seconds: number, stop: () => void): Promise<T> {
+	if (seconds === 0) return work;
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => {
+			stop();
+			reject(new Error(`no answer within ${seconds} s`));
+		}, seconds * 1000);
+	});
+	return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+async function openChannel(client: Client, command: string): Promise<ClientChannel> {
+	for (let tries = 1; ; tries++) {
+		try {
+			return await new Promise<ClientChannel>((resolve, reject) => {
+				client.once("close", gone);
+				function gone() {
+					reject(new Error("the connection was lost"));
+				}
+				client.exec(command, (error, channel) => {
+					client.off("close", gone);
+					if (error) reject(error);
+					else resolve(channel);
+				});
+			});
+		} catch (error) {
+			if (tries >= CHANNEL_TRIES || !/Channel open failure/i.test((error as Error).message)) throw error;
+			await new Promise((resolve) => setTimeout(resolve, CHANNEL_PAUSE_MS));
+		}
+	}
+}

@@ -1,0 +1,152 @@
+// What `host:index:Step` does over its life: the converged state of one step on one host.
+import { type Answer, parseAnswer } from "./answer.ts";
+import { type Hosts, NotReached, type Verb } from "./hosts.ts";
+import { type Inputs, isHidden, plain } from "./inputs.ts";
+import { HalfDone } from "./plugin/serve.ts";
+import { asSecret, containsUnknown, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
+import { changes, facts, type Report, type Say } from "./report.ts";
+
+export interface Shown {
+	/** A line beside the resource while it is worked on. */
+	status: (line: string) => void;
+	warn: (line: string) => void;
+	error: (line: string) => void;
+}
+
+const CUT_OFF = { "apply ended": "no" };
+
+export class Steps {
+	readonly #hosts: Hosts;
+	readonly #report: Report;
+	readonly #warned = new Set<string>();
+
+	constructor(hosts: Hosts, report: Report) {
+		this.#hosts = hosts;
+		this.#report = report;
+	}
+
+	/** Looks at the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
+	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
+		const step = plain(inputs);
+		if (step.looksOnly) return { state, inputs };
+		const answer = await this.#look(step, shown);
+		if (!answer) return { state, inputs };
+		const wanted = { ...step.found, ...pick(answer, "wanted") };
+		const found = { ...wanted, ...pick(answer, "found") };
+		return { state: { ...state, found: wrapped(found, inputs) }, inputs: { ...inputs, found: wrapped(wanted, inputs) } };
+	}
+
+	/** Says what `create` would change, or what the host is where the step only looks. */
+	async previewCreate(inputs: Properties, shown: Shown): Promise<Properties> {
+		if (!containsUnknown(inputs)) {
+			const step = plain(inputs);
+			await this.#report.during((say) => (step.looksOnly ? this.#sayFacts(step, shown, say) : this.#sayChanges(step, inputs, shown, say)));
+		}
+		return { ...inputs, printed: UNKNOWN };
+	}
+
+	/** Says what a changed script or setting would change on the host; what was found in `read` is in the difference already. */
+	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
+		const isSame = reveal(olds.text ?? null) === reveal(inputs.text ?? null);
+		if (isSame) return { ...inputs, printed: olds.printed ?? "" };
+		return this.previewCreate(inputs, shown);
+	}
+
+	async create(inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
+		const { host, step } = plain(inputs);
+		const id = `${host}/${step}`;
+		return { id, state: await this.#apply(id, inputs, shown) };
+	}
+
+	async update(id: string, olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
+		// A remote.Command of the version before, whose script is the same: if the host is as it should be, only the state moves over.
+		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === reveal(inputs.text ?? null)) {
+			const step = plain(inputs);
+			const answer = step.looksOnly ? undefined : await this.#look(step, shown);
+			if (step.looksOnly || answer?.size === 0) return { ...inputs, printed: hidden(reveal(olds.stdout ?? ""), inputs) };
+		}
+		return this.#apply(id, inputs, shown);
+	}
+
+	async remove(state: Properties, shown: Shown): Promise<void> {
+		const step = plain(state);
+		if (step.looksOnly || step.undo === false) return;
+		const { code, stderr, stdout } = await this.#run(step, "undo", state, shown);
+		if (code !== 0) throw new Error(failure(step, "undo", code, stderr || stdout));
+	}
+
+	async #apply(id: string, inputs: Properties, shown: Shown): Promise<Properties> {
+		const step = plain(inputs);
+		let reason: string;
+		try {
+			const { code, stdout, stderr } = await this.#run(step, "apply", inputs, shown);
+			if (code === 0) return { ...inputs, printed: hidden(stdout.replace(/\n$/, ""), inputs) };
+			reason = failure(step, "apply", code, stderr || stdout);
+		} catch (error) {
+			if (error instanceof NotReached) throw error; // nothing was done
+			reason = `${step.host} ${step.step}: ${(error as Error).message}`;
+		}
+		if (step.looksOnly) throw new Error(reason);
+		const left = await this.#look(step, { ...shown, warn: () => {} }).catch(() => undefined);
+		const found = { ...step.found, ...(left && left.size > 0 ? pick(left, "found") : CUT_OFF) };
+		throw new HalfDone(reason, { id, properties: { ...inputs, found: wrapped(found, inputs), printed: "" }, inputs });
+	}
+
+	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown) {
+		const onLine = isHidden(properties) ? () => {} : shown.status;
+		return this.#hosts.run(step.host, { verb, text: step.text, onLine });
+	}
+
+	/** Undefined where it could not be looked at, which fails the run only where the provider is strict. */
+	async #look(step: Inputs, shown: Shown): Promise<Answer | undefined> {
+		try {
+			return parseAnswer(await this.#hosts.run(step.host, { verb: "check", text: step.text, isLook: true }));
+		} catch (error) {
+			const isHost = error instanceof NotReached;
+			const who = isHost ? step.host : `${step.host} ${step.step}`;
+			const message = `${who} was not looked at: ${(error as Error).message}`;
+			if (this.#hosts.settings.strict) throw new Error(message);
+			// A host that can't be reached is said once, not for each of its steps.
+			if (!isHost || !this.#warned.has(who)) shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`);
+			this.#warned.add(who);
+			return undefined;
+		}
+	}
+
+	async #sayChanges(step: Inputs, inputs: Properties, shown: Shown, say: Say): Promise<void> {
+		const answer = await this.#look(step, shown);
+		if (!answer) return;
+		if (isHidden(inputs)) say(step.host, `${step.step}: looked at; what was found is a secret`);
+		else for (const line of changes(step.step, answer, this.#hosts.settings.detailed)) say(step.host, line);
+	}
+
+	async #sayFacts(step: Inputs, shown: Shown, say: Say): Promise<void> {
+		try {
+			const { code, stdout, stderr } = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isLook: true });
+			if (code === 0) say(step.host, facts(stdout.trim().split("\n")));
+			else for (const line of (stderr || stdout).trim().split("\n")) shown.error(line);
+		} catch (error) {
+			const message = `${step.host} was not looked at: ${(error as Error).message}`;
+			if (this.#hosts.settings.strict) throw new Error(message);
+			this.#warned.add(step.host);
+			shown.warn(message);
+		}
+	}
+}
+
+function pick(answer: Answer, side: "wanted" | "found"): Record<string, string> {
+	return Object.fromEntries([...answer].map(([item, difference]) => [item, difference[side]]));
+}
+
+function hidden(text: string | Properties[string], inputs: Properties): Properties[string] {
+	return isHidden(inputs) ? asSecret(text) : open(text);
+}
+function wrapped(found: Record<string, string>, inputs: Properties): Properties[string] {
+	return isHidden(inputs) ? asSecret(found) : found;
+}
+
+const LINES = 20;
+function failure({ host, step }: Inputs, verb: Verb, code: number | null | undefined, text: string): string {
+	const end = code === undefined ? "the connection was lost" : code === null ? "it was killed" : `exit status ${code}`;
+	return `${host} ${step}: ${verb}: ${end}\n${text.trim().split("\n").slice(-LINES).join("\n")}`;
+}

@@ -1,0 +1,155 @@
+// Looking at a host that does not answer as it should: the run goes on with the last known state, unless it must have looked.
+import assert from "node:assert/strict";
+import { createServer, type Server, type Socket } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { asSecret, type Properties } from "../../provider/plugin/values.ts";
+import { HostError, HostPlugin, type State, text } from "./support/host-plugin.ts";
+import { freePort, Sshd } from "./support/sshd.ts";
+
+const LAST_KNOWN = " What is shown of it is the last known state.";
+const state = (step: string, check: string): State => {
+	const inputs = { host: "one", step, text: text({ check }), found: {} };
+	return { id: `one/${step}`, inputs, state: { ...inputs, found: {}, printed: "as before" } };
+};
+const hostsAt = (sshd: Sshd, fields: Properties): Properties => {
+	const { host, user, hostKey, port } = sshd.connection() as Record<string, string | number>;
+	return { hosts: JSON.stringify({ one: { address: host, user, hostKey, port, ...fields } }) };
+};
+/** Reads a step and returns what the engine was told; the state must be as it was. */
+async function look(sshd: Sshd, check: string, changes: Properties = {}): Promise<string[]> {
+	const plugin = await HostPlugin.start(sshd, changes);
+	try {
+		const old = state("step", check);
+		assert.deepEqual(await plugin.read("it", old), old);
+		assert.ok(plugin.engine.lines.filter(({ isEphemeral }) => !isEphemeral).every(({ severity }) => severity === "warning"));
+		return plugin.engine.lines.filter(({ isEphemeral }) => !isEphemeral).map(({ message }) => message);
+	} finally {
+		await plugin.stop();
+	}
+}
+async function strictly(sshd: Sshd, check: string, changes: Properties, env?: NodeJS.ProcessEnv): Promise<string> {
+	const plugin = await HostPlugin.start(sshd, changes, env);
+	try {
+		const error = await plugin.read("it", state("step", check)).then(
+			() => undefined,
+			(error) => error,
+		);
+		assert.ok(error instanceof HostError);
+		return error.message;
+	} finally {
+		await plugin.stop();
+	}
+}
+
+describe("a host that can't be looked at", () => {
+	let sshd: Sshd;
+	before(async () => {
+		sshd = await Sshd.start();
+	});
+	after(() => sshd.remove());
+
+	test("is said once for all its steps, and its state stays as it was", async () => {
+		const plugin = await HostPlugin.start(sshd, hostsAt(sshd, { port: await freePort() }));
+		try {
+			const olds = ["a", "b", "c"].map((name) => state(name, "exit 0"));
+			assert.deepEqual(await Promise.all(olds.map((old) => plugin.read(old.id, old))), olds);
+			const said = plugin.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);
+			assert.equal(said.length, 1);
+			assert.match(
+				said[0] ?? "",
+				/^one was not looked at: after 0 failed attempts: dial tcp 127\.0\.0\.1:\d+: connect: connection refused\. What is shown of it is the last known state\.$/,
+			);
+		} finally {
+			await plugin.stop();
+		}
+	});
+	test("fails a strict run, by configuration or by KUBEADM_LAB_STRICT", async () => {
+		const closed = hostsAt(sshd, { port: await freePort() });
+		assert.match(await strictly(sshd, "exit 0", { ...closed, strict: true }), /^one was not looked at: .*connection refused$/);
+		assert.match(await strictly(sshd, "exit 0", closed, { KUBEADM_LAB_STRICT: "true" }), /connection refused$/);
+		assert.match(await strictly(sshd, "echo nonsense; exit 3", { strict: true }), /^one step was not looked at: .*nonsense$/);
+	});
+	test("is none that shows another host key or takes another private key", async () => {
+		assert.match((await look(sshd, "exit 0", hostsAt(sshd, { hostKey: sshd.publicKey("other") }))).join(), /^one was not looked at: .*ssh: host key mismatch/);
+		assert.match((await look(sshd, "exit 0", { privateKey: asSecret(sshd.privateKey("other")) })).join(), /unable to authenticate/);
+	});
+	test("that is silent after the connection is given up after the login's bound", async () => {
+		const sockets: Socket[] = [];
+		const server: Server = createServer((socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
+		await new Promise((resolve) => server.once("listening", resolve));
+		const { port } = server.address() as { port: number };
+		try {
+			assert.match(
+				(await look(sshd, "exit 0", { ...hostsAt(sshd, { port }), perDialTimeoutSeconds: 1 })).join(),
+				/^one was not looked at: .*Timed out while waiting for handshake/,
+			);
+		} finally {
+			for (const socket of sockets) socket.destroy();
+			server.close();
+		}
+	});
+	test("because its check takes too long is given up after the look's bound", async () => {
+		const said = await look(sshd, "sleep 30", { lookTimeoutSeconds: 1 });
+		assert.deepEqual(said, [`one step was not looked at: no answer within 1 s.${LAST_KNOWN}`]);
+	});
+	test("because the connection breaks in the middle of a check says so", async () => {
+		const said = await look(sshd, "kill -9 $PPID; sleep 1");
+		assert.match(said.join(), /^one step was not looked at: (the script did not start: )?the connection (was lost|ended)/);
+	});
+});
+
+describe("a check", () => {
+	let sshd: Sshd;
+	before(async () => {
+		sshd = await Sshd.start();
+	});
+	after(() => sshd.remove());
+
+	for (const [what, check, said] of [
+		["a line without tabs", "echo 'hello world'; exit 3", "its check printed a line that is no difference: hello world"],
+		["a line with too many tabs", "printf 'a\\tb\\tc\\td\\n'; exit 3", "its check printed a line that is no difference: a\tb\tc\td"],
+		["a line without an item", "printf '\\tb\\tc\\n'; exit 3", "its check printed a line that is no difference: b\tc"],
+		["no line and the status for differences", "exit 3", "its check ended with exit status 3 and named 0 differences"],
+		["a difference and the status for none", "printf 'a\\tb\\tc\\n'", "its check ended with exit status 0 and named 1 differences"],
+		["an error", "echo 'one step: error: no such thing' >&2; exit 1", "exit status 1: one step: error: no such thing"],
+		["a syntax error's status", "exit 127", "exit status 127"],
+	] as const)
+		test(`that answers with ${what} is not believed`, async () => {
+			assert.deepEqual(await look(sshd, check), [`one step was not looked at: ${said}.${LAST_KNOWN}`]);
+		});
+});
+
+describe("a profile that prints", () => {
+	for (const [what, command] of [
+		["on stdout and stderr", `echo 'Welcome!'; echo 'Last login: never' >&2; eval "$SSH_ORIGINAL_COMMAND"`],
+		["what looks like an answer", `printf 'file /etc/x\\twanted\\tfound\\n'; eval "$SSH_ORIGINAL_COMMAND"`],
+		["without a line's end", `printf 'Welcome! '; printf 'Welcome! ' >&2; eval "$SSH_ORIGINAL_COMMAND"`],
+	] as const)
+		test(`${what} changes no answer and is shown nowhere`, async () => {
+			const sshd = await Sshd.start(`ForceCommand ${command}`);
+			const plugin = await HostPlugin.start(sshd);
+			try {
+				const seen = await plugin.read("it", state("step", "printf 'item\\tgood\\tbad\\n'; exit 3"));
+				assert.deepEqual([seen.state.found, seen.inputs.found], [{ item: "bad" }, { item: "good" }]);
+				const made = await plugin.create("it", { host: "one", step: "step", text: text({ apply: "echo out; echo err >&2" }) });
+				assert.equal(made.state.printed, "out");
+				assert.deepEqual(
+					plugin.engine.lines.map(({ message }) => message),
+					["err"],
+				);
+			} finally {
+				await plugin.stop();
+				await sshd.remove();
+			}
+		});
+	test("and ends the session is told with what it said", async () => {
+		const sshd = await Sshd.start("ForceCommand echo 'This account is closed.'; exit 1");
+		try {
+			assert.deepEqual(await look(sshd, "exit 0"), [
+				`one step was not looked at: the script did not start: exit status 1; the host said: This account is closed.${LAST_KNOWN}`,
+			]);
+		} finally {
+			await sshd.remove();
+		}
+	});
+});

@@ -1,0 +1,198 @@
+// The provider of host state against a real SSH server.
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { asSecret } from "../../provider/plugin/values.ts";
+import { temporaryFolder } from "./support/executable.ts";
+import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
+import { Sshd } from "./support/sshd.ts";
+
+let sshd: Sshd;
+let plugin: HostPlugin;
+let folder: ReturnType<typeof temporaryFolder>;
+before(async () => {
+	sshd = await Sshd.start();
+});
+after(() => sshd.remove());
+beforeEach(async () => {
+	folder = temporaryFolder();
+	plugin = await HostPlugin.start(sshd);
+});
+afterEach(async () => {
+	await plugin.stop();
+	folder.remove();
+});
+
+/** A step that keeps two files with one word each. */
+const files = () => {
+	const [a, b] = [join(folder.path, "a"), join(folder.path, "b")];
+	const check = `n=0; for f in ${a} ${b}; do v="$(cat "$f" 2>/dev/null)"; [ "$v" = good ] || { printf 'file %s\\tgood\\t%s\\n' "$f" "$v"; n=3; }; done; exit $n`;
+	return {
+		a,
+		b,
+		step: {
+			host: "one",
+			step: "files",
+			text: text({ check, apply: `for f in ${a} ${b}; do echo "wrote $f" >&2; echo good >"$f"; done; echo done`, undo: `rm -f ${a} ${b}` }),
+		},
+	};
+};
+const failed = async (act: Promise<unknown>): Promise<HostError> => {
+	const error = await act.then(
+		() => undefined,
+		(error) => error,
+	);
+	assert.ok(error instanceof HostError, `expected a failure, found ${JSON.stringify(error)}`);
+	return error;
+};
+
+test("create applies and shows each line, read finds no difference, delete undoes", async () => {
+	const { a, step } = files();
+	const made = await plugin.create("it", step);
+	assert.equal(made.id, "one/files");
+	assert.equal(readFileSync(a, "utf8"), "good\n");
+	assert.deepEqual([made.state.found, made.state.printed], [{}, "done"]);
+	assert.deepEqual(
+		plugin.engine.of(plugin.urn("it")).map(({ message, isEphemeral }) => [message.replace(/^wrote .*/, "wrote"), isEphemeral]),
+		[
+			["wrote", true],
+			["wrote", true],
+		],
+	);
+	const seen = await plugin.read("it", made);
+	assert.deepEqual(await plugin.diff(seen.state, (await plugin.check(step, seen.inputs)).inputs), {});
+	await plugin.delete("it", seen);
+	assert.equal(existsSync(a), false);
+});
+
+test("a changed item is one item of the difference, from what was found to what is wanted, and update repairs it", async () => {
+	const { a, step } = files();
+	const made = await plugin.create("it", step);
+	writeFileSync(a, "bad\n");
+	const seen = await plugin.read("it", made);
+	const { inputs } = await plugin.check(step, seen.inputs);
+	assert.deepEqual(await plugin.diff(seen.state, inputs), { [`found["file ${a}"]`]: "UPDATE" });
+	assert.deepEqual([seen.state.found, inputs.found], [{ [`file ${a}`]: "bad" }, { [`file ${a}`]: "good" }]);
+	const repaired = await plugin.update("it", seen, step);
+	assert.equal(readFileSync(a, "utf8"), "good\n");
+	const again = await plugin.read("it", repaired);
+	assert.deepEqual(again.state, repaired.state, "a refresh after the repair sees no change");
+	assert.deepEqual(await plugin.diff(again.state, (await plugin.check(step, again.inputs)).inputs), {});
+});
+
+test("preview of a new step names the items that will change, of all steps in one message, and changes nothing", async () => {
+	const { a, step } = files();
+	await Promise.all([plugin.create("one", step, { preview: true }), plugin.create("two", { ...step, step: "other" }, { preview: true })]);
+	assert.equal(existsSync(a), false);
+	const [line, ...rest] = plugin.engine.of("");
+	assert.deepEqual(rest, []);
+	assert.equal(line?.isEphemeral, false);
+	assert.equal(line?.message, ["files", "other"].map((name) => `one: ${name}: 2 items will change: file ${a}, file ${a.replace(/a$/, "b")}`).join("\n"));
+});
+
+test("preview of a step that only looks runs it and tells its facts, or its problems as errors", async () => {
+	const look = (apply: string) => ({ host: "one", step: "look", looksOnly: true, text: text({ apply }) });
+	await plugin.create("good", look("printf 'os=CentOS\\nempty=\\ncpus=2\\n'"), { preview: true });
+	assert.deepEqual(plugin.engine.messages(""), ["one: os CentOS, cpus 2"]);
+	await plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1"), { preview: true });
+	assert.deepEqual(
+		plugin.engine.of(plugin.urn("bad")).map(({ severity, message }) => [severity, message]),
+		[["error", "one: CPUs: found 1"]],
+	);
+	const error = await failed(plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
+	assert.match(error.message, /one: CPUs: found 1/);
+	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
+});
+
+test("an apply that fails half-way stays in the state with what is left, and the next one does the rest", async () => {
+	const { a, b, step } = files();
+	mkdirSync(b);
+	const error = await failed(plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
+	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
+	assert.ok(error.kept);
+	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
+	rmSync(b, { recursive: true });
+	const half = await plugin.read("it", error.kept);
+	const whole = await plugin.update("it", half, { ...step, text: half.inputs.text ?? "" });
+	assert.equal(readFileSync(b, "utf8"), "good\n");
+	assert.deepEqual(await plugin.diff((await plugin.read("it", whole)).state, whole.inputs), {});
+});
+
+test("a connection that breaks in the middle of apply leaves the resource in the state, to be applied again", async () => {
+	const step = { host: "one", step: "cut", text: text({ apply: "kill -9 $PPID; sleep 1" }) };
+	const error = await failed(plugin.create("it", step));
+	assert.match(error.message, /^one cut: apply: the connection was lost/);
+	assert.deepEqual(error.kept?.state.found, { "apply ended": "no" });
+	assert.deepEqual(await plugin.diff(error.kept?.state ?? {}, (await plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
+});
+
+test("a state made by remote.Command with the same text moves over without apply, and one that differs is applied", async () => {
+	const { a, b, step } = files();
+	for (const file of [a, b]) writeFileSync(file, "good\n");
+	chmodSync(folder.path, 0o755);
+	const old = { id: "step01234567", state: { stdin: step.text, create: "bash -s -- apply", stdout: "done", stderr: "" }, inputs: {} };
+	const moved = await plugin.update("it", old, step);
+	assert.deepEqual([moved.state.printed, moved.state.found], ["done", {}]);
+	assert.deepEqual(plugin.engine.of(plugin.urn("it")), [], "apply would have said what it wrote");
+	writeFileSync(b, "bad\n");
+	await plugin.update("it", old, step);
+	assert.equal(readFileSync(b, "utf8"), "good\n");
+});
+
+test("nothing of a step with a secret setting is shown", async () => {
+	const { a, step } = files();
+	const hidden = { ...step, settings: { PASSWORD: asSecret("pw") } };
+	const made = await plugin.create("it", hidden);
+	assert.deepEqual(plugin.engine.messages(plugin.urn("it")), []);
+	assert.deepEqual(made.state.printed, asSecret("done"));
+	writeFileSync(a, "bad\n");
+	const seen = await plugin.read("it", made);
+	assert.deepEqual(seen.state.found, asSecret({ [`file ${a}`]: "bad" }));
+	await plugin.create("other", hidden, { preview: true });
+	rmSync(a);
+	assert.deepEqual(
+		plugin.engine.messages("").map((line) => line.includes(a)),
+		[false],
+	);
+});
+
+test("all steps of a host share one connection, also where the server takes only two sessions at a time", async () => {
+	const narrow = await Sshd.start("MaxSessions 2");
+	const other = await HostPlugin.start(narrow);
+	try {
+		const states = Array.from({ length: 12 }, (_, i) => ({
+			id: `${i}`,
+			inputs: { host: "one", step: "s", text: text({ check: "sleep 0.1" }), found: {} },
+			state: {},
+		}));
+		const seen = await Promise.all(states.map((state, i) => other.read(`s${i}`, { ...state, state: state.inputs })));
+		assert.ok(seen.every(({ state }) => JSON.stringify(state.found) === "{}"));
+		assert.equal(narrow.dials, 2, "the test's own look, and the provider");
+		assert.deepEqual(other.engine.lines, []);
+	} finally {
+		await other.stop();
+		await narrow.remove();
+	}
+});
+
+test("delete without anything to undo dials no host", async () => {
+	const step = { host: "gone", step: "x", text: "exit 1", undo: false, found: {} };
+	await plugin.delete("it", { id: "it", state: step, inputs: step });
+	const looks = { ...step, undo: true, looksOnly: true };
+	await plugin.delete("it", { id: "it", state: looks, inputs: looks });
+});
+
+test("cancel starts nothing new and lets a running apply end; an interrupt ends the plugin at once", async () => {
+	const done = join(folder.path, "done");
+	const running = plugin.create("it", { host: "one", step: "slow", text: text({ apply: `echo begun >&2; sleep 1; touch ${done}` }) });
+	await plugin.engine.line(plugin.urn("it"), "begun");
+	await plugin.cancel();
+	assert.match((await failed(plugin.create("late", files().step))).message, /one: cancelled before it began/);
+	await running;
+	assert.equal(existsSync(done), true);
+	const from = performance.now();
+	plugin.executable.interrupt();
+	await plugin.executable.exited;
+	assert.ok(performance.now() - from < 1000);
+});

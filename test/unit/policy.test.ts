@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Cluster } from "../../cluster/cluster.ts";
+import { isAllowedPath, isPinnedImage, type Resource, RULES, secretsIn, stackRules } from "../../policy/rules.ts";
+import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
+import { run } from "./program-graph.ts";
+import { settings } from "./settings.ts";
+
+const options = { allowedHostPaths: ["/data/volumes/", "/run/flannel", "/run/xtables.lock", "/opt/cni/bin", "/etc/cni/net.d"] };
+const all = (resources: Resource[]) => [
+	...resources.flatMap((resource) => RULES.flatMap(({ name, broken }) => broken(resource, options).map((problem) => `${name}: ${problem}`))),
+	...stackRules.flatMap(({ name, broken }) => broken(resources).map((problem) => `${name}: ${problem}`)),
+];
+const pod = (spec: object): Resource => ({ type: "kubernetes:core/v1:Pod", name: "pod", props: { spec } });
+const step = (name: string, set: object, more: object = {}): Resource => ({ type: "host:index:Step", name, props: { step: name, settings: set, ...more } });
+
+test("the program keeps to every rule", async () => {
+	const { cluster, demo } = settings();
+	const { graph } = await run(() => {
+		const made = new Cluster("lab", cluster);
+		new LifecycleDemo("lifecycle-demo", { cluster: made, ...demo, podSeconds: 300 });
+	});
+	assert.deepEqual(all(graph.resources.map(({ type, name, inputs }) => ({ type, name, props: inputs }))), []);
+});
+
+test("a connection without a host key breaks host-key, also behind a bastion and in the provider of host state", () => {
+	const command = (connection: object): Resource => ({ type: "command:remote:Command", name: "c", props: { connection } });
+	assert.deepEqual(all([command({ host: "a" })]), ["host-key: connection: no hostKey. Add it: npm run trust"]);
+	assert.deepEqual(all([command({ hostKey: "k", proxy: { host: "b" } })]), ["host-key: connection.proxy: no hostKey. Add it: npm run trust"]);
+	const hosts = JSON.stringify({ one: { hostKey: "k" }, two: { hostKey: "" } });
+	assert.deepEqual(all([{ type: "pulumi:providers:host", name: "p", props: { hosts } }]), ["host-key: hosts.two: no hostKey. Add it: npm run trust"]);
+});
+test("a hostPath outside the allowed folders breaks host-path, in a Pod and in a template", () => {
+	const spec = {
+		volumes: [
+			{ name: "root", hostPath: { path: "/" } },
+			{ name: "ok", hostPath: { path: "/data/volumes/nginx/log/" } },
+		],
+	};
+	const said = `host-path: volume root: hostPath / is outside ${options.allowedHostPaths.join(", ")}`;
+	assert.deepEqual(all([pod(spec)]), [said]);
+	assert.deepEqual(all([{ type: "kubernetes:apps/v1:DaemonSet", name: "d", props: { spec: { template: { spec } } } }]), [said]);
+	assert.deepEqual(all([{ type: "kubernetes:batch/v1:CronJob", name: "j", props: { spec: { jobTemplate: { spec: { template: { spec } } } } } }]), [said]);
+	for (const path of ["/data/volumes", "/data/volumes/", "/data//volumes/x", "/run/xtables.lock"])
+		assert.equal(isAllowedPath(path, options.allowedHostPaths), true, path);
+	for (const path of ["/data/volumes2", "/data", "/data/volumes/../../etc", "/run/flannel2", "/run/xtables.lock2"])
+		assert.equal(isAllowedPath(path, options.allowedHostPaths), false, path);
+});
+test("an override of the kernel breaks release-goes-with-kernel where the release needs it", () => {
+	const preflight = (minor: number, override: boolean) => step("preflight", { RELEASE_MINOR: minor, KERNEL_OVERRIDE: override, ROLE: "control-plane" });
+	assert.match(all([preflight(32, true)]).join(), /^release-goes-with-kernel: Kubernetes 1\.32 with allowUnsupportedKernel: /);
+	assert.deepEqual([...all([preflight(31, true)]), ...all([preflight(32, false)])], []);
+});
+test("a package or an image without a version breaks pinned-versions", () => {
+	assert.deepEqual(all([step("packages", { PACKAGES: ["kubelet", "kubeadm-1.29.15", "containerd.io"] })]), [
+		"pinned-versions: package kubelet: no version. Write kubelet-<version>",
+		"pinned-versions: package containerd.io: no version. Write containerd.io-<version>",
+	]);
+	assert.deepEqual(all([pod({ initContainers: [{ name: "i", image: "busybox" }], containers: [{ name: "c", image: "a.example:5000/x:1.0" }] })]), [
+		"pinned-versions: container i: image busybox has no fixed tag. Write one, or a digest",
+	]);
+	for (const image of ["nginx:latest", "a.example:5000/nginx", "nginx:"]) assert.equal(isPinnedImage(image), false, image);
+	for (const image of ["nginx:1.17", `nginx@sha256:${"a".repeat(64)}`]) assert.equal(isPinnedImage(image), true, image);
+});
+test("a secret in a command line, a setting or what a step printed breaks no-plain-secret", () => {
+	const token = "abcdef.0123456789abcdef";
+	assert.deepEqual(all([step("x", { A: ["b", `--token ${token}`] })]), ["no-plain-secret: settings holds a join token. Send it by stdin, as a secret"]);
+	assert.deepEqual(all([step("x", {}, { printed: "-----BEGIN OPENSSH PRIVATE KEY-----" })]), [
+		"no-plain-secret: printed holds a private key. Send it by stdin, as a secret",
+	]);
+	const command = { type: "command:remote:Command", name: "c", props: { connection: { hostKey: "k" }, create: `kubeadm join --token ${token}`, stdin: token } };
+	assert.deepEqual(all([command]), ["no-plain-secret: create holds a join token. Send it by stdin, as a secret"]);
+});
+test("an even number of control planes breaks odd-control-planes", () => {
+	const hosts = (count: number) => Array.from({ length: count }, () => step("preflight", { ROLE: "control-plane" }));
+	assert.deepEqual(all(hosts(2)), ["odd-control-planes: found 2 control planes, expected an odd number"]);
+	assert.deepEqual([...all(hosts(1)), ...all(hosts(3)), ...all([])], []);
+});
+test("a secret in an output breaks no-secret-output, but for the kubeconfig", () => {
+	const kubeconfig = "users:\n- user:\n    client-key-data: TFMwdEx\n";
+	const stack = (props: object): Resource => ({ type: "pulumi:pulumi:Stack", name: "lab", props });
+	assert.deepEqual(all([stack({ kubeconfig, nodes: [{ name: "a", version: "v1.29.15" }] })]), []);
+	assert.deepEqual(all([stack({ admin: { text: kubeconfig } })]), ["no-secret-output: output admin holds a kubeconfig. Make it pulumi.secret"]);
+	assert.deepEqual(secretsIn({ a: [null, 1, "v1.29.15 10.244.0.0/16 sha256:0123456789abcdef0123456789abcdef"] }), []);
+});

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { details, parseAnswer, summary } from "../../provider/answer.ts";
+import { changedKeys, checkConfiguration, settingsOf } from "../../provider/configuration.ts";
+import { diff } from "../../provider/diff.ts";
+import { check } from "../../provider/inputs.ts";
+import { asSecret, type Properties, UNKNOWN } from "../../provider/plugin/values.ts";
+import { changes, facts, Report } from "../../provider/report.ts";
+
+const step = { host: "one", step: "system", text: asSecret("echo"), settings: { A: "1", LIST: ["x", "y"], ON: true, N: 3 } };
+const reasons = (news: Properties) => check({}, news, ["one", "two"]).failures.map(({ property, reason }) => `${property} ${reason}`);
+
+test("check names everything that is wrong with a step by its property, and shows no value", () => {
+	assert.deepEqual(reasons(step), []);
+	assert.deepEqual(reasons({ ...step, host: "three" }), ["host is none of the provider's hosts: one, two"]);
+	assert.deepEqual(reasons({ host: "", step: "Not This", text: "a\0b", undo: "no", wrong: 1, settings: { A: {}, LIST: ["x", 2], "a b": null } }), [
+		"wrong is none of host, step, text, settings, looksOnly, undo",
+		"host must be a text that is not empty",
+		"step must be lower-case letters, digits and dashes",
+		"text holds a NUL character, which no shell can read",
+		"undo must be true or false",
+		"settings.A must be a text, a number, true, false or a list of texts",
+		"settings.LIST[1] must be a text",
+		'settings["a b"] must be a text, a number, true, false or a list of texts',
+	]);
+	assert.deepEqual(reasons({}), ["host is missing", "step is missing", "text is missing"]);
+	assert.deepEqual(reasons({ host: UNKNOWN, step: UNKNOWN, text: asSecret(UNKNOWN), settings: UNKNOWN, undo: UNKNOWN }), []);
+});
+test("check keeps what is wanted of items that were found different, until the script is another", () => {
+	const found = { "sysctl a": "1" };
+	assert.deepEqual(check({ ...step, found }, step, []).inputs.found, found);
+	assert.deepEqual(check({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
+	assert.deepEqual(check({}, step, []).inputs.found, {});
+});
+
+const state = { ...step, found: { "sysctl a": "1" }, printed: "" };
+const paths = (olds: Properties, news: Properties) =>
+	Object.fromEntries([...diff(olds, news)].map(([path, { kind, replaces }]) => [path, replaces ? `${kind}, replaces` : kind]));
+test("diff is empty for a host that is as wanted", () => {
+	assert.deepEqual(paths(state, { ...step, found: { "sysctl a": "1" } }), {});
+});
+test("diff has one path for each item that was found different, whatever characters it has", () => {
+	const wanted = { "sysctl net.ipv4.ip_forward": "1", 'file /etc/"x"[0]': "good", same: "s" };
+	const found = { "sysctl net.ipv4.ip_forward": "0", 'file /etc/"x"[0]': "bad", same: "s", "apply ended": "no" };
+	assert.deepEqual(paths({ ...step, found }, { ...step, found: wanted }), {
+		'found["sysctl net.ipv4.ip_forward"]': "update",
+		'found["file /etc/\\"x\\"[0]"]': "update",
+		'found["apply ended"]': "delete",
+	});
+});
+test("diff names the settings that changed, and the text only where no setting says why", () => {
+	const other = { ...step, text: asSecret("other"), found: {} };
+	assert.deepEqual(paths({ ...state, found: {} }, { ...other, settings: { A: "2", LIST: ["x"], ON: true, NEW: "n" } }), {
+		'settings["A"]': "update",
+		'settings["LIST"]': "update",
+		'settings["N"]': "delete",
+		'settings["NEW"]': "add",
+	});
+	assert.deepEqual(paths({ ...state, found: {} }, other), { text: "update" });
+});
+test("diff replaces a step only for another host or another step, and never one that was a command before", () => {
+	assert.deepEqual(paths({ ...state, found: {} }, { ...step, host: "two", found: {} }), { host: "update, replaces" });
+	const { step: name, ...command } = { stdin: "echo", create: "bash -s -- apply", step: undefined };
+	assert.ok([...diff(command, { ...step, found: {} }).values()].every(({ replaces }) => !replaces));
+	assert.equal(name, undefined);
+});
+
+test("an answer is one difference a line", () => {
+	const ended = { code: 3, stdout: "file /etc/hosts\tsha256 ab\tabsent\nhost name\ta\tb\n", stderr: "" };
+	const answer = parseAnswer(ended);
+	assert.deepEqual(
+		[...answer],
+		[
+			["file /etc/hosts", { wanted: "sha256 ab", found: "absent" }],
+			["host name", { wanted: "a", found: "b" }],
+		],
+	);
+	assert.equal(summary(answer), "2 items will change: file /etc/hosts, host name");
+	assert.deepEqual(details(answer), ["file /etc/hosts: absent => sha256 ab", "host name: b => a"]);
+	assert.deepEqual(changes("identity", answer, true), [
+		"identity: 2 items will change: file /etc/hosts, host name",
+		"  identity: file /etc/hosts: absent => sha256 ab",
+		"  identity: host name: b => a",
+	]);
+	assert.equal(summary(parseAnswer({ code: 0, stdout: "", stderr: "" })), "nothing to change");
+	assert.equal(summary(new Map([["one", { wanted: "a", found: "b" }]])), "1 item will change: one");
+});
+test("a summary stays short and says how many it left out", () => {
+	const answer = new Map(Array.from({ length: 40 }, (_, i) => [`package number-${i}`, { wanted: "installed", found: "not installed" }]));
+	assert.match(summary(answer), /^40 items will change: package number-0, .* and \d+ more$/);
+	assert.ok(summary(answer).length < 280);
+});
+test("facts are one line, without those that have no value", () => {
+	assert.equal(facts(["os=CentOS Linux 7", "empty=", "no fact", "url=http://a/?b=c"]), "os CentOS Linux 7, url http://a/?b=c");
+});
+test("what looks at several hosts found is told together, by host and then in the order of the looks", async () => {
+	const told: string[] = [];
+	const report = new Report(["a", "b"], async (text) => void told.push(text));
+	await Promise.all([
+		report.during(async (say) => say("b", "first")),
+		report.during(async (say) => {
+			await new Promise((resolve) => setTimeout(resolve, 20));
+			say("a", "slow");
+		}),
+		report.during(async (say) => say("a", "quick")),
+		report.during(async () => {}),
+	]);
+	assert.deepEqual(told, ["a: slow\na: quick\nb: first"]);
+	await assert.rejects(
+		report.during(async () => Promise.reject(new Error("no"))),
+		/no/,
+	);
+	assert.equal(told.length, 1);
+});
+
+const host = { address: "192.0.2.1", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" };
+const configuration = (hosts: object): Properties => ({ hosts: JSON.stringify(hosts), privateKey: asSecret("pem") });
+test("a configuration without an address, a host key or a private key is refused by property", () => {
+	const { failures } = checkConfiguration({}, { ...configuration({ one: { ...host, hostKey: "", port: 0 } }), privateKey: "", dialErrorLimit: "many" });
+	assert.deepEqual(
+		failures.map(({ property }) => property),
+		['hosts["one"].hostKey', 'hosts["one"].port', "privateKey", "dialErrorLimit"],
+	);
+	assert.deepEqual(
+		checkConfiguration({}, { privateKey: "pem" }).failures.map(({ property }) => property),
+		["hosts"],
+	);
+	assert.deepEqual(
+		checkConfiguration({}, { hosts: "{", privateKey: UNKNOWN }).failures.map(({ property }) => property),
+		["hosts"],
+	);
+	assert.deepEqual(checkConfiguration({}, { hosts: UNKNOWN, privateKey: "pem" }).failures, []);
+});
+test("a host that is taken out of the configuration stays reachable for the undo of its steps", () => {
+	const [olds, news] = [configuration({ one: host, two: host }), configuration({ one: { ...host, port: 2222 } })];
+	const { inputs } = checkConfiguration(olds, news);
+	assert.deepEqual(settingsOf(inputs)?.hosts, { one: { ...host, port: 2222 }, two: host });
+	assert.deepEqual(checkConfiguration(inputs, news).inputs, inputs, "and changes nothing at the next run");
+});
+test("the provider's version is no change of its configuration, a key is", () => {
+	const old = configuration({ one: host });
+	assert.deepEqual(changedKeys({ ...old, version: "1" }, { ...old, version: "2" }), []);
+	assert.deepEqual(changedKeys(old, { ...old, privateKey: asSecret("other") }), ["privateKey"]);
+});
+test("a configuration that is not known yet has no settings", () => {
+	assert.equal(settingsOf({ hosts: UNKNOWN, privateKey: "pem" }), undefined);
+	assert.equal(settingsOf({ ...configuration({ one: host }), privateKey: UNKNOWN }), undefined);
+	assert.equal(settingsOf(configuration({ one: host }))?.lookTimeoutSeconds, 60);
+});
