@@ -120,7 +120,7 @@ test("an apply that fails half-way stays in the state with what is left, and the
 });
 
 test("a connection that breaks in the middle of apply leaves the resource in the state, to be applied again", async () => {
-	const step = { host: "one", step: "cut", text: text({ apply: "kill -9 $PPID; sleep 1" }) };
+	const step = { host: "one", step: "cut", text: text({ apply: "sleep 0.3; kill -9 $PPID; sleep 1" }) };
 	const error = await failed(plugin.create("it", step));
 	assert.match(error.message, /^one cut: apply: the connection was lost/);
 	assert.deepEqual(error.kept?.state.found, { "apply ended": "no" });
