@@ -137,10 +137,11 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 	});
 
 	test("a second up changes nothing and the hosts' own audit finds nothing written and nothing restarted", async () => {
+		// rpmdb.sqlite-shm is what readers of rpm's database lock in: `rpm -q` touches it.
 		const mark =
 			"touch /run/audit-mark; for u in containerd kubelet chronyd sshd; do systemctl show -p ActiveEnterTimestampMonotonic $u; done; crictl ps -q | sort";
 		const audit =
-			"find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /var/log -o -path /var/lib/etcd -o -path /var/lib/containerd -o -path /var/lib/kubelet -o -path /tmp -o -path /var/lib/chrony -o -path /data \\) -prune -o -newer /run/audit-mark -type f -print";
+			"find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /var/log -o -path /var/lib/etcd -o -path /var/lib/containerd -o -path /var/lib/kubelet -o -path /tmp -o -path /var/lib/chrony -o -path /data -o -path /var/lib/rpm/rpmdb.sqlite-shm \\) -prune -o -newer /run/audit-mark -type f -print";
 		const state = new Map<string, string>();
 		for (const host of hosts) state.set(host, await read(host, mark));
 		const { output: text } = await pulumi("up");

@@ -142,7 +142,7 @@ test("without_block takes out our block only, and of a block without an end only
 
 test("edit_file leaves the file as it was when the command that makes its new text fails", (t) => {
 	const host = new FakeHost(t);
-	const script = withFiles("check() { :; }\nbroken() { sed 's|(a|b|' -E -- \"${ROOT}/etc/file\"; }\napply() { edit_file /etc/file '' broken; }");
+	const script = withFiles(`check() { :; }\nbroken() { sed 's|(a|b|' -E -- "\${ROOT}/etc/file"; }\napply() { edit_file /etc/file '' broken; }`);
 	host.write("/etc/file", "one\n");
 	const { status, stderr } = host.bash(script, "apply");
 	assert.equal(status, 1);
