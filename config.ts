@@ -101,6 +101,8 @@ export interface DemoSettings {
 	hostPath: string;
 	/** Empty the message file before the Pod starts. Default false: the seed's page appends. */
 	freshFile: boolean;
+	/** Record the Pod's life, for this many hours at most; 0 records nothing. */
+	recordHours: number;
 }
 export interface Settings {
 	stack: string;
@@ -139,7 +141,10 @@ export function loadSettings(config: pulumi.Config): Settings {
 	return {
 		stack,
 		cluster: { hosts: hostSpecs(values, hostKeys), ...clusterSettings(top, kubernetes, privateKey), repositories },
-		demo: { enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath, freshFile: top.demoFreshFile },
+		demo: {
+			...{ enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath },
+			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours },
+		},
 	};
 }
 

@@ -113,6 +113,7 @@ export const KEYS = {
 	demoInitImage: image.default("registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24"),
 	demoHostPath: folder.default("/data/volumes/nginx/log/"),
 	demoFreshFile: z.boolean().default(false),
+	demoRecordHours: count(0, 720).default(24),
 };
 export type Key = keyof typeof KEYS;
 

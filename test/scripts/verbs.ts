@@ -117,6 +117,11 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		token: { API_ENDPOINT: "172.16.1.110:6443", WORKER: "k8s-node01" },
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
 		kubeconfig: {},
+		recorder: {
+			...{ HOST_NAME: host.name, ROLE: host.role, NAMESPACE: "default", MESSAGE_FILE: "/data/volumes/nginx/log/message", BOUND_SECONDS: 600 },
+			...{ REFERENCE: "k8s-master", REFERENCE_ADDRESS: "172.16.1.110" },
+		},
+		recording: { HOST_NAME: host.name },
 		witness: { MESSAGE_FILE: "/data/volumes/nginx/log/message", FRESH: false },
 		message: { MESSAGE_FILE: "/data/volumes/nginx/log/message" },
 	};
@@ -136,6 +141,8 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "kubeconfig", hasUndo: false, isRepeatable: true },
 	{ step: "token", hasUndo: false, isRepeatable: false },
 	{ step: "join", hasUndo: true, isRepeatable: true },
+	{ step: "recorder", hasUndo: true, isRepeatable: true },
+	{ step: "recording", hasUndo: false, isRepeatable: false },
 	{ step: "witness", hasUndo: false, isRepeatable: true },
 	{ step: "message", hasUndo: false, isRepeatable: true },
 ];

@@ -2,6 +2,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { CallbackServer } from "@pulumi/pulumi/runtime/callbacks.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
+import { pack } from "../../lifecycle/packed.ts";
+import { fixture } from "./lifecycle-fixture.ts";
 
 /** How the SDK marks a secret on its way to the engine. */
 const SECRET_KEY = "4dabf18193072939515e22adb298388d";
@@ -120,6 +122,7 @@ function outputsOf(type: string, name: string, inputs: Values, kubeconfig: strin
 		[/-join$/, `${node} v1.29.15`],
 		[/-kubeconfig$/, kubeconfig],
 		[/-message$/, MESSAGE],
+		[/-recording$/, pack(fixture("destroyed"))],
 	];
 	return { ...inputs, stdout: printed.find(([pattern]) => pattern.test(name))?.[1] ?? "", stderr: "" };
 }
