@@ -7,6 +7,7 @@ import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes }
 import { readPrivateKey } from "./config/private-key.ts";
 import { Problems } from "./config/problems.ts";
 import { readValues, type Values } from "./config/read.ts";
+import type { ScenarioName } from "./lifecycle/scenarios.ts";
 
 export type { Release } from "./cluster/releases.ts";
 export { ConfigError } from "./config/problems.ts";
@@ -103,6 +104,8 @@ export interface DemoSettings {
 	freshFile: boolean;
 	/** Record the Pod's life, for this many hours at most; 0 records nothing. */
 	recordHours: number;
+	/** Pods of the gallery, beside the demo's. */
+	gallery: ScenarioName[];
 }
 export interface Settings {
 	stack: string;
@@ -143,7 +146,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 		cluster: { hosts: hostSpecs(values, hostKeys), ...clusterSettings(top, kubernetes, privateKey), repositories },
 		demo: {
 			...{ enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath },
-			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours },
+			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours, gallery: [...new Set(top.gallery)] },
 		},
 	};
 }

@@ -59,15 +59,19 @@ export function livesIn(timeline: Timeline): PodLife[] {
 		if (own) own.push(entry);
 		else byUid.set(entry.uid, [entry]);
 	}
-	return [...timeline.pods.entries()].map(([uid, pod]) => lifeOf(pod, timeline.alive.get(uid) ?? pod, byUid.get(uid) ?? [], timeline.entries));
+	const file = fileEntries(timeline.entries);
+	return [...timeline.pods.entries()].map(([uid, pod]) =>
+		lifeOf(pod, timeline.alive.get(uid) ?? pod, byUid.get(uid) ?? [], writes(pod, timeline.messageFile) ? (file.get(pod.spec.nodeName ?? "") ?? []) : []),
+	);
 }
 
-function lifeOf(pod: Pod, alive: Pod, own: Entry[], all: Entry[]): PodLife {
+function lifeOf(pod: Pod, alive: Pod, own: Entry[], file: Entry[]): PodLife {
 	const node = pod.spec.nodeName ?? "";
 	const added = own.find(({ kind }) => kind === "pod-added");
 	const gone = own.find(({ kind }) => kind === "pod-gone");
-	const inLife = ({ at, host }: Entry) => host === node && at >= (added?.at ?? 0) && at <= (gone?.at ?? Number.POSITIVE_INFINITY) + LATE_MS;
-	const lines = all.filter((entry) => entry.source === "message file" && (entry.kind === "line" ? inLife(entry) : entry.host === node));
+	const until = (gone?.at ?? Number.POSITIVE_INFINITY) + LATE_MS;
+	const [first, last] = [firstAfter(file, added?.at ?? 0), firstAfter(file, until)];
+	const lines = file.filter(({ kind }, index) => kind !== "line" || (index >= first && index < last));
 	const deletionRequested = own.find(({ kind }) => kind === "deletion-requested");
 	const specs = [
 		...(pod.spec.initContainers ?? []).map((spec) => ({
@@ -93,6 +97,26 @@ function lifeOf(pod: Pod, alive: Pod, own: Entry[], all: Entry[]): PodLife {
 		sandboxes: runsOf(own.filter((entry) => entry.container === undefined && entry.containerId !== undefined)),
 		hasRuntime: own.some(({ kind }) => kind === "process-started"),
 	};
+}
+/** Whether the Pod can write to the file at all: it has the file's folder on the host, or one above. */
+function writes({ spec }: Pod, messageFile: string): boolean {
+	return (spec.volumes ?? []).some(({ hostPath }) => hostPath && messageFile.startsWith(`${hostPath.path.replace(/\/*$/, "")}/`));
+}
+/** What is about the message file, by host. */
+function fileEntries(entries: Entry[]): Map<string, Entry[]> {
+	const byHost = new Map<string, Entry[]>();
+	for (const entry of entries) {
+		if (entry.source !== "message file") continue;
+		const own = byHost.get(entry.host);
+		if (own) own.push(entry);
+		else byHost.set(entry.host, [entry]);
+	}
+	return byHost;
+}
+/** Place of the first entry that is later than `at`, in a list in order of time. */
+function firstAfter(entries: Entry[], at: number): number {
+	const index = entries.findIndex((entry) => entry.at > at);
+	return index < 0 ? entries.length : index;
 }
 /** The message file is looked at fifty times a second, and the recorder may be busy. */
 const LATE_MS = 2000;
@@ -153,3 +177,5 @@ function nameExecs(run: Run, { postStart, preStop }: ContainerLife, deletion: En
 }
 /** The hook's command in this run. */
 export const hookIn = (run: Run, what: "postStart" | "preStop"): Exec | undefined => run.execs.find((exec) => exec.what === what);
+/** Deleted with grace period 0: the API server forgets the Pod at once, whatever still runs. */
+export const isForced = ({ deletionRequested }: PodLife): boolean => deletionRequested?.graceSeconds === 0;

@@ -1,7 +1,7 @@
 // Verdicts about a Pod's end.
 import type { GuaranteeId } from "./guarantees.ts";
 import { between, combined, type Finding, found, notObserved, ordered, seconds } from "./judge.ts";
-import { hookIn, type PodLife, type Run } from "./life.ts";
+import { hookIn, isForced, type PodLife, type Run } from "./life.ts";
 
 /** The kubelet gives a process this long after a preStop hook has used up the grace period (pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds). */
 const LEAST_GRACE_SECONDS = 2;
@@ -60,6 +60,10 @@ function graceIncludesPreStop(life: PodLife): Finding {
 		const begun = hookIn(run, "preStop")?.requested;
 		const { stopRequested: stop } = run;
 		if (!begun || stop?.graceSeconds === undefined || grace === undefined) return [];
+		if (isForced(life)) {
+			const because = `The Pod was deleted by force with grace period 0; this time preStop of ${name} ran for ${between(begun, stop)}, and its process was given ${stop.graceSeconds} s.`;
+			return [{ word: "NOT GUARANTEED", because, entries: [begun, stop] }];
+		}
 		const taken = Math.floor((stop.at - begun.at) / 1000);
 		if (taken < 1)
 			return [

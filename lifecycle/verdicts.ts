@@ -2,7 +2,7 @@
 import type { Entry } from "./entry.ts";
 import { GUARANTEES, type Guarantee, type GuaranteeId } from "./guarantees.ts";
 import { between, combined, type Finding, found, notObserved, ordered } from "./judge.ts";
-import { type ContainerLife, hookIn, type PodLife, type Run } from "./life.ts";
+import { type ContainerLife, hookIn, isForced, type PodLife, type Run } from "./life.ts";
 import { judgeStop } from "./verdicts-stop.ts";
 
 export interface Verdict extends Finding {
@@ -81,7 +81,7 @@ function readyAfterPostStart(life: PodLife): Finding {
 	const open = hooks.find(({ exited }) => exited === undefined);
 	if (ready === undefined)
 		return open?.requested
-			? { word: "PASS", because: "The hook has not ended, and the Pod was never Ready.", entries: found(open.requested) }
+			? { word: "PASS", because: "The hook has not run to its end, and the Pod was never Ready.", entries: found(open.requested) }
 			: notObserved("The Pod was never Ready.", last);
 	if (end === undefined) return { word: "FAIL", because: "The Pod was Ready, and its postStart hook has not ended.", entries: [ready] };
 	// An arrival before the hook's end is proof; one after it is not, but nothing earlier was ever heard.
@@ -120,18 +120,18 @@ function atLeastOnce(life: PodLife): Finding {
 			.map(({ container, run }): Finding => {
 				const exec = hookIn(run, hook);
 				const entry = exec?.requested ?? exec?.exited;
+				if (hook === "preStop" && isForced(life)) {
+					const because = `The Pod was deleted by force, so preStop is not promised. This time it ${entry ? "ran all the same" : "was not run"}.`;
+					return { word: "NOT GUARANTEED", because, entries: found(life.deletionRequested, entry) };
+				}
 				if (entry) return { word: "PASS", because: `${hook} of ${container.name} ran.`, entries: [entry] };
 				if (!life.hasRuntime) return notObserved(unseen(life, hook));
 				const failed = life.entries.find(
 					({ kind, reason }) => kind === "event" && reason === (hook === "postStart" ? "FailedPostStartHook" : "FailedPreStopHook"),
 				);
 				if (failed) return { word: "PASS", because: `${hook} of ${container.name} was tried and could not be run.`, entries: [failed] };
-				if (hook === "preStop" && isForced(life))
-					return notObserved("The Pod was deleted by force: preStop is not promised then.", found(life.deletionRequested));
 				return { word: "FAIL", because: `${hook} of ${container.name} did not run.`, entries: found(run.started, run.stopRequested) };
 			}),
 	);
 	return combined(findings, unseen(life, "postStart"));
 }
-/** Deleted with grace 0: the API server forgets the Pod at once. */
-export const isForced = ({ deletionRequested, gone }: PodLife): boolean => (deletionRequested ?? gone)?.graceSeconds === 0;

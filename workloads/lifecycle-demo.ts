@@ -4,7 +4,9 @@ import type { core } from "@pulumi/kubernetes/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
 import { type PodState, podLine } from "../lifecycle/pod-line.ts";
+import type { ScenarioName } from "../lifecycle/scenarios.ts";
 import { shortReport } from "../lifecycle/short.ts";
+import { Gallery } from "./gallery.ts";
 import { Recorder } from "./recorder.ts";
 
 export interface LifecycleDemoArgs {
@@ -20,6 +22,8 @@ export interface LifecycleDemoArgs {
 	freshFile?: boolean;
 	/** Record the Pod's life for this many hours at most; 0 records nothing. */
 	recordHours: number;
+	/** Pods of the gallery. Default none. */
+	gallery?: ScenarioName[];
 	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
 	podSeconds: number;
 }
@@ -38,10 +42,12 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 	readonly message: pulumi.Output<string>;
 	/** The Pod's life so far, timed and judged, as a short table; undefined where nothing is recorded. */
 	readonly lifecycle: pulumi.Output<string> | undefined;
+	/** By scenario of the gallery: what it shows, and how its Pod is. */
+	readonly gallery: pulumi.Output<Record<string, string>> | undefined;
 
 	constructor(name: string, args: LifecycleDemoArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:workloads:LifecycleDemo", name, {}, opts);
-		const { cluster, freshFile = false, podSeconds, recordHours } = args;
+		const { cluster, freshFile = false, podSeconds, recordHours, gallery = [] } = args;
 		const file = `${args.hostPath.replace(/\/*$/, "")}/message`;
 
 		// Made before the Pod and after the join, so at destroy they come between the two. They dial at create only if there is a file to empty.
@@ -77,6 +83,11 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
 		this.message = pulumi.unsecret(message.stdout);
 		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod, message]).apply((packed) => shortReport(packed, "lifecycle-demo-pod"));
+		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
+		this.gallery =
+			gallery.length > 0
+				? new Gallery(`${name}-gallery`, { cluster, scenarios: gallery, images, recorders: recorder?.started ?? [] }, { parent: this }).shown
+				: undefined;
 		this.registerOutputs({ pod: this.pod, location: this.location, message: this.message, lifecycle: this.lifecycle });
 	}
 }

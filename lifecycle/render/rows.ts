@@ -95,7 +95,7 @@ function execBar({ what, requested, started, exited }: Exec, run: Run, end: numb
 	if (!begin) return [];
 	const to = exited?.at ?? run.exited?.at ?? end;
 	const code = exited?.exitCode ? `, exit code ${exited.exitCode}` : "";
-	const label = `${what} ${exited ? seconds(to - begin.at) : "never ended"}${code}`;
+	const label = `${what} ${exited ? seconds(to - begin.at) : started ? "never ended" : "could not start"}${code}`;
 	return [{ from: begin.at, to, kind: what, label, isOpen: exited === undefined, entries: exited ? [begin, exited] : [begin] }];
 }
 function runMarks({ term, kill, exited }: Run): Mark[] {

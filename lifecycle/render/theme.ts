@@ -2,7 +2,7 @@
 const LIGHT = {
 	...{ paper: "#ffffff", ink: "#1a1d21", soft: "#5b6470", line: "#d9dee4", band: "#f4f6f8", cut: "#e9edf1" },
 	...{ pending: "#c9d0d8", running: "#9dbfe3", ready: "#5b9bd5", ending: "#e8b877", created: "#c9d0d8" },
-	...{ init: "#8f7cc3", main: "#4a86c5", pause: "#aab4bf", command: "#7d8893", postStart: "#0b7a75", preStop: "#c8590a" },
+	...{ init: "#8f7cc3", main: "#4a86c5", pause: "#aab4bf", command: "#7d8893", postStart: "#0b7a75", preStop: "#b04c05" },
 	...{ signal: "#c0232c", file: "#6b4fa0", good: "#1a7f37", bad: "#c0232c", open: "#8a5a00", none: "#5b6470", onBar: "#10151a" },
 };
 const DARK: typeof LIGHT = {

@@ -1,5 +1,7 @@
 // Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
+
 import { stepText } from "../../cluster/step.ts";
+import { scenarioPod } from "../../lifecycle/scenarios.ts";
 
 export interface SampleHost {
 	name: string;
@@ -31,6 +33,11 @@ const MIRROR = `${MACHINE}:5000`;
 const CRI_SOCKET = "unix:///run/containerd/containerd.sock";
 /** The lab's kubeadm is built with a Go that its own preflight trips over; CAP_SYS_RESOURCE is missing there, so kube-proxy must leave conntrack alone. */
 const IGNORED = ["HTTPProxy", "HTTPProxyCIDR"];
+const SAMPLE_IMAGES = {
+	busybox: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24",
+	nginx: "registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17",
+	pause: "registry.k8s.io/pause:3.9",
+};
 const IMAGES = [
 	"docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2",
 	"docker.io/flannel/flannel:v0.25.7",
@@ -121,6 +128,10 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			...{ HOST_NAME: host.name, ROLE: host.role, NAMESPACE: "default", MESSAGE_FILE: "/data/volumes/nginx/log/message", BOUND_SECONDS: 600 },
 			...{ REFERENCE: "k8s-master", REFERENCE_ADDRESS: "172.16.1.110" },
 		},
+		scenario: {
+			...{ HOST_NAME: host.name, NAME: "main-ends", MANIFEST: JSON.stringify(scenarioPod("main-ends", SAMPLE_IMAGES)) },
+			...{ SETTLED: "Completed", SETTLE_SECONDS: 60, DELETE_OPTIONS: [] },
+		},
 		recording: { HOST_NAME: host.name },
 		witness: { MESSAGE_FILE: "/data/volumes/nginx/log/message", FRESH: false },
 		message: { MESSAGE_FILE: "/data/volumes/nginx/log/message" },
@@ -142,11 +153,18 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "token", hasUndo: false, isRepeatable: false },
 	{ step: "join", hasUndo: true, isRepeatable: true },
 	{ step: "recorder", hasUndo: true, isRepeatable: true },
+	{ step: "scenario", hasUndo: true, isRepeatable: false },
 	{ step: "recording", hasUndo: false, isRepeatable: false },
 	{ step: "witness", hasUndo: false, isRepeatable: true },
 	{ step: "message", hasUndo: false, isRepeatable: true },
 ];
-const ONLY: Record<string, SampleHost["role"]> = { init: "control-plane", token: "control-plane", kubeconfig: "control-plane", join: "worker" };
+const ONLY: Record<string, SampleHost["role"]> = {
+	scenario: "control-plane",
+	init: "control-plane",
+	token: "control-plane",
+	kubeconfig: "control-plane",
+	join: "worker",
+};
 
 /** The steps of one host, in the order in which they are applied; undo in the opposite one. */
 export function sampleSteps(host: SampleHost, discovery?: { token: string; caHash: string }): SampleStep[] {

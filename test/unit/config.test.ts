@@ -19,6 +19,7 @@ test("the least that a stack must say is enough", () => {
 		hostPath: "/data/volumes/nginx/log/",
 		freshFile: false,
 		recordHours: 24,
+		gallery: [],
 	});
 });
 

@@ -292,12 +292,12 @@ test("preflight compares a clock with the first repository server, which the hos
 		assert.match(other.named(`lab-${host}-preflight`).inputs.stdin, /^readonly TIME_SOURCE='http:\/\/192\.0\.2\.1\/7\.7\.1908\/os\/'$/m);
 });
 
-test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message and the Pod's life", async () => {
+test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message, the Pod's life and the gallery", async () => {
 	const { result: outputs } = await run(() => {
 		read(base(), { stack: "lab" });
 		return run(() => import("../../index.ts"));
 	});
-	assert.deepEqual(Object.keys(outputs.result).sort(), ["kubeconfig", "lifecycle", "location", "message", "nodes", "pod"]);
+	assert.deepEqual(Object.keys(outputs.result).sort(), ["gallery", "kubeconfig", "lifecycle", "location", "message", "nodes", "pod"]);
 	assert.equal(await resolved(outputs.result.message as pulumi.Output<string>), MESSAGE);
 	assert.deepEqual(outputs.graph.resources.map(({ name }) => name).sort(), graph.resources.map(({ name }) => name).sort());
 });
