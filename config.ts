@@ -104,6 +104,8 @@ export interface DemoSettings {
 	freshFile: boolean;
 	/** Record the Pod's life, for this many hours at most; 0 records nothing. */
 	recordHours: number;
+	/** Look at what the pause container holds together, on Pods made for it. */
+	pauseProof: boolean;
 	/** Pods of the gallery, beside the demo's. */
 	gallery: ScenarioName[];
 }
@@ -146,7 +148,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 		cluster: { hosts: hostSpecs(values, hostKeys), ...clusterSettings(top, kubernetes, privateKey), repositories },
 		demo: {
 			...{ enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath },
-			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours, gallery: [...new Set(top.gallery)] },
+			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours, gallery: [...new Set(top.gallery)], pauseProof: top.pauseProof },
 		},
 	};
 }

@@ -115,6 +115,7 @@ export const KEYS = {
 	demoHostPath: folder.default("/data/volumes/nginx/log/"),
 	demoFreshFile: z.boolean().default(false),
 	demoRecordHours: count(0, 720).default(24),
+	pauseProof: z.boolean().default(false),
 	gallery: z.array(oneOf(...SCENARIO_NAMES)).default([]),
 };
 export type Key = keyof typeof KEYS;

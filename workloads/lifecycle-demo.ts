@@ -7,6 +7,7 @@ import { type PodState, podLine } from "../lifecycle/pod-line.ts";
 import type { ScenarioName } from "../lifecycle/scenarios.ts";
 import { shortReport } from "../lifecycle/short.ts";
 import { Gallery } from "./gallery.ts";
+import { PauseProof } from "./pause-proof.ts";
 import { Recorder } from "./recorder.ts";
 
 export interface LifecycleDemoArgs {
@@ -24,6 +25,8 @@ export interface LifecycleDemoArgs {
 	recordHours: number;
 	/** Pods of the gallery. Default none. */
 	gallery?: ScenarioName[];
+	/** Look at the pause container, on Pods made for it. Default false. */
+	pauseProof?: boolean;
 	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
 	podSeconds: number;
 }
@@ -42,12 +45,14 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 	readonly message: pulumi.Output<string>;
 	/** The Pod's life so far, timed and judged, as a short table; undefined where nothing is recorded. */
 	readonly lifecycle: pulumi.Output<string> | undefined;
+	/** What the pause container holds together, row by row. */
+	readonly pause: pulumi.Output<string> | undefined;
 	/** By scenario of the gallery: what it shows, and how its Pod is. */
 	readonly gallery: pulumi.Output<Record<string, string>> | undefined;
 
 	constructor(name: string, args: LifecycleDemoArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:workloads:LifecycleDemo", name, {}, opts);
-		const { cluster, freshFile = false, podSeconds, recordHours, gallery = [] } = args;
+		const { cluster, freshFile = false, podSeconds, recordHours, gallery = [], pauseProof = false } = args;
 		const file = `${args.hostPath.replace(/\/*$/, "")}/message`;
 
 		// Made before the Pod and after the join, so at destroy they come between the two. They dial at create only if there is a file to empty.
@@ -88,6 +93,9 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 			gallery.length > 0
 				? new Gallery(`${name}-gallery`, { cluster, scenarios: gallery, images, recorders: recorder?.started ?? [] }, { parent: this }).shown
 				: undefined;
+		this.pause = pauseProof
+			? new PauseProof(`${name}-pause`, { cluster, image: args.initImage, podSeconds, recorders: recorder?.started ?? [] }, { parent: this }).table
+			: undefined;
 		this.registerOutputs({ pod: this.pod, location: this.location, message: this.message, lifecycle: this.lifecycle });
 	}
 }

@@ -1,6 +1,7 @@
 // Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
 
 import { stepText } from "../../cluster/step.ts";
+import { PAUSE_PODS } from "../../lifecycle/pause.ts";
 import { scenarioPod } from "../../lifecycle/scenarios.ts";
 
 export interface SampleHost {
@@ -132,6 +133,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			...{ HOST_NAME: host.name, NAME: "main-ends", MANIFEST: JSON.stringify(scenarioPod("main-ends", SAMPLE_IMAGES)) },
 			...{ SETTLED: "Completed", SETTLE_SECONDS: 60, DELETE_OPTIONS: [] },
 		},
+		pause: { HOST_NAME: host.name, PODS: [...PAUSE_PODS] },
 		recording: { HOST_NAME: host.name },
 		witness: { MESSAGE_FILE: "/data/volumes/nginx/log/message", FRESH: false },
 		message: { MESSAGE_FILE: "/data/volumes/nginx/log/message" },
@@ -154,11 +156,13 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "join", hasUndo: true, isRepeatable: true },
 	{ step: "recorder", hasUndo: true, isRepeatable: true },
 	{ step: "scenario", hasUndo: true, isRepeatable: false },
+	{ step: "pause", hasUndo: false, isRepeatable: false },
 	{ step: "recording", hasUndo: false, isRepeatable: false },
 	{ step: "witness", hasUndo: false, isRepeatable: true },
 	{ step: "message", hasUndo: false, isRepeatable: true },
 ];
 const ONLY: Record<string, SampleHost["role"]> = {
+	pause: "worker",
 	scenario: "control-plane",
 	init: "control-plane",
 	token: "control-plane",

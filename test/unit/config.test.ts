@@ -20,6 +20,7 @@ test("the least that a stack must say is enough", () => {
 		freshFile: false,
 		recordHours: 24,
 		gallery: [],
+		pauseProof: false,
 	});
 });
 

@@ -1,4 +1,6 @@
 // Runs the program under Pulumi's mocks and records every resource as the engine would see it: inputs, options, and what it depends on.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { CallbackServer } from "@pulumi/pulumi/runtime/callbacks.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
@@ -122,6 +124,7 @@ function outputsOf(type: string, name: string, inputs: Values, kubeconfig: strin
 		[/-join$/, `${node} v1.29.15`],
 		[/-kubeconfig$/, kubeconfig],
 		[/-message$/, MESSAGE],
+		[/-look$/, readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8")],
 		[/-recording$/, pack(fixture("destroyed"))],
 	];
 	return { ...inputs, stdout: printed.find(([pattern]) => pattern.test(name))?.[1] ?? "", stderr: "" };

@@ -297,7 +297,7 @@ test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, t
 		read(base(), { stack: "lab" });
 		return run(() => import("../../index.ts"));
 	});
-	assert.deepEqual(Object.keys(outputs.result).sort(), ["gallery", "kubeconfig", "lifecycle", "location", "message", "nodes", "pod"]);
+	assert.deepEqual(Object.keys(outputs.result).sort(), ["gallery", "kubeconfig", "lifecycle", "location", "message", "nodes", "pause", "pod"]);
 	assert.equal(await resolved(outputs.result.message as pulumi.Output<string>), MESSAGE);
 	assert.deepEqual(outputs.graph.resources.map(({ name }) => name).sort(), graph.resources.map(({ name }) => name).sort());
 });
