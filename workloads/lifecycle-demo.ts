@@ -87,7 +87,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		this.pod = placed.apply(podLine);
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
 		this.message = pulumi.unsecret(message.stdout);
-		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod, message]).apply((packed) => shortReport(packed, "lifecycle-demo-pod"));
+		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod, message]).apply((packed) => this.#tell(shortReport(packed, "lifecycle-demo-pod")));
 		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
 		this.gallery =
 			gallery.length > 0
@@ -97,6 +97,12 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 			? new PauseProof(`${name}-pause`, { cluster, image: args.initImage, podSeconds, recorders: recorder?.started ?? [] }, { parent: this }).table
 			: undefined;
 		this.registerOutputs({ pod: this.pod, location: this.location, message: this.message, lifecycle: this.lifecycle });
+	}
+
+	/** Shows it at the end of `pulumi up`: the CLI cuts an output of more than a few lines short. */
+	#tell(text: string): string {
+		if (!pulumi.runtime.isDryRun()) void pulumi.log.info(text, this);
+		return text;
 	}
 }
 
