@@ -7,6 +7,7 @@ import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes }
 import { readPrivateKey } from "./config/private-key.ts";
 import { Problems } from "./config/problems.ts";
 import { readValues, type Values } from "./config/read.ts";
+import type { ScenarioName } from "./lifecycle/scenarios.ts";
 
 export type { Release } from "./cluster/releases.ts";
 export { ConfigError } from "./config/problems.ts";
@@ -101,6 +102,12 @@ export interface DemoSettings {
 	hostPath: string;
 	/** Empty the message file before the Pod starts. Default false: the seed's page appends. */
 	freshFile: boolean;
+	/** Record the Pod's life, for this many hours at most; 0 records nothing. */
+	recordHours: number;
+	/** Look at what the pause container holds together, on Pods made for it. */
+	pauseProof: boolean;
+	/** Pods of the gallery, beside the demo's. */
+	gallery: ScenarioName[];
 }
 export interface Settings {
 	stack: string;
@@ -139,7 +146,10 @@ export function loadSettings(config: pulumi.Config): Settings {
 	return {
 		stack,
 		cluster: { hosts: hostSpecs(values, hostKeys), ...clusterSettings(top, kubernetes, privateKey), repositories },
-		demo: { enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath, freshFile: top.demoFreshFile },
+		demo: {
+			...{ enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath },
+			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours, gallery: [...new Set(top.gallery)], pauseProof: top.pauseProof },
+		},
 	};
 }
 

@@ -7,6 +7,7 @@ import { ControlPlane } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
 import { HostConnections } from "./host-state.ts";
+import { pauseImage } from "./kubeadm.ts";
 import { podCidrs } from "./pod-cidr.ts";
 import { type HostStepArgs, type HostStepOptions, hostStep } from "./step.ts";
 import { Worker } from "./worker.ts";
@@ -73,6 +74,16 @@ export class Cluster extends pulumi.ComponentResource {
 		];
 		this.nodes = pulumi.all(members.map(({ version }) => version)).apply((versions) => members.map(({ spec }, i) => nodeOf(spec, versions[i] ?? "")));
 		this.registerOutputs({ kubeconfig: this.kubeconfig, nodes: this.nodes });
+	}
+
+	/** Of Kubernetes. */
+	get release(): ClusterSettings["release"] {
+		return this.#args.release;
+	}
+
+	/** What every Pod's sandbox runs. */
+	get pauseImage(): string {
+		return pauseImage(this.#args);
 	}
 
 	/** Runs a script of cluster/scripts on one of this cluster's hosts. */

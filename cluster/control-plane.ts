@@ -2,7 +2,7 @@
 import type { Command } from "@pulumi/command/remote/command.js";
 import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterSettings } from "../config.ts";
+import type { ClusterSettings, HostSpec } from "../config.ts";
 import type { Host } from "./host.ts";
 import { initConfiguration } from "./kubeadm.ts";
 import { hostStep, printed } from "./step.ts";
@@ -28,6 +28,8 @@ const FIRST_SERVER_SIDE_APPLY = 22;
  * Delete: kubeadm reset, and what it leaves behind.
  */
 export class ControlPlane extends pulumi.ComponentResource {
+	/** Where it runs. */
+	readonly host: HostSpec;
 	/** The kubeadm init step: replaced when the cluster is a new one. */
 	readonly init: Command;
 	/** admin.conf, a secret. Its server is the host's internal address. */
@@ -43,6 +45,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 		super("kubeadm-lab:cluster:ControlPlane", name, {}, opts);
 		const { host, cluster, clusterId, podCidr } = args;
 		const { release, ssh } = cluster;
+		this.host = host.spec;
 
 		this.init = hostStep(
 			`${name}-init`,

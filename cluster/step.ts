@@ -18,6 +18,8 @@ export interface HostStepArgs {
 	settings: Record<string, pulumi.Input<Setting>>;
 	/** stdout is a secret: never logged, encrypted in the state. Default false. */
 	isSecret?: boolean;
+	/** What it prints is for the program, not for people: not logged, kept in the state. Default false. */
+	isQuiet?: boolean;
 	/** `apply` has work to do when the step is created. Default true; without it nothing is dialled until destroy. */
 	apply?: boolean;
 	/** `undo` has work to do at destroy. Default true; without it a dead host doesn't hold up a destroy. */
@@ -85,7 +87,7 @@ function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.C
  * A failed create keeps nothing in the state, so `apply` can be run again after dying anywhere. The scripts bound their own time: customTimeouts would only limit dialling.
  */
 export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions): Command {
-	const { ssh, step, settings, isSecret = false, apply = true, undo = true, triggers } = args;
+	const { ssh, step, settings, isSecret = false, isQuiet = isSecret, apply = true, undo = true, triggers } = args;
 	const host = pulumi.output(args.host);
 	const verb = (word: string) => host.user.apply((user) => `${user === "root" ? "" : "sudo -n "}bash -s -- ${word}`);
 	return new Command(
@@ -95,7 +97,7 @@ export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions
 			stdin: pulumi.all(settings).apply((values) => stepText(step, values as Record<string, Setting>)),
 			...(apply ? { create: verb("apply"), update: verb("apply") } : {}),
 			...(undo ? { delete: verb("undo") } : {}),
-			...(isSecret ? { logging: "none" as const } : {}),
+			...(isQuiet ? { logging: "none" as const } : {}),
 			...(triggers ? { triggers } : {}),
 			addPreviousOutputInEnv: false, // sshd refuses the variables, which warns on every update (pulumi-command#584)
 		},

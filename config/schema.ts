@@ -1,6 +1,7 @@
 // Every configuration key with its type, default and rule. Pulumi.yaml repeats types and defaults for people and for `pulumi config`
 // (test/unit/stack-files.test.ts holds the two together), so that the program means the same where Pulumi.yaml is not read, as in tests.
 import { z } from "zod";
+import { SCENARIO_NAMES } from "../lifecycle/scenarios.ts";
 import { parseAddress, parseCidr } from "./network.ts";
 
 const matching = (pattern: RegExp, expected: string) => z.string().refine((text) => pattern.test(text), { error: expected });
@@ -113,6 +114,9 @@ export const KEYS = {
 	demoInitImage: image.default("registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24"),
 	demoHostPath: folder.default("/data/volumes/nginx/log/"),
 	demoFreshFile: z.boolean().default(false),
+	demoRecordHours: count(0, 720).default(24),
+	pauseProof: z.boolean().default(false),
+	gallery: z.array(oneOf(...SCENARIO_NAMES)).default([]),
 };
 export type Key = keyof typeof KEYS;
 

@@ -3,7 +3,12 @@ import { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import type { core } from "@pulumi/kubernetes/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
-import { type PodState, podLine } from "./pod-line.ts";
+import { type PodState, podLine } from "../lifecycle/pod-line.ts";
+import type { ScenarioName } from "../lifecycle/scenarios.ts";
+import { shortReport } from "../lifecycle/short.ts";
+import { Gallery } from "./gallery.ts";
+import { PauseProof } from "./pause-proof.ts";
+import { Recorder } from "./recorder.ts";
 
 export interface LifecycleDemoArgs {
 	/** Where it runs: on one of the workers, because of the control plane's taint. */
@@ -16,6 +21,12 @@ export interface LifecycleDemoArgs {
 	hostPath: string;
 	/** Empty every worker's message file once, before this demo's first Pod. Default false: as on the seed's page, each Pod appends to it. */
 	freshFile?: boolean;
+	/** Record the Pod's life for this many hours at most; 0 records nothing. */
+	recordHours: number;
+	/** Pods of the gallery. Default none. */
+	gallery?: ScenarioName[];
+	/** Look at the pause container, on Pods made for it. Default false. */
+	pauseProof?: boolean;
 	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
 	podSeconds: number;
 }
@@ -32,10 +43,16 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 	readonly location: pulumi.Output<{ node: string; host: string; file: string }>;
 	/** What the init container and the hooks wrote, read on that host. */
 	readonly message: pulumi.Output<string>;
+	/** The Pod's life so far, timed and judged, as a short table; undefined where nothing is recorded. */
+	readonly lifecycle: pulumi.Output<string> | undefined;
+	/** What the pause container holds together, row by row. */
+	readonly pause: pulumi.Output<string> | undefined;
+	/** By scenario of the gallery: what it shows, and how its Pod is. */
+	readonly gallery: pulumi.Output<Record<string, string>> | undefined;
 
 	constructor(name: string, args: LifecycleDemoArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:workloads:LifecycleDemo", name, {}, opts);
-		const { cluster, freshFile = false, podSeconds } = args;
+		const { cluster, freshFile = false, podSeconds, recordHours, gallery = [], pauseProof = false } = args;
 		const file = `${args.hostPath.replace(/\/*$/, "")}/message`;
 
 		// Made before the Pod and after the join, so at destroy they come between the two. They dial at create only if there is a file to empty.
@@ -46,13 +63,15 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: worker },
 			),
 		);
+		const recorder =
+			recordHours > 0 ? new Recorder(`${name}-life`, { cluster, namespace: "default", messageFile: file, hours: recordHours }, { parent: this }) : undefined;
 		const pod = new Pod(
 			`${name}-pod`,
 			{ metadata: { name: "lifecycle-demo-pod", namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args) },
 			{
 				parent: this,
 				provider: cluster.provider,
-				dependsOn: [cluster.flannel, ...cluster.workers, ...witnesses],
+				dependsOn: [cluster.flannel, ...cluster.workers, ...witnesses, ...(recorder?.started ?? [])],
 				replaceWith: [cluster.controlPlane.init], // a new control plane knows nothing of the old one's Pods
 				customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },
 			},
@@ -68,7 +87,22 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		this.pod = placed.apply(podLine);
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
 		this.message = pulumi.unsecret(message.stdout);
-		this.registerOutputs({ pod: this.pod, location: this.location, message: this.message });
+		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod, message]).apply((packed) => this.#tell(shortReport(packed, "lifecycle-demo-pod")));
+		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
+		this.gallery =
+			gallery.length > 0
+				? new Gallery(`${name}-gallery`, { cluster, scenarios: gallery, images, recorders: recorder?.started ?? [] }, { parent: this }).shown
+				: undefined;
+		this.pause = pauseProof
+			? new PauseProof(`${name}-pause`, { cluster, image: args.initImage, podSeconds, recorders: recorder?.started ?? [] }, { parent: this }).table
+			: undefined;
+		this.registerOutputs({ pod: this.pod, location: this.location, message: this.message, lifecycle: this.lifecycle });
+	}
+
+	/** Shows it at the end of `pulumi up`: the CLI cuts an output of more than a few lines short. */
+	#tell(text: string): string {
+		if (!pulumi.runtime.isDryRun()) void pulumi.log.info(text, this);
+		return text;
 	}
 }
 

@@ -1,5 +1,8 @@
 // Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
+
 import { stepText } from "../../cluster/step.ts";
+import { PAUSE_PODS } from "../../lifecycle/pause.ts";
+import { scenarioPod } from "../../lifecycle/scenarios.ts";
 
 export interface SampleHost {
 	name: string;
@@ -29,6 +32,11 @@ const MIRROR = `${MACHINE}:5000`;
 const CRI_SOCKET = "unix:///run/containerd/containerd.sock";
 /** The lab's kubeadm is built with a Go that its own preflight trips over; CAP_SYS_RESOURCE is missing there, so kube-proxy must leave conntrack alone. */
 const IGNORED = ["HTTPProxy", "HTTPProxyCIDR"];
+const SAMPLE_IMAGES = {
+	busybox: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24",
+	nginx: "registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17",
+	pause: "registry.k8s.io/pause:3.9",
+};
 const IMAGES = [
 	"docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2",
 	"docker.io/flannel/flannel:v0.25.7",
@@ -114,6 +122,16 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
 		kubeconfig: {},
+		recorder: {
+			...{ HOST_NAME: host.name, ROLE: host.role, NAMESPACE: "default", MESSAGE_FILE: "/data/volumes/nginx/log/message", BOUND_SECONDS: 600 },
+			...{ REFERENCE: "k8s-master", REFERENCE_ADDRESS: "172.16.1.110" },
+		},
+		scenario: {
+			...{ HOST_NAME: host.name, NAME: "main-ends", MANIFEST: JSON.stringify(scenarioPod("main-ends", SAMPLE_IMAGES)) },
+			...{ SETTLED: "Completed", SETTLE_SECONDS: 60, DELETE_OPTIONS: [] },
+		},
+		pause: { HOST_NAME: host.name, PODS: [...PAUSE_PODS] },
+		recording: { HOST_NAME: host.name },
 		witness: { MESSAGE_FILE: "/data/volumes/nginx/log/message", FRESH: false },
 		message: { MESSAGE_FILE: "/data/volumes/nginx/log/message" },
 	};
@@ -132,10 +150,20 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "init", hasUndo: true },
 	{ step: "kubeconfig", hasUndo: false },
 	{ step: "join", hasUndo: true },
+	{ step: "recorder", hasUndo: true },
+	{ step: "scenario", hasUndo: true },
+	{ step: "pause", hasUndo: false },
+	{ step: "recording", hasUndo: false },
 	{ step: "witness", hasUndo: false },
 	{ step: "message", hasUndo: false },
 ];
-const ONLY: Record<string, SampleHost["role"]> = { init: "control-plane", kubeconfig: "control-plane", join: "worker" };
+const ONLY: Record<string, SampleHost["role"]> = {
+	pause: "worker",
+	scenario: "control-plane",
+	init: "control-plane",
+	kubeconfig: "control-plane",
+	join: "worker",
+};
 
 /** The steps of one host, in the order in which they are applied; undo in the opposite one. */
 export function sampleSteps(host: SampleHost, discovery?: { token: string; caHash: string }): SampleStep[] {

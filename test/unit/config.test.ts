@@ -18,6 +18,9 @@ test("the least that a stack must say is enough", () => {
 		initImage: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24",
 		hostPath: "/data/volumes/nginx/log/",
 		freshFile: false,
+		recordHours: 24,
+		gallery: [],
+		pauseProof: false,
 	});
 });
 

@@ -1,7 +1,11 @@
 // Runs the program under Pulumi's mocks and records every resource as the engine would see it: inputs, options, and what it depends on.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { CallbackServer } from "@pulumi/pulumi/runtime/callbacks.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
+import { pack } from "../../lifecycle/packed.ts";
+import { fixture } from "./lifecycle-fixture.ts";
 
 /** How the SDK marks a secret on its way to the engine. */
 const SECRET_KEY = "4dabf18193072939515e22adb298388d";
@@ -133,6 +137,8 @@ function outputsOf(type: string, name: string, inputs: Values, kubeconfig: strin
 		[/-join$/, `${node} v1.29.15`],
 		[/-kubeconfig$/, kubeconfig],
 		[/-message$/, MESSAGE],
+		[/-look$/, readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8")],
+		[/-recording$/, pack(fixture("destroyed"))],
 	];
 	return { ...inputs, stdout: printed.find(([pattern]) => pattern.test(name))?.[1] ?? "", stderr: "" };
 }

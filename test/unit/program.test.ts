@@ -51,7 +51,11 @@ test("the program makes these resources and no others", () => {
 	const flannel = ["namespace", "cluster-role", "service-account", "cluster-role-binding", "config-map", "daemon-set"].map((name) => `lab-flannel-${name}`);
 	const controlPlane = ["init", "kubeconfig", "provider"].map((name) => `lab-control-plane-${name}`);
 	const others = ["lab", "lab-hosts", "lab-control-plane", "lab-flannel", "lifecycle-demo", "lifecycle-demo-pod", "lifecycle-demo-message"];
-	assert.deepEqual(graph.resources.map(({ name }) => name).sort(), [...ofHosts, ...ofWorkers, ...flannel, ...controlPlane, ...others].sort());
+	const recorder = [
+		"lifecycle-demo-life",
+		...[...HOSTS.map((host) => `${host}-recorder`), "api-recording", "node-recording"].map((name) => `lifecycle-demo-life-${name}`),
+	];
+	assert.deepEqual(graph.resources.map(({ name }) => name).sort(), [...recorder, ...ofHosts, ...ofWorkers, ...flannel, ...controlPlane, ...others].sort());
 });
 
 const assertBefore = (name: string, earlier: string[], of: Graph = graph) => {
@@ -101,6 +105,27 @@ test("the Pod comes after every join, flannel and every witness, so at destroy i
 	assertBefore("lifecycle-demo-pod", [...joins, ...witnesses, ...flannel, "lab-control-plane-init"]);
 	assertBefore("lifecycle-demo-message", ["lifecycle-demo-pod"]);
 });
+test("recorders listen before there is a Pod and until it is gone, and cost the way to the cluster nothing", async () => {
+	assertBefore(
+		"lifecycle-demo-pod",
+		HOSTS.map((host) => `lifecycle-demo-life-${host}-recorder`),
+	);
+	assertBeside("lifecycle-demo-life-k8s-master-recorder", ["lab-flannel-daemon-set", ...WORKERS.map((host) => `lab-${host}-worker-join`)]);
+	for (const name of ["api-recording", "node-recording"]) assertBefore(`lifecycle-demo-life-${name}`, ["lifecycle-demo-pod", "lifecycle-demo-message"]);
+	const off = await program({ changes: { demoRecordHours: 0 } });
+	assert.deepEqual(
+		off.graph.resources.filter(({ name }) => /record|life-|-life$/.test(name)).map(({ name }) => name),
+		[],
+	);
+});
+test("what a recording prints is not logged, and the output tells it in short", async () => {
+	for (const name of ["api-recording", "node-recording"]) {
+		const { inputs, secretOutputs } = graph.named(`lifecycle-demo-life-${name}`);
+		assert.equal(inputs.logging, "none");
+		assert.ok(!secretOutputs.includes("stdout"));
+	}
+	assert.match((await resolved(result.demo.lifecycle as pulumi.Output<string>)) ?? "", /^lifecycle-demo-pod on k8s-node0\d\n +\+0\.000 s {2}Pod +Pending\n/);
+});
 test("at destroy each worker shows its message file between the Pod's end and its reset", () => {
 	for (const host of WORKERS) {
 		const witness = graph.named(`lifecycle-demo-${host}-witness`);
@@ -139,7 +164,7 @@ test("every step that has a create has the same update, so that a changed connec
 });
 test("steps with nothing to undo have no delete, so that a dead host does not hold up a destroy", () => {
 	const without = graph.commands.filter(({ inputs }) => inputs.delete === undefined).map(({ name }) => name.replace(/^.*-/, ""));
-	assert.deepEqual([...new Set(without)].sort(), ["images", "kubeconfig", "message"]);
+	assert.deepEqual([...new Set(without)].sort(), ["images", "kubeconfig", "message", "recording"]);
 });
 test("witnesses dial no host before destroy, unless the file is to be emptied", async () => {
 	const witnesses = (of: Graph) => of.commands.filter(({ name }) => name.endsWith("-witness"));
@@ -208,7 +233,14 @@ test("a new control plane makes workers join again and the Pod start again; noth
 	const triggered = graph.commands.filter(({ inputs }) => inputs.triggers !== undefined).map(({ name }) => name);
 	assert.deepEqual(
 		triggered.sort(),
-		["lab-control-plane-init", "lab-control-plane-kubeconfig", ...WORKERS.map((host) => `lab-${host}-worker-join`), "lifecycle-demo-message"].sort(),
+		[
+			"lab-control-plane-init",
+			"lab-control-plane-kubeconfig",
+			...WORKERS.map((host) => `lab-${host}-worker-join`),
+			"lifecycle-demo-message",
+			"lifecycle-demo-life-api-recording",
+			"lifecycle-demo-life-node-recording",
+		].sort(),
 	);
 });
 test("the API server of an old release gets no server-side apply", async () => {
@@ -279,12 +311,12 @@ test("preflight compares a clock with the first repository server, which the hos
 	for (const host of HOSTS) assert.match(textOf(other.named(`lab-${host}-preflight`)), /^readonly TIME_SOURCE='http:\/\/192\.0\.2\.1\/7\.7\.1908\/os\/'$/m);
 });
 
-test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, and the message", async () => {
+test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message, the Pod's life and the gallery", async () => {
 	const { result: outputs } = await run(() => {
 		read(base(), { stack: "lab" });
 		return run(() => import("../../index.ts"));
 	});
-	assert.deepEqual(Object.keys(outputs.result).sort(), ["kubeconfig", "location", "message", "nodes", "pod"]);
+	assert.deepEqual(Object.keys(outputs.result).sort(), ["gallery", "kubeconfig", "lifecycle", "location", "message", "nodes", "pause", "pod"]);
 	assert.equal(await resolved(outputs.result.message as pulumi.Output<string>), MESSAGE);
 	assert.deepEqual(outputs.graph.resources.map(({ name }) => name).sort(), graph.resources.map(({ name }) => name).sort());
 });

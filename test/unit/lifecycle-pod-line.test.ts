@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { age, type PodState, podLine } from "../../workloads/pod-line.ts";
+import { age, type PodState, podLine } from "../../lifecycle/pod-line.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: parts of a status
 type Parts = any;

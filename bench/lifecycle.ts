@@ -1,0 +1,55 @@
+// node bench/lifecycle.ts: a recording's story, page and text over growing recordings: seconds and memory. The lab's gallery, one run after the other.
+import { spawnSync } from "node:child_process";
+import { pageOf } from "../lifecycle/render/html.ts";
+import { fullText } from "../lifecycle/render/text.ts";
+import { storyOf } from "../lifecycle/story.ts";
+import { fixture } from "../test/unit/lifecycle-fixture.ts";
+
+const APART_MS = 600_000;
+/** The gallery's recording, so many times: each run ten minutes after the one before, with ids of its own. */
+function recording(runs: number): string {
+	const lines = fixture("gallery").trimEnd().split("\n");
+	const isHeader = (line: string) => line.startsWith('{"schema"');
+	const body = lines.filter((line) => !isHeader(line) && !/"from":"(file-start|file-end|end|clock)"/.test(line));
+	const moved = (line: string, run: number) => {
+		const tag = run.toString(16).padStart(6, "0");
+		return line
+			.replace(/^\{"at":(\d+)/, (_, at) => `{"at":${Number(at) + run * APART_MS}`)
+			.replaceAll(/\b[0-9a-f]{6}([0-9a-f]{58})\b/g, (_, rest) => tag + rest)
+			.replaceAll(/\b[0-9a-f]{6}([0-9a-f]{2}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/g, (_, rest) => tag + rest)
+			.replaceAll(/(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d)(?=[.Z ])/g, (_, day, between, time) => {
+				const at = new Date(Date.parse(`${day}T${time}Z`) + run * APART_MS).toISOString();
+				return `${at.slice(0, 10)}${between}${at.slice(11, 19)}`;
+			});
+	};
+	return `${[...lines.filter(isHeader), ...Array.from({ length: runs }, (_, run) => body.map((line) => moved(line, run))).flat()].join("\n")}\n`;
+}
+function measure(runs: number): void {
+	const text = recording(runs);
+	const begin = performance.now();
+	const story = storyOf(text);
+	const told = performance.now();
+	const page = pageOf(story);
+	const drawn = performance.now();
+	fullText(story);
+	const seconds = (from: number, to: number) => ((to - from) / 1000).toFixed(2);
+	console.log(
+		[
+			runs,
+			story.timeline.entries.length,
+			story.pods.length,
+			(text.length / 1e6).toFixed(1),
+			seconds(begin, told),
+			seconds(told, drawn),
+			seconds(drawn, performance.now()),
+			(page.length / 1e6).toFixed(1),
+			Math.round(process.resourceUsage().maxRSS / 1024),
+		].join("\t"),
+	);
+}
+const [runs] = process.argv.slice(2);
+if (runs) measure(Number(runs));
+else {
+	console.log("runs\tentries\tPods\tMB\tstory s\tpage s\ttext s\tpage MB\tmost MB");
+	for (const count of ["1", "14", "70", "140"]) process.stdout.write(spawnSync(process.execPath, [import.meta.filename, count], { encoding: "utf8" }).stdout);
+}

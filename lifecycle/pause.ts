@@ -1,0 +1,97 @@
+// What the pause container holds together: rows that step `pause` printed -> a table with a verdict for each. Pure.
+export const PAUSE_PODS = ["pause-private", "pause-shared"] as const;
+export type PausePod = (typeof PAUSE_PODS)[number];
+
+/** Two containers that have one volume; `pause-shared` shares its process namespace too. */
+export function pausePod(name: PausePod, image: string) {
+	const volumeMounts = [{ name: "shared", mountPath: "/shared" }];
+	const container = (own: string, command: string) => ({
+		name: own,
+		image,
+		imagePullPolicy: "IfNotPresent",
+		command: ["/bin/sh", "-c", command],
+		volumeMounts,
+	});
+	return {
+		metadata: { name, namespace: "default", labels: { lifecycle: "pause" } },
+		spec: {
+			...{ terminationGracePeriodSeconds: 2, shareProcessNamespace: name === "pause-shared", volumes: [{ name: "shared", emptyDir: {} }] },
+			// "exec": the process itself gets SIGTERM, and shows under its own name.
+			containers: [container("one", "echo hello from one >/shared/hello; exec httpd -f -p 8080 -h /shared"), container("two", "exec sleep 3600")],
+		},
+	};
+}
+
+export interface PauseRow {
+	pod: string;
+	what: string;
+	pause: string;
+	one: string;
+	two: string;
+	/** In words, and whether it is what the documentation says. */
+	verdict: "PASS" | "FAIL";
+	says: string;
+}
+/** @throws where a line is no row. */
+export function pauseRows(text: string): PauseRow[] {
+	return text
+		.split("\n")
+		.filter((line) => line !== "")
+		.map((line) => {
+			const [pod = "", what = "", pause = "", one = "", two, more] = line.split("\t");
+			if (two === undefined || more !== undefined) throw new Error(`expected five fields in a row of step pause, found ${JSON.stringify(line)}`);
+			const row = { pod, what, pause, one, two };
+			const { isRight, says } = judged(row);
+			return { ...row, verdict: isRight ? "PASS" : "FAIL", says };
+		});
+}
+function judged({ pod, what, pause, one, two }: Omit<PauseRow, "verdict" | "says">): { isRight: boolean; says: string } {
+	const isShared = pod === "pause-shared";
+	const same = pause === one && one === two;
+	switch (what) {
+		case "namespace net":
+		case "namespace ipc":
+		case "namespace uts":
+			return { isRight: same, says: "pause and both containers have one" };
+		case "namespace pid":
+			return isShared ? { isRight: same, says: "one, with shareProcessNamespace" } : { isRight: one !== two && one !== pause, says: "each has its own" };
+		case "namespace mnt":
+			return { isRight: one !== two && one !== pause, says: "each has its own: file systems are not shared, volumes are" };
+		case "localhost":
+			return { isRight: two === "hello from one", says: "two reaches what one serves on 127.0.0.1" };
+		case "volume":
+		case "host name":
+		case "shared memory":
+			return { isRight: one === two && !one.startsWith("failed"), says: "both see the same" };
+		case "SysV queues":
+			return { isRight: one === two && Number(one) >= 1, says: "a queue made in one is seen in both" };
+		case "process 1":
+			return isShared
+				? { isRight: one === "pause" && two === "pause", says: "pause, for both" }
+				: { isRight: one === "httpd" && two === "sleep", says: "each container's own" };
+		case "sees the other's process":
+			return { isRight: isShared ? Number(one) >= 1 && Number(two) >= 1 : one === "0" && two === "0", says: isShared ? "yes" : "no" };
+		case "IP when a container restarts":
+			return { isRight: pause === one, says: "stays: pause holds the network" };
+		case "IP when pause dies":
+			return { isRight: pause !== one, says: "changes: a new sandbox has a new network" };
+		default:
+			return { isRight: false, says: "unknown row" };
+	}
+}
+/** As a terminal shows it. */
+export function pauseTable(rows: PauseRow[]): string {
+	const cells = [
+		["", "Pod", "what", "pause / before", "one / after", "two", ""],
+		...rows.map(({ verdict, pod, what, pause, one, two, says }) => [verdict, pod, what, pause, one, two, says]),
+	];
+	const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)) + 2);
+	return cells
+		.map((row) =>
+			row
+				.map((cell, column) => cell.padEnd(widths[column] ?? 0))
+				.join("")
+				.trimEnd(),
+		)
+		.join("\n");
+}

@@ -1,0 +1,109 @@
+// A Pod's life as rows of bars and marks: what is drawn, before anybody draws it.
+import type { Entry } from "../entry.ts";
+import { seconds } from "../judge.ts";
+import type { Exec, PodLife, Run } from "../life.ts";
+
+export type BarKind = "pending" | "running" | "ready" | "ending" | "created" | "init" | "main" | "pause" | "postStart" | "preStop" | "command";
+export interface Bar {
+	from: number;
+	to: number;
+	kind: BarKind;
+	label: string;
+	/** It was still so when the recording ended. */
+	isOpen: boolean;
+	/** For the reader who wants to know from where. */
+	entries: Entry[];
+}
+export interface Mark {
+	at: number;
+	kind: "ready" | "delete" | "gone" | "term" | "kill" | "exit" | "line" | "failed";
+	label: string;
+	entry: Entry;
+}
+export interface Row {
+	name: string;
+	/** Second line under the name. */
+	note: string;
+	bars: Bar[];
+	/** Hooks and other commands, drawn on top. */
+	inner: Bar[];
+	marks: Mark[];
+}
+
+export function rowsOf(life: PodLife): Row[] {
+	const end = life.gone?.at ?? life.entries.at(-1)?.at ?? 0;
+	const sandbox: Row = { name: "pause", note: "the sandbox", bars: life.sandboxes.flatMap((run) => runBars(run, "pause", end)), inner: [], marks: [] };
+	const containers = life.containers.map(({ name, role, runs }): Row => {
+		const note = role === "main" ? "container" : role === "init" ? "init container" : "sidecar";
+		return {
+			...{ name, note },
+			bars: runs.flatMap((run) => runBars(run, role === "init" ? "init" : "main", end)),
+			inner: runs.flatMap((run) => run.execs.flatMap((exec) => execBar(exec, run, end))),
+			marks: runs.flatMap(runMarks),
+		};
+	});
+	const rows = [podRow(life, end), ...(sandbox.bars.length > 0 ? [sandbox] : []), ...containers];
+	const lines = life.entries.filter(({ kind }) => kind === "line");
+	if (lines.length > 0) rows.push({ name: "message file", note: "each line as it came", bars: [], inner: [], marks: lines.map(lineMark) });
+	return rows;
+}
+const lineMark = (entry: Entry): Mark => ({ at: entry.at, kind: "line", label: entry.text, entry });
+
+function podRow(life: PodLife, end: number): Row {
+	const bars: Bar[] = [];
+	const marks: Mark[] = [];
+	const steps: { entry: Entry; kind: BarKind; label: string }[] = [];
+	if (life.added) steps.push({ entry: life.added, kind: "pending", label: "Pending" });
+	for (const entry of life.entries) {
+		if (life.deletionRequested && entry.id >= life.deletionRequested.id) break;
+		if (entry.kind === "phase" && entry.reason === "Running") steps.push({ entry, kind: "running", label: "Running" });
+		if (entry.kind === "condition" && entry.reason === "Ready") {
+			if (!entry.isTrue && steps.at(-1)?.kind !== "ready") continue;
+			steps.push({ entry, kind: entry.isTrue ? "ready" : "running", label: entry.isTrue ? "Ready" : "not Ready" });
+		}
+	}
+	if (life.deletionRequested) {
+		steps.push({ entry: life.deletionRequested, kind: "ending", label: "Terminating" });
+		marks.push({ at: life.deletionRequested.at, kind: "delete", label: "delete", entry: life.deletionRequested });
+	}
+	for (const [index, { entry, kind, label }] of steps.entries()) {
+		const next = steps[index + 1]?.entry;
+		if (next?.at === entry.at) continue;
+		bars.push({ from: entry.at, to: next?.at ?? end, kind, label, isOpen: next === undefined && !life.gone, entries: [entry] });
+	}
+	const ready = steps.find(({ kind }) => kind === "ready");
+	if (ready) marks.unshift({ at: ready.entry.at, kind: "ready", label: "Ready", entry: ready.entry });
+	if (life.gone) marks.push({ at: life.gone.at, kind: "gone", label: "gone", entry: life.gone });
+	return { name: "Pod", note: "as the API says", bars, inner: [], marks };
+}
+
+function runBars(run: Run, kind: BarKind, end: number): Bar[] {
+	const { created, started, exited } = run;
+	const bars: Bar[] = [];
+	if (created && started && started.at > created.at)
+		bars.push({ from: created.at, to: started.at, kind: "created", label: "created", isOpen: false, entries: [created, started] });
+	const begin = started ?? created;
+	if (begin) {
+		const to = exited?.at ?? end;
+		const label = exited ? `${seconds(to - begin.at)}` : "running";
+		bars.push({ from: begin.at, to: Math.max(to, begin.at), kind, label, isOpen: exited === undefined, entries: exited ? [begin, exited] : [begin] });
+	}
+	return bars;
+}
+function execBar({ what, requested, started, exited }: Exec, run: Run, end: number): Bar[] {
+	const begin = requested ?? started;
+	if (!begin) return [];
+	const to = exited?.at ?? run.exited?.at ?? end;
+	const code = exited?.exitCode ? `, exit code ${exited.exitCode}` : "";
+	const label = `${what} ${exited ? seconds(to - begin.at) : started ? "never ended" : "could not start"}${code}`;
+	return [{ from: begin.at, to, kind: what, label, isOpen: exited === undefined, entries: exited ? [begin, exited] : [begin] }];
+}
+function runMarks({ term, kill, exited }: Run): Mark[] {
+	return [
+		...(term ? [{ at: term.at, kind: "term" as const, label: "SIGTERM", entry: term }] : []),
+		...(kill ? [{ at: kill.at, kind: "kill" as const, label: "SIGKILL", entry: kill }] : []),
+		...(exited
+			? [{ at: exited.at, kind: exited.exitCode ? ("failed" as const) : ("exit" as const), label: `exit ${exited.exitCode ?? 0}`, entry: exited }]
+			: []),
+	];
+}

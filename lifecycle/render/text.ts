@@ -1,0 +1,73 @@
+// The story as plain text, for a terminal or a log.
+import type { Entry } from "../entry.ts";
+import { seconds } from "../judge.ts";
+import type { PodStory, Story } from "../story.ts";
+import type { Verdict } from "../verdicts.ts";
+import { rowsOf } from "./rows.ts";
+
+/** A few lines: what came when, and the verdicts that say something. */
+export function shortText(story: Story): string {
+	return [...story.pods.map(shortPod), ...story.problems.map((problem) => `note: ${problem}`)].join("\n");
+}
+function shortPod({ life, verdicts }: PodStory): string {
+	const start = life.added?.at ?? life.entries[0]?.at ?? 0;
+	const moments = momentsOf(life).map(({ at, who, what }) => ({ at, text: `${offset(at, start)}  ${who.padEnd(16)} ${what}` }));
+	const told = verdicts.filter(({ word }) => word !== "NOT OBSERVED");
+	const open = verdicts.length - told.length;
+	return [
+		`${life.name} on ${life.node || "no Node"}`,
+		...moments.map(({ text }) => text),
+		...told.map(({ word, guarantee, because }) => `${word.padEnd(14)} ${guarantee.title}${word === "PASS" ? "" : `: ${because}`}`),
+		...(open > 0 ? [`${"NOT OBSERVED".padEnd(14)} ${open} more of ${verdicts.length}`] : []),
+	].join("\n");
+}
+/** Bars' begins and marks, in order of time: the drawing in words. */
+export function momentsOf(life: PodStory["life"]): { at: number; who: string; what: string; entry: Entry | undefined }[] {
+	return rowsOf(life)
+		.flatMap(({ name, bars, inner, marks }) => [
+			...bars.map(({ from, to, kind, label, isOpen, entries }) => ({
+				...{ at: from, who: name, entry: entries[0] },
+				what: kind === "created" ? "created" : name === "Pod" ? label : isOpen ? "runs" : `runs for ${seconds(to - from)}`,
+			})),
+			...inner.map(({ from, label, entries }) => ({ at: from, who: name, what: label, entry: entries[0] })),
+			...marks.filter(({ kind }) => kind !== "ready").map(({ at, label, entry }) => ({ at, who: name, what: label, entry })),
+		])
+		.sort((a, b) => a.at - b.at);
+}
+const offset = (at: number, start: number): string => `+${((at - start) / 1000).toFixed(3)} s`.padStart(11);
+
+/** Everything: the seed's view, the verdicts, the entries. */
+export function fullText(story: Story): string {
+	return `${[...story.problems.map((problem) => `note: ${problem}`), ...clockLines(story), ...story.pods.map(fullPod)].join("\n\n")}\n`;
+}
+export function clockLines({ timeline }: Story): string[] {
+	return timeline.clocks.map(
+		({ host, reference, offsetMs, errorMs, isUsed }) =>
+			`clock of ${host}: ${isUsed ? `${Math.abs(offsetMs)} ms ${offsetMs > 0 ? "ahead of" : "behind"} ${reference}, taken off its times` : `as ${reference}'s`} (measured to within ${errorMs} ms)`,
+	);
+}
+function fullPod(pod: PodStory): string {
+	const { life, verdicts, seed } = pod;
+	const start = life.added?.at ?? life.entries[0]?.at ?? 0;
+	return [
+		`=== ${life.name} on ${life.node || "no Node"} ===`,
+		seed.yaml.trimEnd(),
+		`--- kubectl get pod -o wide\n${seed.wide}`,
+		`--- kubectl describe pod ${life.name}\n${seed.describe}`,
+		...(seed.before ? [`--- message file before the deletion\n${seed.before.join("\n")}`] : []),
+		...(seed.after ? [`--- message file after the Pod was gone\n${seed.after.join("\n")}`] : []),
+		`--- what happened\n${momentsOf(life)
+			.map(({ at, who, what }) => `${offset(at, start)}  ${who.padEnd(16)} ${what}`)
+			.join("\n")}`,
+		`--- verdicts\n${verdicts.map(verdictText).join("\n")}`,
+		`--- entries (by: no later than; the time is when the recorder heard of it)\n${life.entries.map((entry) => entryText(entry, start)).join("\n")}`,
+	].join("\n\n");
+}
+function verdictText({ word, guarantee, because, entries }: Verdict): string {
+	const from = entries.length > 0 ? ` [${entries.map(({ id }) => id).join(", ")}]` : "";
+	return `${word.padEnd(14)} ${guarantee.title}\n${" ".repeat(15)}${because}${from}\n${" ".repeat(15)}${guarantee.page}: ${guarantee.says}`;
+}
+function entryText({ id, at, meaning, source, container = "", text, apiSecond }: Entry, start: number): string {
+	const api = apiSecond === undefined ? "" : ` (API: ${new Date(apiSecond).toISOString().slice(11, 19)})`;
+	return `${String(id).padStart(4)} ${offset(at, start)} ${meaning} ${source.padEnd(16)} ${container.padEnd(16)} ${text}${api}`;
+}

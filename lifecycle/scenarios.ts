@@ -1,0 +1,187 @@
+// The gallery: Pods that go wrong in the ways that bite people. Pure: what each is, what it should show, and which release it needs.
+import type { core } from "@pulumi/kubernetes/types/input.js";
+import type { GuaranteeId } from "./guarantees.ts";
+import type { Word } from "./judge.ts";
+
+export interface Images {
+	/** Has a shell, and little else. */
+	busybox: string;
+	/** A web server. */
+	nginx: string;
+	/** Has no shell. */
+	pause: string;
+}
+export interface Scenario {
+	/** One line for people. */
+	shows: string;
+	/** First minor release of Kubernetes 1 that can do it, with its feature gates as they are by default. */
+	fromMinor: number;
+	spec: (images: Images) => core.v1.PodSpec;
+	/** Its line in `kubectl get pod` once there is something to see: a bash regular expression. */
+	settled: string;
+	/** Options of kubectl delete. */
+	deleteOptions?: string[];
+	/** Verdicts of a recording, from before it exists until after it is gone. */
+	expected: Partial<Record<GuaranteeId, Word>>;
+	/** Reasons of events that must be there. */
+	events: string[];
+}
+
+const sh = (text: string) => ["/bin/sh", "-c", text];
+const exec = (text: string) => ({ exec: { command: sh(text) } });
+/** A process that ends at SIGTERM, as a good one does. */
+const GOOD = sh("trap 'exit 0' TERM; sleep 3600 & wait");
+const main = (image: string, more: Partial<core.v1.Container> = {}): core.v1.Container => ({
+	name: "main",
+	image,
+	imagePullPolicy: "IfNotPresent",
+	command: GOOD,
+	...more,
+});
+
+export const SCENARIOS = {
+	"poststart-fails": {
+		shows: "postStart fails: the container is killed and started again",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 3, containers: [main(busybox, { lifecycle: { postStart: exec("exit 1") } })] }),
+		settled: "(PostStartHookError|CrashLoopBackOff) +[1-9]",
+		expected: { "poststart-failure": "PASS", "hooks-at-least-once": "PASS", "poststart-after-created": "PASS" },
+		events: ["FailedPostStartHook", "BackOff"],
+	},
+	"prestop-fails": {
+		shows: "preStop fails: the Pod still ends, in good order",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 10, containers: [main(busybox, { lifecycle: { preStop: exec("exit 1") } })] }),
+		settled: "1/1 +Running",
+		expected: { "prestop-before-term": "PASS", "hooks-at-least-once": "PASS" },
+		events: ["FailedPreStopHook"],
+	},
+	"prestop-hangs": {
+		shows: "preStop outlasts the grace period: the process gets 2 s, then it is killed",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 5, containers: [main(busybox, { lifecycle: { preStop: exec("sleep 60") } })] }),
+		settled: "1/1 +Running",
+		expected: { "prestop-before-term": "PASS", "grace-includes-prestop": "PASS" },
+		events: ["Killing"],
+	},
+	"poststart-hangs": {
+		shows: "postStart hangs: the Pod is not Ready, and its deletion waits for the hook",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 3, containers: [main(busybox, { lifecycle: { postStart: exec("sleep 90") } })] }),
+		settled: "ContainerCreating|PodInitializing",
+		expected: { "ready-after-poststart": "PASS" },
+		events: ["Started"],
+	},
+	"force-delete": {
+		shows: "deleted with grace period 0 and force: the API forgets the Pod at once",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 10, containers: [main(busybox, { lifecycle: { preStop: exec("sleep 1") } })] }),
+		settled: "1/1 +Running",
+		deleteOptions: ["--grace-period=0", "--force"],
+		// Run all the same in the lab with 1.29.15, with the Pod's own grace period: nobody promises either.
+		expected: { "grace-includes-prestop": "NOT GUARANTEED", "hooks-at-least-once": "NOT GUARANTEED" },
+		events: [],
+	},
+	"main-ends": {
+		shows: "the main container ends by itself: preStop is not run",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({ restartPolicy: "Never", containers: [main(busybox, { command: sh("sleep 1"), lifecycle: { preStop: exec("true") } })] }),
+		settled: "Completed",
+		expected: { "prestop-before-term": "NOT OBSERVED", "hooks-at-least-once": "NOT OBSERVED" },
+		events: ["Started"],
+	},
+	"init-fails": {
+		shows: "an init container fails: it is tried again and again, the main container never starts",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({
+			terminationGracePeriodSeconds: 3,
+			initContainers: [main(busybox, { name: "init", command: sh("exit 1") })],
+			containers: [main(busybox)],
+		}),
+		settled: "Init:(CrashLoopBackOff|Error)",
+		expected: { "init-order": "PASS" },
+		events: ["BackOff"],
+	},
+	"no-shell": {
+		shows: "an image without a shell: an exec hook can't run, and its container is killed",
+		fromMinor: 17,
+		spec: ({ pause }) => ({
+			terminationGracePeriodSeconds: 3,
+			containers: [{ name: "main", image: pause, imagePullPolicy: "IfNotPresent", lifecycle: { postStart: exec("true") } }],
+		}),
+		settled: "PostStartHookError|CrashLoopBackOff",
+		expected: { "poststart-failure": "PASS" },
+		events: ["FailedPostStartHook"],
+	},
+	"no-shell-http": {
+		shows: "a hook without a shell: the kubelet makes an HTTP request",
+		fromMinor: 17,
+		spec: ({ nginx }) => ({
+			terminationGracePeriodSeconds: 10,
+			containers: [{ name: "main", image: nginx, imagePullPolicy: "IfNotPresent", lifecycle: { preStop: { httpGet: { path: "/", port: 80 } } } }],
+		}),
+		settled: "1/1 +Running",
+		expected: { "prestop-before-term": "NOT OBSERVED" },
+		events: ["Killing"],
+	},
+	"no-shell-sleep": {
+		shows: "a hook without a shell: the kubelet itself sleeps",
+		fromMinor: 30,
+		spec: ({ pause }) => ({
+			terminationGracePeriodSeconds: 10,
+			containers: [{ name: "main", image: pause, imagePullPolicy: "IfNotPresent", lifecycle: { preStop: { sleep: { seconds: 2 } } } }],
+		}),
+		settled: "1/1 +Running",
+		expected: { "prestop-before-term": "NOT OBSERVED" },
+		events: ["Killing"],
+	},
+	sidecar: {
+		shows: "two init containers and two sidecars: in order up, in the reverse order down",
+		fromMinor: 29,
+		spec: ({ busybox }) => ({
+			terminationGracePeriodSeconds: 10,
+			initContainers: [
+				main(busybox, { name: "init-one", command: sh("sleep 0.2") }),
+				main(busybox, { name: "sidecar-one", restartPolicy: "Always" }),
+				main(busybox, { name: "sidecar-two", restartPolicy: "Always" }),
+				main(busybox, { name: "init-two", command: sh("sleep 0.2") }),
+			],
+			containers: [main(busybox)],
+		}),
+		settled: "3/3 +Running",
+		expected: { "init-order": "PASS", "sidecar-order": "PASS" },
+		events: ["Killing"],
+	},
+	"sigterm-ignored": {
+		shows: "the process ignores SIGTERM: SIGKILL at the end of the grace period",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 4, containers: [main(busybox, { command: sh("trap '' TERM; while :; do sleep 1; done") })] }),
+		settled: "1/1 +Running",
+		expected: { "kill-at-grace-end": "PASS" },
+		events: ["Killing"],
+	},
+	"two-containers": {
+		shows: "two containers with hooks: postStart one after the other, preStop side by side",
+		fromMinor: 17,
+		spec: ({ busybox }) => ({
+			terminationGracePeriodSeconds: 10,
+			containers: ["one", "two"].map((name) => main(busybox, { name, lifecycle: { postStart: exec("sleep 1"), preStop: exec("sleep 1") } })),
+		}),
+		settled: "2/2 +Running",
+		expected: { "ready-after-poststart": "PASS", "prestop-before-term": "PASS", "hooks-at-least-once": "PASS", "grace-includes-prestop": "PASS" },
+		events: ["Killing"],
+	},
+} as const satisfies Record<string, Scenario>;
+export type ScenarioName = keyof typeof SCENARIOS;
+export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[];
+
+/** The Pod of a scenario: named like it, found by the label `lifecycle`. */
+export function scenarioPod(name: ScenarioName, images: Images) {
+	const scenario: Scenario = SCENARIOS[name];
+	return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default", labels: { lifecycle: name } }, spec: scenario.spec(images) };
+}
+/** Why a release can't show it; undefined where it can. */
+export function refusal(name: ScenarioName, release: { version: string; minor: number }): string | undefined {
+	const { fromMinor } = SCENARIOS[name];
+	return release.minor >= fromMinor ? undefined : `needs Kubernetes 1.${fromMinor}; this cluster has ${release.version}`;
+}

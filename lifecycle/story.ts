@@ -1,0 +1,60 @@
+// A recording's whole story, ready to be shown: what every way of showing it starts from.
+import type { Entry } from "./entry.ts";
+import { livesIn, type PodLife } from "./life.ts";
+import { podLine } from "./pod-line.ts";
+import { readRecording } from "./recording.ts";
+import { describePod, podYaml } from "./render/describe.ts";
+import { type Timeline, timelineOf } from "./timeline.ts";
+import { judge, type Verdict } from "./verdicts.ts";
+
+export interface Story {
+	timeline: Timeline;
+	pods: PodStory[];
+	/** In words: what is wrong with the recording, or missing. */
+	problems: string[];
+}
+export interface PodStory {
+	life: PodLife;
+	verdicts: Verdict[];
+	seed: SeedView;
+}
+/** What the seed's page shows of its Pod, from this recording. */
+export interface SeedView {
+	yaml: string;
+	wide: string;
+	describe: string;
+	/** Lines of the message file on the Pod's Node, before the deletion and after the end. Undefined where it was not read. */
+	before?: string[];
+	after?: string[];
+	/** So many of these lines were there before the Pod: earlier Pods wrote them. */
+	earlier: number;
+}
+
+/**
+ * `pod` picks Pods by name; all without it.
+ * @throws RecordingError where the text holds no recording at all.
+ */
+export function storyOf(text: string, { name = "recording", pod }: { name?: string; pod?: string } = {}): Story {
+	const timeline = timelineOf(readRecording(text, name));
+	const lives = livesIn(timeline).filter((life) => pod === undefined || life.name === pod);
+	const seen = [...new Set([...timeline.pods.values()].map(({ metadata }) => metadata.name))].join(", ");
+	const nobody =
+		pod === undefined ? "No Pod appeared while this was recorded." : `Pod ${pod} never appeared while this was recorded${seen ? `; these did: ${seen}` : ""}.`;
+	const missing = lives.length > 0 ? [] : [nobody];
+	return { timeline, pods: lives.map((life) => ({ life, verdicts: judge(life), seed: seedView(life) })), problems: [...timeline.problems, ...missing] };
+}
+
+function seedView(life: PodLife): SeedView {
+	const { alive, entries, deletionRequested, gone } = life;
+	const until = deletionRequested?.at ?? Number.POSITIVE_INFINITY;
+	const events = entries.filter(({ kind, at }) => kind === "event" && at <= until);
+	const lines = (kind: Entry["kind"]) => entries.filter((entry) => entry.kind === kind);
+	const before = [...lines("line-before"), ...lines("line").filter(({ at, id }) => at < until && id < (deletionRequested?.id ?? Number.POSITIVE_INFINITY))];
+	const after = lines("line-after");
+	return {
+		...{ yaml: podYaml(alive), wide: podLine(alive), describe: describePod(alive, events, entries.filter(({ at }) => at <= until).at(-1)?.at ?? 0) },
+		earlier: lines("line-before").length,
+		...(entries.some(({ source }) => source === "message file") ? { before: before.map(({ text }) => text) } : {}),
+		...(gone && after.length > 0 ? { after: after.map(({ text }) => text) } : {}),
+	};
+}

@@ -1,0 +1,113 @@
+// A recording -> one sequence of everything that happened, on one clock.
+import { eventEntries, PodFollower } from "./api.ts";
+import type { Draft, Entry, Pod } from "./entry.ts";
+import type { Line, Recording } from "./recording.ts";
+import { logEntry, ownersIn, runtimeEntry } from "./runtime.ts";
+
+/** How far a host's clock is from the control plane's. */
+export interface Clock {
+	host: string;
+	reference: string;
+	/** Positive: the host's clock is ahead. */
+	offsetMs: number;
+	/** The true offset is within so much of it. */
+	errorMs: number;
+	/** Whether times of this host were moved by the offset: only where it is larger than the error. */
+	isUsed: boolean;
+}
+export interface Timeline {
+	entries: Entry[];
+	/** The last version of each Pod, by uid, in the order in which they appeared. */
+	pods: ReadonlyMap<string, Pod>;
+	/** The last version of each Pod before its deletion was requested. */
+	alive: ReadonlyMap<string, Pod>;
+	clocks: Clock[];
+	/** Lines of the recording that are about none of its Pods, such as those of kube-proxy's container. */
+	elsewhere: number;
+	messageFile: string;
+	problems: string[];
+}
+
+/**
+ * Order: by time; equal times in the order of the recording, which is that of arrival within each stream.
+ * Every line of the recording becomes at least one entry, or is counted in `elsewhere`.
+ */
+export function timelineOf({ headers, lines, problems }: Recording): Timeline {
+	const clocks = clocksIn(lines);
+	const offsets = new Map(clocks.filter(({ isUsed }) => isUsed).map(({ host, offsetMs }) => [host, offsetMs]));
+	const onReference = (host: string, at: number) => at - (offsets.get(host) ?? 0);
+	const owners = ownersIn(lines);
+	const follower = new PodFollower();
+	const drafts: Draft[] = [];
+	let elsewhere = 0;
+	for (const line of lines) {
+		const found = draftsOf(line, onReference(line.host, line.at));
+		if (found.length === 0) elsewhere++;
+		for (const draft of found) drafts.push(draft);
+	}
+	function draftsOf(line: Line, at: number): Draft[] {
+		if (line.from === "pods") return follower.entries(line, at);
+		if (line.from === "events") return eventEntries(line, at);
+		if (line.from === "runtime" || line.from === "journal") {
+			const found = line.from === "runtime" ? runtimeEntry(line, owners) : logEntry(line, owners);
+			return found === undefined ? [] : [{ ...found, at: onReference(line.host, found.at) }];
+		}
+		return [plainDraft(line, at)];
+	}
+	drafts.sort((a, b) => a.at - b.at || a.line - b.line);
+	// Containers of other namespaces have owners too, but no Pod in the recording.
+	const known = drafts.filter(({ uid }) => uid === undefined || follower.pods.has(uid));
+	return {
+		entries: known.map((draft, index) => ({ id: index + 1, ...draft })),
+		pods: follower.pods,
+		alive: follower.alive,
+		clocks,
+		elsewhere: elsewhere + drafts.length - known.length,
+		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
+		problems: [...problems, ...backwards(lines), ...disagreements(clocks)],
+	};
+}
+
+const FILE_KINDS = { "file-start": "line-before", file: "line", "file-end": "line-after" } as const;
+function plainDraft({ from, host, number, data }: Line, at: number): Draft {
+	const place = { at, meaning: "by" as const, host, line: number };
+	if (from === "file" || from === "file-start" || from === "file-end") return { ...place, source: "message file", kind: FILE_KINDS[from], text: String(data) };
+	return {
+		...place,
+		source: "recorder",
+		kind: "recorder",
+		text: from === "clock" ? `clock: ${JSON.stringify(data)}` : from === "end" ? "the recorder stopped" : String(data),
+	};
+}
+
+function clocksIn(lines: Line[]): Clock[] {
+	return lines
+		.filter(({ from }) => from === "clock")
+		.map(({ host, data }) => {
+			const { reference, offsetMs, errorMs } = data as { reference: string; offsetMs: number; errorMs: number };
+			return { host, reference, offsetMs, errorMs, isUsed: Math.abs(offsetMs) > errorMs };
+		});
+}
+function disagreements(clocks: Clock[]): string[] {
+	return clocks
+		.filter(({ isUsed }) => isUsed)
+		.map(
+			({ host, reference, offsetMs, errorMs }) =>
+				`clocks disagree: ${host} is ${Math.abs(offsetMs)} ms ${offsetMs > 0 ? "ahead of" : "behind"} ${reference} (to within ${errorMs} ms); its times are moved by that`,
+		);
+}
+/** A line may be stamped before another of its stream and written after it. */
+const RACE_MS = 100;
+/** Arrivals within one stream of one host only grow, unless somebody set its clock. */
+function backwards(lines: Line[]): string[] {
+	const last = new Map<string, number>();
+	const found: string[] = [];
+	for (const { host, from, at, number } of lines) {
+		const key = `${host} ${from}`;
+		const before = last.get(key) ?? at;
+		if (at < before - RACE_MS)
+			found.push(`line ${number}: the clock of ${host} went back by ${before - at} ms; order around it is that of the times, not of arrival`);
+		last.set(key, at);
+	}
+	return found;
+}

@@ -1,0 +1,137 @@
+// A verdict for each guarantee over one Pod's life, with the entries that decide it.
+import type { Entry } from "./entry.ts";
+import { GUARANTEES, type Guarantee, type GuaranteeId } from "./guarantees.ts";
+import { between, combined, type Finding, found, notObserved, ordered } from "./judge.ts";
+import { type ContainerLife, hookIn, isForced, type PodLife, type Run } from "./life.ts";
+import { judgeStop } from "./verdicts-stop.ts";
+
+export interface Verdict extends Finding {
+	guarantee: Guarantee;
+}
+
+/** One verdict for each guarantee, in the order of GUARANTEES. */
+export function judge(life: PodLife): Verdict[] {
+	const findings: Record<GuaranteeId, Finding> = {
+		"init-order": initOrder(life),
+		"poststart-after-created": postStartAfterCreated(life),
+		"poststart-entrypoint": postStartAndEntryPoint(life),
+		"ready-after-poststart": readyAfterPostStart(life),
+		"poststart-failure": postStartFailure(life),
+		...judgeStop(life),
+		"hooks-at-least-once": atLeastOnce(life),
+	};
+	return GUARANTEES.map((guarantee) => ({ guarantee, ...findings[guarantee.id] }));
+}
+
+function initOrder({ containers }: PodLife): Finding {
+	const inits = containers.filter(({ role }) => role === "init");
+	if (inits.length === 0) return notObserved("The Pod has no init containers.");
+	const findings: Finding[] = [];
+	for (const [index, init] of inits.entries()) {
+		const next = inits[index + 1];
+		const followers = next ? [next] : containers.filter(({ role }) => role === "main");
+		const end = init.runs.at(-1)?.exited;
+		for (const follower of followers) {
+			const start = follower.runs[0]?.started;
+			if (end?.exitCode !== 0 && start === undefined && init.runs.length > 0)
+				findings.push({ word: "PASS", because: `${init.name} has not succeeded, and ${follower.name} was not started.`, entries: found(end) });
+			else if (end === undefined || start === undefined) findings.push(notObserved(`No end of ${init.name} or no start of ${follower.name} was recorded.`));
+			else findings.push(ordered(end, start, `${init.name} ended with exit code ${end.exitCode}`, `${follower.name}'s process started`));
+		}
+	}
+	return combined(findings, "No init container was seen.");
+}
+type HookRun = { container: ContainerLife; run: Run };
+const runsWith = ({ containers }: PodLife, hook: "postStart" | "preStop"): HookRun[] =>
+	containers.filter((container) => container[hook] !== undefined).flatMap((container) => container.runs.map((run) => ({ container, run })));
+const unseen = (life: PodLife, hook: "postStart" | "preStop"): string => {
+	const forms = life.containers.flatMap((container) => container[hook] ?? []);
+	if (forms.length === 0) return `No container has a ${hook} hook.`;
+	const notExec = forms.find((form) => form !== "exec");
+	if (notExec) return `The ${hook} hook is a ${notExec}: the runtime doesn't see it.`;
+	return life.hasRuntime ? `No ${hook} command was seen.` : "The container runtime was not heard: only it knows when hooks ran.";
+};
+
+function postStartAfterCreated(life: PodLife): Finding {
+	const findings = runsWith(life, "postStart").flatMap(({ container, run }) => {
+		const hook = hookIn(run, "postStart")?.requested;
+		const created = run.created ?? run.started;
+		return hook && created ? [ordered(created, hook, `${container.name} was created`, "its postStart hook was run")] : [];
+	});
+	return combined(findings, unseen(life, "postStart"));
+}
+
+function postStartAndEntryPoint(life: PodLife): Finding {
+	const findings = runsWith(life, "postStart").flatMap(({ container, run }): Finding[] => {
+		const hook = hookIn(run, "postStart");
+		const [begun, started] = [hook?.started ?? hook?.requested, run.started];
+		if (!begun || !started) return [];
+		const because = `This time the process of ${container.name} was started ${between(started, begun)} before its hook's; how far it had got by then nobody promises.`;
+		return [{ word: "NOT GUARANTEED", because, entries: found(started, begun) }];
+	});
+	return combined(findings, unseen(life, "postStart"));
+}
+
+function readyAfterPostStart(life: PodLife): Finding {
+	const hooks = runsWith(life, "postStart").flatMap(({ run }) => hookIn(run, "postStart") ?? []);
+	if (hooks.length === 0) return notObserved(unseen(life, "postStart"));
+	const ready = life.entries.find(({ kind, reason, isTrue }) => kind === "condition" && reason === "Ready" && isTrue);
+	const last = hooks.map(({ exited }) => exited).filter((entry) => entry !== undefined);
+	const end = last.at(-1);
+	const open = hooks.find(({ exited }) => exited === undefined);
+	if (ready === undefined)
+		return open?.requested
+			? { word: "PASS", because: "The hook has not run to its end, and the Pod was never Ready.", entries: found(open.requested) }
+			: notObserved("The Pod was never Ready.", last);
+	if (end === undefined) return { word: "FAIL", because: "The Pod was Ready, and its postStart hook has not ended.", entries: [ready] };
+	// An arrival before the hook's end is proof; one after it is not, but nothing earlier was ever heard.
+	const isEarlier = ready.at < end.at;
+	const because = isEarlier
+		? `The Pod was seen Ready ${between(ready, end)} before its postStart hook ended.`
+		: `The Pod was first seen Ready ${between(end, ready)} after its postStart hook ended.`;
+	return { word: isEarlier ? "FAIL" : "PASS", because, entries: [end, ready] };
+}
+
+function postStartFailure(life: PodLife): Finding {
+	const failed = runsWith(life, "postStart").filter(({ run }) => (hookIn(run, "postStart")?.exited?.exitCode ?? 0) !== 0);
+	const event = life.entries.find(({ kind, reason }) => kind === "event" && reason === "FailedPostStartHook");
+	if (failed.length === 0) return event ? judgeFailedEvent(life, event) : notObserved("No postStart hook failed.");
+	return combined(
+		failed.map(({ container, run }) => {
+			const hook = hookIn(run, "postStart")?.exited;
+			if (!run.exited || !hook) return notObserved(`${container.name} has not ended after its failed hook.`, found(hook));
+			return ordered(hook, run.exited, `postStart of ${container.name} ended with exit code ${hook.exitCode}`, "its container was ended");
+		}),
+		"No postStart hook failed.",
+	);
+}
+function judgeFailedEvent({ entries }: PodLife, event: Entry): Finding {
+	const end = entries.find(
+		({ kind, container, id }) => (kind === "process-exited" || kind === "container-terminated") && container === event.container && id > event.id,
+	);
+	if (end === undefined) return notObserved("A postStart hook failed; no end of its container was recorded after that.", [event]);
+	return { word: "PASS", because: `The hook failed, and ${event.container} was ended ${between(event, end)} later.`, entries: [event, end] };
+}
+
+function atLeastOnce(life: PodLife): Finding {
+	const findings = (["postStart", "preStop"] as const).flatMap((hook) =>
+		runsWith(life, hook)
+			.filter(({ container, run }) => container[hook] === "exec" && run.started !== undefined && (hook === "postStart" || run.stopRequested !== undefined))
+			.map(({ container, run }): Finding => {
+				const exec = hookIn(run, hook);
+				const entry = exec?.requested ?? exec?.exited;
+				if (hook === "preStop" && isForced(life)) {
+					const because = `The Pod was deleted by force, so preStop is not promised. This time it ${entry ? "ran all the same" : "was not run"}.`;
+					return { word: "NOT GUARANTEED", because, entries: found(life.deletionRequested, entry) };
+				}
+				if (entry) return { word: "PASS", because: `${hook} of ${container.name} ran.`, entries: [entry] };
+				if (!life.hasRuntime) return notObserved(unseen(life, hook));
+				const failed = life.entries.find(
+					({ kind, reason }) => kind === "event" && reason === (hook === "postStart" ? "FailedPostStartHook" : "FailedPreStopHook"),
+				);
+				if (failed) return { word: "PASS", because: `${hook} of ${container.name} was tried and could not be run.`, entries: [failed] };
+				return { word: "FAIL", because: `${hook} of ${container.name} did not run.`, entries: found(run.started, run.stopRequested) };
+			}),
+	);
+	return combined(findings, unseen(life, "postStart"));
+}

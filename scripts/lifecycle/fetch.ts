@@ -1,0 +1,94 @@
+// Gets a stack's recordings from its hosts, over the ssh of this machine: the stack may be up, or destroyed already.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { stepText } from "../../cluster/step.ts";
+import { readKeyFile } from "../../config/keys.ts";
+import { unpack } from "../../lifecycle/packed.ts";
+import { targetsIn } from "../trust.ts";
+
+/** The user's mistake, or a host that can't be asked. */
+export class FetchError extends Error {}
+export interface Fetched {
+	/** The hosts' recordings, one after the other. */
+	text: string;
+	/** What each host without one said. */
+	problems: string[];
+	/** Removes them from the hosts; those of recorders that still run stay. */
+	remove: () => Promise<void>;
+}
+interface Host {
+	name: string;
+	address: string;
+	port: number;
+	user: string;
+	hostKey: string;
+}
+const CONNECT_SECONDS = 10;
+
+/** `text` is that of Pulumi.<stack>.yaml. `secretKey` asks Pulumi for the private key where the file holds none. */
+export async function fetchRecordings(text: string, secretKey: () => Promise<string>): Promise<Fetched> {
+	const hosts = hostsIn(text);
+	const key = await privateKey(text, secretKey);
+	const answers = await Promise.all(hosts.map(async (host) => ({ host, ...(await onHost(host, key, "apply")) })));
+	const good = answers.filter(({ code }) => code === 0);
+	const problems = answers.filter(({ code }) => code !== 0).map(({ host, stderr }) => `${host.name}: ${lastLine(stderr)}`);
+	if (good.length === 0) throw new FetchError(`no host gave a recording:\n${problems.join("\n")}`);
+	return {
+		text: good.map(({ stdout }) => unpack(stdout)).join(""),
+		problems,
+		remove: async () => void (await Promise.all(good.map(({ host }) => onHost(host, key, "undo")))),
+	};
+}
+const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
+
+function setting(text: string, key: string): unknown {
+	const config = (parse(text) as { config?: Record<string, unknown> } | null)?.config ?? {};
+	return config[`kubeadm-lab:${key}`] ?? config[key];
+}
+function hostsIn(text: string): Host[] {
+	const users = (setting(text, "hosts") as { user?: string }[] | undefined) ?? [];
+	return targetsIn(text).map(({ index, name, address, port, trusted }) => {
+		if (trusted === undefined) throw new FetchError(`${name}: its host key is not in the stack's file. Run: npm run trust -- STACK`);
+		return { name, address, port, user: users[index]?.user ?? String(setting(text, "sshUser") ?? "root"), hostKey: trusted };
+	});
+}
+async function privateKey(text: string, secretKey: () => Promise<string>): Promise<string> {
+	const file = setting(text, "sshPrivateKeyFile");
+	return file ? readKeyFile(String(file)) : secretKey();
+}
+
+/** Runs step `recording` with the given verb. The key and the known hosts are files for the length of the call only. */
+async function onHost({ name, address, port, user, hostKey }: Host, key: string, verb: string) {
+	const folder = mkdtempSync(join(tmpdir(), "kubeadm-lab-"));
+	try {
+		writeFileSync(join(folder, "key"), key.endsWith("\n") ? key : `${key}\n`, { mode: 0o600 });
+		writeFileSync(join(folder, "known"), `${port === 22 ? address : `[${address}]:${port}`} ${hostKey}\n`);
+		const options = [
+			...["IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes", "LogLevel=ERROR", `ConnectTimeout=${CONNECT_SECONDS}`],
+			...[`IdentityFile=${folder}/key`, `UserKnownHostsFile=${folder}/known`, "GlobalKnownHostsFile=/dev/null"],
+		].flatMap((option) => ["-o", option]);
+		const command = `${user === "root" ? "" : "sudo -n "}bash -s -- ${verb}`;
+		return await run("ssh", ["-F", "/dev/null", ...options, "-p", String(port), `${user}@${address}`, command], stepText("recording", { HOST_NAME: name }));
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+}
+export function run(command: string, args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+	return new Promise((resolve, reject) => {
+		const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: 120_000 });
+		let [stdout, stderr] = ["", ""];
+		child.stdout.setEncoding("utf8").on("data", (part: string) => {
+			stdout += part;
+		});
+		child.stderr.setEncoding("utf8").on("data", (part: string) => {
+			stderr += part;
+		});
+		child.stdin.on("error", () => {}); // gone before it read all
+		child.on("error", reject);
+		child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+		child.stdin.end(input);
+	});
+}

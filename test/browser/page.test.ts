@@ -1,0 +1,112 @@
+// The report's page in a real browser: what it shows, without a network, in light and dark, and on paper.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pageOf } from "../../lifecycle/render/html.ts";
+import { svgOf } from "../../lifecycle/render/svg.ts";
+import { storyOf } from "../../lifecycle/story.ts";
+import { fixture } from "../unit/lifecycle-fixture.ts";
+
+const QUIET = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+let folder = "";
+before(() => {
+	folder = mkdtempSync(join(tmpdir(), "kubeadm-lab-page-"));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs Chromium once, in a profile of its own; rejects when it does not end in time. */
+function chromium(...args: string[]): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const profile = mkdtempSync(join(folder, "profile-"));
+		const child = spawn("chromium", ["--headless", "--no-sandbox", "--disable-gpu", ...QUIET, `--user-data-dir=${profile}`, ...args], {
+			stdio: ["ignore", "pipe", "ignore"],
+			timeout: 60_000,
+		});
+		let text = "";
+		child.stdout.setEncoding("utf8").on("data", (part: string) => {
+			text += part;
+		});
+		child.on("error", (error) => reject(new Error(`${error.message}. Run: bash lab/setup chromium`)));
+		child.on("close", (code) => (code === 0 ? resolve(text) : reject(new Error(`chromium ended with ${code}`))));
+	});
+}
+function page(name: string, more = ""): string {
+	const file = join(folder, "page.html");
+	writeFileSync(file, pageOf(storyOf(fixture(name))).replace("</body>", `${more}</body>`));
+	return `file://${file}`;
+}
+/** What a script in the page finds out, as JSON. */
+async function ask(name: string, expression: string, ...args: string[]): Promise<unknown> {
+	const script = `<script>addEventListener("load",()=>{const o=document.createElement("pre");o.id="answer";o.textContent=JSON.stringify(${expression});document.body.append(o)})</script>`;
+	const text = await chromium(...args, "--dump-dom", page(name, script));
+	const answer = text.match(/<pre id="answer">(.*)<\/pre>/s)?.[1] ?? "null";
+	return JSON.parse(answer.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"));
+}
+
+test("the page needs nothing but itself", async () => {
+	const text = pageOf(storyOf(fixture("destroyed")));
+	assert.doesNotMatch(text, /<(script|link|img|iframe|object|embed)\b|@import|url\(/);
+	assert.deepEqual(await ask("destroyed", "performance.getEntriesByType('resource').map(({ name }) => name)"), []);
+});
+test("every link inside the page leads to something, both ways between verdicts, drawing and entries", async () => {
+	const found = (await ask(
+		"destroyed",
+		`{ dead: [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")).filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))),
+		   twice: [...document.querySelectorAll("[id]")].map(({ id }) => id).filter((id, i, all) => all.indexOf(id) !== i),
+		   fromDrawing: document.querySelectorAll("svg a").length,
+		   fromVerdicts: document.querySelectorAll("tr[id^=v-] a[href^='#e']").length,
+		   toDrawing: document.querySelectorAll("a[href^='#m']").length, toVerdicts: document.querySelectorAll("a[href^='#v-']").length }`,
+	)) as Record<string, unknown[] & number>;
+	assert.deepEqual(found.dead, []);
+	assert.deepEqual(found.twice, []);
+	for (const key of ["fromDrawing", "fromVerdicts", "toDrawing", "toVerdicts"]) assert.ok((found[key] ?? 0) >= 8, `${key}: ${found[key]}`);
+});
+test("hooks, signals and verdicts are on the page, inside the drawing, and no label lies on another", async () => {
+	const found = (await ask(
+		"destroyed",
+		`{ text: document.body.innerText, outside: [...document.querySelectorAll("svg text")].filter((t) => { const b = t.getBBox(); return b.x < 0 || b.x + b.width > 1121; }).map((t) => t.textContent),
+		   overlaps: (() => { const boxes = [...document.querySelectorAll("svg text[class^=m-], svg text.postStart, svg text.preStop")].map((t) => ({ t: t.textContent, b: t.getBBox() }));
+		     return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.b.x < b.b.x + b.b.width - 3 && b.b.x < a.b.x + a.b.width - 3 && a.b.y < b.b.y + b.b.height - 3 && b.b.y < a.b.y + a.b.height - 3).map((b) => a.t + " | " + b.t)); })(),
+		   drawing: document.querySelector("svg").textContent }`,
+	)) as { text: string; outside: string[]; overlaps: string[]; drawing: string };
+	for (const words of ["Hello from the preStop handler", "kubectl get pod -o wide", "HostPath (bare host directory volume)", "NOT GUARANTEED", "QoS Class"])
+		assert.ok(found.text.includes(words), words);
+	for (const words of ["postStart 0.", "preStop 0.", "SIGTERM", "Ready", "delete", "gone"]) assert.ok(found.drawing.includes(words), words);
+	assert.deepEqual(found.outside, []);
+	assert.deepEqual(found.overlaps, []);
+});
+test("text can be read in light and in dark: contrast of 4.5 at least", async () => {
+	const expression = `(() => {
+		const lum = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+		const paper = lum(getComputedStyle(document.body).backgroundColor);
+		const ratio = (c) => { const l = lum(c); return (Math.max(l, paper) + 0.05) / (Math.min(l, paper) + 0.05); };
+		return { paper, low: [...document.querySelectorAll("p,td,th,h1,h2,.soft,.word,a:not(svg a),svg text:not(.bar)")].map((e) => [e.className.baseVal ?? e.className ?? e.tagName, ratio(e.ownerSVGElement ? getComputedStyle(e).fill : getComputedStyle(e).color)]).filter(([, r]) => r < 4.5).map(([n, r]) => n + " " + r.toFixed(1)) }; })()`;
+	const light = (await ask("destroyed", expression)) as { paper: number; low: string[] };
+	const dark = (await ask("destroyed", expression, "--blink-settings=preferredColorScheme=0")) as { paper: number; low: string[] };
+	assert.ok(light.paper > 0.9 && dark.paper < 0.1, `${light.paper} ${dark.paper}`);
+	assert.deepEqual([...new Set(light.low)], []);
+	assert.deepEqual([...new Set(dark.low)], []);
+});
+test("the page prints, and a drawing opens by itself", async () => {
+	const pdf = join(folder, "page.pdf");
+	await chromium(`--print-to-pdf=${pdf}`, "--no-pdf-header-footer", page("destroyed"));
+	assert.ok(readFileSync(pdf).subarray(0, 5).toString() === "%PDF-" && statSync(pdf).size > 20_000);
+	const [pod] = storyOf(fixture("destroyed")).pods;
+	assert.ok(pod);
+	const svg = join(folder, "life.svg");
+	writeFileSync(svg, svgOf(pod.life));
+	const text = await chromium("--dump-dom", `file://${svg}`);
+	assert.match(text, /<title>The life of lifecycle-demo-pod on k8s-node0\d<\/title>/);
+	assert.doesNotMatch(text, /parsererror/);
+});
+test("a page of many Pods has a way to each of them", async () => {
+	const found = (await ask(
+		"gallery",
+		`{ dead: [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")).filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))), pods: document.querySelectorAll("section[id$=life]").length }`,
+	)) as { dead: string[]; pods: number };
+	assert.deepEqual(found.dead, []);
+	assert.equal(found.pods, storyOf(fixture("gallery")).pods.length);
+});

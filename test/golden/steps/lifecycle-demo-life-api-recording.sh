@@ -1,0 +1,2 @@
+readonly STEP='recording'
+readonly HOST_NAME='k8s-master'

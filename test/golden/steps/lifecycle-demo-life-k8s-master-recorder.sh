@@ -1,0 +1,8 @@
+readonly STEP='recorder'
+readonly BOUND_SECONDS='86400'
+readonly HOST_NAME='k8s-master'
+readonly MESSAGE_FILE='/data/volumes/nginx/log/message'
+readonly NAMESPACE='default'
+readonly REFERENCE='k8s-master'
+readonly REFERENCE_ADDRESS='172.16.1.110'
+readonly ROLE='control-plane'

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type Entry, span } from "../../lifecycle/entry.ts";
+import { between, order } from "../../lifecycle/judge.ts";
+import { livesIn } from "../../lifecycle/life.ts";
+import { type Line, type Recording, readRecording, type Stream } from "../../lifecycle/recording.ts";
+import { preciseTime } from "../../lifecycle/runtime.ts";
+import { timelineOf } from "../../lifecycle/timeline.ts";
+import { fixture } from "./lifecycle-fixture.ts";
+
+const whole = readRecording(fixture("destroyed"));
+const node = livesIn(timelineOf(whole))[0]?.node;
+const base = 1_795_545_101_000;
+
+const stream = fc.constantFrom<Stream>("note", "file", "file-start", "file-end", "events", "pods", "runtime", "journal");
+const dataOf: Partial<Record<Stream, (n: number) => unknown>> = {
+	events: (n) => ({
+		type: "ADDED",
+		object: { involvedObject: { kind: "Pod", uid: `u${n % 3}` }, reason: "Pulled", message: `m${n}`, lastTimestamp: "2026-11-24T18:31:41Z" },
+	}),
+	pods: (n) => ({
+		type: n % 5 === 0 ? "DELETED" : "MODIFIED",
+		object: { metadata: { uid: `u${n % 3}`, name: "p" }, spec: { containers: [] }, status: { phase: n % 2 ? "Running" : "Pending" } },
+	}),
+};
+const lines: fc.Arbitrary<Line[]> = fc
+	.array(fc.record({ step: fc.integer({ min: 0, max: 30 }), host: fc.constantFrom("a", "b"), from: stream }), { maxLength: 60 })
+	.map((drafts) => {
+		const clock = new Map<string, number>();
+		return drafts.map(({ step, host, from }, index) => {
+			const at = (clock.get(`${host} ${from}`) ?? base) + step;
+			clock.set(`${host} ${from}`, at);
+			return { number: index + 1, at, host, from, data: dataOf[from]?.(index) ?? `line ${index}` };
+		});
+	});
+const recorded = (found: Line[]): Recording => ({ headers: [], lines: found, problems: [] });
+
+test("nothing of a recording gets lost: each line is told, or counted as being about something else", () => {
+	fc.assert(
+		fc.property(lines, (found) => {
+			const { entries, elsewhere, pods } = timelineOf(recorded(found));
+			const told = new Set(entries.map(({ line }) => line));
+			for (const { from, number, data } of found) {
+				const uid = (data as { object?: { involvedObject?: { uid: string } } }).object?.involvedObject?.uid;
+				const isTold = from !== "runtime" && from !== "journal" && (uid === undefined || pods.has(uid));
+				assert.equal(told.has(number), isTold, `line ${number} of ${from}`);
+			}
+			assert.equal(told.size + elsewhere, found.length);
+		}),
+	);
+});
+test("the timeline is in order of time, and lines of one stream keep the order in which they came", () => {
+	fc.assert(
+		fc.property(lines, (found) => {
+			const { entries } = timelineOf(recorded(found));
+			entries.forEach((entry, index) => {
+				assert.equal(entry.id, index + 1);
+				const next = entries[index + 1];
+				if (next) assert.ok(entry.at <= next.at);
+			});
+			for (const key of new Set(found.map(({ host, from }) => `${host} ${from}`))) {
+				const own = new Set(found.filter(({ host, from }) => `${host} ${from}` === key).map(({ number }) => number));
+				const order = entries.filter(({ line }) => own.has(line)).map(({ line }) => line);
+				assert.deepEqual(
+					order,
+					order.toSorted((a, b) => a - b),
+				);
+			}
+		}),
+	);
+});
+test("the order of the recordings of hosts in the file does not matter", () => {
+	const shape = (recording: Recording) => timelineOf(recording).entries.map(({ at, text, host }) => `${at} ${host} ${text}`);
+	const turned = { ...whole, lines: [...whole.lines.filter(({ host }) => host !== "k8s-master"), ...whole.lines.filter(({ host }) => host === "k8s-master")] };
+	assert.deepEqual(shape(turned).sort(), shape(whole).sort());
+});
+test("before and after are said only where the times allow nothing else", () => {
+	const entry = fc
+		.record({ at: fc.integer({ min: base, max: base + 3000 }), meaning: fc.constantFrom("at" as const, "by" as const), second: fc.boolean() })
+		.map(
+			({ at, meaning, second }): Entry => ({
+				...{ id: 1, at, meaning, source: "recorder" as const, host: "a", line: 1, kind: "recorder" as const, text: "" },
+				...(second && meaning === "by" ? { apiSecond: Math.floor(at / 1000) * 1000 } : {}),
+			}),
+		);
+	fc.assert(
+		fc.property(entry, entry, (a, b) => {
+			const said = order(a, b);
+			assert.equal(order(b, a), said === "before" ? "after" : said === "after" ? "before" : "unknown");
+			if (said === "before") assert.ok(span(a).latest < span(b).earliest);
+			// Two whole seconds that are the same never say which came first.
+			if (a.apiSecond !== undefined && a.apiSecond === b.apiSecond) assert.equal(said, "unknown");
+		}),
+	);
+});
+test("a clock that is off by more than the measure's error is taken off that host's times, and named", () => {
+	const moved = (offsetMs: number): Recording => ({
+		...whole,
+		lines: whole.lines.map((line) =>
+			line.host !== node ? line : line.from === "clock" ? { ...line, data: { reference: "k8s-master", offsetMs, errorMs: 40 } } : line,
+		),
+	});
+	const of = (recording: Recording) =>
+		timelineOf(recording).entries.find(({ kind, container }) => kind === "process-started" && container === "lifecycle-demo")?.at ?? 0;
+	assert.equal(of(moved(30)), of(whole));
+	assert.equal(of(whole) - of(moved(5000)), 5000);
+	assert.deepEqual(timelineOf(moved(5000)).problems, [
+		`clocks disagree: ${node} is 5000 ms ahead of k8s-master (to within 40 ms); its times are moved by that`,
+	]);
+	assert.deepEqual(timelineOf(moved(30)).problems, []);
+});
+test("a clock that was set back in the middle is named", () => {
+	const at = (ms: number, number: number): Line => ({ number, at: ms, host: "a", from: "file", data: "x" });
+	assert.deepEqual(timelineOf(recorded([at(base, 1), at(base - 5000, 2)])).problems, [
+		"line 2: the clock of a went back by 5000 ms; order around it is that of the times, not of arrival",
+	]);
+});
+test("the runtime's times keep their fraction of a millisecond", () => {
+	assert.equal(preciseTime("2026-11-24 18:21:16.569453746 +0000 UTC"), Date.parse("2026-11-24T18:21:16Z") + 569.453746);
+	assert.equal(preciseTime("2026-11-24T18:21:16Z"), Date.parse("2026-11-24T18:21:16Z"));
+	assert.ok(Number.isNaN(preciseTime("yesterday")));
+	const entry = (at: number) => ({ at }) as Entry;
+	assert.equal(between(entry(0), entry(36.4)), "0.036 s");
+	assert.equal(between(entry(0), entry(30_040)), "30.0 s");
+});

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Cluster } from "../../cluster/cluster.ts";
+import { PAUSE_PODS, pausePod, pauseRows, pauseTable } from "../../lifecycle/pause.ts";
+import { PauseProof } from "../../workloads/pause-proof.ts";
+import { run } from "./program-graph.ts";
+import { settings } from "./settings.ts";
+
+const text = readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8");
+const WHAT = [
+	...["namespace net", "namespace ipc", "namespace uts", "namespace pid", "namespace mnt", "localhost", "volume", "host name", "SysV queues"],
+	...["shared memory", "process 1", "sees the other's process", "IP when a container restarts", "IP when pause dies"],
+];
+
+test("what the lab showed passes row by row, for both Pods", () => {
+	const rows = pauseRows(text);
+	for (const pod of PAUSE_PODS)
+		assert.deepEqual(
+			rows.filter((row) => row.pod === pod).map(({ what }) => what),
+			WHAT,
+		);
+	assert.deepEqual(
+		rows.filter(({ verdict }) => verdict === "FAIL"),
+		[],
+	);
+});
+test("each row fails where its values say otherwise", () => {
+	const failing = (row: string) => pauseRows(row)[0]?.verdict;
+	for (const row of [
+		"pause-private\tnamespace net\t1\t1\t2",
+		"pause-private\tnamespace pid\t1\t2\t2",
+		"pause-shared\tnamespace pid\t1\t2\t2",
+		"pause-private\tnamespace mnt\t1\t2\t2",
+		"pause-private\tlocalhost\t-\t-\tfailed: refused",
+		"pause-private\tvolume\t-\tfailed: x\tfailed: x",
+		"pause-private\tSysV queues\t-\t1\t0",
+		"pause-shared\tprocess 1\tpause\thttpd\tsleep",
+		"pause-private\tprocess 1\tpause\tpause\tpause",
+		"pause-private\tsees the other's process\t-\t1\t1",
+		"pause-private\tIP when a container restarts\t10.244.1.2\t10.244.1.3\t-",
+		"pause-private\tIP when pause dies\t10.244.1.2\t10.244.1.2\t-",
+		"pause-private\tsomething new\t1\t1\t1",
+	])
+		assert.equal(failing(row), "FAIL", row);
+	assert.throws(() => pauseRows("hello"), { message: 'expected five fields in a row of step pause, found "hello"' });
+});
+test("the table lines its columns up and ends with what each row should say", () => {
+	const [header = "", first = ""] = pauseTable(pauseRows(text)).split("\n");
+	assert.equal(header.indexOf("what"), first.indexOf("namespace net"));
+	assert.match(first, /^PASS {2}pause-private +namespace net +(\d+) +\1 +\1 +pause and both containers have one$/);
+});
+test("both Pods run on one worker, one with a shared process namespace, and are looked at when new", async () => {
+	const { cluster: clusterSettings } = settings();
+	const { graph } = await run(() => {
+		const cluster = new Cluster("lab", clusterSettings);
+		return new PauseProof("pause", { cluster, image: "b", podSeconds: 60, recorders: [] });
+	});
+	const specs = PAUSE_PODS.map((name) => graph.named(`pause-${name}`).inputs.spec);
+	assert.deepEqual(
+		specs.map(({ nodeName, shareProcessNamespace }) => [nodeName, shareProcessNamespace]),
+		[
+			["k8s-node01", false],
+			["k8s-node01", true],
+		],
+	);
+	assert.equal(graph.named("pause-look").inputs.connection.host, "172.16.1.111");
+	for (const name of PAUSE_PODS) assert.ok(graph.before("pause-look").has(`pause-${name}`));
+	assert.deepEqual(pausePod("pause-shared", "b").metadata.labels, { lifecycle: "pause" });
+});

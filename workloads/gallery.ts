@@ -1,0 +1,48 @@
+// The gallery of Pods that go wrong, as far as the stack asks for it.
+import * as pulumi from "@pulumi/pulumi";
+import type { Cluster } from "../cluster/cluster.ts";
+import { type Images, refusal, SCENARIOS, type Scenario, type ScenarioName, scenarioPod } from "../lifecycle/scenarios.ts";
+
+export interface GalleryArgs {
+	cluster: Cluster;
+	/** Which, in the order of the stack's file. */
+	scenarios: ScenarioName[];
+	images: Images;
+	/** Started before any of them, so that their whole life is recorded. */
+	recorders: pulumi.Resource[];
+}
+/** A Pod shows itself within this time, or what is seen instead is told. A container's back-off after its second failure is 20 s. */
+const SETTLE_SECONDS = 60;
+
+/**
+ * Makes one Pod for each scenario, in parallel. A scenario that the release can't show is told with the release it needs.
+ * Delete: each Pod is deleted in its own way, and waited for.
+ */
+export class Gallery extends pulumi.ComponentResource {
+	/** By scenario: what it shows, and its line in `kubectl get pod`. */
+	readonly shown: pulumi.Output<Record<string, string>>;
+
+	constructor(name: string, { cluster, scenarios, images, recorders }: GalleryArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:workloads:Gallery", name, {}, opts);
+		const dependsOn = [cluster.flannel, ...cluster.workers, ...recorders];
+		const lines = scenarios.map((scenario): [string, pulumi.Input<string>] => {
+			const refused = refusal(scenario, cluster.release);
+			if (refused !== undefined) return [scenario, refused];
+			const { shows, settled, deleteOptions = [] }: Scenario = SCENARIOS[scenario];
+			const step = cluster.step(
+				`${name}-${scenario}`,
+				{
+					...{ host: cluster.controlPlane.host, step: "scenario", triggers: [cluster.controlPlane.init.id] },
+					settings: {
+						...{ HOST_NAME: cluster.controlPlane.host.name, NAME: scenario, MANIFEST: JSON.stringify(scenarioPod(scenario, images)) },
+						...{ SETTLED: settled, SETTLE_SECONDS, DELETE_OPTIONS: deleteOptions },
+					},
+				},
+				{ parent: this, dependsOn },
+			);
+			return [scenario, pulumi.interpolate`${shows}: ${pulumi.unsecret(step.stdout)}`];
+		});
+		this.shown = pulumi.output(Object.fromEntries(lines));
+		this.registerOutputs({ shown: this.shown });
+	}
+}

@@ -1,0 +1,54 @@
+// What the seed's page says of the pause container, looked at row by row on a real Pod.
+import { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { Cluster } from "../cluster/cluster.ts";
+import { PAUSE_PODS, pausePod, pauseRows, pauseTable } from "../lifecycle/pause.ts";
+
+export interface PauseProofArgs {
+	cluster: Cluster;
+	/** busybox: needs sh, httpd and wget. */
+	image: string;
+	podSeconds: number;
+	/** Started before the Pods, so that their whole life is recorded. */
+	recorders: pulumi.Resource[];
+}
+/**
+ * Two Pods of two containers on the first worker, one of them with a shared process namespace; looked at once, when they are new.
+ * The look ends a container and a pause container, to see what becomes of the Pod's IP.
+ */
+export class PauseProof extends pulumi.ComponentResource {
+	/** The rows, as a table. */
+	readonly table: pulumi.Output<string>;
+
+	constructor(name: string, { cluster, image, podSeconds, recorders }: PauseProofArgs, opts?: pulumi.ComponentResourceOptions) {
+		super("kubeadm-lab:workloads:PauseProof", name, {}, opts);
+		const [worker] = cluster.workers;
+		if (worker === undefined) throw new Error("pauseProof needs a worker: add one under hosts");
+		const pods = PAUSE_PODS.map((podName) => {
+			const { metadata, spec } = pausePod(podName, image);
+			return new Pod(
+				`${name}-${podName}`,
+				{ metadata, spec: { ...spec, nodeName: worker.host.name } },
+				{
+					...{
+						parent: this,
+						provider: cluster.provider,
+						dependsOn: [cluster.flannel, ...cluster.workers, ...recorders],
+						replaceWith: [cluster.controlPlane.init],
+					},
+					customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },
+				},
+			);
+		});
+		const look = cluster.step(
+			`${name}-look`,
+			{
+				...{ host: worker.host, step: "pause", undo: false, isQuiet: true, triggers: pods.map(({ metadata }) => metadata.uid) },
+				settings: { HOST_NAME: worker.host.name, PODS: [...PAUSE_PODS] },
+			},
+			{ parent: this, dependsOn: pods },
+		);
+		this.table = pulumi.unsecret(look.stdout).apply((text) => pauseTable(pauseRows(text)));
+		this.registerOutputs({ table: this.table });
+	}
+}
