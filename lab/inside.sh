@@ -137,6 +137,9 @@ host_stop() {
   done
   ! mountpoint -q "${dir}/disk" || die "${name}: its disk is still in use 10 s after its end: $(fuser -m "${dir}/disk" 2>/dev/null)"
   [[ ! -e "/run/netns/${name}" ]] || ip netns delete "${name}"
+  # A namespace may live on for a moment, and its cards with it: the next start makes them anew.
+  ip link delete "eth0-$(host_byte "${name}")" 2>/dev/null || true
+  ip link delete "eth1-$(host_byte "${name}")" 2>/dev/null || true
   rm -f -- "${dir}/disk.img"
   cgroups_remove "${name}"
 }
