@@ -110,10 +110,10 @@ apply() {
     message_file start
     record 'started' yes
   fi
-  if [[ "$(cat -- "${PROGRAM}" 2>/dev/null)" != "$(program)" || "$(unit_active "${UNIT}.service")" != active ]]; then start_unit; fi
+  if [[ "$(cat -- "${PROGRAM}" 2>/dev/null)" != "$(program)" || "$(unit_active "${UNIT}.service")" != active ]]; then start_recording; fi
   printf '%s\n' "${FOLDER#"${ROOT}"}"
 }
-start_unit() {
+start_recording() {
   stop_unit
   rm -f -- "${FOLDER}/listening"
   : >>"${FOLDER}/note.jsonl"
