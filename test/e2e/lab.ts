@@ -64,7 +64,7 @@ export const read = async (host: string, command: string): Promise<string> => (a
 
 /** Arguments that run pulumi on the lab's stack, or on another one. */
 export const pulumiArgs = (command: string, stack = "lab", ...args: string[]): string[] => {
-	const changes = ["up", "destroy", "refresh"].includes(command);
+	const changes = ["up", "destroy", "refresh"].includes(command) && !args.includes("--preview-only");
 	return [
 		"exec",
 		"--",
