@@ -92,7 +92,7 @@ export interface ClusterSettings {
 		/** Go on although the release's preflight refuses kernel 3.10. Default false. */
 		allowUnsupportedKernel?: boolean;
 	};
-	timeouts: { initSeconds: number; joinSeconds: number; readySeconds: number; podSeconds: number };
+	timeouts: { initSeconds: number; joinSeconds: number; podSeconds: number };
 }
 export interface DemoSettings {
 	enabled: boolean;
@@ -183,7 +183,7 @@ function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, p
 		},
 		timeouts: {
 			...{ initSeconds: top.initTimeoutSeconds, joinSeconds: top.joinTimeoutSeconds },
-			...{ readySeconds: top.readyTimeoutSeconds, podSeconds: top.podTimeoutSeconds },
+			podSeconds: top.podTimeoutSeconds,
 		},
 	};
 }
