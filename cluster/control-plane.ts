@@ -25,7 +25,7 @@ const FIRST_SERVER_SIDE_APPLY = 22;
  * Create: init; on a host that already is this cluster's control plane it changes nothing. A half-done init of ours is reset first.
  * What init can take only once (version, Pod and Service CIDRs) replaces the cluster when it changes: workers, flannel and Pods with it.
  * Any other change of the kubeadm configuration runs the step again, which leaves a running cluster as it is.
- * Delete: kubeadm reset, and what it leaves behind.
+ * Delete: kubeadm reset, and what it leaves behind; where the host is given back too, its `leave` does that.
  */
 export class ControlPlane extends pulumi.ComponentResource {
 	/** Where it runs. */
@@ -61,7 +61,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 				},
 				triggers: [clusterId, release.version, cluster.podCidr, cluster.serviceCidr],
 			},
-			{ parent: this, dependsOn: host },
+			{ parent: this, dependsOn: host, deletedWith: host.leave },
 		);
 		// init's id, not its stdout: it stays known and the same when init is only updated, so a preview doesn't show everything below as replaced.
 		this.kubeconfigStep = hostStep(

@@ -42,12 +42,13 @@ export class Flannel extends pulumi.ComponentResource {
 			...{ name: object, namespace: namespace.metadata.name, labels: own, annotations },
 		});
 		const account = new ServiceAccount(`${name}-service-account`, { metadata: inNamespace("flannel") }, child);
+		// Names, not outputs, where Kubernetes asks for no order: each level more is a round trip up and down.
 		const binding = new ClusterRoleBinding(
 			`${name}-cluster-role-binding`,
 			{
 				metadata: { name: "flannel", labels, annotations },
-				roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role.metadata.name },
-				subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: namespace.metadata.name }],
+				roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "flannel" },
+				subjects: [{ kind: "ServiceAccount", name: "flannel", namespace: "kube-flannel" }],
 			},
 			child,
 		);
@@ -69,7 +70,7 @@ export class Flannel extends pulumi.ComponentResource {
 					},
 				},
 			},
-			{ ...child, dependsOn: binding },
+			{ ...child, dependsOn: [role, binding] },
 		);
 		this.registerOutputs({});
 	}

@@ -1,4 +1,5 @@
 // A host made ready for kubeadm.
+import type { Command } from "@pulumi/command/remote/command.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec, Repository } from "../config.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
@@ -23,6 +24,8 @@ export interface HostArgs {
 export class Host extends pulumi.ComponentResource {
 	readonly name: string;
 	readonly spec: HostSpec;
+	/** At its undo the host leaves its cluster, whatever init or join made of it: their own undo is left out where this one comes too. */
+	readonly leave: Command;
 
 	constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Host", name, {}, opts);
@@ -38,8 +41,13 @@ export class Host extends pulumi.ComponentResource {
 
 		state("identity", identitySettings(cluster), preflights);
 		const packages = state("packages", packagesSettings(cluster), preflights);
-		state("system", systemSettings(cluster), [packages]);
+		const system = state("system", systemSettings(cluster), [packages]);
 		const runtime = state("runtime", runtimeSettings(cluster), [packages]);
+		this.leave = hostStep(
+			`${name}-leave`,
+			{ ...{ host: spec, ssh: cluster.ssh, step: "leave" }, settings: { HOST_NAME: spec.name }, apply: false },
+			{ parent: this, dependsOn: [system, runtime] },
+		);
 		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
 		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [runtime] });

@@ -67,6 +67,7 @@ export class Worker extends pulumi.ComponentResource {
 			{
 				parent: this,
 				dependsOn: [host, controlPlane.kubeconfigStep],
+				deletedWith: host.leave,
 				// Updates too: where a host was installed anew meanwhile, one joins again.
 				hooks: { beforeCreate: [open], afterCreate: [close], beforeUpdate: [open], afterUpdate: [close] },
 			},

@@ -48,7 +48,7 @@ environment_exec() {
   # TMPDIR: the Kubernetes provider leaves an admin kubeconfig there at each run (lab/README.md).
   exec env -u SSH_AUTH_SOCK -u KUBECONFIG \
     PATH="${official:+${official}:}${LAB}/bin:${PROJECT}/node_modules/.bin:${PATH}" \
-    KUBEADM_LAB="${LAB}" TMPDIR="${LAB}/tmp" \
+    KUBEADM_LAB="${LAB}" TMPDIR="${LAB}/tmp" NODE_COMPILE_CACHE="${LAB}/node" \
     PULUMI_HOME="${LAB}/pulumi" PULUMI_BACKEND_URL="file://${LAB}/state" PULUMI_CONFIG_PASSPHRASE=kubeadm-lab \
     PULUMI_SKIP_UPDATE_CHECK=true PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true PULUMI_DISABLE_REGISTRY_RESOLVE=true PULUMI_SUPPRESS_NEO_LINK=true \
     nsenter --target "$(init)" --net -- "$@"

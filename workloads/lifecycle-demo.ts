@@ -87,7 +87,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		this.pod = placed.apply(podLine);
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
 		this.message = pulumi.unsecret(message.stdout);
-		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod, message]).apply((packed) => this.#tell(shortReport(packed, "lifecycle-demo-pod")));
+		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod]).apply((packed) => this.#tell(shortReport(packed, "lifecycle-demo-pod")));
 		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
 		this.gallery =
 			gallery.length > 0

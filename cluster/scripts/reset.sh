@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A host's way into a cluster and back: claim_cluster before kubeadm changes anything, release_cluster takes away all that came since.
-# Both init and join use it; runtime does for what a killed run left. Every part of a release can be repeated, and none needs a living API server.
+# init, join and leave use it. Every part of a release can be repeated, and none needs a living API server.
 readonly KUBELET_CONF=/etc/kubernetes/kubelet.conf
 # Inner folders first. What the RPMs own was there before and stays; /var/lib/containerd is not the cluster's.
 readonly CLUSTER_FOLDERS=(/etc/kubernetes/manifests /etc/kubernetes /etc/cni/net.d /etc/cni /var/lib/etcd /var/lib/kubelet /var/lib/cni /var/lib/kube-proxy
@@ -36,11 +36,12 @@ note() { # NAME VALUE: beside the id, whole or not at all
   mv -f -- "${CLUSTER}/new" "${CLUSTER}/$1"
 }
 
-# A Node that is Ready keeps its name from joining again, for the 40 s until the control plane misses it. Only a try: the cluster may be gone.
+# A Node that is Ready keeps its name from joining again, for the 40 s until the control plane misses it. So a join that comes anew says that it is not.
+# Only a try: the cluster may be gone.
 # Through --raw: a kubelet may write its Node's status but not read it (nodes/status), which kubectl patch does first.
 leave_node() {
   local path
-  [[ "$(cluster_value step)" == join && -e "${ROOT}${KUBELET_CONF}" ]] && command -v kubectl >/dev/null || return 0
+  [[ "${STEP}" == join && "$(cluster_value step)" == join && -e "${ROOT}${KUBELET_CONF}" ]] && command -v kubectl >/dev/null || return 0
   path="/api/v1/nodes/$(cluster_value node)"
   kube "${KUBELET_CONF}" get --raw "${path}" 2>/dev/null | sed -n 's/\("type":"Ready","status":\)"True"/\1"Unknown"/p' |
     kube "${KUBELET_CONF}" replace --raw "${path}/status" -f - >/dev/null 2>&1 || true

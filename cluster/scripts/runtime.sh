@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh
 # The container runtime with its configuration, and the kubelet enabled (it waits, restarting, until kubeadm gives it a configuration).
 # RUNTIME_KIND containerd: CONTAINERD_CONFIG, MIRRORS (array: registry, newline, its hosts.toml), CRICTL_CONFIG; docker: DOCKER_CONFIG (daemon.json).
 # containerd is restarted only when config.toml changed; mirrors are read at each pull (config_path).
-# undo first resets a cluster that a killed run left behind: its containers would outlive the runtime.
 
 unit() { printf '%s.service' "${RUNTIME_KIND}"; }
 # Calls HANDLER PATH TEXT [ACT] for each file that this step owns.
@@ -62,19 +60,8 @@ failed_to_start() {
   journalctl -u "$(unit)" -n 15 --no-pager -o cat >&2 || true
   die "$(unit): $1. The lines above are the end of journalctl -u $(unit)"
 }
-release_left_behind() {
-  local lock
-  cluster_is_claimed || return 0
-  lock="${ROOT}/run/lock/kubeadm-lab-$(cluster_value step).lock"
-  exec 8>"${lock}" # what a killed run left running is waited for
-  flock -w "${LOCK_SECONDS}" 8 || die "$(cluster_value step) has been running on this host for ${LOCK_SECONDS} s. See who: fuser -v ${lock}"
-  ! cluster_is_claimed || release_cluster
-  rm -f -- "${lock}"
-  exec 8>&-
-}
 undo() {
   local path
-  release_left_behind
   while read -r path; do
     [[ -n "${path}" ]] || continue
     [[ "${path}" != */config.toml && "${path}" != */daemon.json ]] || owe 'restart the runtime'

@@ -126,17 +126,18 @@ test("an init that fails gives the host back at once, after showing why", (t) =>
 	assert.ok(host.calls().some((call) => call.startsWith("journalctl -u kubelet")));
 });
 
-test("runtime undo first resets a cluster that a killed run left behind", (t) => {
+test("leave resets a host that a killed run left in its cluster, and does nothing on one that is in none", (t) => {
 	const host = preparedHost(t);
-	host.write("/units/containerd.active", "inactive\n");
-	host.run("runtime", "apply");
+	const before = tree(host);
 	host.run("join", "apply", worker());
 	host.forgetCalls();
-	assert.equal(host.run("runtime", "undo").status, 0);
-	assert.deepEqual(kubeadms(host), ["reset"]);
-	assert.equal(host.exists("/etc/kubernetes/kubelet.conf"), false);
-	assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
-	assert.equal(host.read("/units/containerd.active"), "inactive\n");
+	assert.equal(host.run("leave", "apply").status, 0);
+	assert.deepEqual(kubeadms(host), []);
+	for (const calls of [["reset"], ["reset"]]) {
+		assert.equal(host.run("leave", "undo").status, 0);
+		assert.deepEqual(kubeadms(host), calls);
+		assert.deepEqual(tree(host), before);
+	}
 });
 
 test("kubeconfig prints the admin's kubeconfig and nothing else anywhere", (t) => {

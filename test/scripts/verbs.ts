@@ -122,6 +122,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
 		kubeconfig: {},
+		leave: {},
 		recorder: {
 			...{ HOST_NAME: host.name, ROLE: host.role, NAMESPACE: "default", MESSAGE_FILE: "/data/volumes/nginx/log/message", BOUND_SECONDS: 600 },
 			...{ REFERENCE: "k8s-master", REFERENCE_ADDRESS: "172.16.1.110" },
@@ -146,6 +147,7 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "packages", hasUndo: true },
 	{ step: "system", hasUndo: true },
 	{ step: "runtime", hasUndo: true },
+	{ step: "leave", hasUndo: true },
 	{ step: "images", hasUndo: false },
 	{ step: "init", hasUndo: true },
 	{ step: "kubeconfig", hasUndo: false },

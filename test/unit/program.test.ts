@@ -46,7 +46,7 @@ test("every resource has a parent and carries its parent's name in front of its 
 	assert.equal(new Set(graph.resources.map(({ name }) => name)).size, graph.resources.length);
 });
 test("the program makes these resources and no others", () => {
-	const ofHosts = HOSTS.flatMap((host) => [`lab-${host}`, ...["preflight", ...HOST_STEPS].map((step) => `lab-${host}-${step}`)]);
+	const ofHosts = HOSTS.flatMap((host) => [`lab-${host}`, ...["preflight", ...HOST_STEPS, "leave"].map((step) => `lab-${host}-${step}`)]);
 	const ofWorkers = WORKERS.flatMap((host) => [`lab-${host}-worker`, `lab-${host}-worker-token`, `lab-${host}-worker-join`, `lifecycle-demo-${host}-witness`]);
 	const flannel = ["namespace", "cluster-role", "service-account", "cluster-role-binding", "config-map", "daemon-set"].map((name) => `lab-flannel-${name}`);
 	const controlPlane = ["init", "kubeconfig", "provider"].map((name) => `lab-control-plane-${name}`);
@@ -111,7 +111,7 @@ test("recorders listen before there is a Pod and until it is gone, and cost the 
 		HOSTS.map((host) => `lifecycle-demo-life-${host}-recorder`),
 	);
 	assertBeside("lifecycle-demo-life-k8s-master-recorder", ["lab-flannel-daemon-set", ...WORKERS.map((host) => `lab-${host}-worker-join`)]);
-	for (const name of ["api-recording", "node-recording"]) assertBefore(`lifecycle-demo-life-${name}`, ["lifecycle-demo-pod", "lifecycle-demo-message"]);
+	for (const name of ["api-recording", "node-recording"]) assertBefore(`lifecycle-demo-life-${name}`, ["lifecycle-demo-pod"]);
 	const off = await program({ changes: { demoRecordHours: 0 } });
 	assert.deepEqual(
 		off.graph.resources.filter(({ name }) => /record|life-|-life$/.test(name)).map(({ name }) => name),
@@ -133,8 +133,22 @@ test("at destroy each worker shows its message file between the Pod's end and it
 		assert.equal(witness.inputs.delete, "bash -s -- undo");
 	}
 });
-test("workers are reset before the control plane, and every host is undone after its reset", () => {
-	for (const host of WORKERS) assertBefore(`lab-${host}-worker-join`, ["lab-control-plane-init", ...HOST_STEPS.map((step) => `lab-${host}-${step}`)]);
+test("at destroy all hosts leave at once, after the last witness and before anything else of a host is undone", () => {
+	for (const host of HOSTS) {
+		const leave = graph.named(`lab-${host}-leave`);
+		assert.deepEqual([leave.inputs.create, leave.inputs.update, leave.inputs.delete], [undefined, undefined, "bash -s -- undo"]);
+		assertBefore(leave.name, [`lab-${host}-system`, `lab-${host}-runtime`]);
+		assertBeside(leave.name, [...HOSTS.filter((other) => other !== host).map((other) => `lab-${other}-leave`), `lab-${host}-images`]);
+	}
+	for (const host of WORKERS) assertBefore(`lifecycle-demo-${host}-witness`, [`lab-${host}-leave`, "lab-k8s-master-leave"]);
+});
+test("init and join reset a host only where it stays: where it is given back, leave does", () => {
+	const owner = (step: string, host: string) => assert.equal(graph.named(step).deletedWith, graph.named(`lab-${host}-leave`).urn);
+	owner("lab-control-plane-init", "k8s-master");
+	for (const host of WORKERS) {
+		owner(`lab-${host}-worker-join`, host);
+		assertBefore(`lab-${host}-worker-join`, ["lab-control-plane-init"]); // a rebuilt cluster: workers are reset first
+	}
 });
 
 test("the converged state of a host belongs to the provider that looks at it, and a stack made with commands moves over", () => {

@@ -1,0 +1,2 @@
+readonly STEP='leave'
+readonly HOST_NAME='k8s-node02'
