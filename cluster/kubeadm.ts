@@ -120,13 +120,15 @@ function nodeRegistration(cluster: ClusterSettings, host: HostSpec) {
 
 /**
  * leader-elect: with a single control plane there is nobody to elect against, and the first attempt, refused while the API server starts, costs 4 s.
+ * kube-api-qps, kube-api-burst: the controller-manager makes an account for each of its controllers when it first starts, about 100 requests; at the default
+ * of 20 a second the last controllers, those that let workers in among them, begin 3 s late.
  * allocate-node-cidrs: off where the program gives each Node its range; podSubnet stays, kube-proxy takes its clusterCIDR from it.
  */
 function components(cluster: ClusterSettings) {
 	const election = { "leader-elect": "false" };
 	const allocation: Record<string, string> = cluster.podCidrs === "program" ? { "allocate-node-cidrs": "false" } : {};
 	return {
-		controllerManager: { extraArgs: args(cluster, { ...allocation, ...election }) },
+		controllerManager: { extraArgs: args(cluster, { ...allocation, "kube-api-burst": "200", "kube-api-qps": "100", ...election }) },
 		scheduler: { extraArgs: args(cluster, election) },
 	};
 }

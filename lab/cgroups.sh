@@ -3,7 +3,7 @@
 # v1 (run here) and v2 (written for it, not run: README, "What the lab does not prove").
 # v1: nspawn wants every controller of /proc/cgroups mounted, and each host needs a folder of its own in every hierarchy,
 # name=systemd and unified too: hosts that share one delete each other's folders (FailedPostStartHook in the trial).
-CGROUP_PARENT="kubeadm-lab-$(printf '%s' "${LAB}" | sha256sum | cut -c1-8)" # one lab's, so that two on a machine (two caches) don't meet
+CGROUP_PARENT="kubeadm-lab-$(lab_hash)" # one lab's, so that two on a machine (two caches) don't meet
 readonly CGROUP_PARENT
 
 cgroups_version() { if [[ "$(stat -f -c %T /sys/fs/cgroup)" == cgroup2fs ]]; then printf '2\n'; else printf '1\n'; fi; }

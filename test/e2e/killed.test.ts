@@ -70,8 +70,8 @@ describe("pulumi killed in the middle", { concurrency: false }, () => {
 	});
 
 	for (const [what, pattern, delay] of [
-		["a worker's reset", /-join deleting/, 500],
-		["the control plane's reset", /-init deleting/, 500],
+		["the hosts' reset", /-leave deleting/, 500],
+		["the end of the hosts' reset", /-leave deleting/, 1500],
 		["the removal of packages", /-packages deleting/, 700],
 	] as const)
 		test(`destroy can be run again after it died during ${what}`, async () => {

@@ -24,6 +24,8 @@ controlPlaneEndpoint: 172.16.1.110:6443
 controllerManager:
   extraArgs:
     allocate-node-cidrs: "false"
+    kube-api-burst: "200"
+    kube-api-qps: "100"
     leader-elect: "false"
 imageRepository: registry.k8s.io
 kind: ClusterConfiguration
