@@ -1,5 +1,5 @@
 // Compares rendered text with test/golden/<folder>/<file>. UPDATE_GOLDEN=1 rewrites what differs and removes what nobody asked for.
-// A golden's folder belongs to one test file: when that file ends, a golden in it that no test compared fails the run.
+// A golden's folder belongs to one test file, which says so by `allCompared`.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -25,20 +25,14 @@ export function golden(path: string, text: string): void {
 	assert.equal(text, readFileSync(file, "utf8"), `test/golden/${path} differs. ${hint}`);
 }
 
-/** Goldens in the folders of the compared ones that no test compared. */
-function unused(): string[] {
-	const folders = new Set([...compared].map((path) => path.split("/")[0] ?? ""));
-	return [...folders].flatMap((folder) =>
-		readdirSync(join(GOLDEN_FOLDER, folder), { recursive: true, withFileTypes: true })
-			.filter((entry) => entry.isFile())
-			.map((entry) => join(entry.parentPath, entry.name).slice(GOLDEN_FOLDER.length + 1))
-			.filter((path) => !compared.has(path)),
-	);
+/** Called once by the test file that a folder belongs to: when the file ends, a golden in there that no test compared fails it. */
+export function allCompared(folder: string): void {
+	after(() => {
+		if (isPartialRun) return;
+		const files = readdirSync(join(GOLDEN_FOLDER, folder), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+		const paths = files.map((entry) => join(entry.parentPath, entry.name).slice(GOLDEN_FOLDER.length + 1));
+		const left = paths.filter((path) => !compared.has(path));
+		if (isUpdating) for (const path of left) rmSync(join(GOLDEN_FOLDER, path));
+		else assert.deepEqual(left, [], "goldens that no test compares; remove them, or run with UPDATE_GOLDEN=1");
+	});
 }
-
-after(() => {
-	if (isPartialRun || compared.size === 0) return;
-	const left = unused();
-	if (isUpdating) for (const path of left) rmSync(join(GOLDEN_FOLDER, path));
-	else assert.deepEqual(left, [], "goldens that no test compares; remove them, or run with UPDATE_GOLDEN=1");
-});

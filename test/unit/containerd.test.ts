@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, hostsToml, mirrorFiles } from "../../cluster/containerd.ts";
-import { golden } from "../golden.ts";
+import { allCompared, golden } from "../golden.ts";
 import { settings } from "./settings.ts";
+
+allCompared("containerd");
 
 const MIRRORS = { "registry.k8s.io": ["http://172.16.1.1:5000"], "docker.io": ["http://172.16.1.1:5000", "https://mirror.example"] };
 const SEED = { kubernetesVersion: "1.18.20", containerRuntime: "docker" };

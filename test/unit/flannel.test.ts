@@ -9,9 +9,11 @@ import { ControlPlane } from "../../cluster/control-plane.ts";
 import { addressPattern, Flannel } from "../../cluster/flannel.ts";
 import type { Host } from "../../cluster/host.ts";
 import { contains, formatAddress, parseCidr } from "../../config/network.ts";
-import { golden } from "../golden.ts";
+import { allCompared, golden } from "../golden.ts";
 import { type Graph, run } from "./program-graph.ts";
 import { settings } from "./settings.ts";
+
+allCompared("flannel");
 
 // biome-ignore lint/suspicious/noExplicitAny: Kubernetes objects of any kind
 type KubernetesObject = any;

@@ -11,14 +11,15 @@ after(() => rmSync(folder, { recursive: true }));
 
 writeFileSync(join(folder, "package.json"), '{"type": "module"}');
 copyFileSync(join(tests, "golden.ts"), join(folder, "golden.ts"));
+copyFileSync(join(tests, "unit/all.ts"), join(folder, "all.ts"));
 writeFileSync(
 	join(folder, "some.test.ts"),
-	'import { test } from "node:test";\nimport { golden } from "./golden.ts";\ntest("one", () => golden("some/one.txt", "text\\n"));\ntest("two", () => golden("some/deep/two.txt", "text\\n"));\n',
+	'import { test } from "node:test";\nimport { allCompared, golden } from "./golden.ts";\nallCompared("some");\ntest("one", () => golden("some/one.txt", "text\\n"));\ntest("two", () => golden("some/deep/two.txt", "text\\n"));\n',
 );
 const at = (path: string) => join(folder, "golden", path);
-function run(environment: Record<string, string> = {}, ...args: string[]) {
+function run(environment: Record<string, string> = {}, args = ["all.ts"]) {
 	const { NODE_TEST_CONTEXT: _, UPDATE_GOLDEN: __, ...rest } = process.env;
-	const { status, stdout } = spawnSync(process.execPath, [...args, "--test", "--test-reporter=tap", "some.test.ts"], {
+	const { status, stdout } = spawnSync(process.execPath, ["--test-reporter=tap", ...args], {
 		cwd: folder,
 		encoding: "utf8",
 		env: { ...rest, ...environment },
@@ -43,7 +44,8 @@ test("a golden that is missing, that differs or that nobody compares fails the r
 	const unused = run();
 	assert.equal(unused.status, 1);
 	assert.match(unused.stdout, /goldens that no test compares/);
-	assert.equal(run({}, "--test-name-pattern=one").status, 0, "a run of some tests says nothing about the rest");
+	assert.equal(run({}, ["--test", "some.test.ts"]).status, 1, "also when the file is run by itself");
+	assert.equal(run({}, ["--test", "--test-name-pattern=one", "some.test.ts"]).status, 0, "a run of some tests says nothing about the rest");
 	assert.equal(run({ UPDATE_GOLDEN: "1" }).status, 0);
 	assert.deepEqual([existsSync(at("some/deep/three.txt")), existsSync(at("some/deep/two.txt")), existsSync(at("others/file.txt"))], [false, true, true]);
 });
@@ -51,5 +53,5 @@ test("a golden that is missing, that differs or that nobody compares fails the r
 test("every folder of goldens belongs to a test", () => {
 	const sources = readdirSync(tests, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts"));
 	const texts = sources.map((name) => readFileSync(join(tests, name), "utf8")).join("\n");
-	for (const name of readdirSync(join(tests, "golden"))) assert.match(texts, new RegExp(`golden\\(["\`]${name}/`), `no test compares test/golden/${name}`);
+	for (const name of readdirSync(join(tests, "golden"))) assert.match(texts, new RegExp(`allCompared\\("${name}"\\)`), `no test compares test/golden/${name}`);
 });

@@ -4,8 +4,10 @@ import { parseAllDocuments } from "yaml";
 import { apiEndpoint, criSocket, imagesFor, initConfiguration, joinConfiguration } from "../../cluster/kubeadm.ts";
 import { RELEASE_VERSIONS } from "../../cluster/releases.ts";
 import type { ClusterSettings } from "../../config.ts";
-import { golden } from "../golden.ts";
+import { allCompared, golden } from "../golden.ts";
 import { hosts, settings } from "./settings.ts";
+
+allCompared("kubeadm");
 
 const DISCOVERY = { token: "abcdef.0123456789abcdef", caHash: `sha256:${"0".repeat(64)}` };
 /** What the lab's file changes, as far as kubeadm sees it. */

@@ -3,9 +3,11 @@ import { test } from "node:test";
 import { stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster.ts";
 import { LifecycleDemo, type LifecycleDemoArgs, podSpec } from "../../workloads/lifecycle-demo.ts";
-import { golden } from "../golden.ts";
+import { allCompared, golden } from "../golden.ts";
 import { resolved, run } from "./program-graph.ts";
 import { settings } from "./settings.ts";
+
+allCompared("pod");
 
 async function demo(changes: Partial<LifecycleDemoArgs> = {}) {
 	const { cluster: clusterSettings, demo: demoSettings } = settings();

@@ -6,9 +6,11 @@ import type * as pulumi from "@pulumi/pulumi";
 import { Cluster } from "../../cluster/cluster.ts";
 import { caHashOf, versionOf } from "../../cluster/control-plane.ts";
 import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
-import { golden } from "../golden.ts";
+import { allCompared, golden } from "../golden.ts";
 import { CA_HASH, type Graph, isSecret, KUBECONFIG, MESSAGE, type Resource, resolved, run, textOf } from "./program-graph.ts";
 import { base, read, settings } from "./settings.ts";
+
+allCompared("steps");
 
 const WORKERS = ["k8s-node01", "k8s-node02"];
 const HOSTS = ["k8s-master", ...WORKERS];

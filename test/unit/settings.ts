@@ -12,6 +12,11 @@ const field = (data: Buffer | string) => {
 const publicKey = (fill: number) => Buffer.concat([field("ssh-ed25519"), field(Buffer.alloc(32, fill))]);
 /** A made-up public key: no private key belongs to it. */
 export const hostKey = (fill = 1): string => `ssh-ed25519 ${publicKey(fill).toString("base64")}`;
+/** A made-up public key with a modulus of so many bits; making a real pair of that size takes a second. */
+export function rsaHostKey(bits: number): string {
+	const modulus = Buffer.alloc(bits / 8 + 1, 0xab).fill(0, 0, 1); // the zero keeps it positive
+	return `ssh-rsa ${Buffer.concat([field("ssh-rsa"), field(Buffer.from([1, 0, 1])), field(modulus)]).toString("base64")}`;
+}
 /** A made-up private key in the form that ssh-keygen writes; opens nothing. */
 export function privateKey(cipher = "none"): string {
 	const body = Buffer.concat([
