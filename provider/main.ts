@@ -1,8 +1,6 @@
 // The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH. It has one type, `host:index:Step`.
 // It knows scripts and connections, and nothing of what the scripts are for. docs/drift.md says how it is used.
 import type * as grpc from "@grpc/grpc-js";
-import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
-import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
@@ -10,7 +8,8 @@ import { diff } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
 import { check, type Failure } from "./inputs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
-import { engineAddress, onEnd, serve, unary } from "./plugin/serve.ts";
+import { serveResources, work } from "./plugin/resources.ts";
+import { unary } from "./plugin/serve.ts";
 import { fromStruct, toStruct } from "./plugin/values.ts";
 import { Report } from "./report.ts";
 import { type Shown, Steps } from "./step.ts";
@@ -20,26 +19,22 @@ const TYPE = "host:index:Step";
 
 const log = new EngineLog();
 const cancelled = new AbortController();
-let running = 0;
 let steps: Steps | undefined;
 let hostNames: string[] = [];
 
-/** Does one piece of work for a resource, and returns when the engine has every line of it. */
-async function work<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
+/** Does one piece of work for a step. */
+function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
 	const type = urn.split("::")[2]?.split("$").at(-1);
 	if (type !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE} only`);
-	if (!steps) throw new Error("the provider's configuration is not known yet");
-	running++;
-	try {
-		return await act(steps, {
+	const known = steps;
+	if (!known) throw new Error("the provider's configuration is not known yet");
+	return work(log, () =>
+		act(known, {
 			status: (line) => log.status(urn, line),
 			warn: (line) => log.diagnostic(urn, "warning", line),
 			error: (line) => log.diagnostic(urn, "error", line),
-		});
-	} finally {
-		await log.flush();
-		running--;
-	}
+		}),
+	);
 }
 
 function checked({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
@@ -52,11 +47,6 @@ const { DIFF_NONE, DIFF_SOME } = provider.DiffResponse.DiffChanges;
 const KINDS = provider.PropertyDiff.Kind;
 
 const handlers: grpc.UntypedServiceImplementation = {
-	handshake: unary((request: provider.ProviderHandshakeRequest) => {
-		log.connect(request.getEngineAddress());
-		return new provider.ProviderHandshakeResponse().setAcceptSecrets(true).setAcceptResources(true);
-	}),
-	getPluginInfo: unary(() => new plugin.PluginInfo().setVersion(VERSION)),
 	getSchema: unary(() => new provider.GetSchemaResponse().setSchema(JSON.stringify({ name: "host", version: VERSION }))),
 	checkConfig: unary((request: provider.CheckRequest) => checked(checkConfiguration(fromStruct(request.getOlds()), fromStruct(request.getNews())))),
 	diffConfig: unary((request: provider.DiffRequest) => {
@@ -93,16 +83,16 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const inputs = fromStruct(request.getProperties());
 		if (request.getPreview()) {
 			// With a configuration that isn't known yet there is nobody to ask.
-			const state = steps ? await work(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
+			const state = steps ? await workOn(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
 			return new provider.CreateResponse().setId("").setProperties(toStruct(state));
 		}
-		const { id, state } = await work(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
+		const { id, state } = await workOn(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
 		return new provider.CreateResponse().setId(id).setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	read: unary(async (request: provider.ReadRequest) => {
 		const [old, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
 		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
-		const answer = await work(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
+		const answer = await workOn(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
 		return new provider.ReadResponse()
 			.setId(request.getId())
 			.setProperties(toStruct(answer.state))
@@ -111,27 +101,15 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
-		const state = await work(request.getUrn(), (steps, shown) =>
+		const state = await workOn(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
 		);
 		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
-		await work(request.getUrn(), (steps, shown) => steps.remove(fromStruct(request.getProperties()), shown));
-		return new empty.Empty();
-	}),
-	cancel: unary(() => {
-		cancelled.abort(); // nothing new begins; a script that runs goes on
+		await workOn(request.getUrn(), (steps, shown) => steps.remove(fromStruct(request.getProperties()), shown));
 		return new empty.Empty();
 	}),
 };
 
-onEnd(
-	() => process.exit(0),
-	() => {
-		cancelled.abort();
-		setInterval(() => running === 0 && process.exit(0), 100); // nobody reads the answer, but a half-done host is worse than a late end
-	},
-);
-log.connect(engineAddress(process.argv));
-await serve((server) => server.addService(services.ResourceProviderService as never, handlers));
+await serveResources(handlers, { version: VERSION, log, cancelled });

@@ -1,12 +1,11 @@
 // Stand-in for the resource plugin `command` v1.2.1, used by the lab only where the official one is not installed.
 // It knows `command:remote:Command`. Whatever the official plugin does otherwise is a fault here: test/contract runs against both.
 import type * as grpc from "@grpc/grpc-js";
-import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
-import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { EngineLog } from "../../provider/plugin/engine-log.ts";
-import { engineAddress, onEnd, serve, unary } from "../../provider/plugin/serve.ts";
+import { serveResources, work } from "../../provider/plugin/resources.ts";
+import { unary } from "../../provider/plugin/serve.ts";
 import { fromStruct, isEqual, type Properties, toStruct } from "../../provider/plugin/values.ts";
 import { type Change, diff } from "./command/diff.ts";
 import { check, inputsOf } from "./command/inputs.ts";
@@ -17,7 +16,6 @@ const TYPE = "command:remote:Command";
 
 const log = new EngineLog();
 const cancelled = new AbortController();
-let running = 0;
 
 /** Throws for a resource type this stand-in does not have. */
 function expectCommand(urn: string): void {
@@ -28,20 +26,16 @@ function expectCommand(urn: string): void {
 	);
 }
 
-/** Does one piece of work for a resource, and returns when the engine has every line of it. */
-async function work<T>(urn: string, timeoutSeconds: number, act: (shown: resource.Shown) => Promise<T>): Promise<T> {
+/** Does one piece of work for a command. Zero seconds are no bound. */
+function workOn<T>(urn: string, timeoutSeconds: number, act: (shown: resource.Shown) => Promise<T>): Promise<T> {
 	const signals = timeoutSeconds > 0 ? [cancelled.signal, AbortSignal.timeout(timeoutSeconds * 1000)] : [cancelled.signal];
-	running++;
-	try {
-		return await act({
+	return work(log, () =>
+		act({
 			signal: AbortSignal.any(signals),
 			status: (line) => log.status(urn, line),
 			diagnostic: (severity, line) => log.diagnostic(urn, severity, line),
-		});
-	} finally {
-		await log.flush();
-		running--;
-	}
+		}),
+	);
 }
 
 function ignoring(news: Properties, olds: Properties, ignored: string[]): Properties {
@@ -62,11 +56,6 @@ function toPropertyDiff({ kind, replace }: Change): provider.PropertyDiff {
 }
 
 const handlers: grpc.UntypedServiceImplementation = {
-	handshake: unary((request: provider.ProviderHandshakeRequest) => {
-		log.connect(request.getEngineAddress());
-		return new provider.ProviderHandshakeResponse().setAcceptSecrets(true).setAcceptResources(true);
-	}),
-	getPluginInfo: unary(() => new plugin.PluginInfo().setVersion(VERSION)),
 	checkConfig: unary((request: provider.CheckRequest) => new provider.CheckResponse().setInputs(request.getNews())),
 	diffConfig: unary((request: provider.DiffRequest) => {
 		const isSame = isEqual(fromStruct(request.getOldInputs() ?? request.getOlds()), fromStruct(request.getNews()));
@@ -97,7 +86,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const inputs = fromStruct(request.getProperties());
 		const created = request.getPreview()
 			? resource.previewCreate(name, inputs)
-			: await work(urn, request.getTimeout(), (shown) => resource.create(name, inputs, shown));
+			: await workOn(urn, request.getTimeout(), (shown) => resource.create(name, inputs, shown));
 		return new provider.CreateResponse().setId(created.id).setProperties(toStruct(created.state));
 	}),
 	read: unary((request: provider.ReadRequest) => {
@@ -111,13 +100,13 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const inputs = ignoring(fromStruct(request.getNews()), olds, request.getIgnorechangesList());
 		const state = request.getPreview()
 			? resource.previewUpdate(olds, inputs)
-			: await work(urn, request.getTimeout(), (shown) => resource.update(olds, inputs, shown));
+			: await workOn(urn, request.getTimeout(), (shown) => resource.update(olds, inputs, shown));
 		return new provider.UpdateResponse().setProperties(toStruct(state));
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
 		const urn = request.getUrn();
 		expectCommand(urn);
-		await work(urn, request.getTimeout(), (shown) => resource.remove(fromStruct(request.getProperties()), shown));
+		await workOn(urn, request.getTimeout(), (shown) => resource.remove(fromStruct(request.getProperties()), shown));
 		return new empty.Empty();
 	}),
 	invoke: unary((request: provider.InvokeRequest) => {
@@ -125,18 +114,6 @@ const handlers: grpc.UntypedServiceImplementation = {
 			`${request.getTok()}: this stand-in for the command plugin has no functions. Install the official plugin: pulumi plugin install resource command ${VERSION}`,
 		);
 	}),
-	cancel: unary(() => {
-		cancelled.abort(); // no more dials; a command that runs goes on
-		return new empty.Empty();
-	}),
 };
 
-onEnd(
-	() => process.exit(0),
-	() => {
-		cancelled.abort();
-		setInterval(() => running === 0 && process.exit(0), 100); // nobody reads the answer, but a half-done host is worse than a late end
-	},
-);
-log.connect(engineAddress(process.argv));
-await serve((server) => server.addService(services.ResourceProviderService as never, handlers));
+await serveResources(handlers, { version: VERSION, log, cancelled });

@@ -151,5 +151,5 @@ test("a preview of update leaves the outputs unknown once an input changes", asy
 test("read returns state and inputs as they are", async () => {
 	const inputs = (await plugin.check({ connection: connection(), create: "true" })).inputs;
 	const state = { ...inputs, stdout: "out", stderr: "" };
-	assert.deepEqual(await plugin.read(state, inputs), { id: "it", state, inputs });
+	assert.deepEqual(await plugin.read("read", { id: "it", state, inputs }), { id: "it", state, inputs });
 });

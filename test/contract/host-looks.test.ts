@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { asSecret, type Properties } from "../../provider/plugin/values.ts";
-import { HostError, HostPlugin, type State, text } from "./support/host-plugin.ts";
+import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
+import type { State } from "./support/resource-plugin.ts";
 import { freePort, Sshd } from "./support/sshd.ts";
 
 const LAST_KNOWN = " What is shown of it is the last known state.";
