@@ -11,7 +11,7 @@ export PATH="${ROOT:+${ROOT}/bin:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-lab/${STEP}"
 readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
 readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-600}" # longer than any step's own bound on a host that does its work at all
-DIED=no KILLED=no LAST_SEEN=''
+DIED=no KILLED=no LAST_SEEN='' TEXT=''
 
 log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }
 die() {
@@ -110,14 +110,18 @@ keep_original() { # PATH: file, link or nothing
     : >"${RECORDS}/absent/${ENCODED}"
   fi
 }
+holds_stdin() { # PATH: whether it holds what stdin gives; TEXT is that. The end of a text is the end of the input, since no text here has a NUL
+  local found=''
+  IFS= read -r -d '' TEXT || true
+  [[ -f "${ROOT}$1" && -r "${ROOT}$1" ]] && ! IFS= read -r -d '' found <"${ROOT}$1" && [[ "${found}" == "${TEXT}" ]]
+}
 # Makes PATH hold what stdin gives. MODE - keeps mode and owner of the file there. ACT becomes due when the file changes.
 write_file() { # PATH MODE [ACT]
-  local target="${ROOT}$1" mode="$2" fresh="${ROOT}$1.kubeadm-lab-new" text
-  text="$(cat && printf x)" # the x keeps the last newlines
-  text="${text%x}"
+  local target="${ROOT}$1" mode="$2" fresh="${ROOT}$1.kubeadm-lab-new" is_held=yes
+  holds_stdin "$1" || is_held=no
   if [[ -f "${target}" && ! -L "${target}" ]]; then
     [[ "${mode}" != - ]] || mode="0$(stat -c %a -- "${target}")"
-    if cmp -s -- - "${target}" < <(printf '%s' "${text}"); then
+    if [[ "${is_held}" == yes ]]; then
       keep_mode "$1" "${mode#0}"
       return 0
     fi
@@ -125,7 +129,7 @@ write_file() { # PATH MODE [ACT]
   make_folder "${1%/*}"
   rm -f -- "${fresh}"
   if [[ "$2" == - && -f "${target}" && ! -L "${target}" ]]; then cp -a -- "${target}" "${fresh}"; else (umask 077 && : >"${fresh}"); fi
-  printf '%s' "${text}" >"${fresh}"
+  printf '%s' "${TEXT}" >"${fresh}"
   chmod "${mode/#-/0644}" "${fresh}"
   keep_original "$1"
   [[ -z "${3:-}" ]] || owe "$3"
@@ -146,12 +150,10 @@ keep_mode() { # PATH MODE: who reads the file need not be told
   log "mode of $1: $2"
 }
 compare_file() { # PATH [MODE]: stdin is what it should hold
-  local text found=absent mode
-  text="$(cat && printf x)"
-  text="${text%x}"
-  if [[ ! -r "${ROOT}$1" ]] || ! cmp -s -- - "${ROOT}$1" < <(printf '%s' "${text}"); then
+  local found=absent mode
+  if ! holds_stdin "$1"; then
     [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
-    differs "file $1" "sha256 $(printf '%s' "${text}" | sha256sum | cut -c 1-12)" "${found}"
+    differs "file $1" "sha256 $(printf '%s' "${TEXT}" | sha256sum | cut -c 1-12)" "${found}"
   fi
   [[ -n "${2:-}" && -f "${ROOT}$1" && ! -L "${ROOT}$1" ]] || return 0
   mode="$(stat -c %a -- "${ROOT}$1")"

@@ -72,6 +72,16 @@ test("undo brings a link back as a link", (t) => {
 	assert.equal(readlinkSync(join(host.root, "etc/app/app.conf")), "real.conf");
 });
 
+test("a file is as it should be only to its last byte", (t) => {
+	for (const text of ["new", "new\n\n", "new\n\0rest", ""]) {
+		const host = new FakeHost(t);
+		host.write("/etc/app/app.conf", text);
+		assert.equal(host.bash(WRITER, "check").status, 3, JSON.stringify(text));
+		assert.equal(host.bash(WRITER, "apply").status, 0);
+		assert.equal(host.read("/etc/app/app.conf"), "new\n");
+	}
+});
+
 test("a file that is as it should be is neither written nor counted as ours", (t) => {
 	const host = new FakeHost(t);
 	host.write("/etc/app/app.conf", "new\n");
