@@ -1,0 +1,89 @@
+// What waits for what, at up and at destroy.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { graph, HOST_STEPS, HOSTS, program, WORKERS } from "./program.ts";
+
+const assertBefore = (name: string, earlier: string[]) => {
+	const before = graph.before(name);
+	for (const one of earlier) assert.ok(before.has(one), `${name} does not wait for ${one}`);
+};
+const assertBeside = (name: string, others: string[]) => {
+	for (const one of others) {
+		assert.ok(!graph.before(name).has(one), `${name} waits for ${one} and need not`);
+		assert.ok(!graph.before(one).has(name), `${one} waits for ${name} and need not`);
+	}
+};
+test("no host is changed before all hosts have passed their preflight", () => {
+	const preflights = HOSTS.map((host) => `lab-${host}-preflight`);
+	for (const host of HOSTS) for (const step of HOST_STEPS) assertBefore(`lab-${host}-${step}`, preflights);
+	for (const name of preflights) assert.deepEqual([...graph.before(name)], ["lab-hosts"]);
+});
+test("on a host, packages come first and images last, with what is independent side by side", () => {
+	for (const host of HOSTS) {
+		for (const step of ["system", "runtime", "images"]) assertBefore(`lab-${host}-${step}`, [`lab-${host}-packages`]);
+		assertBefore(`lab-${host}-images`, [`lab-${host}-runtime`]);
+		assertBeside(`lab-${host}-identity`, [`lab-${host}-packages`]);
+		assertBeside(`lab-${host}-system`, [`lab-${host}-runtime`, `lab-${host}-images`]);
+	}
+});
+test("hosts are prepared side by side, and the control plane starts while workers are not ready", () => {
+	assertBefore(
+		"lab-control-plane-init",
+		HOST_STEPS.map((step) => `lab-k8s-master-${step}`),
+	);
+	for (const step of HOST_STEPS) assertBeside(`lab-k8s-node01-${step}`, [`lab-k8s-node02-${step}`, "lab-control-plane-init"]);
+});
+test("joins need their own host and the control plane, and wait for neither flannel nor each other", () => {
+	for (const host of WORKERS) {
+		const own = HOST_STEPS.map((step) => `lab-${host}-${step}`);
+		assertBefore(`lab-${host}-worker-join`, [...own, "lab-control-plane-init", "lab-control-plane-kubeconfig", `lab-${host}-worker-token`]);
+		assertBeside(`lab-${host}-worker-join`, ["lab-flannel-daemon-set", "lab-control-plane-provider"]);
+	}
+	assertBeside("lab-k8s-node01-worker-join", ["lab-k8s-node02-worker-join"]);
+	assertBefore("lab-flannel-daemon-set", ["lab-control-plane-kubeconfig", "lab-control-plane-provider"]);
+});
+test("the Pod comes after every join, flannel and every witness, so at destroy it is gone before any of them", () => {
+	const flannel = graph.resources.filter(({ name }) => name.startsWith("lab-flannel-")).map(({ name }) => name);
+	assert.equal(flannel.length, 6);
+	const joins = WORKERS.map((host) => `lab-${host}-worker-join`);
+	const witnesses = WORKERS.map((host) => `lifecycle-demo-${host}-witness`);
+	assertBefore("lifecycle-demo-pod", [...joins, ...witnesses, ...flannel, "lab-control-plane-init"]);
+	assertBefore("lifecycle-demo-message", ["lifecycle-demo-pod"]);
+});
+test("recorders listen before there is a Pod and until it is gone, and cost the way to the cluster nothing", async () => {
+	assertBefore(
+		"lifecycle-demo-pod",
+		HOSTS.map((host) => `lifecycle-demo-life-${host}-recorder`),
+	);
+	assertBeside("lifecycle-demo-life-k8s-master-recorder", ["lab-flannel-daemon-set", ...WORKERS.map((host) => `lab-${host}-worker-join`)]);
+	for (const name of ["api-recording", "node-recording"]) assertBefore(`lifecycle-demo-life-${name}`, ["lifecycle-demo-pod"]);
+	const off = await program({ changes: { demoRecordHours: 0 } });
+	assert.deepEqual(
+		off.graph.resources.filter(({ name }) => /record|life-|-life$/.test(name)).map(({ name }) => name),
+		[],
+	);
+});
+test("at destroy each worker shows its message file between the Pod's end and its reset", () => {
+	for (const host of WORKERS) {
+		const witness = graph.named(`lifecycle-demo-${host}-witness`);
+		assertBefore(witness.name, [`lab-${host}-worker-join`]);
+		assert.equal(witness.inputs.delete, "bash -s -- undo");
+	}
+});
+test("at destroy all hosts leave at once, after the last witness and before anything else of a host is undone", () => {
+	for (const host of HOSTS) {
+		const leave = graph.named(`lab-${host}-leave`);
+		assert.deepEqual([leave.inputs.create, leave.inputs.update, leave.inputs.delete], [undefined, undefined, "bash -s -- undo"]);
+		assertBefore(leave.name, [`lab-${host}-system`, `lab-${host}-runtime`]);
+		assertBeside(leave.name, [...HOSTS.filter((other) => other !== host).map((other) => `lab-${other}-leave`), `lab-${host}-images`]);
+	}
+	for (const host of WORKERS) assertBefore(`lifecycle-demo-${host}-witness`, [`lab-${host}-leave`, "lab-k8s-master-leave"]);
+});
+test("init and join reset a host only where it stays: where it is given back, leave does", () => {
+	const owner = (step: string, host: string) => assert.equal(graph.named(step).deletedWith, graph.named(`lab-${host}-leave`).urn);
+	owner("lab-control-plane-init", "k8s-master");
+	for (const host of WORKERS) {
+		owner(`lab-${host}-worker-join`, host);
+		assertBefore(`lab-${host}-worker-join`, ["lab-control-plane-init"]); // a rebuilt cluster: workers are reset first
+	}
+});

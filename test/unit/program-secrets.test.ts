@@ -1,0 +1,72 @@
+// What is secret, what is shown, and whom a connection trusts.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type * as pulumi from "@pulumi/pulumi";
+import { graph, result, WORKERS } from "./program.ts";
+import { CA_HASH, isSecret, KUBECONFIG, MESSAGE, resolved } from "./program-graph.ts";
+import { settings } from "./settings.ts";
+
+test("the provider reaches every host by its internal address, with its host key pinned and the private key secret", () => {
+	const { inputs, secret } = graph.named("lab-hosts");
+	const hosts = settings().cluster.hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
+	assert.deepEqual(JSON.parse(inputs.hosts), Object.fromEntries(hosts));
+	assert.ok(inputs.privateKey.includes("PRIVATE KEY"));
+	assert.deepEqual(secret, ["privateKey"]);
+});
+
+test("every connection pins the host key of its host and reaches it by its internal address", () => {
+	const { hosts } = settings().cluster;
+	for (const { name, inputs, secret } of graph.commands) {
+		const host = hosts.find(({ address }) => address === inputs.connection.host);
+		assert.ok(host, name);
+		assert.equal(inputs.connection.hostKey, host.hostKey, name);
+		assert.ok(inputs.connection.privateKey.includes("PRIVATE KEY"), name);
+		assert.ok(secret.includes("connection"), name);
+	}
+});
+test("joins, their tokens and the kubeconfig are secret, and nothing else of a step's text is", () => {
+	const secretTexts = graph.commands.filter(({ secret }) => secret.includes("stdin")).map(({ name }) => name);
+	assert.deepEqual(
+		secretTexts.sort(),
+		WORKERS.map((host) => `lab-${host}-worker-join`),
+	);
+	for (const host of WORKERS) {
+		const token = graph.named(`lab-${host}-worker-token`);
+		assert.deepEqual([token.secret, token.secretOutputs.toSorted()], [["input"], ["input", "output"]]);
+	}
+	const kubeconfig = graph.named("lab-control-plane-kubeconfig");
+	assert.equal(kubeconfig.inputs.logging, "none");
+	assert.ok(kubeconfig.secretOutputs.includes("stdout"));
+	assert.ok(graph.named("lab-control-plane-provider").secret.includes("kubeconfig"));
+});
+test("no command line holds anything but the verb", () => {
+	for (const { name, inputs } of graph.commands)
+		for (const line of [inputs.create, inputs.update, inputs.delete]) assert.match(line ?? "bash -s -- undo", /^bash -s -- (apply|undo)$/, name);
+});
+test("each worker has a token of its own, kept from run to run, and made valid only around its join", () => {
+	const tokens = WORKERS.map((host) => graph.named(`lab-${host}-worker-token`));
+	assert.equal(new Set(tokens.map(({ inputs }) => inputs.input)).size, WORKERS.length);
+	for (const { name, ignoreChanges } of tokens) assert.deepEqual(ignoreChanges, ["input"], name);
+	for (const [index, host] of WORKERS.entries()) {
+		const join = graph.named(`lab-${host}-worker-join`);
+		assert.ok(join.inputs.stdin.includes(tokens[index]?.inputs.input));
+		assert.ok(join.inputs.stdin.includes(CA_HASH));
+		assert.deepEqual(join.ignoreChanges, []);
+	}
+});
+test("what a recording prints is not logged, and the output tells it in short", async () => {
+	for (const name of ["api-recording", "node-recording"]) {
+		const { inputs, secretOutputs } = graph.named(`lifecycle-demo-life-${name}`);
+		assert.equal(inputs.logging, "none");
+		assert.ok(!secretOutputs.includes("stdout"));
+	}
+	assert.match((await resolved(result.demo.lifecycle as pulumi.Output<string>)) ?? "", /^lifecycle-demo-pod on k8s-node0\d\n +\+0\.000 s {2}Pod +Pending\n/);
+});
+test("the kubeconfig is a secret output", async () => {
+	assert.equal(await resolved(result.cluster.kubeconfig), KUBECONFIG);
+	assert.equal(await isSecret(result.cluster.kubeconfig), true);
+});
+test("nodes and the Pod's message are shown in the clear", async () => {
+	assert.equal(await resolved(result.demo.message), MESSAGE);
+	assert.equal(await isSecret(result.demo.message), false);
+});
