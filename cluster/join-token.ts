@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 
 /** Life of a token on the cluster. A join takes seconds; the bound is for joins that die in between. */
-export const TOKEN_MINUTES = 15;
+const TOKEN_MINUTES = 15;
 /** Bound of one request and of all tries. The API server answers in milliseconds, unless it is just restarting. */
 const REQUEST_SECONDS = 10;
 const TRIES = 5;

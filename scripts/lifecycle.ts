@@ -31,7 +31,7 @@ interface Request {
 	pod?: string;
 	to?: string;
 }
-export function requestIn(words: string[]): Request {
+function requestIn(words: string[]): Request {
 	const options = { from: { type: "string" }, pod: { type: "string" }, to: { type: "string" } } as const;
 	let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
 	try {
@@ -64,7 +64,7 @@ async function recordingOf({ stack, from }: Request): Promise<{ text: string; na
 }
 
 /** Everything that `report` writes, by file name. */
-export function filesOf(text: string, story: Story): Record<string, string> {
+function filesOf(text: string, story: Story): Record<string, string> {
 	const drawings = story.pods.map(({ life }, index) => [`life-${story.pods.length > 1 ? `${index + 1}-` : ""}${life.name}.svg`, svgOf(life)]);
 	return { "recording.jsonl": text, "page.html": pageOf(story), "story.json": storyJson(story), "story.txt": fullText(story), ...Object.fromEntries(drawings) };
 }

@@ -96,7 +96,7 @@ function edit(text: string, host: unknown, key: string): { start: number; end: n
 }
 
 /** Asks one host for its keys. Throws TrustError where it does not answer in time. */
-export async function scan({ address, port }: Pick<Target, "address" | "port">): Promise<string[]> {
+async function scan({ address, port }: Pick<Target, "address" | "port">): Promise<string[]> {
 	const args = ["-T", String(SCAN_SECONDS), "-p", String(port), "-t", "ed25519,ecdsa,rsa", address];
 	const result = await promisify(execFile)("ssh-keyscan", args, { timeout: 3 * SCAN_SECONDS * 1000 }).catch(
 		(error: NodeJS.ErrnoException & { stdout?: string }) => {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from "node:path";
 import { after } from "node:test";
 
-export const GOLDEN_FOLDER = join(import.meta.dirname, "golden");
+const GOLDEN_FOLDER = join(import.meta.dirname, "golden");
 
 const compared = new Set<string>();
 const isUpdating = process.env.UPDATE_GOLDEN === "1";

@@ -30,7 +30,7 @@ export function parseOptions(struct: structs.Struct | undefined): Options {
 }
 
 /** Words as a shell would cut them: quotes keep blanks together, a backslash keeps the next character. */
-export function splitWords(line: string): string[] {
+function splitWords(line: string): string[] {
 	const words = line.match(/(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/g) ?? [];
 	return words.map((word) =>
 		word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, escaped) => single ?? double?.replace(/\\(.)/g, "$1") ?? escaped),
