@@ -1,7 +1,8 @@
 # What the lab is made of, built into the cache where it is missing: tool chain, hosts' file system, packages, images.
 # shellcheck shell=bash disable=SC2034  # lab/lab uses what it sets
+# shellcheck source=lab/content/common.sh
+source "${PROJECT}/lab/content/common.sh"
 TOOLCHAIN='' # lines "PIECE<TAB>FOLDER"
-piece() { awk -F'\t' -v p="$1" '$1 == p {print $2}' <<<"${TOOLCHAIN}"; }
 
 # Sets TOOLCHAIN, ROOTFS, PACKAGES_TREE and IMAGES. The parts that don't compile run beside those that do.
 content() {
@@ -16,9 +17,22 @@ content() {
   ROOTFS="$(cat -- "${CACHE}/rootfs.out")"
   PACKAGES_TREE="$(bash "${PROJECT}/lab/content/packages.sh" "${CACHE}/content" "${ROOTFS}" "${TOOLCHAIN}")" || die 'the yum repository could not be made; the lines above say why'
   IMAGES="$(bash "${PROJECT}/lab/content/images.sh" "${CACHE}/content" "${ROOTFS}" "${TOOLCHAIN}")" || die 'the images could not be made; the lines above say why'
+  use_content
+  prune_content
+}
+
+# Another lab may share the folders by links: what this one uses is locked by all that it starts, and so exactly as long as it runs.
+use_content() {
+  local folder lock
+  for folder in "${ROOTFS}" "${PACKAGES_TREE}" "${IMAGES}"; do
+    if ! { exec {lock}<"${folder}" && flock -s -w 60 "${lock}" && [[ -d "${folder}" ]]; }; then die "${folder} was removed by the start of another lab that shares it; run this again"; fi
+  done
+}
+# Made from older inputs, and no lab runs on it.
+prune_content() {
   local folder
-  for folder in "${CACHE}"/content/*-????????????????; do # made from older inputs; no lab of this cache is running now
-    [[ "${folder}" == "${ROOTFS}" || "${folder}" == "${PACKAGES_TREE}" || "${folder}" == "${IMAGES}" ]] || rm -rf -- "${folder:?}"
+  for folder in "${CACHE}"/content/*-????????????????; do
+    [[ "${folder}" == "${ROOTFS}" || "${folder}" == "${PACKAGES_TREE}" || "${folder}" == "${IMAGES}" ]] || flock -n "${folder}" rm -rf -- "${folder:?}" || true
   done
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What rootfs.sh, packages.sh and images.sh share. Sourced after `set -euo pipefail`; the caller has `log` and `die`.
-umask 022
+# What rootfs.sh, packages.sh, images.sh and lab/content.sh share. Sourced after `set -euo pipefail`; the caller has `log` and `die`.
+umask 022 # hosts read what is made here
 
 # Ends with a list of every program that is missing and the Debian packages that bring them.
 need() { # PROGRAM:PACKAGE...
@@ -19,13 +19,13 @@ alone() { # KIND
   rm -rf --one-file-system -- "${CACHE:?}/$1"-*.part "${CACHE:?}/$1"-*.part.*
 }
 
-# The folder of one piece in what lab/toolchain/build.sh printed.
-piece() { # LINES PIECE
+# The folder of one piece in TOOLCHAIN, the lines that lab/toolchain/build.sh printed.
+piece() { # NAME
   local name folder
   while IFS=$'\t' read -r name folder; do
-    [[ "${name}" != "$2" ]] || { printf '%s\n' "${folder}"; return; }
-  done <<<"$1"
-  die "found no tool chain piece \"$2\"; expected a line \"$2<TAB>FOLDER\" from lab/toolchain/build.sh"
+    [[ "${name}" != "$1" ]] || { printf '%s\n' "${folder}"; return; }
+  done <<<"${TOOLCHAIN}"
+  die "found no tool chain piece \"$1\"; expected a line \"$1<TAB>FOLDER\" from lab/toolchain/build.sh"
 }
 
 # Downloads Debian packages with the machine's own apt and unpacks them into DIR.

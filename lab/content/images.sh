@@ -12,12 +12,12 @@ log() { printf 'images: %s\n' "$*" >&2; }
 die() { log "error: $*"; exit 1; }
 # shellcheck source=common.sh source-path=SCRIPTDIR
 source "${HERE}/common.sh"
-KUBERNETES="$(piece "${TOOLCHAIN}" kubernetes)"
-ETCD="$(piece "${TOOLCHAIN}" etcd)"
-COREDNS="$(piece "${TOOLCHAIN}" coredns)"
-FLANNEL="$(piece "${TOOLCHAIN}" flannel)"
-CNI_FLANNEL="$(piece "${TOOLCHAIN}" cni-flannel)"
-CRANE="$(piece "${TOOLCHAIN}" crane)/crane"
+KUBERNETES="$(piece kubernetes)"
+ETCD="$(piece etcd)"
+COREDNS="$(piece coredns)"
+FLANNEL="$(piece flannel)"
+CNI_FLANNEL="$(piece cni-flannel)"
+CRANE="$(piece crane)/crane"
 VERSION="$("${KUBERNETES}/kubeadm" version -o short)"
 readonly KUBERNETES ETCD COREDNS FLANNEL CNI_FLANNEL CRANE VERSION
 # NAME:TAG|FOLDER|ENTRY,POINT; the folder is one of those that stage lays out.

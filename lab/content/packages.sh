@@ -15,8 +15,8 @@ log() { printf 'packages: %s\n' "$*" >&2; }
 die() { log "error: $*"; exit 1; }
 # shellcheck source=common.sh source-path=SCRIPTDIR
 source "${HERE}/common.sh"
-KUBERNETES="$(piece "${TOOLCHAIN}" kubernetes)"
-CRICTL="$(piece "${TOOLCHAIN}" crictl)"
+KUBERNETES="$(piece kubernetes)"
+CRICTL="$(piece crictl)"
 readonly KUBERNETES CRICTL
 
 key() {
