@@ -54,6 +54,20 @@ EOF
   keep registry docker-registry serve /run/registry.yml
   keep packages busybox httpd -f -p "${PACKAGES}" -h "${packages}"
   keep dns "${coredns}" -conf /run/Corefile
+  host_sizes
+}
+
+# /proc tells every host the size of the whole machine; lxcfs tells the reader that of its control groups (lab/host-files binds it there).
+host_sizes() {
+  local i
+  mkdir -p /run/lxcfs
+  # One that died leaves its mount, over which the next can't mount; hosts see the next one's after a reset.
+  keep lxcfs sh -c 'umount --lazy /run/lxcfs 2>/dev/null; exec lxcfs --foreground --disable-swap --pidfile=/run/lxcfs.pid /run/lxcfs'
+  for ((i = 0; i < 100; i++)); do
+    [[ ! -e /run/lxcfs/proc/meminfo ]] || return 0
+    sleep 0.1
+  done
+  die "lxcfs shows nothing after 10 s; see ${LAB}/log/lxcfs.log"
 }
 
 host_network() { # NAME BYTE: eth0 external with the default route, eth1 internal, as on the seed's page
@@ -108,7 +122,7 @@ host_run() { # NAME
     # CAP_SYS_TIME: a host must never move the machine's clock. API_VFS_WRITABLE: the kubelet writes sysctls (see lab-host).
     SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_USE_CGNS=1 systemd-nspawn --quiet --boot --machine="${name}" --directory="${root}" \
       --network-namespace-path="/run/netns/${name}" --register=no --keep-unit --resolv-conf=off --link-journal=no --console=read-only --capability=all \
-      --drop-capability=CAP_SYS_TIME --system-call-filter='@keyring bpf @privileged @mount' --bind=/dev/kmsg --bind=/dev/fuse \
+      --drop-capability=CAP_SYS_TIME --system-call-filter='@keyring bpf @privileged @mount' --bind=/dev/kmsg --bind=/dev/fuse --bind=/run/lxcfs/proc:/run/lab-proc \
       --bind="${disk}/containerd:/var/lib/containerd" --bind="${disk}/kubelet:/var/lib/kubelet" >>"${LAB}/log/${name}.log" 2>&1 </dev/null || rc=$?
   done
   printf '%s nspawn ended with %s\n' "${name}" "${rc}" >>"${LAB}/log/${name}.log"

@@ -1,7 +1,8 @@
 // The lab leaves nothing on the machine, however it ends.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFile, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -79,6 +80,30 @@ describe("the lab's end", { concurrency: false }, () => {
 		assert.equal(stdout.match(/running/g)?.length, 3, stdout);
 	});
 
+	test("a start removes content of older inputs, but none that a lab runs on, although its folders are shared", async () => {
+		const content = `${dirname(labFolder)}/content`;
+		const [unused, used] = [`${content}/rootfs-0000000000000000`, `${content}/rootfs-0000000000000001`];
+		await mkdir(unused);
+		await mkdir(used);
+		const other = spawn("flock", ["--shared", used, "sleep", "120"], { stdio: "ignore", detached: true });
+		try {
+			for (const name of (await readdir(content)).filter((entry) => /-(?!0{15})[0-9a-f]{16}$/.test(entry)))
+				assert.equal((await run("flock", ["--nonblock", `${content}/${name}`, "true"])).code, 1, `${name} is not locked by the lab that is up`);
+			assert.equal((await second("up")).code, 0);
+			assert.deepEqual([existsSync(unused), existsSync(used)], [false, true]);
+		} finally {
+			if (other.pid) process.kill(-other.pid);
+			await second("down");
+			await rm(used, { recursive: true, force: true });
+		}
+	});
+
+	const size = async (host: string) =>
+		(await succeed(`${project}lab/lab`, ["ssh", host, "nproc; grep MemTotal /proc/meminfo; grep -c ^processor /proc/cpuinfo"])).stdout;
+	test("a host sees its own size and not the machine's: 2 CPUs, 4 GiB", async () => {
+		for (const host of ["k8s-master", "k8s-node01", "k8s-node02"]) assert.match(await size(host), /^2\nMemTotal: +4194304 kB\n2\n$/);
+	});
+
 	test("a host that reboots comes back at its address with its files", async () => {
 		await lab("ssh", "k8s-node02", "touch /root/kept && systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot");
 		await new Promise((resolve) => setTimeout(resolve, 3000));
@@ -88,6 +113,7 @@ describe("the lab's end", { concurrency: false }, () => {
 			await new Promise((resolve) => setTimeout(resolve, 500));
 		}
 		assert.equal(kept, 0);
+		assert.match(await size("k8s-node02"), /MemTotal: +4194304 kB/);
 		await lab("reset", "k8s-node02");
 	});
 

@@ -29,7 +29,7 @@ describe("preview", { concurrency: false }, () => {
 			assert.match(
 				told,
 				new RegExp(
-					`${host}: os CentOS Linux 7 \\(Core\\), kernel \\S+, cpus \\d+, memoryMb \\d+, diskFreeGb \\d+, cards .*172\\.16\\.1\\.11.*, clock .*, runtime none, cluster none, kubernetes 1\\.29 goes`,
+					`${host}: os CentOS Linux 7 \\(Core\\), kernel \\S+, cpus 2, memoryMb 4096, diskFreeGb \\d+, cards .*172\\.16\\.1\\.11.*, clock .*, runtime none, cluster none, kubernetes 1\\.29 goes`,
 				),
 			);
 			for (const step of STEPS) assert.match(told, new RegExp(`${host}: ${step}: \\d+ items? will change: `));
