@@ -37,13 +37,13 @@ export function resolveHostKeys({ hosts, top }: Values, stack: string, report: R
 		const port = host.port ?? top.sshPort ?? 22;
 		const text = host.hostKey ?? (known && host.address !== undefined ? findKnownHost(known, host.address, port) : undefined);
 		if (text !== undefined) return attempt(() => parseHostKey(text), host.hostKey === undefined ? "knownHostsFile" : path, report);
-		if (known === undefined && top.knownHostsFile !== "") return undefined; // the file's own problem is reported
-		report(path, missingText(top.knownHostsFile ?? "", known, host.address, stack));
+		if (top.knownHostsFile && (known === undefined || host.address === undefined)) return undefined; // the file's or the address's own problem is reported
+		report(path, missingText(top.knownHostsFile ?? "", known, host.address ?? "", stack));
 		return undefined;
 	});
 }
-function missingText(file: string, known: KnownHosts | undefined, address: string | undefined, stack: string): string {
-	const inFile = file === "" ? "" : `, and ${file} has no entry for ${address ?? "this host"}`;
+function missingText(file: string, known: KnownHosts | undefined, address: string, stack: string): string {
+	const inFile = file === "" ? "" : `, and ${file} has no entry for ${address}`;
 	const hashed = known && known.hashed > 0 ? ` (its ${known.hashed} hashed entries can't be read; list addresses in plain text)` : "";
 	return `not set${inFile}${hashed}. Run: npm run trust -- ${stack}`;
 }

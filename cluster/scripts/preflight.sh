@@ -145,7 +145,7 @@ apply() {
     IFS=$'\t' read -r item found expected advice <<<"${entry}"
     printf '%s: %s: found %s; expected %s. To go on: %s.\n' "${HOST_NAME}" "${item}" "${found}" "${expected}" "${advice}" >&2
   done
-  ((${#PROBLEMS[@]} == 0)) || die "${#PROBLEMS[@]} problems; nothing was changed on this host"
+  ((${#PROBLEMS[@]} == 0)) || die "problems: ${#PROBLEMS[@]}; nothing was changed on this host"
   print_facts
 }
 runtime_found() {

@@ -78,7 +78,7 @@ test("preflight reports every problem of a host at once, each with what to do", 
 		"k8s-master: swap: found 1024 MB in use, 100 MB of memory available; expected room to turn swap off. To go on: stop what uses the memory, or give the host more.",
 		'k8s-master: port 6443: found in use by "haproxy"; expected free. To go on: stop what listens there: ss -ltnp | grep :6443.',
 		"k8s-master: clock: found 61 s off (by chronyd); expected at most 5 s. To go on: set it: chronyc makestep, or date -s; then see that chronyd runs and reaches its servers.",
-		"k8s-master preflight: error: 7 problems; nothing was changed on this host",
+		"k8s-master preflight: error: problems: 7; nothing was changed on this host",
 	]);
 });
 

@@ -120,6 +120,15 @@ test("a missing host key comes with the command that fetches it", () => {
 	);
 });
 
+test("a host whose address is none is not also told that known_hosts has no entry for it", () => {
+	const wrong = hosts().map(({ hostKey: _, ...host }) => ({ ...host, address: host.name === "k8s-node01" ? "172.16.1.300" : host.address }));
+	const known = file("others", `172.16.1.110,172.16.1.112 ${hostKey()}\n`);
+	assert.equal(
+		problems({ hosts: wrong, knownHostsFile: known }),
+		'hosts[1].address: "172.16.1.300" is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111.',
+	);
+});
+
 test("known_hosts is read by port, the best key first; markers, comments and unknown types are passed over", () => {
 	const [rsa, ecdsa] = ["ssh-rsa AAAA", "ecdsa-sha2-nistp256 AAAA"];
 	const known = parseKnownHosts(
