@@ -56,23 +56,5 @@ on_host() { # HOST COMMAND...
   on_network ssh "${options[@]}" "root@${INTERNAL}.${byte}" "$@"
 }
 
-# systemd and containerd of every host share the machine's limit for root, 128 by default: too few for more than three.
-# Raised while a lab is up; the last of the machine's labs gives it back, unless somebody else has changed it since.
-readonly INOTIFY=/proc/sys/fs/inotify/max_user_instances INOTIFY_WANTED=1024 LABS=/run/kubeadm-lab
-raise_inotify() {
-  mkdir -p -- "${LABS}/up"
-  if [[ "$(cat "${INOTIFY}")" -lt "${INOTIFY_WANTED}" ]]; then
-    [[ -s "${LABS}/max_user_instances" ]] || cat -- "${INOTIFY}" >"${LABS}/max_user_instances"
-    printf '%s\n' "${INOTIFY_WANTED}" >"${INOTIFY}"
-  fi
-  : >"${LABS}/up/$(lab_hash)"
-}
-restore_inotify() {
-  [[ -d "${LABS}" ]] || return 0
-  rm -f -- "${LABS}/up/$(lab_hash)"
-  rmdir -- "${LABS}/up" 2>/dev/null || return 0 # another lab is up
-  if [[ -s "${LABS}/max_user_instances" && "$(cat "${INOTIFY}")" == "${INOTIFY_WANTED}" ]]; then cat -- "${LABS}/max_user_instances" >"${INOTIFY}"; fi
-  rm -rf -- "${LABS:?}"
-}
 # Tells this lab from another on the machine (another cache).
 lab_hash() { printf '%s' "${LAB}" | sha256sum | cut -c1-8; }
