@@ -1,13 +1,14 @@
-// node bench/lifecycle.ts: a recording's story, page and text over growing recordings: seconds and memory. The lab's gallery, one run after the other.
+// node bench/lifecycle.ts: a recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
+// the other (many Pods), and one Pod whose container is probed again and again (one long life).
 import { spawnSync } from "node:child_process";
 import { pageOf } from "../lifecycle/render/html.ts";
 import { fullText } from "../lifecycle/render/text.ts";
 import { storyOf } from "../lifecycle/story.ts";
-import { fixture } from "../test/unit/lifecycle-fixture.ts";
+import { fixture, probed } from "../test/unit/lifecycle-fixture.ts";
 
 const APART_MS = 600_000;
 /** The gallery's recording, so many times: each run ten minutes after the one before, with ids of its own. */
-function recording(runs: number): string {
+function gallery(runs: number): string {
 	const lines = fixture("gallery").trimEnd().split("\n");
 	const isHeader = (line: string) => line.startsWith('{"schema"');
 	const body = lines.filter((line) => !isHeader(line) && !/"from":"(file-start|file-end|end|clock)"/.test(line));
@@ -24,8 +25,10 @@ function recording(runs: number): string {
 	};
 	return `${[...lines.filter(isHeader), ...Array.from({ length: runs }, (_, run) => body.map((line) => moved(line, run))).flat()].join("\n")}\n`;
 }
-function measure(runs: number): void {
-	const text = recording(runs);
+const SHAPES = { gallery, probed };
+
+function measure(shape: keyof typeof SHAPES, size: number): void {
+	const text = SHAPES[shape](size);
 	const begin = performance.now();
 	const story = storyOf(text);
 	const told = performance.now();
@@ -35,7 +38,7 @@ function measure(runs: number): void {
 	const seconds = (from: number, to: number) => ((to - from) / 1000).toFixed(2);
 	console.log(
 		[
-			runs,
+			shape,
 			story.timeline.entries.length,
 			story.pods.length,
 			(text.length / 1e6).toFixed(1),
@@ -47,9 +50,13 @@ function measure(runs: number): void {
 		].join("\t"),
 	);
 }
-const [runs] = process.argv.slice(2);
-if (runs) measure(Number(runs));
+const [shape, size] = process.argv.slice(2);
+if (shape && size) measure(shape as keyof typeof SHAPES, Number(size));
 else {
-	console.log("runs\tentries\tPods\tMB\tstory s\tpage s\ttext s\tpage MB\tmost MB");
-	for (const count of ["1", "14", "70", "140"]) process.stdout.write(spawnSync(process.execPath, [import.meta.filename, count], { encoding: "utf8" }).stdout);
+	console.log("shape\tentries\tPods\tMB\tstory s\tpage s\ttext s\tpage MB\tmost MB");
+	for (const [name, sizes] of [
+		["gallery", [1, 14, 70, 140]],
+		["probed", [333, 3333, 33_333, 333_333]],
+	] as const)
+		for (const one of sizes) process.stdout.write(spawnSync(process.execPath, [import.meta.filename, name, String(one)], { encoding: "utf8" }).stdout);
 }

@@ -6,7 +6,7 @@ import type { ClusterSettings, HostSpec } from "../config.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
-import { HostConnections } from "./host-state.ts";
+import { HostConnections, HostRecording } from "./host-state.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { podCidrs } from "./pod-cidr.ts";
 import { type HostStepArgs, type HostStepOptions, hostStep } from "./step.ts";
@@ -40,6 +40,8 @@ export class Cluster extends pulumi.ComponentResource {
 	readonly flannel: Flannel;
 	readonly workers: Worker[];
 	readonly #args: ClusterArgs;
+	readonly #connections: HostConnections;
+	readonly #configured: pulumi.Resource[];
 
 	constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Cluster", name, {}, opts);
@@ -49,13 +51,15 @@ export class Cluster extends pulumi.ComponentResource {
 		const cidrs = args.podCidrs === "program" ? podCidrs(args) : {};
 		const cidrOf = (host: Host) => cidrs[host.name] ?? "";
 
-		const connections = new HostConnections(`${name}-hosts`, args, child);
+		this.#connections = new HostConnections(`${name}-hosts`, args, child);
+		const connections = this.#connections;
 		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId, connections }, this));
 		const prepared = (spec: HostSpec) =>
 			new Host(`${name}-${spec.name}`, { spec, cluster: args, preflights, connections, workloadImages: args.workloadImages }, child);
 		const controlPlaneHost = prepared(controlPlaneSpec(args));
 		const workerHosts = args.hosts.filter((spec) => spec.role === "worker").map(prepared);
 
+		this.#configured = controlPlaneHost.configured;
 		this.controlPlane = new ControlPlane(
 			`${name}-control-plane`,
 			{ host: controlPlaneHost, cluster: args, clusterId, podCidr: cidrOf(controlPlaneHost) },
@@ -89,6 +93,11 @@ export class Cluster extends pulumi.ComponentResource {
 	/** Runs a script of cluster/scripts on one of this cluster's hosts. */
 	step(name: string, args: Omit<HostStepArgs, "ssh">, opts: HostStepOptions): Command {
 		return hostStep(name, { ...args, ssh: this.#args.ssh }, opts);
+	}
+
+	/** At its deletion, while the hosts leave the cluster, it tells what their recorders wrote. */
+	recording(name: string, pod: string, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
+		return new HostRecording(name, { hosts: this.#args.hosts, pod }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
 	}
 
 	/** The host that a Node runs on. Throws for a Node that is none of this cluster's. */

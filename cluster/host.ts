@@ -26,6 +26,8 @@ export class Host extends pulumi.ComponentResource {
 	readonly spec: HostSpec;
 	/** At its undo the host leaves its cluster, whatever init or join made of it: their own undo is left out where this one comes too. */
 	readonly leave: Command;
+	/** What `leave` is made after: what is made after these too is undone in its stage. */
+	readonly configured: pulumi.Resource[];
 
 	constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Host", name, {}, opts);
@@ -43,10 +45,11 @@ export class Host extends pulumi.ComponentResource {
 		const packages = state("packages", packagesSettings(cluster), preflights);
 		const system = state("system", systemSettings(cluster), [packages]);
 		const runtime = state("runtime", runtimeSettings(cluster), [packages]);
+		this.configured = [system, runtime];
 		this.leave = hostStep(
 			`${name}-leave`,
 			{ ...{ host: spec, ssh: cluster.ssh, step: "leave" }, settings: { HOST_NAME: spec.name }, apply: false },
-			{ parent: this, dependsOn: [system, runtime] },
+			{ parent: this, dependsOn: this.configured },
 		);
 		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };

@@ -108,6 +108,10 @@ interface ApiEvent {
 	source?: { component?: string };
 	reportingComponent?: string;
 }
+const firstSeen = ({ firstTimestamp, eventTime }: ApiEvent): { first?: number } => {
+	const { apiSecond } = second(eventTime ?? firstTimestamp);
+	return apiSecond === undefined ? {} : { first: apiSecond };
+};
 /** One version of an event. Its time in the API is a whole second; the recorder heard of it at `at`. */
 export function eventEntries(line: Line, at: number): Draft[] {
 	const { type, object } = line.data as { type?: string; object?: ApiEvent };
@@ -118,9 +122,16 @@ export function eventEntries(line: Line, at: number): Draft[] {
 	const container = containerIn(involvedObject.fieldPath);
 	return [
 		{
-			...{ ...place, ...second(object.lastTimestamp ?? object.firstTimestamp), source: "API: event" as const, kind: "event" as const, reason },
+			...{
+				...place,
+				...second(object.lastTimestamp ?? object.firstTimestamp ?? object.eventTime),
+				source: "API: event" as const,
+				kind: "event" as const,
+				reason,
+			},
 			...(involvedObject.kind === "Pod" && involvedObject.uid ? { uid: involvedObject.uid } : {}),
 			...(container ? { container } : {}),
+			event: { name: object.metadata?.name ?? "", type: object.type ?? "Normal", message, count, ...firstSeen(object) },
 			component: object.source?.component || object.reportingComponent || "unknown",
 			text: `${object.type ?? "Normal"} ${reason}: ${message}${count > 1 ? ` (${count} times)` : ""}`,
 		},

@@ -20,6 +20,7 @@ export type Kind =
 	| "exec-requested"
 	| "exec-started"
 	| "exec-exited"
+	| "hook-request"
 	| "stop-requested"
 	| "signal"
 	| "kill"
@@ -28,7 +29,7 @@ export type Kind =
 	| "line-after"
 	| "recorder";
 
-export type Source = "API: Pod" | "API: event" | "containerd event" | "containerd log" | "message file" | "recorder";
+export type Source = "API: Pod" | "API: event" | "containerd event" | "containerd log" | "container log" | "message file" | "recorder";
 
 export interface Entry {
 	/** Place in the timeline, from 1. */
@@ -56,6 +57,8 @@ export interface Entry {
 	isTrue?: boolean;
 	/** Seconds that a stop gives the process. */
 	graceSeconds?: number;
+	/** What `kubectl describe` needs of an event; `first` is when it came first, in ms. */
+	event?: { name: string; type: string; message: string; count: number; first?: number };
 	/** Who made an event, such as kubelet. */
 	component?: string;
 	/** An event's, condition's or state's. */

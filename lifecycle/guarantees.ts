@@ -1,4 +1,4 @@
-// What Kubernetes promises about a Pod's life, each with the documentation it is from. The sentences are short paraphrases; pages as of Kubernetes 1.29.
+// What Kubernetes promises about a Pod's life, each with the sentence of its documentation (CC BY 4.0) that says so; pages as of Kubernetes 1.29.
 export type GuaranteeId =
 	| "init-order"
 	| "poststart-after-created"
@@ -16,7 +16,7 @@ export interface Guarantee {
 	id: GuaranteeId;
 	/** As a table's row. */
 	title: string;
-	/** What the documentation says, in other words. */
+	/** The sentence of the documentation. */
 	says: string;
 	/** Title of the page and its section. */
 	page: string;
@@ -26,74 +26,73 @@ export interface Guarantee {
 const HOOKS = { page: "Container Lifecycle Hooks", url: "https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/" };
 const LIFECYCLE = { page: "Pod Lifecycle", url: "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/" };
 const INIT = { page: "Init Containers", url: "https://kubernetes.io/docs/concepts/workloads/pods/init-containers/" };
-const SIDECARS = { page: "Sidecar Containers", url: "https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/" };
 const VOLUMES = { page: "Volumes, hostPath", url: "https://kubernetes.io/docs/concepts/storage/volumes/#hostpath" };
 
 export const GUARANTEES: readonly Guarantee[] = [
 	{
 		id: "init-order",
 		title: "init containers one after another, all before the main containers",
-		says: "Each init container must succeed before the next one starts, and all of them before any app container.",
+		says: "Each init container must complete successfully before the next one starts.",
 		...INIT,
 	},
 	{
 		id: "poststart-after-created",
 		title: "postStart after the container's creation",
-		says: "postStart runs right after a container is created.",
+		says: "This hook is executed immediately after a container is created.",
 		...HOOKS,
 	},
 	{
 		id: "poststart-entrypoint",
 		title: "postStart against the entry point",
-		says: "Nothing promises that postStart runs before the container's entry point; the two go side by side.",
+		says: "However, there is no guarantee that the hook will execute before the container ENTRYPOINT.",
 		...HOOKS,
 	},
 	{
 		id: "ready-after-poststart",
 		title: "Ready only after postStart",
-		says: "A container counts as running only when its postStart hook has ended, so a Pod can't be Ready before.",
+		says: "However, if the hook takes too long to run or hangs, the Container cannot reach a running state.",
 		...HOOKS,
 	},
 	{
 		id: "poststart-failure",
 		title: "a failed postStart kills the container",
-		says: "When a hook fails, the container is killed; what follows is the restart policy's.",
+		says: "If either a PostStart or PreStop hook fails, it kills the Container.",
 		...HOOKS,
 	},
 	{
 		id: "prestop-before-term",
 		title: "preStop ends before SIGTERM",
-		says: "preStop must have ended before the signal that stops the container is sent.",
+		says: "[...] the hook must complete before the TERM signal to stop the container can be sent.",
 		...HOOKS,
 	},
 	{
 		id: "grace-includes-prestop",
 		title: "the grace period includes preStop",
-		says: "The grace period counts from before preStop: what the hook takes, the process lacks; a hook that outlasts it gets 2 s for the process.",
-		...LIFECYCLE,
+		says: "The Pod's termination grace period countdown begins before the PreStop hook is executed [...].",
+		...HOOKS,
 	},
 	{
 		id: "kill-at-grace-end",
 		title: "SIGKILL at the end of the grace period",
-		says: "Processes that still run when the grace period is over are killed.",
+		says: "The container runtime sends SIGKILL to any processes still running in any container in the Pod.",
 		...LIFECYCLE,
 	},
 	{
 		id: "hooks-at-least-once",
 		title: "hooks run at least once",
-		says: "A hook is delivered at least once for its event, so it may run more than once.",
+		says: "Hook delivery is intended to be at least once, which means that a hook may be called multiple times for any given event [...].",
 		...HOOKS,
 	},
 	{
 		id: "sidecar-order",
 		title: "sidecars start before and stop after the main containers",
-		says: "Sidecars start in their order before the app containers, and are stopped in the reverse order after them.",
-		...SIDECARS,
+		says: "The sidecar containers will be terminated in the reverse order they are defined in the Pod spec.",
+		...LIFECYCLE,
 	},
 	{
 		id: "hostpath-outlives",
 		title: "what is in a hostPath outlives the Pod",
-		says: "A hostPath is a folder of the node: it is not removed with the Pod.",
+		says: "A hostPath volume mounts a file or directory from the host node's filesystem into your Pod.",
 		...VOLUMES,
 	},
 ];

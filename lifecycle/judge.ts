@@ -37,13 +37,17 @@ export interface Finding {
 }
 export const notObserved = (because: string, entries: Entry[] = []): Finding => ({ word: "NOT OBSERVED", because, entries });
 export const found = (...entries: (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
+/** A container may start a thousand times. */
+const MOST_TOLD = 4;
 /** The worst of several: one failure fails the guarantee, and one pass is enough where nothing failed. */
 export function combined(findings: Finding[], none: string): Finding {
 	const worst = (["FAIL", "PASS", "NOT GUARANTEED", "NOT OBSERVED"] as const)
 		.map((word) => findings.filter((finding) => finding.word === word))
 		.find((of) => of.length > 0);
 	if (worst === undefined) return notObserved(none);
-	return { word: worst[0]?.word ?? "NOT OBSERVED", because: worst.map(({ because }) => because).join(" "), entries: worst.flatMap(({ entries }) => entries) };
+	const told = worst.slice(0, MOST_TOLD).map(({ because }) => because);
+	if (worst.length > MOST_TOLD) told.push(`And so ${worst.length - MOST_TOLD} more times.`);
+	return { word: worst[0]?.word ?? "NOT OBSERVED", because: told.join(" "), entries: worst.flatMap(({ entries }) => entries) };
 }
 
 /** `a` must come before `b`. */

@@ -1,14 +1,8 @@
 // The entries of one Pod, put in order as its life: which container ran when, what was run in it, how it was stopped.
 import type { Entry, Pod } from "./entry.ts";
+import { type Exec, type Hook, hookOf, nameHooks } from "./hooks.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** A command that the kubelet ran in a container: a hook, or a probe. */
-export interface Exec {
-	what: "postStart" | "preStop" | "command";
-	requested?: Entry;
-	started?: Entry;
-	exited?: Entry;
-}
 /** One start of a container, until its end. */
 export interface Run {
 	containerId: string;
@@ -17,6 +11,8 @@ export interface Run {
 	started?: Entry;
 	exited?: Entry;
 	execs: Exec[];
+	/** What its server logged of the kubelet's httpGet hooks. */
+	requests: Entry[];
 	stopRequested?: Entry;
 	term?: Entry;
 	kill?: Entry;
@@ -26,11 +22,10 @@ export interface ContainerLife {
 	role: "init" | "sidecar" | "main";
 	/** In the order of their starts. */
 	runs: Run[];
-	/** Whether the Pod's spec gives it these hooks, and in which form. */
-	postStart?: HookForm;
-	preStop?: HookForm;
+	/** What the Pod's spec gives it. */
+	postStart?: Hook;
+	preStop?: Hook;
 }
-export type HookForm = "exec" | "httpGet" | "tcpSocket" | "sleep";
 export interface PodLife {
 	uid: string;
 	name: string;
@@ -40,6 +35,8 @@ export interface PodLife {
 	alive: Pod;
 	/** Everything about this Pod, and every line of the message file on its Node while it lived. */
 	entries: Entry[];
+	/** Lines of the message file that were there before the Pod: those from before the recording, and the last ones of it. */
+	earlier: Entry[];
 	/** Init containers in their order, then the others. */
 	containers: ContainerLife[];
 	added?: Entry;
@@ -61,17 +58,22 @@ export function livesIn(timeline: Timeline): PodLife[] {
 	}
 	const file = fileEntries(timeline.entries);
 	return [...timeline.pods.entries()].map(([uid, pod]) =>
-		lifeOf(pod, timeline.alive.get(uid) ?? pod, byUid.get(uid) ?? [], writes(pod, timeline.messageFile) ? (file.get(pod.spec.nodeName ?? "") ?? []) : []),
+		lifeOf(
+			pod,
+			timeline.alive.get(uid) ?? pod,
+			byUid.get(uid) ?? [],
+			writes(pod, timeline.messageFile) ? (file.get(pod.spec.nodeName ?? "") ?? NO_FILE) : NO_FILE,
+		),
 	);
 }
 
-function lifeOf(pod: Pod, alive: Pod, own: Entry[], file: Entry[]): PodLife {
+function lifeOf(pod: Pod, alive: Pod, own: Entry[], file: MessageFile): PodLife {
 	const node = pod.spec.nodeName ?? "";
 	const added = own.find(({ kind }) => kind === "pod-added");
 	const gone = own.find(({ kind }) => kind === "pod-gone");
 	const until = (gone?.at ?? Number.POSITIVE_INFINITY) + LATE_MS;
-	const [first, last] = [firstAfter(file, added?.at ?? 0), firstAfter(file, until)];
-	const lines = file.filter(({ kind }, index) => kind !== "line" || (index >= first && index < last));
+	const [first, last] = [firstAfter(file.lines, added?.at ?? 0), firstAfter(file.lines, until)];
+	const lines = [...file.before, ...file.lines.slice(first, last), ...file.after];
 	const deletionRequested = own.find(({ kind }) => kind === "deletion-requested");
 	const specs = [
 		...(pod.spec.initContainers ?? []).map((spec) => ({
@@ -80,17 +82,19 @@ function lifeOf(pod: Pod, alive: Pod, own: Entry[], file: Entry[]): PodLife {
 		})),
 		...pod.spec.containers.map((spec) => ({ spec, role: "main" as const })),
 	];
+	const byContainer = Map.groupBy(own, ({ container }) => container ?? "");
 	const containers = specs.map(({ spec, role }): ContainerLife => {
 		const { postStart, preStop } = spec.lifecycle ?? {};
-		const life: ContainerLife = { name: spec.name, role, runs: runsOf(own.filter((entry) => entry.container === spec.name)) };
-		if (postStart) life.postStart = formOf(postStart);
-		if (preStop) life.preStop = formOf(preStop);
-		for (const run of life.runs) nameExecs(run, life, deletionRequested);
+		const life: ContainerLife = { name: spec.name, role, runs: runsOf(byContainer.get(spec.name) ?? []) };
+		if (postStart) life.postStart = hookOf(postStart);
+		if (preStop) life.preStop = hookOf(preStop);
+		for (const run of life.runs) nameHooks(run, life, deletionRequested);
 		return life;
 	});
 	return {
 		...{ uid: pod.metadata.uid ?? "", name: pod.metadata.name ?? "", node, pod, alive, containers },
 		entries: [...own, ...lines].sort((a, b) => a.id - b.id),
+		earlier: [...file.before, ...file.lines.slice(Math.max(0, first - EARLIER_LINES), first)],
 		...(added ? { added } : {}),
 		...(deletionRequested ? { deletionRequested } : {}),
 		...(gone ? { gone } : {}),
@@ -102,34 +106,49 @@ function lifeOf(pod: Pod, alive: Pod, own: Entry[], file: Entry[]): PodLife {
 function writes({ spec }: Pod, messageFile: string): boolean {
 	return (spec.volumes ?? []).some(({ hostPath }) => hostPath && messageFile.startsWith(`${hostPath.path.replace(/\/*$/, "")}/`));
 }
-/** What is about the message file, by host. */
-function fileEntries(entries: Entry[]): Map<string, Entry[]> {
-	const byHost = new Map<string, Entry[]>();
+/** Entries about the message file of one host: what was in it when the recording began, what came, and what was in it at the end. */
+interface MessageFile {
+	before: Entry[];
+	lines: Entry[];
+	after: Entry[];
+}
+const NO_FILE: MessageFile = { before: [], lines: [], after: [] };
+/** So many lines of Pods before it are shown with a Pod. */
+const EARLIER_LINES = 20;
+/** By host. */
+function fileEntries(entries: Entry[]): Map<string, MessageFile> {
+	const byHost = new Map<string, MessageFile>();
 	for (const entry of entries) {
 		if (entry.source !== "message file") continue;
-		const own = byHost.get(entry.host);
-		if (own) own.push(entry);
-		else byHost.set(entry.host, [entry]);
+		const own = byHost.get(entry.host) ?? { before: [], lines: [], after: [] };
+		byHost.set(entry.host, own);
+		own[entry.kind === "line" ? "lines" : entry.kind === "line-before" ? "before" : "after"].push(entry);
 	}
 	return byHost;
 }
 /** Place of the first entry that is later than `at`, in a list in order of time. */
 function firstAfter(entries: Entry[], at: number): number {
-	const index = entries.findIndex((entry) => entry.at > at);
-	return index < 0 ? entries.length : index;
+	let [low, high] = [0, entries.length];
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((entries[middle]?.at ?? 0) > at) high = middle;
+		else low = middle + 1;
+	}
+	return low;
 }
 /** The message file is looked at fifty times a second, and the recorder may be busy. */
 const LATE_MS = 2000;
 
 function runsOf(entries: Entry[]): Run[] {
 	const runs = new Map<string, Run>();
+	const execs = new Map<string, Exec>();
 	const set = <K extends keyof Run>(run: Run, key: K, entry: Run[K]) => {
 		run[key] ??= entry;
 	};
 	for (const entry of entries) {
 		const id = entry.containerId;
 		if (id === undefined) continue;
-		const run = runs.get(id) ?? { containerId: id, execs: [] };
+		const run = runs.get(id) ?? { containerId: id, execs: [], requests: [] };
 		runs.set(id, run);
 		if (entry.kind === "container-created") set(run, "created", entry);
 		else if (entry.kind === "process-started") run.started = entry;
@@ -140,42 +159,24 @@ function runsOf(entries: Entry[]): Run[] {
 		else if (entry.kind === "stop-requested") set(run, "stopRequested", entry);
 		else if (entry.kind === "signal") set(run, "term", entry);
 		else if (entry.kind === "kill") set(run, "kill", entry);
-		else if (entry.execId !== undefined) addExec(run, entry);
+		else if (entry.kind === "hook-request") run.requests.push(entry);
+		else if (entry.execId !== undefined) addExec(run, execs, entry);
 	}
 	return [...runs.values()].filter(({ started, exited, created }) => started || exited || created);
 }
-function addExec(run: Run, entry: Entry): void {
-	const isOf = ({ requested, started, exited }: Exec) => [requested, started, exited].some((one) => one?.execId === entry.execId);
-	let exec = run.execs.find(isOf);
+function addExec(run: Run, execs: Map<string, Exec>, entry: Entry): void {
+	const key = `${run.containerId} ${entry.execId}`;
+	let exec = execs.get(key);
 	if (exec === undefined) {
 		exec = { what: "command" };
+		execs.set(key, exec);
 		run.execs.push(exec);
 	}
 	if (entry.kind === "exec-requested") exec.requested = entry;
 	else if (entry.kind === "exec-started") exec.started = entry;
 	else exec.exited = entry;
 }
-function formOf(hook: object): HookForm {
-	return (["exec", "httpGet", "tcpSocket", "sleep"] as const).find((form) => form in hook) ?? "exec";
-}
-
-/**
- * containerd doesn't say what a command was for. The kubelet runs postStart before anything else in a container, so the first is postStart where
- * there is one; the last before the stop is preStop where there is one and no probe can be meant instead (then: the first after the deletion).
- */
-function nameExecs(run: Run, { postStart, preStop }: ContainerLife, deletion: Entry | undefined): void {
-	const [first, ...rest] = run.execs;
-	if (first && postStart === "exec") first.what = "postStart";
-	const candidates = postStart === "exec" ? rest : run.execs;
-	if (preStop !== "exec") return;
-	const stop = run.stopRequested?.at ?? run.exited?.at ?? Number.POSITIVE_INFINITY;
-	const deletedAt = deletion?.apiSecond ?? Number.POSITIVE_INFINITY;
-	const asked = stop >= deletedAt ? deletedAt : Number.NEGATIVE_INFINITY; // else it was stopped before, such as after a failed postStart
-	const isStopping = run.stopRequested !== undefined || deletion !== undefined;
-	const last = candidates.filter(({ requested }) => requested !== undefined && requested.at <= stop && requested.at >= asked).at(-1);
-	if (isStopping && last) last.what = "preStop";
-}
-/** The hook's command in this run. */
+/** The hook's command in this run, or its request. */
 export const hookIn = (run: Run, what: "postStart" | "preStop"): Exec | undefined => run.execs.find((exec) => exec.what === what);
 /** Deleted with grace period 0: the API server forgets the Pod at once, whatever still runs. */
 export const isForced = ({ deletionRequested }: PodLife): boolean => deletionRequested?.graceSeconds === 0;

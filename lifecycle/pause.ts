@@ -38,12 +38,18 @@ export function pauseRows(text: string): PauseRow[] {
 		.split("\n")
 		.filter((line) => line !== "")
 		.map((line) => {
-			const [pod = "", what = "", pause = "", one = "", two, more] = line.split("\t");
-			if (two === undefined || more !== undefined) throw new Error(`expected five fields in a row of step pause, found ${JSON.stringify(line)}`);
-			const row = { pod, what, pause, one, two };
-			const { isRight, says } = judged(row);
-			return { ...row, verdict: isRight ? "PASS" : "FAIL", says };
+			const row = pauseRow(line);
+			if (row === undefined) throw new Error(`expected five fields in a row of step pause, found ${JSON.stringify(line)}`);
+			return row;
 		});
+}
+/** Undefined where the line is no row. */
+export function pauseRow(line: string): PauseRow | undefined {
+	const [pod = "", what = "", pause = "", one = "", two, more] = line.split("\t");
+	if (two === undefined || more !== undefined) return undefined;
+	const row = { pod, what, pause, one, two };
+	const { isRight, says } = judged(row);
+	return { ...row, verdict: isRight ? "PASS" : "FAIL", says };
 }
 function judged({ pod, what, pause, one, two }: Omit<PauseRow, "verdict" | "says">): { isRight: boolean; says: string } {
 	const isShared = pod === "pause-shared";

@@ -16,7 +16,7 @@ export interface Header {
 	messageFile: string;
 }
 /** Which of the recorder's ears heard it. */
-export const STREAMS = ["clock", "note", "pods", "events", "runtime", "journal", "file-start", "file", "file-end", "end"] as const;
+export const STREAMS = ["clock", "note", "pods", "events", "runtime", "journal", "request", "pause", "file-start", "file", "file-end", "end"] as const;
 export type Stream = (typeof STREAMS)[number];
 export interface Line {
 	/** Place in the text, from 1. */

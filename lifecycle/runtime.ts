@@ -9,10 +9,10 @@ export interface Owner {
 	container?: string;
 }
 
-/** `2026-11-24 18:21:16.569453746 +0000 UTC` or RFC 3339 with any fraction, in ms with what is left of the fraction. */
+/** `2026-11-24 18:21:16.569453746 +0000 UTC` or RFC 3339 with any fraction and zone, in ms with what is left of the fraction. */
 export function preciseTime(text: string): number {
-	const [, day, time, fraction = "0"] = text.match(/^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?/) ?? [];
-	const whole = Date.parse(`${day}T${time}Z`);
+	const [, day, time, fraction = "0", zone = "Z"] = text.match(/^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?/) ?? [];
+	const whole = Date.parse(`${day}T${time}${zone}`);
 	return whole + Number(`0.${fraction}`) * 1000;
 }
 
@@ -64,6 +64,16 @@ function described(message: string): (Pick<Draft, "kind" | "text" | "graceSecond
 	id = idOf(/^StopPodSandbox for "(\w+)"/);
 	if (id) return { id, kind: "sandbox-stopping", text: "the kubelet asks to stop the sandbox" };
 	return undefined;
+}
+
+/** `ID TIME STREAM TAG LINE`: a line of a container's log, as the kubelet keeps it. */
+const LOGGED = /^(\w+) (\S+) (?:stdout|stderr) \S (.*)$/s;
+/** What a server logged of the kubelet's request, which is an httpGet hook. Its time is when the runtime had read it. */
+export function requestEntry({ data, host, number }: Line, owners: ReadonlyMap<string, Owner>): Draft | undefined {
+	const [, id = "", time = "", text = ""] = String(data).match(LOGGED) ?? [];
+	const owner = owners.get(id);
+	if (owner === undefined) return undefined;
+	return { at: preciseTime(time), meaning: "by", source: "container log", host, line: number, ...owner, containerId: id, kind: "hook-request", text };
 }
 
 interface TaskEvent {

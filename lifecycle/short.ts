@@ -1,15 +1,30 @@
-// The short table that `pulumi up` shows.
+// The short tables that `pulumi up` and `pulumi destroy` show.
 import { unpack } from "./packed.ts";
 import { RecordingError } from "./recording.ts";
-import { shortText } from "./render/text.ts";
-import { storyOf } from "./story.ts";
+import { countsText, shortText } from "./render/text.ts";
+import { type Story, storyOf } from "./story.ts";
 
-/** Never throws for what is in a recording: a stack's output must not fail an `up` whose Pod runs. */
+/** While the Pod lives: what came when, and the verdicts so far. Of several lives the last one. */
 export function shortReport(packed: string[], pod: string): string {
+	// Every recorder still runs.
+	return told(packed, (text) => {
+		const story = storyOf(text, { pod });
+		return shortText({ ...story, pods: story.pods.slice(-1), problems: story.problems.filter((problem) => !problem.includes("no end from")) });
+	});
+}
+/** When all is over: the same with the Pod's end, and one line for each other Pod and life. */
+export function lastReport(packed: string[], pod: string): string {
+	return told(packed, (text) => {
+		const story = storyOf(text);
+		const last = story.pods.findLast(({ life }) => life.name === pod);
+		const own: Story = last ? { ...story, pods: [last] } : storyOf(text, { pod });
+		return [shortText(own), ...story.pods.filter((one) => one !== last).map(countsText)].join("\n");
+	});
+}
+/** Never throws for what is in a recording: what is shown must not fail an `up` or a `destroy` that did its work. */
+function told(packed: string[], tell: (text: string) => string): string {
 	try {
-		const story = storyOf(packed.map(unpack).join(""), { pod });
-		// While the Pod lives, every recorder still runs.
-		return shortText({ ...story, problems: story.problems.filter((problem) => !problem.includes("no end from")) });
+		return tell(packed.map(unpack).join(""));
 	} catch (error) {
 		if (error instanceof RecordingError) return error.message;
 		throw error;

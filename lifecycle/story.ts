@@ -1,15 +1,22 @@
 // A recording's whole story, ready to be shown: what every way of showing it starts from.
 import type { Entry } from "./entry.ts";
 import { livesIn, type PodLife } from "./life.ts";
+import type { PauseRow } from "./pause.ts";
 import { podLine } from "./pod-line.ts";
 import { readRecording } from "./recording.ts";
-import { describePod, podYaml } from "./render/describe.ts";
+import { describePod } from "./render/describe.ts";
+import { podYaml } from "./render/yaml.ts";
+import { type Runs, runsOf } from "./runs.ts";
 import { type Timeline, timelineOf } from "./timeline.ts";
 import { judge, type Verdict } from "./verdicts.ts";
 
 export interface Story {
 	timeline: Timeline;
 	pods: PodStory[];
+	/** Of Pods that were made more than once. */
+	runs: Runs[];
+	/** What the pause container holds together, where somebody looked. */
+	pause: PauseRow[];
 	/** In words: what is wrong with the recording, or missing. */
 	problems: string[];
 }
@@ -41,19 +48,20 @@ export function storyOf(text: string, { name = "recording", pod }: { name?: stri
 	const nobody =
 		pod === undefined ? "No Pod appeared while this was recorded." : `Pod ${pod} never appeared while this was recorded${seen ? `; these did: ${seen}` : ""}.`;
 	const missing = lives.length > 0 ? [] : [nobody];
-	return { timeline, pods: lives.map((life) => ({ life, verdicts: judge(life), seed: seedView(life) })), problems: [...timeline.problems, ...missing] };
+	const pods = lives.map((life) => ({ life, verdicts: judge(life), seed: seedView(life) }));
+	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause, problems: [...timeline.problems, ...missing] };
 }
 
 function seedView(life: PodLife): SeedView {
-	const { alive, entries, deletionRequested, gone } = life;
+	const { alive, earlier, entries, deletionRequested, gone } = life;
 	const until = deletionRequested?.at ?? Number.POSITIVE_INFINITY;
 	const events = entries.filter(({ kind, at }) => kind === "event" && at <= until);
 	const lines = (kind: Entry["kind"]) => entries.filter((entry) => entry.kind === kind);
-	const before = [...lines("line-before"), ...lines("line").filter(({ at, id }) => at < until && id < (deletionRequested?.id ?? Number.POSITIVE_INFINITY))];
+	const before = [...earlier, ...lines("line").filter(({ at, id }) => at < until && id < (deletionRequested?.id ?? Number.POSITIVE_INFINITY))];
 	const after = lines("line-after");
 	return {
 		...{ yaml: podYaml(alive), wide: podLine(alive), describe: describePod(alive, events, entries.filter(({ at }) => at <= until).at(-1)?.at ?? 0) },
-		earlier: lines("line-before").length,
+		earlier: earlier.length,
 		...(entries.some(({ source }) => source === "message file") ? { before: before.map(({ text }) => text) } : {}),
 		...(gone && after.length > 0 ? { after: after.map(({ text }) => text) } : {}),
 	};

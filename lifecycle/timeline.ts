@@ -1,8 +1,9 @@
 // A recording -> one sequence of everything that happened, on one clock.
 import { eventEntries, PodFollower } from "./api.ts";
 import type { Draft, Entry, Pod } from "./entry.ts";
+import { type PauseRow, pauseRow } from "./pause.ts";
 import type { Line, Recording } from "./recording.ts";
-import { logEntry, ownersIn, runtimeEntry } from "./runtime.ts";
+import { logEntry, ownersIn, requestEntry, runtimeEntry } from "./runtime.ts";
 
 /** How far a host's clock is from the control plane's. */
 export interface Clock {
@@ -25,6 +26,8 @@ export interface Timeline {
 	/** Lines of the recording that are about none of its Pods, such as those of kube-proxy's container. */
 	elsewhere: number;
 	messageFile: string;
+	/** What step pause found, row by row. */
+	pause: PauseRow[];
 	problems: string[];
 }
 
@@ -48,8 +51,9 @@ export function timelineOf({ headers, lines, problems }: Recording): Timeline {
 	function draftsOf(line: Line, at: number): Draft[] {
 		if (line.from === "pods") return follower.entries(line, at);
 		if (line.from === "events") return eventEntries(line, at);
-		if (line.from === "runtime" || line.from === "journal") {
-			const found = line.from === "runtime" ? runtimeEntry(line, owners) : logEntry(line, owners);
+		const heard = { runtime: runtimeEntry, journal: logEntry, request: requestEntry }[line.from as string];
+		if (heard) {
+			const found = heard(line, owners);
 			return found === undefined ? [] : [{ ...found, at: onReference(line.host, found.at) }];
 		}
 		return [plainDraft(line, at)];
@@ -58,12 +62,13 @@ export function timelineOf({ headers, lines, problems }: Recording): Timeline {
 	// Containers of other namespaces have owners too, but no Pod in the recording.
 	const known = drafts.filter(({ uid }) => uid === undefined || follower.pods.has(uid));
 	return {
-		entries: known.map((draft, index) => ({ id: index + 1, ...draft })),
+		entries: known.map((draft, index) => Object.assign(draft, { id: index + 1 })),
 		pods: follower.pods,
 		alive: follower.alive,
 		clocks,
 		elsewhere: elsewhere + drafts.length - known.length,
 		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
+		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => pauseRow(String(data)) ?? []),
 		problems: [...problems, ...backwards(lines), ...disagreements(clocks)],
 	};
 }

@@ -1,10 +1,11 @@
 // Verdicts about a Pod's end.
+import type { Entry } from "./entry.ts";
 import type { GuaranteeId } from "./guarantees.ts";
+import { unseen } from "./hooks.ts";
 import { between, combined, type Finding, found, notObserved, ordered, seconds } from "./judge.ts";
 import { hookIn, isForced, type PodLife, type Run } from "./life.ts";
+import { graceAfterSleep, LEAST_GRACE_SECONDS, termAfterSleep } from "./sleep.ts";
 
-/** The kubelet gives a process this long after a preStop hook has used up the grace period (pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds). */
-const LEAST_GRACE_SECONDS = 2;
 /** How late a kill may come on a busy host. */
 const KILL_TOLERANCE_MS = 2500;
 
@@ -24,11 +25,19 @@ const named = ({ containers }: PodLife): { name: string; run: Run }[] => contain
 function preStopBeforeTerm(life: PodLife): Finding {
 	const findings = named(life).flatMap(({ name, run }): Finding[] => {
 		const hook = hookIn(run, "preStop");
-		const begun = hook?.requested;
+		const begun = hook?.requested ?? hook?.exited;
 		const { term } = run;
 		if (!begun) return [];
 		if (!term) return [notObserved(`No SIGTERM to ${name} was recorded after its preStop hook.`, [begun])];
 		const end = hook?.exited;
+		// A server logs what it has answered, and the runtime reads that a few ms later: an order of arrival decides only one way.
+		if (end?.kind === "hook-request" && end.at >= term.at)
+			return [
+				notObserved(`${name} answered its preStop hook; the runtime read that ${between(term, end)} after SIGTERM, so it doesn't tell which came first.`, [
+					term,
+					end,
+				]),
+			];
 		if (!end || end.at > term.at) {
 			// The one exception: a hook that outlasts the grace period.
 			const taken = term.at - begun.at;
@@ -49,15 +58,20 @@ function preStopBeforeTerm(life: PodLife): Finding {
 				},
 			];
 		}
-		return [ordered(end, term, `preStop of ${name} ended with exit code ${end.exitCode}`, "SIGTERM was sent")];
+		const ended =
+			end.kind === "hook-request"
+				? `${name} had answered and logged the request of its preStop hook`
+				: `preStop of ${name} ended with exit code ${end.exitCode}`;
+		return [ordered(end, term, ended, "SIGTERM was sent")];
 	});
-	return combined(findings, life.gone || life.deletionRequested ? "No preStop command was seen." : "The Pod has not been deleted.");
+	return combined([...findings, ...termAfterSleep(life)], life.gone || life.deletionRequested ? unseen(life, "preStop") : "The Pod has not been deleted.");
 }
 
 function graceIncludesPreStop(life: PodLife): Finding {
 	const grace = life.deletionRequested?.graceSeconds;
 	const findings = named(life).flatMap(({ name, run }): Finding[] => {
-		const begun = hookIn(run, "preStop")?.requested;
+		const hook = hookIn(run, "preStop");
+		const begun = hook?.requested ?? hook?.exited;
 		const { stopRequested: stop } = run;
 		if (!begun || stop?.graceSeconds === undefined || grace === undefined) return [];
 		if (isForced(life)) {
@@ -76,7 +90,7 @@ function graceIncludesPreStop(life: PodLife): Finding {
 		const because = `preStop of ${name} took ${between(begun, stop)} of ${grace} s, and its process was given ${stop.graceSeconds} s.`;
 		return [{ word: stop.graceSeconds <= most ? "PASS" : "FAIL", because, entries: [begun, stop] }];
 	});
-	return combined(findings, life.deletionRequested ? "No preStop command was seen." : "The Pod has not been deleted.");
+	return combined([...findings, ...graceAfterSleep(life)], life.deletionRequested ? unseen(life, "preStop") : "The Pod has not been deleted.");
 }
 
 function killAtGraceEnd(life: PodLife): Finding {
@@ -114,14 +128,18 @@ function sidecarOrder({ containers }: PodLife): Finding {
 	return combined(findings, "No start of a sidecar was recorded.");
 }
 
-function hostPathOutlives({ pod, gone, entries }: PodLife): Finding {
+/** So many lines of the message file are read at the end (cluster/scripts/recorder.sh). */
+const READ_LINES = 1000;
+function hostPathOutlives({ pod, gone, entries, earlier }: PodLife): Finding {
 	if (!(pod.spec.volumes ?? []).some(({ hostPath }) => hostPath)) return notObserved("The Pod has no hostPath volume.");
 	if (!gone) return notObserved("The Pod is not gone.");
 	const after = entries.filter(({ kind, at }) => kind === "line-after" && at > gone.at);
 	const written = entries.filter(({ kind }) => kind === "line");
 	const last = written.at(-1);
 	if (after.length === 0) return notObserved("The message file was not read after the Pod's end.", [gone]);
-	const isThere = last !== undefined && after.some(({ text }) => text === last.text);
+	// Other lives write the same lines: as often as it was written up to this life's end.
+	const times = (list: Entry[]) => list.filter(({ text }) => text === last?.text).length;
+	const isThere = times(after) >= (after.length < READ_LINES ? times(earlier) + times(written) : 1);
 	if (last === undefined) return notObserved("The Pod wrote nothing to the message file.", [gone]);
 	const seen = after.findLast(({ text }) => text === last.text) ?? after.at(-1);
 	const because = isThere ? `The file was read after the Pod was gone, and its last line was there.` : `After the Pod was gone the file lacks "${last.text}".`;

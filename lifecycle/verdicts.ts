@@ -1,8 +1,10 @@
 // A verdict for each guarantee over one Pod's life, with the entries that decide it.
 import type { Entry } from "./entry.ts";
 import { GUARANTEES, type Guarantee, type GuaranteeId } from "./guarantees.ts";
+import { unseen } from "./hooks.ts";
 import { between, combined, type Finding, found, notObserved, ordered } from "./judge.ts";
 import { type ContainerLife, hookIn, isForced, type PodLife, type Run } from "./life.ts";
+import { readyAfterSleep, sleptFor } from "./sleep.ts";
 import { judgeStop } from "./verdicts-stop.ts";
 
 export interface Verdict extends Finding {
@@ -44,17 +46,10 @@ function initOrder({ containers }: PodLife): Finding {
 type HookRun = { container: ContainerLife; run: Run };
 const runsWith = ({ containers }: PodLife, hook: "postStart" | "preStop"): HookRun[] =>
 	containers.filter((container) => container[hook] !== undefined).flatMap((container) => container.runs.map((run) => ({ container, run })));
-const unseen = (life: PodLife, hook: "postStart" | "preStop"): string => {
-	const forms = life.containers.flatMap((container) => container[hook] ?? []);
-	if (forms.length === 0) return `No container has a ${hook} hook.`;
-	const notExec = forms.find((form) => form !== "exec");
-	if (notExec) return `The ${hook} hook is a ${notExec}: the runtime doesn't see it.`;
-	return life.hasRuntime ? `No ${hook} command was seen.` : "The container runtime was not heard: only it knows when hooks ran.";
-};
-
 function postStartAfterCreated(life: PodLife): Finding {
 	const findings = runsWith(life, "postStart").flatMap(({ container, run }) => {
-		const hook = hookIn(run, "postStart")?.requested;
+		const exec = hookIn(run, "postStart");
+		const hook = exec?.requested ?? exec?.exited;
 		const created = run.created ?? run.started;
 		return hook && created ? [ordered(created, hook, `${container.name} was created`, "its postStart hook was run")] : [];
 	});
@@ -66,7 +61,10 @@ function postStartAndEntryPoint(life: PodLife): Finding {
 		const hook = hookIn(run, "postStart");
 		const [begun, started] = [hook?.started ?? hook?.requested, run.started];
 		if (!begun || !started) return [];
-		const because = `This time the process of ${container.name} was started ${between(started, begun)} before its hook's; how far it had got by then nobody promises.`;
+		const [name, isFirst] = [container.name, started.at <= begun.at];
+		const because = isFirst
+			? `This time the process of ${name} was started ${between(started, begun)} before its hook's; how far it had got by then nobody promises.`
+			: `This time the hook of ${name} was started ${between(begun, started)} before its process.`;
 		return [{ word: "NOT GUARANTEED", because, entries: found(started, begun) }];
 	});
 	return combined(findings, unseen(life, "postStart"));
@@ -74,8 +72,8 @@ function postStartAndEntryPoint(life: PodLife): Finding {
 
 function readyAfterPostStart(life: PodLife): Finding {
 	const hooks = runsWith(life, "postStart").flatMap(({ run }) => hookIn(run, "postStart") ?? []);
-	if (hooks.length === 0) return notObserved(unseen(life, "postStart"));
 	const ready = life.entries.find(({ kind, reason, isTrue }) => kind === "condition" && reason === "Ready" && isTrue);
+	if (hooks.length === 0) return combined(ready ? readyAfterSleep(life, ready) : [], unseen(life, "postStart"));
 	const last = hooks.map(({ exited }) => exited).filter((entry) => entry !== undefined);
 	const end = last.at(-1);
 	const open = hooks.find(({ exited }) => exited === undefined);
@@ -114,9 +112,10 @@ function judgeFailedEvent({ entries }: PodLife, event: Entry): Finding {
 }
 
 function atLeastOnce(life: PodLife): Finding {
-	const findings = (["postStart", "preStop"] as const).flatMap((hook) =>
-		runsWith(life, hook)
-			.filter(({ container, run }) => container[hook] === "exec" && run.started !== undefined && (hook === "postStart" || run.stopRequested !== undefined))
+	const findings = (["postStart", "preStop"] as const).flatMap((hook) => {
+		const failed = life.entries.find(({ kind, reason }) => kind === "event" && reason === (hook === "postStart" ? "FailedPostStartHook" : "FailedPreStopHook"));
+		return runsWith(life, hook)
+			.filter(({ container, run }) => container[hook] !== undefined && run.started !== undefined && (hook === "postStart" || run.stopRequested !== undefined))
 			.map(({ container, run }): Finding => {
 				const exec = hookIn(run, hook);
 				const entry = exec?.requested ?? exec?.exited;
@@ -125,13 +124,14 @@ function atLeastOnce(life: PodLife): Finding {
 					return { word: "NOT GUARANTEED", because, entries: found(life.deletionRequested, entry) };
 				}
 				if (entry) return { word: "PASS", because: `${hook} of ${container.name} ran.`, entries: [entry] };
-				if (!life.hasRuntime) return notObserved(unseen(life, hook));
-				const failed = life.entries.find(
-					({ kind, reason }) => kind === "event" && reason === (hook === "postStart" ? "FailedPostStartHook" : "FailedPreStopHook"),
-				);
+				if (hook === "preStop" && sleptFor(life, container, run)) {
+					const because = `preStop of ${container.name} is a sleep of ${container.preStop?.seconds} s, and the kubelet took it off the grace period.`;
+					return { word: "PASS", because, entries: found(run.stopRequested) };
+				}
+				if (!life.hasRuntime || container[hook]?.form !== "exec") return notObserved(unseen(life, hook));
 				if (failed) return { word: "PASS", because: `${hook} of ${container.name} was tried and could not be run.`, entries: [failed] };
 				return { word: "FAIL", because: `${hook} of ${container.name} did not run.`, entries: found(run.started, run.stopRequested) };
-			}),
-	);
+			});
+	});
 	return combined(findings, unseen(life, "postStart"));
 }

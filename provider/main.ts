@@ -1,5 +1,5 @@
-// The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH. It has one type, `host:index:Step`.
-// It knows scripts and connections, and nothing of what the scripts are for. docs/drift.md says how it is used.
+// The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
+// nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` tells what hosts recorded, when it is deleted.
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
@@ -10,22 +10,27 @@ import { check, type Failure } from "./inputs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
-import { fromStruct, toStruct } from "./plugin/values.ts";
+import { fromStruct, type Properties, toStruct } from "./plugin/values.ts";
+import { changedInputs, checkRecording, tellRecording } from "./recording.ts";
 import { Report } from "./report.ts";
 import { type Shown, Steps } from "./step.ts";
 
 const VERSION = "0.1.0";
 const TYPE = "host:index:Step";
+const RECORDING = "host:index:Recording";
 
 const log = new EngineLog();
 const cancelled = new AbortController();
+let hosts: Hosts | undefined;
 let steps: Steps | undefined;
 let hostNames: string[] = [];
 
+const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-1);
+const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === RECORDING;
+
 /** Does one piece of work for a step. */
 function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
-	const type = urn.split("::")[2]?.split("$").at(-1);
-	if (type !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE} only`);
+	if (typeIn(urn) !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE} and ${RECORDING} only`);
 	const known = steps;
 	if (!known) throw new Error("the provider's configuration is not known yet");
 	return work(log, () =>
@@ -35,6 +40,13 @@ function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>)
 			error: (line) => log.diagnostic(urn, "error", line),
 		}),
 	);
+}
+
+function tell(urn: string, state: Properties): Promise<void> {
+	const say = (severity: "info" | "warning") => (text: string) => log.diagnostic(urn, severity, text);
+	const known = hosts;
+	if (!known) throw new Error("the provider's configuration is not known yet");
+	return work(log, () => tellRecording(state, known, { warn: say("warning"), info: say("info") }));
 }
 
 function checked({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
@@ -61,12 +73,20 @@ const handlers: grpc.UntypedServiceImplementation = {
 				log.diagnostic("", "info", text);
 				return log.flush();
 			});
-			steps = new Steps(new Hosts(settings, cancelled.signal), report);
+			hosts = new Hosts(settings, cancelled.signal);
+			steps = new Steps(hosts, report);
 		}
 		return new provider.ConfigureResponse().setAcceptsecrets(true).setAcceptresources(true).setSupportspreview(true);
 	}),
-	check: unary((request: provider.CheckRequest) => checked(check(fromStruct(request.getOlds()), fromStruct(request.getNews()), hostNames))),
+	check: unary((request: provider.CheckRequest) => {
+		const news = fromStruct(request.getNews());
+		return checked(isRecording(request) ? { inputs: news, failures: checkRecording(news) } : check(fromStruct(request.getOlds()), news, hostNames));
+	}),
 	diff: unary((request: provider.DiffRequest) => {
+		if (isRecording(request)) {
+			const names = changedInputs(fromStruct(request.getOlds()), fromStruct(request.getNews()));
+			return new provider.DiffResponse().setChanges(names.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(names);
+		}
 		const changes = diff(fromStruct(request.getOlds()), fromStruct(request.getNews()));
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
@@ -81,6 +101,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	create: unary(async (request: provider.CreateRequest) => {
 		const inputs = fromStruct(request.getProperties());
+		if (isRecording(request)) return new provider.CreateResponse().setId(request.getPreview() ? "" : "recording").setProperties(request.getProperties());
 		if (request.getPreview()) {
 			// With a configuration that isn't known yet there is nobody to ask.
 			const state = steps ? await workOn(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
@@ -91,6 +112,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	read: unary(async (request: provider.ReadRequest) => {
 		const [old, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
+		if (isRecording(request)) return new provider.ReadResponse().setId(request.getId()).setProperties(request.getProperties()).setInputs(request.getInputs());
 		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
 		const answer = await workOn(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
 		return new provider.ReadResponse()
@@ -101,13 +123,16 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+		if (isRecording(request)) return new provider.UpdateResponse().setProperties(request.getNews());
 		const state = await workOn(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
 		);
 		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
-		await workOn(request.getUrn(), (steps, shown) => steps.remove(fromStruct(request.getProperties()), shown));
+		const state = fromStruct(request.getProperties());
+		if (isRecording(request)) await tell(request.getUrn(), state);
+		else await workOn(request.getUrn(), (steps, shown) => steps.remove(state, shown));
 		return new empty.Empty();
 	}),
 };

@@ -30,6 +30,8 @@ export interface LifecycleDemoArgs {
 	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
 	podSeconds: number;
 }
+/** As on the seed's page. */
+const POD = "lifecycle-demo-pod";
 
 /**
  * Runs lifecycle-demo-pod and reads its message file on the node where it landed.
@@ -63,15 +65,16 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: worker },
 			),
 		);
-		const recorder =
-			recordHours > 0 ? new Recorder(`${name}-life`, { cluster, namespace: "default", messageFile: file, hours: recordHours }, { parent: this }) : undefined;
+		const life = { cluster, namespace: "default", messageFile: file, hours: recordHours, pod: POD };
+		const recorder = recordHours > 0 ? new Recorder(`${name}-life`, life, { parent: this }) : undefined;
 		const pod = new Pod(
 			`${name}-pod`,
-			{ metadata: { name: "lifecycle-demo-pod", namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args) },
+			{ metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args) },
 			{
 				parent: this,
 				provider: cluster.provider,
 				dependsOn: [cluster.flannel, ...cluster.workers, ...witnesses, ...(recorder?.started ?? [])],
+				deleteBeforeReplace: true, // the name is fixed: the provider would take the old Pod for the new one, and then delete it (--replace, lab, 25 November 2026)
 				replaceWith: [cluster.controlPlane.init], // a new control plane knows nothing of the old one's Pods
 				customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },
 			},
@@ -87,7 +90,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		this.pod = placed.apply(podLine);
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
 		this.message = pulumi.unsecret(message.stdout);
-		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod]).apply((packed) => this.#tell(shortReport(packed, "lifecycle-demo-pod")));
+		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod]).apply((packed) => this.#tell(shortReport(packed, POD)));
 		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
 		this.gallery =
 			gallery.length > 0

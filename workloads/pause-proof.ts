@@ -34,6 +34,7 @@ export class PauseProof extends pulumi.ComponentResource {
 						parent: this,
 						provider: cluster.provider,
 						dependsOn: [cluster.flannel, ...cluster.workers, ...recorders],
+						deleteBeforeReplace: true, // as in lifecycle-demo.ts
 						replaceWith: [cluster.controlPlane.init],
 					},
 					customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },

@@ -12,11 +12,13 @@ export interface RecorderArgs {
 	messageFile: string;
 	/** The recorder ends by itself after this time. */
 	hours: number;
+	/** The Pod whose life is told in full at the end. */
+	pod: string;
 }
 
 /**
  * A recorder on each host: a transient unit that only listens (API server, container runtime, message file) and outlives the pulumi run.
- * Create: starts it, and waits until it listens. Delete: stops it, shows in short what happened, and leaves the recording on the host until it is fetched.
+ * Create: starts it, and waits until it listens. Delete: stops it, tells what happened as a short table, and leaves the recording on the host until it is fetched.
  */
 export class Recorder extends pulumi.ComponentResource {
 	/** What a Pod must wait for, so that nothing of its life is missed. */
@@ -30,7 +32,12 @@ export class Recorder extends pulumi.ComponentResource {
 		this.#args = args;
 		const { cluster } = args;
 		const { host: controlPlane, init } = cluster.controlPlane;
-		this.started = [this.#start(controlPlane, "control-plane", [init]), ...cluster.workers.map((worker) => this.#start(worker.host, "worker", [worker]))];
+		// Made before the recorders, so at destroy it comes after them.
+		const told = cluster.recording(`${name}-told`, args.pod, { parent: this });
+		this.started = [
+			this.#start(controlPlane, "control-plane", [init, told]),
+			...cluster.workers.map((worker) => this.#start(worker.host, "worker", [worker, told])),
+		];
 		this.registerOutputs({});
 	}
 

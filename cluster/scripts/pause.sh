@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
+# uses: recordings.sh
 # What a Pod's containers share, looked at from inside and from this host, where the Pods of PODS run (containers one and two each).
 # Prints rows: POD, what, value for the pause container, for one, for two; a value of - where there is none. Then it ends a container, and pause itself,
-# and prints the Pod's IP before and after: the Pods are there for that. Nothing to undo.
+# and prints the Pod's IP before and after: the Pods are there for that. Where this host records, the rows are in the recording too. Nothing to undo.
 looks_only() { :; } # takes no lock, records nothing
 readonly SANDBOX_SECONDS=60
 
 ctl() { timeout 20 crictl "$@"; }
-row() { printf '%s\t%s\t%s\t%s\t%s\n' "${POD}" "$1" "${2:--}" "${3:--}" "${4:--}"; }
+row() {
+  local cells
+  cells="$(printf '%s\t%s\t%s\t%s\t%s' "${POD}" "$1" "${2:--}" "${3:--}" "${4:--}")"
+  printf '%s\n' "${cells}"
+  [[ -d "${FOLDER}" ]] || return 0
+  cells="${cells//\\/\\\\}" cells="${cells//\"/\\\"}"
+  printf '{"at":%s,"host":"%s","from":"pause","data":"%s"}\n' "$(date +%s%3N)" "${WHERE}" "${cells//$'\t'/\\t}" >>"${FOLDER}/pause.jsonl"
+}
 sandbox() { # POD: its id; nothing while there is none
   local id
   id="$(ctl pods --name "^$1\$" --state Ready --quiet | head -n 1)"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # uses: kubectl.sh recordings.sh
 # Records the life of Pods as this host sees it, in a transient unit that outlives the pulumi run and ends by itself after BOUND_SECONDS.
-# ROLE control-plane: Pods and events of NAMESPACE, as the API server sends them. ROLE worker: what containerd does, what is written to MESSAGE_FILE,
+# ROLE control-plane: Pods and events of NAMESPACE, as the API server sends them. ROLE worker: what containerd does, what servers log of httpGet hooks,
+# what is written to MESSAGE_FILE,
 # and how far this host's clock is from that of REFERENCE (the control plane, at REFERENCE_ADDRESS). Each line is stamped with its arrival in ms.
 # Nothing touches the Pods: the recorder only listens. docs/recording.md has the format.
-# undo stops the unit, shows in short what was recorded and leaves the recording in /var/log, for `npm run lifecycle -- fetch`.
+# undo stops the unit and leaves the recording in /var/log, for `npm run lifecycle -- fetch`.
 readonly UNIT=kubeadm-lab-recorder
 readonly PROGRAM="${STATE}/${STEP}/program"
 readonly LIST_SECONDS=60          # an API server that has just started may need some
 readonly LARGEST_FILE_KB=65536    # of one stream; a day of a small cluster is about 1 MB
-readonly SHOWN_LINES=40
 
 # The unit's program: these functions, with these values.
 now() { date +%s%3N; }
@@ -69,6 +69,17 @@ clock_offset() {
   done
   note "the clock of ${REFERENCE} could not be measured: no answer from https://${REFERENCE_ADDRESS}:6443/healthz"
 }
+# An httpGet hook is seen only by the server that answers: the kubelet calls itself kube-lifecycle/VERSION, and a server that logs its clients to stdout or
+# stderr tells. Looked at when a container is about to stop: what comes of its hooks is there by then, and its log still is.
+server_logs() {
+  local line id
+  while IFS= read -r line; do
+    [[ "${line}" =~ StopContainer\ for\ [^a-z0-9]*([a-z0-9]+)[^a-z0-9]*\ with ]] || continue
+    id="${BASH_REMATCH[1]}"
+    sleep 0.2 # the line of preStop may be on its way
+    sed -n "/kube-lifecycle\//s/^/${id} /p" "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"${id}".log 2>/dev/null | stamp_text request
+  done
+}
 listen() {
   ulimit -f "${LARGEST_FILE_KB}"
   if [[ "${ROLE}" == control-plane ]]; then
@@ -79,7 +90,8 @@ listen() {
     tail -n 0 -s 0.02 -F -- "${ROOT}${MESSAGE_FILE}" 2>/dev/null | stamp_text file &
     if command -v ctr >/dev/null; then ctr --namespace k8s.io events 2>/dev/null | grep --line-buffered -vF '/snapshot/' | stamp_text runtime & else note 'no ctr on this host: no times of the container runtime'; fi
     journalctl --lines 0 --follow --output cat --unit containerd 2>/dev/null |
-      grep --line-buffered -E 'msg="(RunPodSandbox|CreateContainer|StopContainer|Stop container|Kill container|StopPodSandbox)' | stamp_text journal &
+      grep --line-buffered -E 'msg="(RunPodSandbox|CreateContainer|StopContainer|Stop container|Kill container|StopPodSandbox)' |
+      tee >(server_logs) | stamp_text journal &
     clock_offset &
   fi
   touch "${FOLDER}/listening"
@@ -88,7 +100,7 @@ listen() {
 
 program() {
   declare -p ROOT WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS FOLDER LARGEST_FILE_KB
-  declare -f now stamp_text note raw follow clock_offset listen
+  declare -f now stamp_text note raw follow clock_offset server_logs listen
   printf 'listen\n'
 }
 is_following() { # once per list of the API server
@@ -139,31 +151,10 @@ undo() {
     message_file end
     printf '{"at":%s,"host":"%s","from":"end","data":"stopped"}\n' "$(now)" "${WHERE}" >"${FOLDER}/end.jsonl"
     rm -rf -- "${FOLDER:?}/.kubectl" "${FOLDER:?}/listening"
-    digest
     printf 'recording kept on %s in %s until: npm run lifecycle -- fetch\n' "${WHERE}" "${FOLDER#"${ROOT}"}"
   else
     stop_unit
   fi
   finish_undo
-}
-clock_time() { printf '%s.%s' "$(date -u -d "@${1%???}" +%H:%M:%S)" "${1: -3}"; }
-# The last changes, one a line. Times are arrivals, in UTC.
-digest() {
-  local line what
-  if [[ -f "${FOLDER}/pods.jsonl" ]]; then
-    tail -n "${SHOWN_LINES}" -- "${FOLDER}/pods.jsonl" | while IFS= read -r line; do
-      [[ "${line}" =~ \"at\":([0-9]+).*\"type\":\"([A-Z]+)\".*\"metadata\":\{\"name\":\"([^\"]+)\" ]] || continue
-      what="$(clock_time "${BASH_REMATCH[1]}") ${BASH_REMATCH[2],,} ${BASH_REMATCH[3]}"
-      [[ "${line}" =~ \"status\":\{\"phase\":\"([A-Za-z]+)\" ]] && what="${what}, ${BASH_REMATCH[1]}"
-      [[ "${line}" =~ \"type\":\"Ready\",\"status\":\"True\" ]] && what="${what}, Ready"
-      [[ "${line}" =~ \"deletionTimestamp\" ]] && what="${what}, being deleted"
-      printf '%s\n' "${what}"
-    done
-  fi
-  if [[ -f "${FOLDER}/file.jsonl" ]]; then
-    tail -n "${SHOWN_LINES}" -- "${FOLDER}/file.jsonl" | while IFS= read -r line; do
-      [[ "${line}" =~ \"at\":([0-9]+),.*\"data\":\"(.*)\"\}$ ]] && printf '%s written: %s\n' "$(clock_time "${BASH_REMATCH[1]}")" "${BASH_REMATCH[2]}"
-    done
-  fi
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

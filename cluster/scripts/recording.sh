@@ -8,7 +8,7 @@ check() { [[ -f "${FOLDER}/header.jsonl" ]] || differs "recording ${FOLDER#"${RO
 apply() {
   local stream
   [[ -f "${FOLDER}/header.jsonl" ]] || die "no recording in ${FOLDER#"${ROOT}"}: none was made (demoRecordHours), or it was fetched before"
-  for stream in header clock note pods events runtime journal file-start file file-end end; do
+  for stream in header clock note pods events runtime journal request pause file-start file file-end end; do
     [[ ! -f "${FOLDER}/${stream}.jsonl" ]] || cat -- "${FOLDER}/${stream}.jsonl"
   done | gzip -9 | base64 -w 0
   printf '\n'

@@ -1,150 +1,134 @@
-// A Pod as the seed's page shows it: its YAML, and what kubectl describe prints of it.
+// A Pod as `kubectl describe pod` prints it: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
 import type { core } from "@pulumi/kubernetes/types/output.js";
-import { Document, isScalar, visit } from "yaml";
 import type { Entry, Pod } from "../entry.ts";
+import { age } from "../pod-line.ts";
+import { tabbed } from "./tabs.ts";
 
-/** Set by the API server where nobody said anything: left out, so that what a person wrote can be read. */
-const DEFAULTS: Record<string, unknown> = {
-	...{ dnsPolicy: "ClusterFirst", restartPolicy: "Always", schedulerName: "default-scheduler", serviceAccount: "default", serviceAccountName: "default" },
-	...{ terminationGracePeriodSeconds: 30, enableServiceLinks: true, preemptionPolicy: "PreemptLowerPriority", priority: 0 },
-	...{ terminationMessagePath: "/dev/termination-log", terminationMessagePolicy: "File" },
-};
-const TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
-const ADDED = new Set(["nodeName", "tolerations", "securityContext", "resources"]);
-
-/** The order of the seed's page; what it doesn't have comes after, as the API has it. */
-const ORDER = ["name", "image", "imagePullPolicy", "restartPolicy", "command", "args", "lifecycle", "volumeMounts", "containers", "initContainers", "volumes"];
-
-/** The Pod as somebody would have written it. */
-export function podYaml({ metadata, spec }: Pod): string {
-	const { name, namespace, labels } = metadata;
-	const document = new Document(
-		{ apiVersion: "v1", kind: "Pod", metadata: { name, namespace, ...(labels ? { labels } : {}) }, spec: written(spec) },
-		{ aliasDuplicateObjects: false },
-	);
-	// Commands on one line, as people write them.
-	visit(document, {
-		Seq(_, list) {
-			list.flow = list.items.every((item) => isScalar(item));
-		},
-	});
-	return document.toString({ lineWidth: 0, flowCollectionPadding: false });
-}
-function written(value: unknown): unknown {
-	if (Array.isArray(value)) return value.filter((item) => !isToken(item)).map(written);
-	if (typeof value !== "object" || value === null) return value;
-	const kept = Object.entries(value).filter(([key, item]) => DEFAULTS[key] !== item && !(ADDED.has(key) && isEmptyOrAdded(key, item)));
-	const place = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
-	kept.sort(([a], [b]) => place(a) - place(b));
-	return Object.fromEntries(kept.map(([key, item]) => [key, written(item)]));
-}
-const isToken = (item: unknown): boolean => {
-	const { mountPath, name, projected } = (item ?? {}) as { mountPath?: string; name?: string; projected?: unknown };
-	return mountPath === TOKEN_PATH || (projected !== undefined && (name?.startsWith("kube-api-access-") ?? false));
-};
-const isEmptyOrAdded = (key: string, item: unknown): boolean =>
-	key === "nodeName" || key === "tolerations" || (typeof item === "object" && item !== null && Object.keys(item).length === 0);
-
-/** As `kubectl describe pod` prints it, in its order; ages of events count to `now`, in ms. */
+/** Ages of events count to `now`, in ms. */
 export function describePod({ metadata, spec, status }: Pod, events: Entry[], now: number): string {
-	const lines: string[] = [];
-	const put = (indent: number, key: string, value: string | number | undefined, width = 14) =>
-		value === undefined ? undefined : lines.push(`${" ".repeat(indent)}${`${key}:`.padEnd(width)}${value}`.trimEnd());
-	put(0, "Name", metadata.name, 18);
-	put(0, "Namespace", metadata.namespace, 18);
-	put(0, "Priority", spec.priority ?? 0, 18);
-	put(0, "Node", spec.nodeName ? `${spec.nodeName}/${status.hostIP ?? ""}` : "<none>", 18);
-	put(0, "Start Time", date(status.startTime), 18);
-	put(
-		0,
-		"Labels",
-		Object.entries(metadata.labels ?? {})
-			.map(([key, value]) => `${key}=${value}`)
-			.join("\n".padEnd(19)) || "<none>",
-		18,
-	);
-	put(0, "Status", status.phase, 18);
-	put(0, "IP", status.podIP || undefined, 18);
-	const block = (title: string, specs: core.v1.Container[], statuses: core.v1.ContainerStatus[]) => {
-		if (specs.length > 0)
-			lines.push(
-				`${title}:`,
-				...specs.flatMap((one) =>
-					containerBlock(
-						one,
-						statuses.find(({ name }) => name === one.name),
+	const lines = [
+		`Name:\t${metadata.name}`,
+		`Namespace:\t${metadata.namespace}`,
+		...some("Priority", spec.priority),
+		...some("Priority Class Name", spec.priorityClassName || undefined),
+		...some("Service Account", spec.serviceAccountName || undefined),
+		`Node:\t${spec.nodeName ? `${spec.nodeName}/${status.hostIP ?? ""}` : "<none>"}`,
+		...some("Start Time", status.startTime && date(status.startTime)),
+		...listed("Labels", pairs(metadata.labels, "=")),
+		...listed("Annotations", pairs(metadata.annotations, ": ")),
+		`Status:\t${status.phase ?? ""}`,
+		...some("Reason", status.reason || undefined),
+		...some("Message", status.message || undefined),
+		`IP:\t${status.podIP ?? ""}`,
+		...(status.podIPs?.length ? ["IPs:", ...status.podIPs.map(({ ip }) => `  IP:\t${ip}`)] : ["IPs:\t<none>"]),
+		...(spec.initContainers?.length ? ["Init Containers:", ...blocks(spec.initContainers, status.initContainerStatuses)] : []),
+		...["Containers:", ...blocks(spec.containers, status.containerStatuses)],
+		...(status.conditions?.length ? ["Conditions:", "  Type\tStatus", ...status.conditions.map(({ type, status: value }) => `  ${type} \t${value} `)] : []),
+		...(spec.volumes?.length ? ["Volumes:", ...spec.volumes.flatMap(volume)] : ["Volumes:\t<none>"]),
+		`QoS Class:\t${status.qosClass ?? ""}`,
+		...listed("Node-Selectors", pairs(spec.nodeSelector, "=")),
+		...listed("Tolerations", (spec.tolerations ?? []).toSorted((a, b) => compared(a.key ?? "", b.key ?? "")).map(toleration)),
+	];
+	return `${tabbed(lines.join("\n"))}\n${tabbed(eventLines(events, now).join("\n"))}`;
+}
+const some = (title: string, value: string | number | undefined): string[] => (value === undefined ? [] : [`${title}:\t${value}`]);
+const listed = (title: string, values: string[]): string[] =>
+	(values.length > 0 ? values : ["<none>"]).map((value, index) => `${index === 0 ? `${title}:` : ""}\t${value}`);
+const pairs = (values: Record<string, string> | undefined, between: string): string[] =>
+	Object.entries(values ?? {})
+		.sort(([a], [b]) => compared(a, b))
+		.map(([key, value]) => `${key}${between}${value}`);
+const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const date = (time: string | undefined): string => (time ? new Date(time).toUTCString().replace("GMT", "+0000") : "");
+
+function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] = []): string[] {
+	return specs.flatMap((spec) => {
+		const status = statuses.find(({ name }) => name === spec.name);
+		const ports = (spec.ports ?? []).map(({ containerPort, protocol }) => `${containerPort}/${protocol ?? "TCP"}`).join(", ");
+		const hostPorts = (spec.ports ?? []).map(({ hostPort, protocol }) => `${hostPort ?? 0}/${protocol ?? "TCP"}`).join(", ");
+		const plural = ports.includes(",") ? "s" : "";
+		const { limits, requests } = spec.resources ?? {};
+		return [
+			`  ${spec.name}:`,
+			...(status ? [`    Container ID:\t${status.containerID ?? ""}`] : []),
+			`    Image:\t${spec.image}`,
+			...(status ? [`    Image ID:\t${status.imageID}`] : []),
+			...[`    Port${plural}:\t${ports || "<none>"}`, `    Host Port${plural}:\t${hostPorts || "<none>"}`],
+			...words("Command", spec.command),
+			...words("Args", spec.args),
+			...(status ? [...state("State", status.state ?? {}), ...(status.lastState?.terminated ? state("Last State", status.lastState) : [])] : []),
+			...(status ? [`    Ready:\t${status.ready ? "True" : "False"}`, `    Restart Count:\t${status.restartCount}`] : []),
+			...quantities("Limits", limits),
+			...quantities("Requests", requests),
+			...(spec.env?.length ? ["    Environment:", ...spec.env.map(({ name, value = "" }) => `      ${name}:\t${value}`)] : ["    Environment:\t<none>"]),
+			...mounts(spec.volumeMounts ?? []),
+		];
+	});
+}
+const words = (title: string, list: string[] | undefined): string[] =>
+	list?.length ? [`    ${title}:`, ...list.flatMap((word) => word.split("\n").map((line) => `      ${line}`))] : [];
+const quantities = (title: string, list: Record<string, string> | undefined): string[] =>
+	list && Object.keys(list).length > 0 ? [`    ${title}:`, ...pairs(list, ":\t").map((line) => `      ${line}`)] : [];
+const mounts = (list: core.v1.VolumeMount[]): string[] =>
+	list.length > 0
+		? [
+				"    Mounts:",
+				...list
+					.toSorted((a, b) => compared(a.mountPath, b.mountPath))
+					.map(
+						({ name, mountPath, readOnly, subPath }) =>
+							`      ${mountPath} from ${name} (${readOnly ? "ro" : "rw"}${subPath ? `,path=${JSON.stringify(subPath)}` : ""})`,
 					),
-				),
-			);
-	};
-	block("Init Containers", spec.initContainers ?? [], status.initContainerStatuses ?? []);
-	block("Containers", spec.containers, status.containerStatuses ?? []);
-	const conditions = status.conditions ?? [];
-	if (conditions.length > 0) lines.push("Conditions:", ...columns([["Type", "Status"], ...conditions.map(({ type, status: value }) => [type, value])], 2));
-	lines.push("Volumes:", ...(spec.volumes ?? []).flatMap(volumeBlock));
-	put(0, "QoS Class", status.qosClass, 29);
-	put(
-		0,
-		"Node-Selectors",
-		Object.entries(spec.nodeSelector ?? {})
-			.map(([key, value]) => `${key}=${value}`)
-			.join(", ") || "<none>",
-		29,
-	);
-	put(0, "Tolerations", (spec.tolerations ?? []).map(toleration).join(`\n${" ".repeat(29)}`) || "<none>", 29);
-	lines.push(...eventBlock(events, now));
-	return lines.join("\n");
+			]
+		: ["    Mounts:\t<none>"];
+function state(title: string, { running, terminated, waiting }: core.v1.ContainerState): string[] {
+	const line = (key: string, value: string | number | undefined) => (value === undefined || value === "" ? [] : [`      ${key}:\t${value}`]);
+	if (running) return [`    ${title}:\tRunning`, `      Started:\t${date(running.startedAt)}`];
+	if (!terminated) return [`    ${title}:\tWaiting`, ...line("Reason", waiting?.reason)];
+	const { reason, message, exitCode, signal, startedAt, finishedAt } = terminated;
+	return [
+		...[`    ${title}:\tTerminated`, ...line("Reason", reason), ...line("Message", message), `      Exit Code:\t${exitCode}`],
+		...[...line("Signal", signal || undefined), `      Started:\t${date(startedAt)}`, `      Finished:\t${date(finishedAt)}`],
+	];
 }
-function containerBlock(spec: core.v1.Container, status: core.v1.ContainerStatus | undefined): string[] {
-	const lines = [`  ${spec.name}:`];
-	const put = (indent: number, key: string, value: string | number | undefined) =>
-		value === undefined ? undefined : lines.push(`${" ".repeat(indent)}${`${key}:`.padEnd(20 - indent)}${value}`.trimEnd());
-	put(4, "Container ID", status?.containerID ?? "");
-	put(4, "Image", spec.image);
-	put(4, "Image ID", status?.imageID ?? "");
-	put(4, "Port", spec.ports?.map(({ containerPort, protocol }) => `${containerPort}/${protocol ?? "TCP"}`).join(", ") ?? "<none>");
-	if (spec.command) lines.push("    Command:", ...spec.command.map((word) => `      ${word}`));
-	const state = status?.state;
-	if (state?.running) {
-		put(4, "State", "Running");
-		put(6, "Started", date(state.running.startedAt));
-	} else if (state?.terminated) {
-		put(4, "State", "Terminated");
-		put(6, "Reason", state.terminated.reason);
-		put(6, "Exit Code", state.terminated.exitCode);
-		put(6, "Started", date(state.terminated.startedAt));
-		put(6, "Finished", date(state.terminated.finishedAt));
-	} else {
-		put(4, "State", "Waiting");
-		put(6, "Reason", state?.waiting?.reason);
-	}
-	put(4, "Ready", status?.ready ? "True" : "False");
-	put(4, "Restart Count", status?.restartCount ?? 0);
-	lines.push("    Mounts:", ...(spec.volumeMounts ?? []).map(({ name, mountPath, readOnly }) => `      ${mountPath} from ${name} (${readOnly ? "ro" : "rw"})`));
-	return lines;
-}
-function volumeBlock({ name, hostPath, emptyDir, projected }: core.v1.Volume): string[] {
-	const line = (key: string, value: string) => `    ${`${key}:`.padEnd(15)}${value}`;
+function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string[] {
+	const put = (key: string, value: string | number) => `    ${key}:\t${value}`;
 	if (hostPath)
-		return [`  ${name}:`, line("Type", "HostPath (bare host directory volume)"), line("Path", hostPath.path), line("HostPathType", hostPath.type ?? "")];
-	if (emptyDir) return [`  ${name}:`, line("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)")];
-	return [`  ${name}:`, line("Type", projected ? "Projected (a volume that contains injected data from multiple sources)" : "see the YAML")];
+		return [`  ${name}:`, put("Type", "HostPath (bare host directory volume)"), put("Path", hostPath.path), put("HostPathType", hostPath.type ?? "<none>")];
+	if (emptyDir)
+		return [
+			...[`  ${name}:`, put("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)")],
+			...[put("Medium", emptyDir.medium ?? ""), put("SizeLimit", emptyDir.sizeLimit ?? "<unset>")],
+		];
+	if (!projected) return [`  ${name}:`, put("Type", "see the YAML")];
+	const optional = (value: boolean | undefined) => String(value ?? "<nil>");
+	return [
+		...[`  ${name}:`, put("Type", "Projected (a volume that contains injected data from multiple sources)")],
+		...(projected.sources ?? []).flatMap(({ secret, downwardAPI, configMap, serviceAccountToken }) => {
+			if (secret) return [put("SecretName", secret.name ?? ""), put("SecretOptionalName", optional(secret.optional))];
+			if (downwardAPI) return [put("DownwardAPI", "true")];
+			if (configMap) return [put("ConfigMapName", configMap.name ?? ""), put("ConfigMapOptional", optional(configMap.optional))];
+			return serviceAccountToken ? [put("TokenExpirationSeconds", serviceAccountToken.expirationSeconds ?? 0)] : [];
+		}),
+	];
 }
 function toleration({ key = "", effect = "", tolerationSeconds, value, operator }: core.v1.Toleration): string {
-	return `${key}${value ? `=${value}` : ""}:${effect}${operator === "Exists" && !value ? " op=Exists" : ""}${tolerationSeconds === undefined ? "" : ` for ${tolerationSeconds}s`}`;
+	const isAny = operator === "Exists" && !value;
+	const name = `${key}${value ? `=${value}` : ""}${effect ? `:${effect}` : ""}`;
+	return `${name}${isAny ? `${name ? " " : ""}op=Exists` : ""}${tolerationSeconds === undefined ? "" : ` for ${tolerationSeconds}s`}`;
 }
-function eventBlock(events: Entry[], now: number): string[] {
-	if (events.length === 0) return ["Events:  <none>"];
-	const rows = events.map(({ text, reason = "", apiSecond, at, component = "" }) => {
-		const [, type = "Normal", message = text] = text.match(/^(\w+) [^:]*: (.*)$/s) ?? [];
-		return [type, reason, `${Math.max(0, Math.round((now - (apiSecond ?? at)) / 1000))}s`, component, message];
-	});
-	return ["Events:", ...columns([["Type", "Reason", "Age", "From", "Message"], ["----", "------", "---", "----", "-------"], ...rows], 2)];
+
+/** An event that came again replaces the one before it. */
+function eventLines(entries: Entry[], now: number): string[] {
+	const events = [...new Map(entries.map((entry) => [entry.event?.name ?? String(entry.id), entry])).values()];
+	if (events.length === 0) return ["Events:\t<none>"];
+	const since = (time: number) => age(new Date(time).toISOString(), new Date(Math.max(now, time)).toISOString());
+	const rows = events
+		.toSorted((a, b) => (a.apiSecond ?? a.at) - (b.apiSecond ?? b.at))
+		.map(({ apiSecond, at, reason = "", component = "", event }) => {
+			const { type = "Normal", message = "", count = 1, first } = event ?? {};
+			const last = since(apiSecond ?? at);
+			return `  ${type}\t${reason}\t${count > 1 ? `${last} (x${count} over ${since(first ?? at)})` : last}\t${component}\t${message.trim()}`;
+		});
+	return ["Events:", "  Type\tReason\tAge\tFrom\tMessage", "  ----\t------\t----\t----\t-------", ...rows];
 }
-function columns(rows: string[][], indent: number): string[] {
-	const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)) + 2);
-	return rows.map((row) =>
-		`${" ".repeat(indent)}${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")}`.trimEnd(),
-	);
-}
-const date = (time: string | undefined): string => (time ? new Date(time).toUTCString().replace("GMT", "+0000") : "");

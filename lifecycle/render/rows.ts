@@ -1,7 +1,8 @@
 // A Pod's life as rows of bars and marks: what is drawn, before anybody draws it.
 import type { Entry } from "../entry.ts";
+import type { Exec } from "../hooks.ts";
 import { seconds } from "../judge.ts";
-import type { Exec, PodLife, Run } from "../life.ts";
+import type { PodLife, Run } from "../life.ts";
 
 export type BarKind = "pending" | "running" | "ready" | "ending" | "created" | "init" | "main" | "pause" | "postStart" | "preStop" | "command";
 export interface Bar {
@@ -45,7 +46,19 @@ export function rowsOf(life: PodLife): Row[] {
 	const rows = [podRow(life, end), ...(sandbox.bars.length > 0 ? [sandbox] : []), ...containers];
 	const lines = life.entries.filter(({ kind }) => kind === "line");
 	if (lines.length > 0) rows.push({ name: "message file", note: "each line as it came", bars: [], inner: [], marks: lines.map(lineMark) });
-	return rows;
+	return rows.map(thinned);
+}
+/** A container may be probed for days, or start again and again: of each list the first and the last so many are drawn. */
+const DRAWN_AT_EACH_END = 60;
+function thinned(row: Row): Row {
+	let left = 0;
+	const ends = <T>(list: T[]): T[] => {
+		if (list.length <= 2 * DRAWN_AT_EACH_END) return list;
+		left += list.length - 2 * DRAWN_AT_EACH_END;
+		return [...list.slice(0, DRAWN_AT_EACH_END), ...list.slice(-DRAWN_AT_EACH_END)];
+	};
+	const [bars, inner, marks] = [ends(row.bars), ends(row.inner), ends(row.marks)];
+	return left === 0 ? row : { ...row, bars, inner, marks, note: `${left} not drawn` };
 }
 const lineMark = (entry: Entry): Mark => ({ at: entry.at, kind: "line", label: entry.text, entry });
 
@@ -91,8 +104,9 @@ function runBars(run: Run, kind: BarKind, end: number): Bar[] {
 	return bars;
 }
 function execBar({ what, requested, started, exited }: Exec, run: Run, end: number): Bar[] {
-	const begin = requested ?? started;
+	const begin = requested ?? started ?? exited;
 	if (!begin) return [];
+	if (begin.kind === "hook-request") return [{ from: begin.at, to: begin.at, kind: what, label: `${what} answered`, isOpen: false, entries: [begin] }];
 	const to = exited?.at ?? run.exited?.at ?? end;
 	const code = exited?.exitCode ? `, exit code ${exited.exitCode}` : "";
 	const label = `${what} ${exited ? seconds(to - begin.at) : started ? "never ended" : "could not start"}${code}`;

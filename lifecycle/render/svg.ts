@@ -3,6 +3,7 @@ import type { Entry } from "../entry.ts";
 import { seconds } from "../judge.ts";
 import type { PodLife } from "../life.ts";
 import { type Axis, axisOf, CUT_WIDTH } from "./axis.ts";
+import { escaped } from "./escape.ts";
 import { Lanes, textWidth } from "./lanes.ts";
 import { type Bar, type Mark, type Row, rowsOf } from "./rows.ts";
 import { DRAWING, theme } from "./theme.ts";
@@ -10,9 +11,6 @@ import { DRAWING, theme } from "./theme.ts";
 const [WIDTH, LEFT, RIGHT, TOP] = [1120, 132, 28, 34];
 const [BAR_HEIGHT, INNER_HEIGHT, LANE_HEIGHT, ROW_PADDING] = [20, 10, 15, 9];
 
-export function escaped(text: string): string {
-	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-}
 export interface SvgOptions {
 	/** Where an entry is told in full, such as `#e12`; none in a drawing that stands alone. */
 	href?: (entry: Entry) => string;
@@ -29,12 +27,13 @@ export function svgOf(life: PodLife, { href, prefix = "", isAlone = true }: SvgO
 	if (times.length === 0)
 		return `<svg xmlns="http://www.w3.org/2000/svg" class="life" width="${WIDTH}" height="30"><text x="8" y="20">nothing to draw</text></svg>`;
 	const axis = axisOf(times, WIDTH - LEFT - RIGHT);
-	const draw = new Drawing(axis, Math.min(...times), href ?? (() => ""), prefix);
+	const start = times.reduce((least, time) => Math.min(least, time));
+	const draw = new Drawing(axis, start, href ?? (() => ""), prefix);
 	const body = rows.map((row, index) => draw.row(row, index)).join("\n");
 	const height = draw.y + 26;
 	const name = escaped(`${life.name} on ${life.node || "no Node"}`);
 	return `<svg xmlns="http://www.w3.org/2000/svg" class="life" role="img" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
-<title>The life of ${name}</title><desc>${escaped(described(rows, Math.min(...times)))}</desc>
+<title>The life of ${name}</title><desc>${escaped(described(rows, start))}</desc>
 ${isAlone ? `<style>${theme("svg")}${DRAWING}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>` : ""}
 ${draw.background(height)}
 ${body}

@@ -1,9 +1,12 @@
 // The story as plain text, for a terminal or a log.
 import type { Entry } from "../entry.ts";
 import { seconds } from "../judge.ts";
+import { pauseTable } from "../pause.ts";
 import type { PodStory, Story } from "../story.ts";
 import type { Verdict } from "../verdicts.ts";
 import { rowsOf } from "./rows.ts";
+import { runsText } from "./runs.ts";
+import { WORDS } from "./verdict-list.ts";
 
 /** A few lines: what came when, and the verdicts that say something. */
 export function shortText(story: Story): string {
@@ -20,6 +23,12 @@ function shortPod({ life, verdicts }: PodStory): string {
 		...told.map(({ word, guarantee, because }) => `${word.padEnd(14)} ${guarantee.title}${word === "PASS" ? "" : `: ${because}`}`),
 		...(open > 0 ? [`${"NOT OBSERVED".padEnd(14)} ${open} more of ${verdicts.length}`] : []),
 	].join("\n");
+}
+/** One Pod in one line, and a line for each failure. */
+export function countsText({ life, verdicts }: PodStory): string {
+	const counts = WORDS.map((word) => ({ word, count: verdicts.filter((verdict) => verdict.word === word).length })).filter(({ count }) => count > 0);
+	const failed = verdicts.filter(({ word }) => word === "FAIL").map(({ guarantee, because }) => `  FAIL ${guarantee.title}: ${because}`);
+	return [`${life.name} on ${life.node || "no Node"}: ${counts.map(({ word, count }) => `${count} ${word}`).join(", ")}`, ...failed].join("\n");
 }
 /** Bars' begins and marks, in order of time: the drawing in words. */
 export function momentsOf(life: PodStory["life"]): { at: number; who: string; what: string; entry: Entry | undefined }[] {
@@ -38,7 +47,9 @@ const offset = (at: number, start: number): string => `+${((at - start) / 1000).
 
 /** Everything: the seed's view, the verdicts, the entries. */
 export function fullText(story: Story): string {
-	return `${[...story.problems.map((problem) => `note: ${problem}`), ...clockLines(story), ...story.pods.map(fullPod)].join("\n\n")}\n`;
+	const pause = story.pause.length > 0 ? [`--- the pause container\n${pauseTable(story.pause)}`] : [];
+	const notes = story.problems.map((problem) => `note: ${problem}`);
+	return `${[...notes, ...clockLines(story), ...story.runs.map(runsText), ...story.pods.map(fullPod), ...pause].join("\n\n")}\n`;
 }
 export function clockLines({ timeline }: Story): string[] {
 	return timeline.clocks.map(
@@ -65,7 +76,7 @@ function fullPod(pod: PodStory): string {
 }
 function verdictText({ word, guarantee, because, entries }: Verdict): string {
 	const from = entries.length > 0 ? ` [${entries.map(({ id }) => id).join(", ")}]` : "";
-	return `${word.padEnd(14)} ${guarantee.title}\n${" ".repeat(15)}${because}${from}\n${" ".repeat(15)}${guarantee.page}: ${guarantee.says}`;
+	return `${word.padEnd(14)} ${guarantee.title}\n${" ".repeat(15)}${because}${from}\n${" ".repeat(15)}${guarantee.page}: "${guarantee.says}"`;
 }
 function entryText({ id, at, meaning, source, container = "", text, apiSecond }: Entry, start: number): string {
 	const api = apiSecond === undefined ? "" : ` (API: ${new Date(apiSecond).toISOString().slice(11, 19)})`;

@@ -71,14 +71,16 @@ async function onHost({ name, address, port, user, hostKey }: Host, key: string,
 			...[`IdentityFile=${folder}/key`, `UserKnownHostsFile=${folder}/known`, "GlobalKnownHostsFile=/dev/null"],
 		].flatMap((option) => ["-o", option]);
 		const command = `${user === "root" ? "" : "sudo -n "}bash -s -- ${verb}`;
-		return await run("ssh", ["-F", "/dev/null", ...options, "-p", String(port), `${user}@${address}`, command], stepText("recording", { HOST_NAME: name }));
+		return await run("ssh", ["-F", "/dev/null", ...options, "-p", String(port), `${user}@${address}`, command], {
+			input: stepText("recording", { HOST_NAME: name }),
+		});
 	} finally {
 		rmSync(folder, { recursive: true });
 	}
 }
-export function run(command: string, args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+export function run(command: string, args: string[], { input = "", timeoutSeconds = 120 } = {}): Promise<{ code: number; stdout: string; stderr: string }> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: 120_000 });
+		const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: timeoutSeconds * 1000 });
 		let [stdout, stderr] = ["", ""];
 		child.stdout.setEncoding("utf8").on("data", (part: string) => {
 			stdout += part;

@@ -57,7 +57,7 @@ test("every link inside the page leads to something, both ways between verdicts,
 		`{ dead: [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")).filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))),
 		   twice: [...document.querySelectorAll("[id]")].map(({ id }) => id).filter((id, i, all) => all.indexOf(id) !== i),
 		   fromDrawing: document.querySelectorAll("svg a").length,
-		   fromVerdicts: document.querySelectorAll("tr[id^=v-] a[href^='#e']").length,
+		   fromVerdicts: document.querySelectorAll("li[id^=v-] a[href^='#e']").length,
 		   toDrawing: document.querySelectorAll("a[href^='#m']").length, toVerdicts: document.querySelectorAll("a[href^='#v-']").length }`,
 	)) as Record<string, unknown[] & number>;
 	assert.deepEqual(found.dead, []);
@@ -89,6 +89,14 @@ test("text can be read in light and in dark: contrast of 4.5 at least", async ()
 	assert.ok(light.paper > 0.9 && dark.paper < 0.1, `${light.paper} ${dark.paper}`);
 	assert.deepEqual([...new Set(light.low)], []);
 	assert.deepEqual([...new Set(dark.low)], []);
+});
+test("verdicts stand beside the drawing on a wide screen, below it on a narrow one, and nothing but tables and drawings is wider than the screen", async () => {
+	const expression = `(() => { const [d, v] = [".drawing", ".verdicts-part"].map((s) => document.querySelector(s).getBoundingClientRect());
+		return { isBeside: v.left >= d.right && v.top < d.bottom, isBelow: v.top >= d.bottom, wide: document.documentElement.scrollWidth - innerWidth }; })()`;
+	const wide = (await ask("destroyed", expression, "--window-size=1680,1000")) as { isBeside: boolean; wide: number };
+	assert.ok(wide.isBeside && wide.wide <= 0, JSON.stringify(wide));
+	const narrow = (await ask("destroyed", expression, "--window-size=600,1000")) as { isBelow: boolean; wide: number };
+	assert.ok(narrow.isBelow && narrow.wide <= 0, JSON.stringify(narrow));
 });
 test("the page prints, and a drawing opens by itself", async () => {
 	const pdf = join(folder, "page.pdf");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
+import { withoutAges } from "../describe.ts";
 import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
 import { differences, snapshot } from "./snapshot.ts";
 
@@ -91,6 +92,12 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 			assert.match(text, line);
 	});
 
+	test("the report's first part is what kubectl describe prints of the same Pod, but for ages", async () => {
+		const { stdout } = await succeed(`${project}lab/lab`, ["exec", "--", "npm", "run", "-s", "lifecycle", "--", "show", "lab", "--pod", "lifecycle-demo-pod"]);
+		const [, ours = ""] = stdout.match(/^--- kubectl describe pod lifecycle-demo-pod\n(.*?)\n\n---/ms) ?? [];
+		assert.equal(withoutAges(ours), withoutAges(await kubectl("describe pod lifecycle-demo-pod")));
+	});
+
 	test("everything that Kubernetes binds is on the internal network although the default route is on the other card", async () => {
 		const nodes = JSON.parse(await kubectl("get nodes -o json")).items as {
 			metadata: { name: string; annotations: Record<string, string> };
@@ -162,6 +169,11 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 				`the destroy log lacks: ${line}\n${text}`,
 			);
 		assert.equal(await read(node, `cat ${messageFile}`), threeLines);
+		for (const verdict of ["preStop ends before SIGTERM", "hooks run at least once", "what is in a hostPath outlives the Pod"])
+			assert.ok(
+				shown.some((s) => new RegExp(`^PASS +${verdict}$`).test(s)),
+				`the destroy log lacks the verdict: ${verdict}\n${text}`,
+			);
 	});
 
 	for (const host of hosts)

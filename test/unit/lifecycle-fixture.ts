@@ -7,3 +7,27 @@ export function fixture(name: string): string {
 	const file = join(import.meta.dirname, `../fixtures/lifecycle/${name}.jsonl`);
 	return existsSync(file) ? readFileSync(file, "utf8") : gunzipSync(readFileSync(`${file}.gz`)).toString("utf8");
 }
+/** The demo's recording with so many probes between Ready and the deletion: three lines of the runtime each. */
+export function probed(probes: number): string {
+	const lines = fixture("destroyed").trimEnd().split("\n");
+	const last = lines.findLastIndex((line) => line.includes("/tasks/exec-added"));
+	const [first, host, id] = (lines[last] ?? "").match(/"host":"([^"]+)".*\\"container_id\\":\\"(\w+)\\"/) ?? [];
+	if (first === undefined) throw new Error("no command in the recording");
+	const [start, at] = [lines.find((line) => line.includes("/tasks/exec-added")) ?? "", lines[last] ?? ""].map((line) => Number(line.match(/"at":(\d+)/)?.[1]));
+	const probe = (place: number) => {
+		const time = (start ?? 0) + 1000 + ((at ?? 0) - (start ?? 0) - 2000) * (place / probes);
+		const stamp = new Date(time)
+			.toISOString()
+			.replace("T", " ")
+			.replace("Z", `${String(place % 1_000_000).padStart(6, "0")} +0000 UTC`);
+		const exec = `p${place}`;
+		const event = (topic: string, more: string) =>
+			JSON.stringify({ at: Math.ceil(time), host, from: "runtime", data: `${stamp} k8s.io ${topic} {"container_id":"${id}",${more}}` });
+		return [
+			event("/tasks/exec-added", `"exec_id":"${exec}"`),
+			event("/tasks/exec-started", `"exec_id":"${exec}","pid":${place}`),
+			event("/tasks/exit", `"id":"${exec}","pid":${place},"exited_at":"${stamp.slice(0, 29).replace(" ", "T")}Z"`),
+		].join("\n");
+	};
+	return `${[...lines.slice(0, last), ...Array.from({ length: probes }, (_, place) => probe(place)), ...lines.slice(last)].join("\n")}\n`;
+}

@@ -36,7 +36,7 @@ test("a container whose postStart fails is started again", () => {
 });
 test("a main container that ends by itself gets no preStop and no signal", () => {
 	const [main] = told("main-ends").life.containers;
-	assert.equal(main?.preStop, "exec");
+	assert.equal(main?.preStop?.form, "exec");
 	assert.deepEqual(
 		main?.runs.map(({ execs, term, exited }) => [execs.length, term, exited?.exitCode]),
 		[[0, undefined, 0]],

@@ -102,6 +102,22 @@ test("a message file that lost the Pod's last line fails", () => {
 		.join("\n");
 	assert.equal(words(lost)["hostpath-outlives"], "FAIL");
 });
+test("a line that an earlier Pod wrote stands for no line of this one", () => {
+	const [, host = ""] = whole.match(/"host":"([^"]+)","from":"file-end"/) ?? [];
+	const before = ["Hello initContainers", "Hello from the preStop handler"].map((data) =>
+		JSON.stringify({ at: 1_795_545_700_000, host, from: "file-start", data }),
+	);
+	const lines = whole.split("\n");
+	const place = lines.findIndex((line) => line.includes(`"host":"${host}"`)) + 1;
+	assert.equal(words([...lines.slice(0, place), ...before, ...lines.slice(place)].join("\n"))["hostpath-outlives"], "FAIL", "the file has one line of two");
+	const after = before.map((line) => line.replace("file-start", "file-end"));
+	assert.equal(
+		words([...lines.slice(0, place), ...before, ...after.map((line) => line.replace(/"at":\d+/, '"at":1795545799000')), ...lines.slice(place)].join("\n"))[
+			"hostpath-outlives"
+		],
+		"PASS",
+	);
+});
 test("a Pod that is still there has no verdict about its end", () => {
 	const until = whole.split("\n").filter((line) => !/deletionTimestamp|"DELETED"|StopContainer|Stop container|StopPodSandbox|"file-end"|Killing/.test(line));
 	const { "prestop-before-term": preStop, "hostpath-outlives": hostPath } = verdicts(until.join("\n"));

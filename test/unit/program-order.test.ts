@@ -13,6 +13,11 @@ const assertBeside = (name: string, others: string[]) => {
 		assert.ok(!graph.before(one).has(name), `${one} waits for ${name} and need not`);
 	}
 };
+/** The engine deletes in stages, from the highest down: what a resource needs is in a lower one (sg.ScheduleDeletes, pulumi v3.274.1). */
+const stage = (name: string): number => {
+	const below = graph.named(name).needs.flatMap((urn) => graph.resources.find((resource) => resource.urn === urn)?.name ?? []);
+	return 1 + Math.max(0, ...below.map(stage));
+};
 test("no host is changed before all hosts have passed their preflight", () => {
 	const preflights = HOSTS.map((host) => `lab-${host}-preflight`);
 	for (const host of HOSTS) for (const step of HOST_STEPS) assertBefore(`lab-${host}-${step}`, preflights);
@@ -56,6 +61,9 @@ test("recorders listen before there is a Pod and until it is gone, and cost the 
 		HOSTS.map((host) => `lifecycle-demo-life-${host}-recorder`),
 	);
 	assertBeside("lifecycle-demo-life-k8s-master-recorder", ["lab-flannel-daemon-set", ...WORKERS.map((host) => `lab-${host}-worker-join`)]);
+	// So that at destroy the recording is told when every recorder has stopped, while the hosts leave the cluster, and takes no stage of its own.
+	for (const host of HOSTS) assertBefore(`lifecycle-demo-life-${host}-recorder`, ["lifecycle-demo-life-told"]);
+	assert.equal(stage("lifecycle-demo-life-told"), stage("lab-k8s-node01-leave"));
 	for (const name of ["api-recording", "node-recording"]) assertBefore(`lifecycle-demo-life-${name}`, ["lifecycle-demo-pod"]);
 	const off = await program({ changes: { demoRecordHours: 0 } });
 	assert.deepEqual(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as pulumi from "@pulumi/pulumi";
-import { graph, result, WORKERS } from "./program.ts";
+import { graph, HOSTS, result, WORKERS } from "./program.ts";
 import { CA_HASH, isSecret, KUBECONFIG, MESSAGE, resolved } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
@@ -53,6 +53,12 @@ test("each worker has a token of its own, kept from run to run, and made valid o
 		assert.ok(join.inputs.stdin.includes(CA_HASH));
 		assert.deepEqual(join.ignoreChanges, []);
 	}
+});
+test("what is told at destroy is read from every host, and a preview does not show the scripts for it", () => {
+	const { inputs, secret } = graph.named("lifecycle-demo-life-told");
+	assert.deepEqual(Object.keys(inputs.scripts), HOSTS);
+	assert.deepEqual([inputs.pod, inputs.stack], ["lifecycle-demo-pod", "lab"]);
+	assert.deepEqual(secret, ["scripts"]);
 });
 test("what a recording prints is not logged, and the output tells it in short", async () => {
 	for (const name of ["api-recording", "node-recording"]) {

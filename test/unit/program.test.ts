@@ -26,7 +26,7 @@ test("the program makes these resources and no others", () => {
 	const others = ["lab", "lab-hosts", "lab-control-plane", "lab-flannel", "lifecycle-demo", "lifecycle-demo-pod", "lifecycle-demo-message"];
 	const recorder = [
 		"lifecycle-demo-life",
-		...[...HOSTS.map((host) => `${host}-recorder`), "api-recording", "node-recording"].map((name) => `lifecycle-demo-life-${name}`),
+		...[...HOSTS.map((host) => `${host}-recorder`), "told", "api-recording", "node-recording"].map((name) => `lifecycle-demo-life-${name}`),
 	];
 	assert.deepEqual(graph.resources.map(({ name }) => name).sort(), [...recorder, ...ofHosts, ...ofWorkers, ...flannel, ...controlPlane, ...others].sort());
 });

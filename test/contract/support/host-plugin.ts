@@ -14,6 +14,9 @@ export function text({ check = "exit 0", apply = ":", undo = ":" }: { check?: st
 }
 
 export class HostPlugin extends ResourcePlugin {
+	/** Of the resources that it is asked about. */
+	type = "host:index:Step";
+
 	/** Starts it, and configures it with one host, `one`, unless told otherwise. */
 	static async start(sshd: Sshd, changes: Properties = {}, env: NodeJS.ProcessEnv = {}): Promise<HostPlugin> {
 		const main = join(import.meta.dirname, "../../../provider/main.ts");
@@ -30,7 +33,7 @@ export class HostPlugin extends ResourcePlugin {
 	}
 
 	urn(name: string): string {
-		return `urn:pulumi:test::contract::my:component:Host$host:index:Step::${name}`;
+		return `urn:pulumi:test::contract::my:component:Host$${this.type}::${name}`;
 	}
 
 	protected failure(error: grpc.ServiceError): Error {

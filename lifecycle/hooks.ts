@@ -1,0 +1,75 @@
+// Which commands and requests in a container's run were its hooks.
+import type { Entry, Pod } from "./entry.ts";
+import type { ContainerLife, PodLife, Run } from "./life.ts";
+
+/** A command that the kubelet ran in a container (a hook, or a probe), or a request that it made of it (a hook). */
+export interface Exec {
+	what: "postStart" | "preStop" | "command";
+	/** Undefined for a request: its server tells only that it was answered. */
+	requested?: Entry;
+	started?: Entry;
+	exited?: Entry;
+}
+export interface Hook {
+	form: "exec" | "httpGet" | "tcpSocket" | "sleep";
+	/** Of httpGet. */
+	path?: string;
+	/** Of sleep. */
+	seconds?: number;
+}
+type Handler = NonNullable<NonNullable<Pod["spec"]["containers"][number]["lifecycle"]>["preStop"]>;
+
+export function hookOf(handler: Handler): Hook {
+	const { httpGet, sleep } = handler as Handler & { sleep?: { seconds: number } };
+	if (httpGet) return { form: "httpGet", path: httpGet.path || "/" };
+	if (sleep) return { form: "sleep", seconds: sleep.seconds };
+	return { form: handler.tcpSocket ? "tcpSocket" : "exec" };
+}
+
+/**
+ * containerd doesn't say what a command was for. The kubelet runs postStart before anything else in a container, so the first is postStart where
+ * there is one; the last before the stop is preStop where there is one and no probe can be meant instead (then: the first after the deletion).
+ */
+export function nameHooks(run: Run, { postStart, preStop }: ContainerLife, deletion: Entry | undefined): void {
+	nameRequests(run, postStart, preStop, deletion);
+	const commands = run.execs.filter(({ requested, started }) => requested ?? started);
+	const [first, ...rest] = commands;
+	if (first && postStart?.form === "exec") first.what = "postStart";
+	const candidates = postStart?.form === "exec" ? rest : commands;
+	if (preStop?.form !== "exec") return;
+	const stop = run.stopRequested?.at ?? run.exited?.at ?? Number.POSITIVE_INFINITY;
+	const deletedAt = deletion?.apiSecond ?? Number.POSITIVE_INFINITY;
+	const asked = stop >= deletedAt ? deletedAt : Number.NEGATIVE_INFINITY; // else it was stopped before, such as after a failed postStart
+	const isStopping = run.stopRequested !== undefined || deletion !== undefined;
+	const last = candidates.filter(({ requested }) => requested !== undefined && requested.at <= stop && requested.at >= asked).at(-1);
+	if (isStopping && last) last.what = "preStop";
+}
+/** Only hooks make requests under the kubelet's name for them; where both are requests of one path, the first is postStart. */
+function nameRequests({ requests, execs }: Run, postStart: Hook | undefined, preStop: Hook | undefined, deletion: Entry | undefined): void {
+	const asks = (hook: Hook | undefined, { text }: Entry) => hook?.form === "httpGet" && text.includes(` ${hook.path} `);
+	const seen = new Set<string>();
+	for (const request of requests) {
+		if (seen.has(request.text)) continue; // read twice: the kubelet asked twice to stop the container
+		seen.add(request.text);
+		const isLate = deletion !== undefined && request.at >= (deletion.apiSecond ?? deletion.at);
+		const isPreStop = asks(preStop, request) && (isLate || !asks(postStart, request));
+		if (isPreStop || asks(postStart, request)) execs.push({ what: isPreStop ? "preStop" : "postStart", exited: request });
+	}
+}
+
+/** Why a hook was not seen. */
+export function unseen(life: PodLife, hook: "postStart" | "preStop"): string {
+	const forms = life.containers.flatMap((container) => container[hook] ?? []);
+	if (forms.length === 0) return `No container has a ${hook} hook.`;
+	const notExec = forms.find(({ form }) => form !== "exec");
+	if (notExec) return UNSEEN[notExec.form](hook);
+	return life.hasRuntime ? `No ${hook} command was seen.` : "The container runtime was not heard: only it knows when hooks ran.";
+}
+
+/** What runs no command in the container leaves no trace in the runtime. */
+const UNSEEN: Record<Hook["form"], (hook: string) => string> = {
+	exec: (hook) => `No ${hook} command was seen.`,
+	httpGet: (hook) => `${hook} is an httpGet: only its server sees it, and no line of the container's log names the kubelet (kube-lifecycle).`,
+	tcpSocket: (hook) => `${hook} is a tcpSocket: the kubelet runs none, and the API takes it for old manifests' sake only.`,
+	sleep: (hook) => `${hook} is a sleep of the kubelet's own: nothing shows it but the time that it takes, and that doesn't tell here.`,
+};

@@ -1,0 +1,53 @@
+// What `host:index:Recording` does over its life: nothing until it is deleted; then it reads what the hosts recorded, and tells it as a short table.
+// lifecycle/ makes the table, and is loaded only then.
+import type { Hosts } from "./hosts.ts";
+import type { Failure } from "./inputs.ts";
+import { isEqual, isObject, isUnknown, open, type Properties, reveal } from "./plugin/values.ts";
+import type { Shown } from "./step.ts";
+
+interface Inputs {
+	/** By host: the script that prints its recording, packed (lifecycle/packed.ts), with `apply`. */
+	scripts: Record<string, string>;
+	/** Told in full; each other Pod in one line. */
+	pod: string;
+	/** For the command that makes the whole report. */
+	stack: string;
+}
+const FIELDS = ["scripts", "pod", "stack"];
+
+/** Names everything that is wrong by property. */
+export function checkRecording(news: Properties): Failure[] {
+	const failures: Failure[] = Object.keys(news)
+		.filter((name) => !FIELDS.includes(name))
+		.map((property) => ({ property, reason: `is none of ${FIELDS.join(", ")}` }));
+	for (const property of FIELDS) {
+		const value = open(news[property] ?? null);
+		const isRight = property === "scripts" ? isObject(value) : typeof value === "string" && value !== "";
+		if (!isRight && !isUnknown(value))
+			failures.push({ property, reason: property === "scripts" ? "must be an object: a script for each host" : "must be a text" });
+	}
+	return failures;
+}
+/** Names of what is another: it is taken into the state, and no host is asked. */
+export function changedInputs(olds: Properties, news: Properties): string[] {
+	return FIELDS.filter((name) => !isEqual(reveal(olds[name] ?? null), reveal(news[name] ?? null)));
+}
+
+/** A recording that can't be read is a warning: it must not keep anybody from a destroy. */
+export async function tellRecording(state: Properties, hosts: Hosts, { warn, info }: Pick<Shown, "warn"> & { info: (text: string) => void }): Promise<void> {
+	const { scripts, pod, stack } = reveal(state) as unknown as Inputs;
+	const read = async ([host, text]: [string, string]): Promise<string[]> => {
+		try {
+			const { code, stdout, stderr } = await hosts.run(host, { verb: "apply", text, isLook: true });
+			if (code === 0) return [stdout];
+			warn(`${host}: ${stderr.trim().split("\n").at(-1)}`);
+		} catch (error) {
+			warn(`the recording of ${host} was not read: ${(error as Error).message}`);
+		}
+		return [];
+	};
+	const packed = (await Promise.all(Object.entries(scripts).map(read))).flat();
+	if (packed.length === 0) return;
+	const { lastReport } = await import("../lifecycle/short.ts");
+	info(`${lastReport(packed, pod)}\nthe whole story: npm run lifecycle -- report ${stack}`);
+}

@@ -1,0 +1,70 @@
+// What the plugin `host` tells at the deletion of a recording, against a real SSH server.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { pack } from "../../lifecycle/packed.ts";
+import { fixture } from "../unit/lifecycle-fixture.ts";
+import { HostPlugin, text } from "./support/host-plugin.ts";
+import { Sshd } from "./support/sshd.ts";
+
+let sshd: Sshd;
+let plugin: HostPlugin;
+before(async () => {
+	sshd = await Sshd.start();
+});
+after(() => sshd.remove());
+beforeEach(async () => {
+	plugin = await HostPlugin.start(sshd);
+	plugin.type = "host:index:Recording";
+});
+afterEach(() => plugin.stop());
+
+const packed = pack(fixture("destroyed"));
+const recording = (scripts: Record<string, string>, pod = "lifecycle-demo-pod") => ({ scripts, pod, stack: "lab" });
+const printing = (line: string) => ({ one: text({ apply: `echo ${line}`, check: "exit 9", undo: "exit 9" }) });
+async function told(inputs: ReturnType<typeof recording>) {
+	const before = plugin.engine.of(plugin.urn("told")).length;
+	const made = await plugin.create("told", inputs);
+	await plugin.delete("told", made);
+	return plugin.engine
+		.of(plugin.urn("told"))
+		.slice(before)
+		.map(({ message, isEphemeral }) => ({ message, isEphemeral }));
+}
+
+test("a recording's deletion tells it as a short table with the verdicts, and says how to see the rest", async () => {
+	const [line, ...more] = await told(recording(printing(packed)));
+	assert.deepEqual([line?.isEphemeral, more], [false, []]);
+	const lines = line?.message.split("\n") ?? [];
+	assert.match(lines[0] ?? "", /^lifecycle-demo-pod on k8s-node0\d$/);
+	for (const one of ["PASS           preStop ends before SIGTERM", "PASS           what is in a hostPath outlives the Pod"])
+		assert.ok(lines.includes(one), one);
+	assert.equal(lines.at(-1), "the whole story: npm run lifecycle -- report lab");
+});
+test("of several Pods one is told in full and each other in a line; one that never appeared is named", async () => {
+	const gallery = pack(fixture("gallery"));
+	const [line] = await told(recording(printing(gallery)));
+	assert.match(line?.message ?? "", /^two-containers on k8s-node0\d: \d+ PASS, 1 NOT GUARANTEED, \d+ NOT OBSERVED$/m);
+	const [other] = await told(recording(printing(gallery), "nobody"));
+	assert.match(other?.message ?? "", /^note: Pod nobody never appeared while this was recorded; these did: /m);
+});
+test("a host that can't be read or has no recording is a warning, and no destroy fails for it", async () => {
+	const refused = { one: text({ apply: "echo 'error: no recording in /var/log' >&2; exit 1" }), two: "true" };
+	const lines = (await told(recording(refused))).map(({ message }) => message).sort();
+	assert.deepEqual(lines, ["one: error: no recording in /var/log", "the recording of two was not read: two is none of the provider's hosts: one"]);
+	const [damaged] = await told(recording(printing("no-base64")));
+	assert.match(damaged?.message ?? "", /^not a packed recording \(.*\): "no-base64/);
+});
+test("making it, looking at it and changing it contact no host, and a wrong input is named", async () => {
+	const inputs = recording({ one: "exit 9" });
+	const made = await plugin.create("told", inputs);
+	assert.deepEqual((await plugin.read("told", made)).state, made.state);
+	assert.deepEqual(await plugin.diff(made.state, made.inputs), {});
+	const changed = await plugin.update("told", made, { ...inputs, pod: "other" });
+	assert.equal(changed.state.pod, "other");
+	assert.deepEqual(plugin.engine.of(plugin.urn("told")), []);
+	const { failures } = await plugin.check({ scripts: "x", pod: "", more: 1 });
+	assert.deepEqual(
+		failures.map(({ property }) => property),
+		["more", "scripts", "pod", "stack"],
+	);
+});

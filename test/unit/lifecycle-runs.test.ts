@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pageOf } from "../../lifecycle/render/html.ts";
+import { storyJson } from "../../lifecycle/render/json.ts";
+import { runsText } from "../../lifecycle/render/runs.ts";
+import { median, runsOf } from "../../lifecycle/runs.ts";
+import { storyOf } from "../../lifecycle/story.ts";
+import { fixture } from "./lifecycle-fixture.ts";
+
+const once = storyOf(fixture("destroyed"));
+const twice = [...once.pods, ...storyOf(fixture("gallery")).pods];
+
+test("lives of one name are put side by side, also from several recordings; a single life is not", () => {
+	const [runs, ...more] = runsOf(twice);
+	assert.deepEqual([runs?.name, runs?.count, more.length], ["lifecycle-demo-pod", 2, 0]);
+	assert.deepEqual(runsOf(once.pods), []);
+	for (const { words } of runs?.guarantees ?? [])
+		assert.equal(
+			Object.values(words).reduce((sum, count) => sum + count, 0),
+			2,
+		);
+	assert.deepEqual(runs?.guarantees.find(({ guarantee }) => guarantee.id === "prestop-before-term")?.words, { PASS: 2 });
+});
+test("what came first is counted where nothing promises an order, and every time is from the runtime", () => {
+	const [runs] = runsOf(twice);
+	const race = runs?.measures.find(({ what }) => what === "entry point to postStart");
+	assert.deepEqual(race?.first, { "entry point": 2, postStart: 0 });
+	assert.deepEqual(
+		race?.values,
+		race?.values.toSorted((a, b) => a - b),
+	);
+	for (const { values, what } of runs?.measures ?? []) assert.ok(values.length === 2 && values.every((value) => value > 0), what);
+	// The same life with the entry point's start a second later: then the hook came first.
+	const late = fixture("destroyed")
+		.split("\n")
+		.map((line) =>
+			line.includes("/tasks/start")
+				? line.replace(/:(\d\d)(\.\d+ \+0000 UTC k8s\.io)/, (_, second, rest) => `:${String(Number(second) + 1).padStart(2, "0")}${rest}`)
+				: line,
+		)
+		.join("\n");
+	const [mixed] = runsOf([...storyOf(late).pods, ...twice]);
+	assert.deepEqual(mixed?.measures.find(({ what }) => what === "entry point to postStart")?.first, { "entry point": 2, postStart: 1 });
+	const race2 = storyOf(late).pods[0]?.verdicts.find(({ guarantee }) => guarantee.id === "poststart-entrypoint");
+	assert.match(race2?.because ?? "", /^This time the hook of lifecycle-demo was started 0\.\d+ s before its process\.$/);
+});
+test("text, page and JSON tell it", () => {
+	const runs = runsOf(twice);
+	const story = { ...once, runs };
+	const [text = ""] = runs.map(runsText);
+	assert.match(text, /^lifecycle-demo-pod: 2 lives\n {2}what +container +least +median +most/);
+	assert.match(text, /^ {2}entry point to postStart +lifecycle-demo +0\.\d+ s +0\.\d+ s +0\.\d+ s +entry point first: 2 of 2$/m);
+	assert.match(text, /^ {2}- +2 +- +- +preStop ends before SIGTERM$/m);
+	assert.match(pageOf(story), /<h2>lifecycle-demo-pod: 2 lives<\/h2>/);
+	assert.equal(JSON.parse(storyJson(story)).runs[0].count, 2);
+});
+test("the median of an even number is the mean of the two in the middle", () => {
+	assert.deepEqual([median([1]), median([1, 3]), median([1, 2, 9]), median([1, 2, 4, 9])], [1, 2, 2, 3]);
+});
