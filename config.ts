@@ -26,6 +26,10 @@ export interface HostSpec {
 	port: number;
 	/** SSH user: root, or one that may use `sudo -n`. Default root. */
 	user: string;
+	/** Labels of the Node. Default none. */
+	labels: Record<string, string>;
+	/** Taints of the Node, `key=value:effect` or `key:effect`, beside a control plane's own. Default none. */
+	taints: string[];
 }
 export interface SshSettings {
 	/** Private key, a secret. */

@@ -8,6 +8,7 @@ import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
 import { HostConnections, HostRecording } from "./host-state.ts";
 import { pauseImage } from "./kubeadm.ts";
+import { nodeStates } from "./node.ts";
 import { podCidrs } from "./pod-cidr.ts";
 import { type HostStepArgs, type HostStepOptions, hostStep } from "./step.ts";
 import { Worker } from "./worker.ts";
@@ -69,6 +70,10 @@ export class Cluster extends pulumi.ComponentResource {
 		this.workers = workerHosts.map(
 			(host) => new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, podCidr: cidrOf(host) }, child),
 		);
+		const stateOf = (spec: HostSpec, member: pulumi.Resource) =>
+			nodeStates(`${name}-${spec.name}`, { spec, cluster: args, clusterId, controlPlane: this.controlPlane, member, connections }, this);
+		stateOf(controlPlaneHost.spec, this.controlPlane.init);
+		for (const { host, join } of this.workers) stateOf(host, join);
 
 		this.provider = this.controlPlane.provider;
 		this.kubeconfig = this.controlPlane.kubeconfig;

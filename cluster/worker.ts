@@ -25,11 +25,13 @@ export interface WorkerArgs {
  * Joins one prepared host to the cluster.
  * Create: makes a join token that lives 15 minutes, joins, waits for flannel's subnet file, ends the token's life. On a joined host it changes nothing.
  * A new control plane makes it leave the old cluster and join again.
- * Delete: `kubeadm reset` on the host, and what that leaves behind. The Node object stays: `kubectl delete node` ends it where the cluster goes on.
+ * Delete: `kubeadm reset` on the host, and what that leaves behind. Where the cluster goes on, its Node was drained and deleted before (node.ts).
  */
 export class Worker extends pulumi.ComponentResource {
 	/** The host it runs on. */
 	readonly host: Host["spec"];
+	/** The step that makes the host a Node. */
+	readonly join: Command;
 	/** The kubelet's version, such as v1.29.15. */
 	readonly version: pulumi.Output<string>;
 
@@ -49,7 +51,7 @@ export class Worker extends pulumi.ComponentResource {
 		const open = new pulumi.ResourceHook(`${name}-open`, async () => openJoin(...(await known()), host.name));
 		// A token that outlives its join is worth a warning, not a failed join: it is dead soon anyway.
 		const close = new pulumi.ResourceHook(`${name}-close`, async () => closeJoin(...(await known())), { ignoreErrors: true });
-		const join: Command = hostStep(
+		this.join = hostStep(
 			`${name}-join`,
 			{
 				...{ host: host.spec, ssh: cluster.ssh, step: "join" },
@@ -74,7 +76,7 @@ export class Worker extends pulumi.ComponentResource {
 		);
 
 		this.host = host.spec;
-		this.version = printed(join).apply((text) => versionOf(text, host.name, "join"));
+		this.version = printed(this.join).apply((text) => versionOf(text, host.name, "join"));
 		this.registerOutputs({ version: this.version });
 	}
 }

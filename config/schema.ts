@@ -43,6 +43,16 @@ const folder = z.string().refine((text) => /^\/[\w.+/-]*\/$/.test(text) && text 
 const version = matching(/^\d+\.\d+\.\d+$/, "is not a version. Use three numbers, such as 1.6.33.");
 const sysctlValue = z.union([z.string(), z.number().transform(String)], { error: "is not a value. Use text or a number." });
 
+/** A label's or taint's key, without those that Kubernetes, the kubelet or kubeadm set themselves. */
+const NAME = "[A-Za-z0-9]([\\w.-]{0,61}[A-Za-z0-9])?";
+const KEY = `(?!(node|beta)?\\.?kubernetes\\.io/|node-role\\.kubernetes\\.io/(control-plane|master)\\b)([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?${NAME}`;
+const labelKey = matching(new RegExp(`^${KEY}$`), "is not a label's key, or is Kubernetes' own. Use one such as disk or example.com/disk.");
+const labelValue = matching(new RegExp(`^(${NAME})?$`), "is not a label's value. Use up to 63 letters, digits, dashes, dots and underscores.");
+const taint = matching(
+	new RegExp(`^${KEY}(=${NAME})?:(NoSchedule|PreferNoSchedule|NoExecute)$`),
+	"is not a taint, or is Kubernetes' own. Use key=value:effect or key:effect, such as dedicated=gpu:NoSchedule.",
+);
+
 /** Fields of one entry of `hosts`. */
 export const HOST_FIELDS = {
 	name: dnsLabel,
@@ -52,6 +62,8 @@ export const HOST_FIELDS = {
 	hostKey: z.string().optional(),
 	port: count(1, 65535).optional(),
 	user: userName.optional(),
+	labels: z.record(labelKey, labelValue).default({}),
+	taints: z.array(taint).default([]),
 };
 /** Fields of one entry of `repositories`. */
 export const REPOSITORY_FIELDS = {

@@ -61,5 +61,6 @@ export function settingsOf(configuration: Properties): Settings | undefined {
 		...{ dialErrorLimit: number("dialErrorLimit"), perDialTimeoutSeconds: number("perDialTimeoutSeconds"), lookTimeoutSeconds: number("lookTimeoutSeconds") },
 		strict: String(strict) === "true" || process.env.KUBEADM_LAB_STRICT === "true",
 		detailed: process.env.KUBEADM_LAB_DETAILS === "true",
+		json: process.env.KUBEADM_LAB_DETAILS === "json",
 	};
 }

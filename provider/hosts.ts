@@ -23,6 +23,8 @@ export interface Settings {
 	strict: boolean;
 	/** A preview of new steps tells each item with what is wanted and found. */
 	detailed: boolean;
+	/** It tells all that as JSON, an object a line. */
+	json: boolean;
 }
 export type Verb = "apply" | "check" | "undo";
 export interface Work {

@@ -20,13 +20,13 @@ export class Report {
 	}
 
 	/** Runs one look, and returns when what it and those beside it say is told: by host, and then in the order in which they began. */
-	async during(look: (say: Say) => Promise<void>): Promise<void> {
+	async during<T>(look: (say: Say) => Promise<T>): Promise<T> {
 		const lines: { host: string; text: string }[] = [];
 		this.#looks.push(lines);
 		this.#looking++;
 		clearTimeout(this.#timer);
 		try {
-			await look((host, text) => lines.push({ host, text }));
+			return await look((host, text) => lines.push({ host, text }));
 		} finally {
 			this.#looking--;
 			const told = new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -39,18 +39,31 @@ export class Report {
 		const waiting = this.#waiting.splice(0);
 		const lines = this.#looks.splice(0).flat();
 		const sorted = lines.toSorted((one, other) => this.#order.indexOf(one.host) - this.#order.indexOf(other.host));
-		if (sorted.length > 0) await this.#tell(sorted.map(({ host, text }) => `${host}: ${text}`).join("\n"));
+		if (sorted.length > 0) await this.#tell(sorted.map(({ host, text }) => (text.startsWith("{") ? text : `${host}: ${text}`)).join("\n"));
 		for (const wake of waiting) wake();
 	}
 }
 
+/** `key=value` lines without those that have no value. */
+function pairs(lines: string[]): [string, string][] {
+	return lines.map((line) => line.split("=")).flatMap(([key = "", ...value]) => (value.join("=") === "" ? [] : [[key, value.join("=")]]));
+}
 /** One line of `key=value` lines. */
 export function facts(lines: string[]): string {
-	const pairs = lines.map((line) => line.split("=")).filter(([, value]) => value !== undefined && value !== "");
-	return pairs.map(([key, ...value]) => `${key} ${value.join("=")}`).join(", ");
+	return pairs(lines)
+		.map(([key, value]) => `${key} ${value}`)
+		.join(", ");
+}
+/** The same for a program; it names the host itself. */
+export function factsJson(host: string, lines: string[]): string {
+	return JSON.stringify({ host, facts: Object.fromEntries(pairs(lines)) });
 }
 
 /** What a step will change: one line, and with details one more for each item. */
 export function changes(step: string, answer: Answer, isDetailed: boolean): string[] {
 	return [`${step}: ${summary(answer)}`, ...(isDetailed ? details(answer).map((line) => `  ${step}: ${line}`) : [])];
+}
+/** The same for a program; it names the host itself. */
+export function changesJson(host: string, step: string, answer: Answer): string {
+	return JSON.stringify({ host, step, items: Object.fromEntries(answer) });
 }

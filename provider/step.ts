@@ -4,7 +4,7 @@ import { type Hosts, NotReached, type Verb } from "./hosts.ts";
 import { type Inputs, isHidden, plain } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
 import { asSecret, containsUnknown, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
-import { changes, facts, type Report, type Say } from "./report.ts";
+import { changes, changesJson, facts, factsJson, type Report, type Say } from "./report.ts";
 
 export interface Shown {
 	/** A line beside the resource while it is worked on. */
@@ -106,9 +106,10 @@ export class Steps {
 			const who = isHost ? step.host : `${step.host} ${step.step}`;
 			const message = `${who} was not looked at: ${(error as Error).message}`;
 			if (this.#hosts.settings.strict) throw new Error(message);
-			// A host that can't be reached is said once, not for each of its steps.
-			if (!isHost || !this.#warned.has(who)) shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`);
-			this.#warned.add(who);
+			// A host that can't be reached is said once, not for each of its steps; and so is what several steps of a host say in the same words.
+			const once = isHost ? who : message;
+			if (!this.#warned.has(once)) shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`);
+			this.#warned.add(once);
 			return undefined;
 		}
 	}
@@ -116,15 +117,19 @@ export class Steps {
 	async #sayChanges(step: Inputs, inputs: Properties, shown: Shown, say: Say): Promise<void> {
 		const answer = await this.#look(step, shown);
 		if (!answer) return;
+		const { detailed, json } = this.#hosts.settings;
 		if (isHidden(inputs)) say(step.host, `${step.step}: looked at; what was found is a secret`);
-		else for (const line of changes(step.step, answer, this.#hosts.settings.detailed)) say(step.host, line);
+		else if (json) say(step.host, changesJson(step.host, step.step, answer));
+		else for (const line of changes(step.step, answer, detailed)) say(step.host, line);
 	}
 
+	/** Facts also of a host that is refused: its problems are errors beside them. */
 	async #sayFacts(step: Inputs, shown: Shown, say: Say): Promise<void> {
 		try {
 			const { code, stdout, stderr } = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isLook: true });
-			if (code === 0) say(step.host, facts(stdout.trim().split("\n")));
-			else for (const line of (stderr || stdout).trim().split("\n")) shown.error(line);
+			const lines = stdout.trim().split("\n");
+			if (stdout.trim() !== "") say(step.host, this.#hosts.settings.json ? factsJson(step.host, lines) : facts(lines));
+			if (code !== 0) for (const line of (stderr || stdout).trim().split("\n")) shown.error(line);
 		} catch (error) {
 			const message = `${step.host} was not looked at: ${(error as Error).message}`;
 			if (this.#hosts.settings.strict) throw new Error(message);

@@ -253,9 +253,17 @@ take_lock() { # NAME
     [[ ! "${lock}" -ef "/proc/$$/fd/9" ]] || return 0 # else the last holder removed it: take the new one
   done
 }
+tell_end() { [[ "$1" == [023] || "${DIED}" == yes ]] || log "error: exit status $1 at: $2"; } # STATUS COMMAND
+# check in a substitution, which drops -e and the trap by itself; what goes wrong in it is told there, once.
+told_check() {
+  DIED=no
+  trap 'tell_end "$?" "${BASH_COMMAND}"' EXIT
+  set -e
+  check
+}
 on_exit() { # STATUS COMMAND
   trap '' HUP INT TERM
-  [[ "${KILLED}" == yes || "$1" == [023] || "${DIED}" == yes ]] || log "error: exit status $1 at: $2"
+  [[ "${KILLED}" == yes ]] || tell_end "$@"
   ! declare -F at_exit >/dev/null || at_exit "$1"
 }
 main() { # VERB
@@ -273,7 +281,9 @@ main() { # VERB
   [[ "$1" == check ]] || declare -F looks_only >/dev/null || take_lock "${STEP}"
   [[ "$1" == check ]] || "$1"
   [[ "$1" != undo ]] || return 0
-  answer="$(set -e && check)" # a substitution drops -e by itself
+  DIED=yes
+  answer="$(told_check)"
+  DIED=no
   [[ -n "${answer}" ]] || return 0
   if [[ "$1" == check ]]; then
     printf '%s\n' "${answer}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # kubectl on a host, bounded and without a trace in anybody's home.
-readonly KUBECTL_CACHE="${ROOT}/run/kubeadm-lab-${STEP}.cache"
+readonly KUBECTL_CACHE="${ROOT}/run/kubeadm-lab-${STEP}${NODE_NAME:+-${NODE_NAME}}.cache"
 
 kube() { # KUBECONFIG ARGUMENTS...
   local config="$1"

@@ -28,12 +28,16 @@ locked_list() { # PATH: the file with our block
   printf '%s\n' "${BLOCK_END}"
 }
 missing() { missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}" "${EXTRA_PACKAGES[@]+"${EXTRA_PACKAGES[@]}"}"; }
+other_version() { # NAME-VERSION that is not installed
+  local found
+  if found="$(rpm -q -- "${1%-*}" 2>/dev/null)"; then printf '%s' "${found}"; else printf 'not installed'; fi
+}
 
 check() {
   local entry name list
   for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do repository_text "${entry}" | compare_file "$(repository_path "${entry}")" 0644; done
   list="$(missing)"
-  while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' 'not installed'; done <<<"${list}"
+  while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' "$(other_version "${name}")"; done <<<"${list}"
   [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
   [[ -z "${list}" ]] || return 0 # no release to compare a lock with
   list="$(lock_list)"

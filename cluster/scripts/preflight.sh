@@ -6,7 +6,7 @@
 # A host that is in this cluster already passes.
 looks_only() { :; } # takes no lock, records nothing
 PROBLEMS=()         # each: item, tab, found, tab, expected, tab, what to do
-CLOCK='not compared: no time source'
+CLOCK='not compared: no time source' KERNEL_NUMBER=0
 
 problem() { PROBLEMS+=("$1"$'\t'"$2"$'\t'"$3"$'\t'"$4"); } # ITEM FOUND EXPECTED ADVICE
 is_ours() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" ]]; }
@@ -15,7 +15,7 @@ kernel() { uname -r; }
 
 look_at_tools() {
   local tool missing=''
-  for tool in awk curl flock ip modprobe rpm ss systemctl timeout yum; do command -v "${tool}" >/dev/null || missing+=" ${tool}"; done
+  for tool in awk curl flock ip modprobe openssl rpm ss systemctl timeout yum; do command -v "${tool}" >/dev/null || missing+=" ${tool}"; done
   [[ -z "${missing}" ]] || problem 'commands' "no${missing}" 'CentOS 7 with systemd' 'install them, or choose a host with CentOS 7'
   [[ -d "${ROOT}/run/systemd/system" ]] || problem 'systemd' 'not running' 'systemd as PID 1' 'choose a host that systemd has booted'
 }
@@ -53,9 +53,9 @@ look_at_swap() {
 look_at_kernel() {
   local major minor needed=310 pids
   IFS=.- read -r major minor _ <<<"$(kernel)"
-  minor="${minor%%[!0-9]*}"
+  KERNEL_NUMBER=$((major * 100 + ${minor%%[!0-9]*})) # 310 for 3.10
   ((RELEASE_MINOR < 32)) || needed=419
-  if ((major * 100 + minor < needed)) && [[ "${KERNEL_OVERRIDE}" != yes ]]; then
+  if ((KERNEL_NUMBER < needed)) && [[ "${KERNEL_OVERRIDE}" != yes ]]; then
     problem 'kernel' "$(kernel)" "at least $((needed / 100)).$((needed % 100)) for Kubernetes 1.${RELEASE_MINOR}" 'choose an older kubernetesVersion, or set allowUnsupportedKernel'
   fi
   if [[ -e "${ROOT}/sys/fs/cgroup/cgroup.controllers" ]]; then
@@ -102,19 +102,21 @@ look_at_networks() {
     done < <(ip -o -4 address show | awk '{ print $2, $4 }')
   done
 }
-# chronyd knows the offset to a millisecond once it is synchronised; else the time source's Date, to a second.
+# chronyd knows the offset to a millisecond once it is synchronised; else the time source's Date, to a second. Ahead is positive.
 look_at_clock() {
-  local offset='' from='' answer
+  local offset='' from='' answer whole
   if answer="$(timeout 10 chronyc -n tracking 2>/dev/null)" && grep -q '^Leap status *: Normal' <<<"${answer}"; then
-    offset="$(sed -n 's/^System time *: \([0-9]*\)\..*/\1/p' <<<"${answer}")" from='chronyd'
+    offset="$(sed -n 's/^System time *: \([0-9]*\.[0-9]\{3\}\)[0-9]* seconds \(slow\|fast\).*/\2\1/p' <<<"${answer}")" from='chronyd'
+    offset="${offset/slow/-}" offset="${offset/fast/}"
   elif [[ -n "${TIME_SOURCE:-}" ]]; then
     offset="$(clock_offset "${TIME_SOURCE}")" || offset=''
     from="${TIME_SOURCE}"
     [[ -n "${offset}" ]] || CLOCK="not compared: no answer from ${TIME_SOURCE}"
   fi
   [[ -n "${offset}" ]] || return 0
-  CLOCK="within ${MAXIMUM_CLOCK_SKEW_SECONDS} s of ${from}"
-  ((${offset#-} <= MAXIMUM_CLOCK_SKEW_SECONDS)) ||
+  [[ "${offset}" == -* ]] || offset="+${offset}"
+  CLOCK="${offset} s by ${from}" whole="${offset:1}" # more than the bound by less than a second is let through
+  ((10#${whole%%.*} <= MAXIMUM_CLOCK_SKEW_SECONDS)) ||
     problem 'clock' "${offset} s off (by ${from})" "at most ${MAXIMUM_CLOCK_SKEW_SECONDS} s" 'set it: chronyc makestep, or date -s; then see that chronyd runs and reaches its servers'
 }
 look() {
@@ -145,29 +147,46 @@ apply() {
     IFS=$'\t' read -r item found expected advice <<<"${entry}"
     printf '%s: %s: found %s; expected %s. To go on: %s.\n' "${HOST_NAME}" "${item}" "${found}" "${expected}" "${advice}" >&2
   done
+  print_facts # also of a host that is refused: a preview shows both
   ((${#PROBLEMS[@]} == 0)) || die "problems: ${#PROBLEMS[@]}; nothing was changed on this host"
-  print_facts
 }
-runtime_found() {
-  local found=''
-  [[ ! -e "${ROOT}/usr/bin/containerd" ]] || found+=' containerd'
-  [[ ! -e "${ROOT}/usr/bin/dockerd" ]] || found+=' docker'
-  printf '%s' "${found:- none}"
+runtime_found() { # such as: containerd 1.6.33
+  local name version found=''
+  for name in containerd dockerd crio; do
+    [[ -x "${ROOT}/usr/bin/${name}" ]] || continue
+    version="$(timeout 10 "${ROOT}/usr/bin/${name}" --version 2>/dev/null | grep -Eo '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1)" || true
+    found+=", ${name} ${version:-of unknown version}"
+  done
+  found="${found:-, none}"
+  printf '%s' "${found#, }"
 }
-# A kernel that look_at_kernel refuses never gets here.
+# What the matrix of releases (cluster/releases.ts) says of this host's own kernel; runtime and CNI were judged before any host was contacted.
 verdict() {
-  local major minor
-  IFS=.- read -r major minor _ <<<"$(kernel)"
-  if ((RELEASE_MINOR >= 32 && major * 100 + ${minor%%[!0-9]*} < 419)); then printf 'goes only because of allowUnsupportedKernel'; else printf 'goes'; fi
+  local entry item found expected
+  for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
+    IFS=$'\t' read -r item found expected _ <<<"${entry}"
+    [[ "${item}" == kernel || "${item}" == cgroups ]] || continue
+    if ((KERNEL_NUMBER >= 310)) && [[ "${item}" == kernel ]]; then
+      printf 'needs an override (allowUnsupportedKernel): %s %s, %s' "${item}" "${found}" "${expected}"
+    else
+      printf 'refused: %s %s, %s' "${item}" "${found}" "${expected}"
+    fi
+    return 0
+  done
+  if ((RELEASE_MINOR >= 32 && KERNEL_NUMBER < 419)); then printf 'goes only because of allowUnsupportedKernel'; else printf 'goes'; fi
 }
-print_facts() { # what a preview shows of a host
+cluster_found() {
   local id
   id="$(cluster_value id)"
+  [[ -n "${id}" || -z "$(cluster_signs "${ROLE}")" ]] || id='one that is not ours'
+  printf '%s' "${id:-none}"
+}
+print_facts() { # what a preview shows of a host
   printf 'os=%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' -- "${ROOT}/etc/os-release")"
   printf 'kernel=%s\ncpus=%s\nmemoryMb=%s\n' "$(kernel)" "$(nproc)" "$(meminfo MemTotal)"
   printf 'diskFreeGb=%s\n' "$(df --output=avail -BG -- "${ROOT}/var/lib" | tail -n 1 | tr -dc 0-9)"
   printf 'cards=%s\n' "$(ip -o -4 address show | awk '$2 != "lo" && $2 !~ /^(cni0|flannel)/ { print $2, $4 }' | paste -s -d ' ')"
-  printf 'clock=%s\nruntime=%s\ncluster=%s\n' "${CLOCK}" "$(runtime_found | cut -c 2-)" "${id:-none}"
+  printf 'clock=%s\nruntime=%s\ncluster=%s\n' "${CLOCK}" "$(runtime_found)" "$(cluster_found)"
   printf 'kubernetes 1.%s=%s\n' "${RELEASE_MINOR}" "$(verdict)"
 }
 undo() { :; }

@@ -64,6 +64,20 @@ describe("a host that can't be looked at", () => {
 			await plugin.stop();
 		}
 	});
+	test("for a reason that several steps give in the same words is said once", async () => {
+		const plugin = await HostPlugin.start(sshd);
+		try {
+			for (const name of ["a", "b"]) await plugin.read(name, state("node", "echo 'no API server' >&2; exit 1"));
+			await plugin.read("c", state("node", "echo 'something else' >&2; exit 1"));
+			const said = plugin.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);
+			assert.deepEqual(
+				said,
+				["no API server", "something else"].map((why) => `one node was not looked at: exit status 1: ${why}.${LAST_KNOWN}`),
+			);
+		} finally {
+			await plugin.stop();
+		}
+	});
 	test("fails a strict run, by configuration or by KUBEADM_LAB_STRICT", async () => {
 		const closed = hostsAt(sshd, { port: await freePort() });
 		assert.match(await strictly(sshd, "exit 0", { ...closed, strict: true }), /^one was not looked at: .*connection refused$/);

@@ -91,11 +91,12 @@ test("preview of a new step names the items that will change, of all steps in on
 	assert.equal(line?.message, ["files", "other"].map((name) => `one: ${name}: 2 items will change: file ${a}, file ${a.replace(/a$/, "b")}`).join("\n"));
 });
 
-test("preview of a step that only looks runs it and tells its facts, or its problems as errors", async () => {
+test("preview of a step that only looks runs it and tells its facts, and its problems as errors", async () => {
 	const look = (apply: string) => ({ host: "one", step: "look", looksOnly: true, text: text({ apply }) });
 	await plugin.create("good", look("printf 'os=CentOS\\nempty=\\ncpus=2\\n'"), { preview: true });
 	assert.deepEqual(plugin.engine.messages(""), ["one: os CentOS, cpus 2"]);
-	await plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1"), { preview: true });
+	await plugin.create("bad", look("echo cpus=1; echo 'one: CPUs: found 1' >&2; exit 1"), { preview: true });
+	assert.deepEqual(plugin.engine.messages("").slice(1), ["one: cpus 1"], "a host that is refused has its facts too");
 	assert.deepEqual(
 		plugin.engine.of(plugin.urn("bad")).map(({ severity, message }) => [severity, message]),
 		[["error", "one: CPUs: found 1"]],
@@ -103,6 +104,24 @@ test("preview of a step that only looks runs it and tells its facts, or its prob
 	const error = await failed(plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
 	assert.match(error.message, /one: CPUs: found 1/);
 	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
+});
+
+test("for a program, preview tells each host's facts and each step's items as JSON, an object a line", async () => {
+	const { a, step } = files();
+	const other = await HostPlugin.start(sshd, {}, { KUBEADM_LAB_DETAILS: "json" });
+	try {
+		const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: "printf 'os=CentOS\\nempty=\\ncpus=2\\n'" }) };
+		await Promise.all([other.create("look", look, { preview: true }), other.create("files", step, { preview: true })]);
+		const told = other.engine
+			.messages("")
+			.join("\n")
+			.split("\n")
+			.map((line) => JSON.parse(line));
+		assert.deepEqual(told[0], { host: "one", facts: { os: "CentOS", cpus: "2" } });
+		assert.deepEqual([told[1].host, told[1].step, told[1].items[`file ${a}`].wanted], ["one", "files", "good"]);
+	} finally {
+		await other.stop();
+	}
 });
 
 test("an apply that fails half-way stays in the state with what is left, and the next one does the rest", async () => {

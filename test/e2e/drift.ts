@@ -3,22 +3,46 @@
 export interface Drift {
 	/** What was changed, for the test's name. */
 	what: string;
-	/** Runs on the host, as root. */
+	/** The host whose state it is. Default: any that is free. */
+	host?: string;
+	/** Runs as root on the host, or where `on` says. */
 	change: string;
+	/** Where `change` and `wrong` run: kubectl needs the control plane. Default: the host. */
+	on?: string;
 	/** Resource whose difference it is: the part of its name after the host's. */
-	step: "identity" | "packages" | "system" | "runtime";
+	step: "identity" | "packages" | "system" | "runtime" | "kubelet" | "node";
 	/** The items that preview must show: `item: "found" => "wanted"`, as patterns. */
 	shows: RegExp[];
 	/** Prints nothing once the item is right again. */
 	wrong: string;
 	/** Units that may be restarted by the repair. Default none. */
 	restarts?: string[];
+	/** Files that may be written beside those that are shown. Default none. */
+	writes?: RegExp;
 }
 
 const HASH = '"sha256 [0-9a-f]{12}"';
 const item = (name: string, found: string, wanted: string) => new RegExp(`^ *~ ${name.replaceAll(/[.[\]()]/g, "\\$&")} *: ${found} => ${wanted}$`, "m");
 const file = (path: string, found = HASH) => item(`file ${path}`, found, HASH);
 
+const INSTALLED = /^\/(usr|etc\/dnf|etc\/yum)/;
+const MASTER = "k8s-master";
+const kubectl = (command: string) => `kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /tmp/kubectl ${command}`;
+/** The same certificate, good for five days more: signed anew by its CA. */
+const shortLived = (crt: string, key: string, ca: string) =>
+	`printf extendedKeyUsage=clientAuth >/tmp/ext; openssl x509 -x509toreq -in ${crt} -signkey ${key} 2>/dev/null | openssl x509 -req -CA ${ca}.crt -CAkey ${ca}.key -set_serial 7 -days 5 -extfile /tmp/ext 2>/dev/null`;
+const fromConfig = (field: string) => `sed -n 's/^ *client-${field}-data: //p' /etc/kubernetes/scheduler.conf | base64 -d`;
+const GOOD = '"good for 30 days"';
+const until = (path: string) => item(`certificate ${path}`, '"until .* GMT"', GOOD);
+
+/** Labels and taints that the stack gives its hosts here. */
+export const MARKS: Record<string, string> = {
+	"k8s-node01": "labels: { disk: ssd }",
+	"k8s-node02": "taints: ['dedicated=demo:PreferNoSchedule']",
+};
+
+// Not here: live swap, SELinux's mode, modules and NetworkManager. The lab's hosts share a kernel that has no SELinux and one swap for all of the machine;
+// test/scripts/system.test.ts changes these on a played host.
 export const DRIFTS: Drift[] = [
 	{
 		...{ what: "our block in /etc/hosts", change: "sed -i /k8s-node02/d /etc/hosts", step: "identity" },
@@ -26,11 +50,11 @@ export const DRIFTS: Drift[] = [
 	},
 	{
 		...{ what: "the host's name", change: "hostname other", step: "identity" },
-		...{ shows: [item("host name", '"other"', '"k8s-node01"')], wrong: "hostname | grep -v k8s-node01" },
+		...{ shows: [item("host name", '"other"', '"k8s-.*"')], wrong: "hostname | grep -v k8s-" },
 	},
 	{
 		...{ what: "/etc/hostname", change: "echo other >/etc/hostname", step: "identity" },
-		...{ shows: [file("/etc/hostname")], wrong: "grep -v k8s-node01 /etc/hostname" },
+		...{ shows: [file("/etc/hostname")], wrong: "grep -v k8s- /etc/hostname" },
 	},
 	{
 		...{ what: "a repository's file", change: "echo '# x' >>/etc/yum.repos.d/kubeadm-lab-kubernetes.repo", step: "packages" },
@@ -38,13 +62,23 @@ export const DRIFTS: Drift[] = [
 	},
 	{
 		...{ what: "a package", change: "rpm -e --nodeps ethtool", step: "packages" },
-		...{ shows: [item("package ethtool", '"not installed"', '"installed"')], wrong: "rpm -q ethtool >/dev/null || echo missing" },
+		...{ shows: [item("package ethtool", '"not installed"', '"installed"')], wrong: "rpm -q ethtool >/dev/null || echo missing", writes: INSTALLED },
+	},
+	{
+		...{
+			what: "a package's version",
+			change: "yum -q -y --disableplugin=versionlock --disablerepo='*' --enablerepo=kubeadm-lab-kubernetes install kubernetes-cni-1.4.0",
+			step: "packages",
+		},
+		shows: [item("package kubernetes-cni-1.3.0", '"kubernetes-cni-1\\.4\\.0-.*"', '"installed"')],
+		...{ wrong: "rpm -q kubernetes-cni-1.3.0 | grep 'not installed'", writes: INSTALLED },
 	},
 	{
 		...{
 			what: "the lock on versions",
 			change: "list=$(ls /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list 2>/dev/null); sed -i /kubelet/d $list",
 			step: "packages",
+			writes: INSTALLED,
 		},
 		...{
 			shows: [/^ *~ file \/etc\/.*versionlock\.list *: "sha256 \w+" => "sha256 \w+"$/m],
@@ -111,4 +145,77 @@ export const DRIFTS: Drift[] = [
 		...{ what: "containerd's configuration", change: "echo '# x' >>/etc/containerd/config.toml", step: "runtime", restarts: ["containerd"] },
 		...{ shows: [file("/etc/containerd/config.toml")], wrong: "grep '# x' /etc/containerd/config.toml" },
 	},
+	{
+		...{ what: "the kubelet's flags", change: "sed -i 's/node-ip/node-labels=a=b --node-ip/' /var/lib/kubelet/kubeadm-flags.env", step: "kubelet" },
+		...{ shows: [file("/var/lib/kubelet/kubeadm-flags.env")], wrong: "grep node-labels /var/lib/kubelet/kubeadm-flags.env", restarts: ["kubelet"] },
+	},
+	{
+		...{ what: "the kubelet's configuration", change: "sed -i '$a maxPods: 7' /var/lib/kubelet/config.yaml", step: "kubelet" },
+		...{ shows: [file("/var/lib/kubelet/config.yaml")], wrong: "grep maxPods /var/lib/kubelet/config.yaml", restarts: ["kubelet"] },
+	},
+	{
+		...{ what: "the mode of the kubelet's kubeconfig", change: "chmod 0644 /etc/kubernetes/kubelet.conf", step: "kubelet" },
+		...{ shows: [item("mode /etc/kubernetes/kubelet.conf", '"644"', '"600"')], wrong: "stat -c %a /etc/kubernetes/kubelet.conf | grep -v 600" },
+	},
+	{
+		...{ what: "the kubelet, stopped", change: "systemctl stop kubelet", step: "kubelet", restarts: ["kubelet"] },
+		...{ shows: [item("kubelet running", '"inactive"', '"active"')], wrong: "systemctl is-active kubelet | grep -vx active" },
+	},
+	{
+		...{ what: "a static Pod", host: MASTER, change: "sed -i 's/--leader-elect=false/--leader-elect=true/' /etc/kubernetes/manifests/kube-scheduler.yaml" },
+		...{
+			step: "kubelet",
+			shows: [file("/etc/kubernetes/manifests/kube-scheduler.yaml")],
+			wrong: "grep elect=true /etc/kubernetes/manifests/kube-scheduler.yaml",
+		},
+	},
+	{
+		what: "certificates that end soon",
+		...{ host: MASTER, step: "kubelet" },
+		change: [
+			"set -e; cd /etc/kubernetes/pki",
+			`${shortLived("front-proxy-client.crt", "front-proxy-client.key", "front-proxy-ca")} >/tmp/new.crt; cp /tmp/new.crt front-proxy-client.crt`,
+			`${fromConfig("certificate")} >/tmp/old.crt; ${fromConfig("key")} >/tmp/old.key`,
+			`${shortLived("/tmp/old.crt", "/tmp/old.key", "ca")} >/tmp/new.crt`,
+			'sed -i "s|client-certificate-data: .*|client-certificate-data: $(base64 -w0 /tmp/new.crt)|" /etc/kubernetes/scheduler.conf; rm /tmp/old.key',
+		].join("; "),
+		shows: [until("/etc/kubernetes/pki/front-proxy-client.crt"), until("/etc/kubernetes/scheduler.conf")],
+		wrong: "openssl x509 -in /etc/kubernetes/pki/front-proxy-client.crt -noout -checkend 2592000 >/dev/null || echo ends",
+		writes: /^\/etc\/kubernetes\/pki\/front-proxy-client\.key$/,
+	},
+	{
+		...{ what: "a taint too many", host: "k8s-node01", on: MASTER, change: kubectl("taint node k8s-node01 theirs=x:PreferNoSchedule"), step: "node" },
+		...{ shows: [item("taint theirs=x:PreferNoSchedule", '"present"', '"absent"')], wrong: kubectl("get node k8s-node01 -o yaml | grep theirs") },
+	},
+	{
+		...{ what: "a taint too few", host: "k8s-node02", on: MASTER, change: kubectl("taint node k8s-node02 dedicated-"), step: "node" },
+		shows: [item("taint dedicated=demo:PreferNoSchedule", '"absent"', '"present"')],
+		wrong: kubectl("get node k8s-node02 -o yaml | grep -q dedicated || echo missing"),
+	},
+	{
+		...{ what: "the control plane's own label", host: MASTER, change: kubectl("label node k8s-master node-role.kubernetes.io/control-plane-"), step: "node" },
+		shows: [item("label node-role.kubernetes.io/control-plane", '"absent"', '"[(]empty[)]"')],
+		wrong: kubectl("get node k8s-master | grep -q control-plane || echo missing"),
+	},
+	{
+		...{ what: "a label", host: "k8s-node01", on: MASTER, change: kubectl("label node k8s-node01 disk=hdd --overwrite"), step: "node" },
+		...{ shows: [item("label disk", '"hdd"', '"ssd"')], wrong: kubectl("get node k8s-node01 -L disk | grep hdd") },
+	},
+	{
+		...{ what: "the control plane's own taint", host: MASTER, change: kubectl("taint node k8s-master node-role.kubernetes.io/control-plane-"), step: "node" },
+		shows: [item("taint node-role.kubernetes.io/control-plane:NoSchedule", '"absent"', '"present"')],
+		wrong: kubectl("get node k8s-master -o yaml | grep -q 'effect: NoSchedule' || echo missing"),
+	},
 ];
+
+/** Rounds of changes, at most one on each host: the hosts of a round are looked at and repaired by the same runs. */
+export function rounds(hosts: string[]): (Drift & { host: string })[][] {
+	const taken: (Drift & { host: string })[][] = [];
+	for (const drift of DRIFTS.toSorted((one, other) => Number(other.host !== undefined) - Number(one.host !== undefined))) {
+		const free = (round: Drift[]) => (drift.host === undefined ? hosts : [drift.host]).find((host) => !round.some((other) => other.host === host));
+		const round = taken.find((candidate) => free(candidate) !== undefined) ?? [];
+		if (round.length === 0) taken.push(round);
+		round.push({ ...drift, host: free(round) ?? "" });
+	}
+	return taken;
+}

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { hosts, lab, onHost, project, pulumi, pulumiRun, read } from "./lab.ts";
+import { hosts, lab, onHost, project, pulumi, pulumiArgs, pulumiRun, read, run } from "./lab.ts";
 
-const STEPS = ["identity", "packages", "system", "runtime"];
+const STEPS = ["identity", "packages", "system", "runtime", "kubelet"];
 const SCREEN_LINES = 50;
 
 describe("preview", { concurrency: false }, () => {
@@ -29,7 +29,7 @@ describe("preview", { concurrency: false }, () => {
 			assert.match(
 				told,
 				new RegExp(
-					`${host}: os CentOS Linux 7 \\(Core\\), kernel \\S+, cpus 2, memoryMb 4096, diskFreeGb \\d+, cards .*172\\.16\\.1\\.11.*, clock .*, runtime none, cluster none, kubernetes 1\\.29 goes`,
+					`${host}: os CentOS Linux 7 \\(Core\\), kernel \\S+, cpus 2, memoryMb 4096, diskFreeGb \\d+, cards .*172\\.16\\.1\\.11.*, clock [-+][\\d.]+ s by \\S+, runtime none, cluster none, kubernetes 1\\.29 goes`,
 				),
 			);
 			for (const step of STEPS) assert.match(told, new RegExp(`${host}: ${step}: \\d+ items? will change: `));
@@ -44,10 +44,13 @@ describe("preview", { concurrency: false }, () => {
 	});
 
 	test("with details tells each item, found and wanted; as JSON it is there for a program", async () => {
-		const { stdout } = await pulumi("preview --json");
+		const { stdout } = await run(`${project}lab/lab`, pulumiArgs("preview --json"), { env: { KUBEADM_LAB_DETAILS: "json" } });
 		const { steps, diagnostics } = JSON.parse(stdout) as { steps: { urn: string }[]; diagnostics?: { message: string }[] };
 		assert.ok(steps.some(({ urn }) => urn.endsWith("::lab-k8s-node01-system")));
-		assert.match((diagnostics ?? []).map(({ message }) => message).join(""), /k8s-node01: system: \d+ items will change/);
+		const lines = (diagnostics ?? []).flatMap(({ message }) => message.split("\n")).filter((line) => line.startsWith("{"));
+		const of = lines.map((line) => JSON.parse(line)).filter(({ host }) => host === "k8s-node01");
+		assert.match(of.find(({ facts }) => facts)?.facts.clock, /^[-+][\d.]+ s by /);
+		assert.deepEqual(of.find(({ step }) => step === "system")?.items["sysctl net.ipv4.ip_forward"], { wanted: "1", found: "0" });
 	});
 
 	test("with the policy pack passes, and fails where a rule is broken", async () => {

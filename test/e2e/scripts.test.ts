@@ -85,6 +85,14 @@ describe("host scripts", { concurrency: false }, () => {
 		assert.match(await kubectl("get node k8s-node02"), / Ready /);
 	});
 
+	test("kubelet and node have the same life on the hosts that are Nodes by then", async () => {
+		for (const host of [controlPlane, worker])
+			for (const step of steps(host, "kubelet", "node")) {
+				await expectCode(host.name, step, "check", step.step === "kubelet" ? 3 : 0);
+				for (const verb of ["apply", "apply", "check"] as const) await expectCode(host.name, step, verb, 0);
+			}
+	});
+
 	test("everything undone in the opposite order leaves no record on either host", async () => {
 		for (const host of [worker, controlPlane]) {
 			for (const step of sampleSteps(host).reverse()) if (step.hasUndo) await expectCode(host.name, step, "undo", 0);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readlinkSync, symlinkSync } from "node:fs";
+import { readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";
@@ -195,4 +195,38 @@ test("NetworkManager is told to leave the Pod network alone only where it runs",
 	assert.ok(host.calls().includes("nmcli general reload"));
 	host.run("system", "undo");
 	assert.equal(host.exists("/etc/NetworkManager"), false);
+});
+
+test("swap, SELinux, a module and NetworkManager, changed by hand, are one item each, and apply puts right that one", (t) => {
+	const host = bareHost(t);
+	host.write("/units/NetworkManager.active", "active\n");
+	host.command("nmcli");
+	host.run("system", "apply");
+	const nm = "/etc/NetworkManager/conf.d/kubeadm-lab.conf";
+	const changes: [string, () => void, RegExp, string][] = [
+		["swap", () => host.write("/proc/swaps", `${SWAPS}/dev/null partition 2097148 0 -2\n`), /^swap\toff\t\/dev\/null$/, "swapoff -- /dev/null"],
+		["SELinux", () => host.write("/mode", "Enforcing\n"), /^SELinux\tPermissive\tEnforcing$/, "setenforce 0"],
+		["module", () => rmSync(join(host.root, "proc/filesystems")), /^module overlay\tloaded\tnot loaded$/, "modprobe -- overlay"],
+		[
+			"NetworkManager",
+			() => host.write(nm, "other\n"),
+			/^file \/etc\/NetworkManager\/conf\.d\/kubeadm-lab\.conf\tsha256 \w{12}\tsha256 \w{12}$/,
+			"nmcli general reload",
+		],
+	];
+	const loads = 'if [[ "$*" == *overlay* ]]; then printf \'nodev\\toverlay\\n\' >"$KUBEADM_LAB_ROOT/proc/filesystems"; fi';
+	host.command("modprobe", loads);
+	for (const [what, change, shown, repair] of changes) {
+		change();
+		assert.match(host.run("system", "check").stdout.trimEnd(), shown, what);
+		host.forgetCalls();
+		const { status, stderr } = host.run("system", "apply");
+		assert.equal(status, 0, stderr);
+		assert.deepEqual(
+			host.calls().filter((call) => call !== "getenforce "),
+			[repair],
+			what,
+		);
+		assert.equal(host.run("system", "check").status, 0, what);
+	}
 });

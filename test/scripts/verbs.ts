@@ -123,6 +123,11 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
 		kubeconfig: {},
 		leave: {},
+		kubelet: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID, RELEASE_MINOR: 29 },
+		node: {
+			...{ HOST_NAME: "k8s-master", NODE_NAME: host.name, TIMEOUT_SECONDS: 300, LABELS: [] },
+			TAINTS: host.role === "control-plane" ? ["node-role.kubernetes.io/control-plane:NoSchedule"] : [],
+		},
 		recorder: {
 			...{ HOST_NAME: host.name, ROLE: host.role, NAMESPACE: "default", MESSAGE_FILE: "/data/volumes/nginx/log/message", BOUND_SECONDS: 600 },
 			...{ REFERENCE: "k8s-master", REFERENCE_ADDRESS: "172.16.1.110" },
@@ -152,6 +157,8 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "init", hasUndo: true },
 	{ step: "kubeconfig", hasUndo: false },
 	{ step: "join", hasUndo: true },
+	{ step: "kubelet", hasUndo: false },
+	{ step: "node", hasUndo: false },
 	{ step: "recorder", hasUndo: true },
 	{ step: "scenario", hasUndo: true },
 	{ step: "pause", hasUndo: false },
@@ -160,6 +167,7 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "message", hasUndo: false },
 ];
 const ONLY: Record<string, SampleHost["role"]> = {
+	node: "control-plane",
 	pause: "worker",
 	scenario: "control-plane",
 	init: "control-plane",

@@ -36,7 +36,29 @@ test("an empty stack is told everything it must say", () => {
 const wrong: [string, Record<string, unknown>, string[]][] = [
 	["a missing field", withHost(1, { name: undefined }), ["hosts[1].name: not set. Add it, such as name: k8s-node01"]],
 	["an unknown field with a near one", withHost(1, { adress: "x" }), ["hosts[1].adress: unknown key. Did you mean address?"]],
-	["an unknown field", withHost(1, { colour: "x" }), ["hosts[1].colour: unknown key. Use name, address, externalAddress, role, hostKey, port, user."]],
+	[
+		"an unknown field",
+		withHost(1, { colour: "x" }),
+		["hosts[1].colour: unknown key. Use name, address, externalAddress, role, hostKey, port, user, labels, taints."],
+	],
+	[
+		"labels and taints that are none",
+		withHost(1, { labels: { "a b": "x", disk: "s/sd" }, taints: ["dedicated=gpu", "a:NoSchedul"] }),
+		[
+			'hosts[1].labels["a b"]: "a b" is not a label\'s key, or is Kubernetes\' own. Use one such as disk or example.com/disk.',
+			'hosts[1].labels.disk: "s/sd" is not a label\'s value. Use up to 63 letters, digits, dashes, dots and underscores.',
+			'hosts[1].taints[0]: "dedicated=gpu" is not a taint, or is Kubernetes\' own. Use key=value:effect or key:effect, such as dedicated=gpu:NoSchedule.',
+			'hosts[1].taints[1]: "a:NoSchedul" is not a taint, or is Kubernetes\' own. Use key=value:effect or key:effect, such as dedicated=gpu:NoSchedule.',
+		],
+	],
+	[
+		"a label and a taint of Kubernetes' own",
+		withHost(1, { labels: { "kubernetes.io/hostname": "x" }, taints: ["node.kubernetes.io/unschedulable:NoSchedule"] }),
+		[
+			'hosts[1].labels["kubernetes.io/hostname"]: "kubernetes.io/hostname" is not a label\'s key, or is Kubernetes\' own. Use one such as disk or example.com/disk.',
+			'hosts[1].taints[0]: "node.kubernetes.io/unschedulable:NoSchedule" is not a taint, or is Kubernetes\' own. Use key=value:effect or key:effect, such as dedicated=gpu:NoSchedule.',
+		],
+	],
 	["an unknown key", { constructor: "x" }, ["constructor: unknown key. Remove it; Pulumi.yaml lists every key."]],
 	["a wrong type inside an object", withHost(1, { port: "ssh" }), ['hosts[1].port: found "ssh", expected type integer. Write a value of that type.']],
 	["a host that is no object", { hosts: [...hosts(), "k8s-node03"] }, ['hosts[3]: found "k8s-node03", expected type object. Write a value of that type.']],

@@ -6,7 +6,7 @@ import { hostKey, hosts, settings, withHost } from "./settings.ts";
 test("the least that a stack must say is enough", () => {
 	const { stack, cluster, demo } = settings();
 	assert.equal(stack, "dev");
-	assert.deepEqual(cluster.hosts[1], { ...hosts()[1], port: 22, user: "root" });
+	assert.deepEqual(cluster.hosts[1], { ...hosts()[1], port: 22, user: "root", labels: {}, taints: [] });
 	assert.equal(cluster.release.version, "1.29.15");
 	assert.deepEqual(cluster.runtime, { kind: "containerd", version: "1.6.33", restrictOomScoreAdj: false });
 	assert.deepEqual(cluster.repositories, [
@@ -49,6 +49,15 @@ test("the control plane comes first, whatever the order of the file", () => {
 		[first, ...rest].map((host) => host?.name),
 		["k8s-master", "k8s-node02", "k8s-node01"],
 	);
+});
+
+test("a host may give its Node labels and taints", () => {
+	const marks = {
+		labels: { disk: "ssd", "topology.kubernetes.io/zone": "a", "node-role.kubernetes.io/worker": "" },
+		taints: ["dedicated=gpu:NoSchedule", "x:NoExecute"],
+	};
+	const { labels, taints } = settings(withHost(1, marks)).cluster.hosts[1] ?? {};
+	assert.deepEqual({ labels, taints }, marks);
 });
 
 test("extra sysctls and modules are added to the built-in ones", () => {

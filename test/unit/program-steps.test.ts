@@ -1,18 +1,19 @@
 // How a step on a host is looked at, repeated and undone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { graph, HOSTS, program } from "./program.ts";
+import { graph, HOSTS, NODE_STATES, program } from "./program.ts";
 import type { Graph } from "./program-graph.ts";
 
 test("the converged state of a host belongs to the provider that looks at it, and a stack made with commands moves over", () => {
-	const names = HOSTS.flatMap((host) => ["preflight", "identity", "packages", "system", "runtime"].map((step) => `lab-${host}-${step}`));
+	const names = HOSTS.flatMap((host) => ["preflight", "identity", "packages", "system", "runtime", ...NODE_STATES].map((step) => `lab-${host}-${step}`));
 	assert.deepEqual(graph.states.map(({ name }) => name).sort(), names.sort());
 	for (const { name, inputs, formerTypes, needs } of graph.states) {
 		assert.deepEqual(formerTypes, ["command:remote:Command"], name);
 		assert.ok(needs.includes(graph.named("lab-hosts").urn), name);
-		assert.equal(name, `lab-${inputs.host}-${inputs.step}`);
+		assert.equal(name, `lab-${inputs.step === "node" ? inputs.settings.NODE_NAME : inputs.host}-${inputs.step}`);
 		assert.equal(inputs.looksOnly, inputs.step === "preflight" ? true : undefined, name);
-		assert.deepEqual(Object.keys(inputs).sort(), ["host", ...(inputs.looksOnly ? ["looksOnly"] : []), "settings", "step", "text"], name);
+		const flags = [...(inputs.looksOnly ? ["looksOnly"] : []), ...(inputs.undo === false ? ["undo"] : [])];
+		assert.deepEqual(Object.keys(inputs).sort(), ["host", "settings", "step", "text", ...flags].sort(), name);
 	}
 });
 test("every step that has a create has the same update, so that a changed connection never means a new create", () => {

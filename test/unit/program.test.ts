@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as pulumi from "@pulumi/pulumi";
 import { caHashOf, versionOf } from "../../cluster/control-plane.ts";
-import { graph, HOST_STEPS, HOSTS, program, result, WORKERS } from "./program.ts";
+import { graph, HOST_STEPS, HOSTS, NODE_STATES, program, result, WORKERS } from "./program.ts";
 import { CA_HASH, isSecret, MESSAGE, resolved, run } from "./program-graph.ts";
 import { base, read } from "./settings.ts";
 
@@ -19,7 +19,7 @@ test("every resource has a parent and carries its parent's name in front of its 
 	assert.equal(new Set(graph.resources.map(({ name }) => name)).size, graph.resources.length);
 });
 test("the program makes these resources and no others", () => {
-	const ofHosts = HOSTS.flatMap((host) => [`lab-${host}`, ...["preflight", ...HOST_STEPS, "leave"].map((step) => `lab-${host}-${step}`)]);
+	const ofHosts = HOSTS.flatMap((host) => [`lab-${host}`, ...["preflight", ...HOST_STEPS, "leave", ...NODE_STATES].map((step) => `lab-${host}-${step}`)]);
 	const ofWorkers = WORKERS.flatMap((host) => [`lab-${host}-worker`, `lab-${host}-worker-token`, `lab-${host}-worker-join`, `lifecycle-demo-${host}-witness`]);
 	const flannel = ["namespace", "cluster-role", "service-account", "cluster-role-binding", "config-map", "daemon-set"].map((name) => `lab-flannel-${name}`);
 	const controlPlane = ["init", "kubeconfig", "provider"].map((name) => `lab-control-plane-${name}`);

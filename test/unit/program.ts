@@ -6,6 +6,7 @@ import { settings } from "./settings.ts";
 
 export const WORKERS = ["k8s-node01", "k8s-node02"];
 export const HOSTS = ["k8s-master", ...WORKERS];
+export const NODE_STATES = ["kubelet", "node"];
 export const HOST_STEPS = ["identity", "packages", "system", "runtime", "images"];
 
 /** The whole program, as index.ts puts it together. */

@@ -1,0 +1,56 @@
+// A Node after its host has joined: what kubeadm wrote on the host, and the Node object. Both are looked at in each preview and repaired by `up`.
+import type * as pulumi from "@pulumi/pulumi";
+import type { ClusterSettings, HostSpec } from "../config.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import { type HostConnections, HostState } from "./host-state.ts";
+
+export interface NodeArgs {
+	spec: HostSpec;
+	cluster: ClusterSettings;
+	clusterId: string;
+	controlPlane: ControlPlane;
+	/** The step that made the host a Node: its join, or init. */
+	member: pulumi.Resource;
+	connections: HostConnections;
+}
+
+/**
+ * Two states of one Node.
+ * `kubelet`, on its host: flags, configuration, static Pods and certificates as kubeadm left them. Delete: nothing, the host's reset takes them along.
+ * `node`, on the control plane: labels, taints, Ready. Delete: drains a worker and deletes its Node, unless the control plane goes too.
+ * Nothing waits for them: a cluster is up without.
+ */
+export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource): HostState[] {
+	const { spec, cluster, clusterId, controlPlane, member, connections } = args;
+	// A host that joins anew starts with new states: what kubeadm wrote is kept again.
+	const opts = { parent, provider: connections, replaceWith: [member], deletedWith: controlPlane.init };
+	const kubelet = new HostState(
+		`${name}-kubelet`,
+		{ host: spec.name, step: "kubelet", settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor }, undo: false },
+		{ ...opts, dependsOn: member },
+	);
+	const node = new HostState(
+		`${name}-node`,
+		{ host: controlPlane.host.name, step: "node", settings: nodeSettings(spec, cluster, controlPlane.host), undo: spec.role === "worker" },
+		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep] },
+	);
+	return [kubelet, node];
+}
+
+function nodeSettings(spec: HostSpec, { release, timeouts }: ClusterSettings, controlPlane: HostSpec) {
+	const { labels, taints } = spec;
+	const own = spec.role === "control-plane" ? controlPlaneMarks(release.minor) : { labels: [], taints: [] };
+	const keys = Object.keys(labels).sort();
+	return {
+		...{ HOST_NAME: controlPlane.name, NODE_NAME: spec.name, TIMEOUT_SECONDS: timeouts.joinSeconds },
+		...{ LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)], TAINTS: [...own.taints, ...taints].sort() },
+	};
+}
+
+/** What kubeadm gives the Node of a control plane: first `master`, from 1.20 on `control-plane` too; the old label went with 1.24, the old taint with 1.25 (KEP-2067). */
+function controlPlaneMarks(minor: number): { labels: string[]; taints: string[] } {
+	const role = (word: string) => `node-role.kubernetes.io/${word}`;
+	const labels = [...(minor < 24 ? ["master"] : []), ...(minor >= 20 ? ["control-plane"] : [])];
+	const taints = [...(minor < 25 ? ["master"] : []), ...(minor >= 24 ? ["control-plane"] : [])];
+	return { labels: labels.map((word) => `${role(word)}=`), taints: taints.map((word) => `${role(word)}:NoSchedule`) };
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# uses: cluster-signs.sh certificates.sh
+# What kubeadm left on a Node's host: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates. CLUSTER_ID, RELEASE_MINOR.
+# The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
+# Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
+looks_only() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
+readonly KEPT="${CLUSTER}/kubelet"
+readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
+readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default
+
+is_member() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && -n "$(cluster_value finished)" ]]; }
+kept_files() { # COPY PATH, one a line
+  local copy name
+  for copy in "${KEPT}"/files/*; do
+    [[ -e "${copy}" ]] || continue
+    name="${copy##*/}"
+    name="${name//%2F//}"
+    printf '%s %s\n' "${copy}" "${name//%25/%}"
+  done
+}
+kubelet_found() { # active, or what it is instead
+  local found
+  found="$(unit_active kubelet.service)"
+  if [[ "${found}" == active ]] && ! curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTH}"; then found="no answer at ${HEALTH}"; fi
+  printf '%s' "${found}"
+}
+check() {
+  local copy path modes found
+  if ! is_member; then
+    found="$(cluster_value id)"
+    differs 'cluster' "${CLUSTER_ID}" "${found:-none}"
+    return 0
+  fi
+  if [[ ! -d "${KEPT}/files" ]]; then
+    differs "kubeadm's files" 'kept' 'not kept'
+    return 0
+  fi
+  while read -r copy path; do
+    cmp -s -- "${copy}" "${ROOT}${path}" || compare_file "${path}" <"${copy}"
+    [[ -f "${ROOT}${path}" ]] || continue
+    modes="$(stat -c %a -- "${copy}" "${ROOT}${path}")"
+    [[ "${modes%$'\n'*}" == "${modes#*$'\n'}" ]] || differs "mode ${path}" "${modes%$'\n'*}" "${modes#*$'\n'}"
+  done < <(kept_files)
+  [[ ! -e "${KEPT}/restart" ]] || differs 'kubelet restart' 'done' 'due'
+  found="$(kubelet_found)"
+  [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found:-not installed}"
+  certificates_check
+}
+apply() {
+  is_member || die "this host is no longer in ${CLUSTER_ID}: it was reset, or made anew. $(join_again)"
+  [[ -e "${ROOT}${CLIENT_CERTIFICATE}" ]] || die "the kubelet's certificate ${CLIENT_CERTIFICATE} is gone: this host was reset by somebody else. $(join_again)"
+  mkdir -p -- "${KEPT}"
+  exec 9>"${KEPT}/lock"
+  flock -w "${LOCK_SECONDS}" 9 || die "another run has held ${KEPT}/lock for ${LOCK_SECONDS} s. See who: fuser -v ${KEPT}/lock"
+  if [[ -d "${KEPT}/files" ]]; then put_back_files; else keep_files; fi
+  renew_certificates
+  start_kubelet
+  restart_static_pods
+}
+join_again() {
+  if [[ "$(cluster_value step)" == init ]]; then
+    printf 'Run pulumi destroy, then pulumi up'
+  else
+    printf "To let it join again: pulumi up --replace '**-%s-worker-join'" "${HOST_NAME}"
+  fi
+}
+keep_files() {
+  local path
+  rm -rf -- "${KEPT:?}/new"
+  (umask 077 && mkdir -p -- "${KEPT}/new")
+  for path in "${KUBELET_FILES[@]}" /etc/kubernetes/manifests/{etcd,kube-apiserver,kube-controller-manager,kube-scheduler}.yaml; do
+    [[ -f "${ROOT}${path}" ]] || continue
+    encode "${path}"
+    cp -a -- "${ROOT}${path}" "${KEPT}/new/${ENCODED}"
+  done
+  mv -T -- "${KEPT}/new" "${KEPT}/files"
+}
+put_back_files() {
+  local copy path fresh
+  while read -r copy path; do
+    if ! cmp -s -- "${copy}" "${ROOT}${path}"; then
+      [[ " ${KUBELET_FILES[*]} " != *" ${path} "* ]] || : >"${KEPT}/restart"
+      mkdir -p -- "${ROOT}${path%/*}"
+      fresh="${ROOT}${path%/*}/.${path##*/}.kubeadm-lab-new" # the kubelet would run any other file among its manifests
+      cp -a -- "${copy}" "${fresh}"
+      mv -fT -- "${fresh}" "${ROOT}${path}"
+      log "put back ${path}"
+    elif [[ "$(stat -c %a -- "${copy}")" != "$(stat -c %a -- "${ROOT}${path}")" ]]; then
+      chmod --reference="${copy}" -- "${ROOT}${path}"
+      log "mode of ${path}: as before"
+    fi
+  done < <(kept_files)
+}
+start_kubelet() {
+  local found
+  found="$(kubelet_found)"
+  if [[ -e "${KEPT}/restart" || "${found}" == no\ answer* ]]; then
+    restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
+  elif [[ "${found}" != active ]]; then
+    start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
+  else
+    return 0
+  fi
+  wait_for 60 is_healthy || die "the kubelet runs, and has not answered at ${HEALTH} in 60 s. See journalctl -u kubelet"
+  rm -f -- "${KEPT}/restart"
+  wait_for_client_certificate
+}
+is_healthy() { [[ "$(kubelet_found)" == active ]]; }
+undo() { :; }
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -1,0 +1,6 @@
+readonly STEP='node'
+readonly HOST_NAME='k8s-master'
+readonly LABELS=()
+readonly NODE_NAME='k8s-node01'
+readonly TAINTS=()
+readonly TIMEOUT_SECONDS='300'

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ID, preparedHost } from "./cluster-host.ts";
+import type { FakeHost } from "./fake-host.ts";
+
+const FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
+const CONFIG = "/var/lib/kubelet/config.yaml";
+const MANIFEST = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+const CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+
+/** A certificate that is good for so many days; negative: it ended. */
+function certificate(days: number): string {
+	const key = spawnSync(
+		"openssl",
+		["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null", "-days", String(days), "-subj", "/CN=x"],
+		{ encoding: "utf8" },
+	);
+	assert.equal(key.status, 0, key.stderr);
+	return key.stdout;
+}
+const good = certificate(365);
+const soon = certificate(5);
+
+/** A host that joined, or a control plane after init, with what kubeadm leaves. */
+function member(t: TestContext, step = "join"): FakeHost {
+	const host = preparedHost(t);
+	for (const [name, value] of Object.entries({ id: ID, step, node: "k8s-node02", finished: "yes", socket: "unix:///run/containerd/containerd.sock" }))
+		host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
+	for (const path of [FLAGS, CONFIG, "/etc/kubernetes/kubelet.conf", ...(step === "init" ? [MANIFEST] : [])]) host.write(path, `as kubeadm wrote ${path}\n`);
+	for (const path of [CLIENT, "/etc/kubernetes/pki/ca.crt"]) host.write(path, good);
+	host.write("/units/kubelet.active", "active\n");
+	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/hangs" ]] || exit 7`);
+	return host;
+}
+const run = (host: FakeHost, verb = "apply") => {
+	host.forgetCalls();
+	return host.run("kubelet", verb);
+};
+const differences = (host: FakeHost) => {
+	const { status, stdout, stderr } = run(host, "check");
+	assert.equal(status, stdout === "" ? 0 : 3, stderr);
+	return stdout.trimEnd().split("\n");
+};
+const acts = (host: FakeHost) => host.calls().filter((call) => !/^curl|^crictl .* ps /.test(call));
+
+test("the first apply keeps what kubeadm wrote, and restarts nothing", (t) => {
+	const host = member(t);
+	assert.deepEqual(differences(host), ["kubeadm's files\tkept\tnot kept"]);
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(acts(host), []);
+	assert.deepEqual(differences(host), [""]);
+	assert.equal(statSync(join(host.root, "/var/lib/kubeadm-lab/cluster/kubelet/files")).mode & 0o777, 0o700, "a kubeconfig is among them");
+	assert.equal(host.exists("/run/lock/kubeadm-lab-kubelet.lock"), false, "nothing stays after the reset");
+});
+test("changed flags are put back and restart the kubelet, once", (t) => {
+	const host = member(t);
+	run(host);
+	host.write(FLAGS, "KUBELET_KUBEADM_ARGS=--other\n");
+	assert.match(differences(host).join("\n"), /^file \/var\/lib\/kubelet\/kubeadm-flags\.env\tsha256 \w{12}\tsha256 \w{12}$/);
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(acts(host), ["systemctl reset-failed -- kubelet.service", "systemctl restart -- kubelet.service"]);
+	assert.equal(host.read(FLAGS), `as kubeadm wrote ${FLAGS}\n`);
+	run(host);
+	assert.deepEqual(acts(host), []);
+});
+test("a static Pod's manifest and a file's mode are put back without a restart of the kubelet", (t) => {
+	const host = member(t, "init");
+	for (const path of ["front-proxy-ca", "etcd/ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client"])
+		host.write(`/etc/kubernetes/pki/${path}.crt`, good);
+	for (const name of ["server", "peer", "healthcheck-client"]) host.write(`/etc/kubernetes/pki/etcd/${name}.crt`, good);
+	for (const name of ["admin", "controller-manager", "scheduler", "super-admin"])
+		host.write(`/etc/kubernetes/${name}.conf`, `    client-certificate-data: ${Buffer.from(good).toString("base64")}\n`);
+	chmodSync(join(host.root, CONFIG), 0o644);
+	assert.equal(run(host).status, 0);
+	host.write(MANIFEST, "changed\n");
+	chmodSync(join(host.root, CONFIG), 0o600);
+	assert.deepEqual(
+		differences(host).map((line) => line.split("\t")[0]),
+		[`file ${MANIFEST}`, `mode ${CONFIG}`],
+	);
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(acts(host), []);
+	assert.equal(host.read(MANIFEST), `as kubeadm wrote ${MANIFEST}\n`);
+	assert.deepEqual(
+		Object.keys(host.snapshot("/etc/kubernetes/manifests")),
+		["/etc/kubernetes/manifests/.theirs", MANIFEST],
+		"nothing else for the kubelet to run",
+	);
+});
+test("a kubelet that is stopped is started, and one that hangs is restarted", (t) => {
+	const host = member(t);
+	run(host);
+	host.write("/units/kubelet.active", "inactive\n");
+	assert.deepEqual(differences(host), ["kubelet running\tactive\tinactive"]);
+	run(host);
+	assert.deepEqual(acts(host).slice(-1), ["systemctl start -- kubelet.service"]);
+	host.write("/hangs", "");
+	assert.deepEqual(differences(host), ["kubelet running\tactive\tno answer at http://127.0.0.1:10248/healthz"]);
+	host.write("/bin/systemctl", host.read("/bin/systemctl").replace("start | restart)", `start | restart) rm -f "\${KUBEADM_LAB_ROOT}/hangs";`));
+	assert.equal(run(host).status, 0);
+	assert.deepEqual(acts(host).slice(-1), ["systemctl restart -- kubelet.service"]);
+});
+test("the kubelet's own certificate is renewed by its restart", (t) => {
+	const host = member(t);
+	run(host);
+	host.write(CLIENT, soon);
+	assert.match(differences(host).join("\n"), /^certificate \/var\/lib\/kubelet\/pki\/kubelet-client-current\.pem\tgood for 30 days\tuntil \w{3} .* GMT$/);
+	host.write("/good", good);
+	host.write(
+		"/bin/systemctl",
+		host.read("/bin/systemctl").replace("start | restart)", `start | restart) cp "\${KUBEADM_LAB_ROOT}/good" "\${KUBEADM_LAB_ROOT}${CLIENT}";`),
+	);
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(acts(host).slice(-1), ["systemctl restart -- kubelet.service"]);
+});
+test("a CA that ends soon is told, and not touched", (t) => {
+	const host = member(t);
+	run(host);
+	host.write("/etc/kubernetes/pki/ca.crt", soon);
+	assert.match(differences(host).join("\n"), /^certificate \/etc\/kubernetes\/pki\/ca\.crt\tgood for 30 days\tuntil /);
+	const { status, stderr } = run(host);
+	assert.equal(status, 1);
+	assert.match(stderr, /error: \/etc\/kubernetes\/pki\/ca\.crt: until .* expected 30 days more\. A CA is not renewed here/);
+});
+test("a host that left the cluster, or was reset by somebody else, is told how it joins again", (t) => {
+	const host = preparedHost(t);
+	assert.deepEqual(differences(host), [`cluster\t${ID}\tnone`]);
+	assert.match(run(host).stderr, /error: this host is no longer in sample-172\.16\.1\.110: .*pulumi up --replace '\*\*-k8s-node02-worker-join'/);
+	const reset = member(t);
+	run(reset);
+	spawnSync("rm", ["-r", join(reset.root, "/var/lib/kubelet")]);
+	assert.match(run(reset).stderr, /kubelet-client-current\.pem is gone: this host was reset by somebody else\. To let it join again: pulumi up --replace/);
+});
