@@ -30,6 +30,8 @@ export interface WorkerArgs {
 export class Worker extends pulumi.ComponentResource {
 	/** The host it runs on. */
 	readonly host: Host["spec"];
+	/** The step after which the host's container runtime runs, long before the join. */
+	readonly runtime: Host["runtime"];
 	/** The kubelet's version, such as v1.29.15. */
 	readonly version: pulumi.Output<string>;
 
@@ -74,6 +76,7 @@ export class Worker extends pulumi.ComponentResource {
 		);
 
 		this.host = host.spec;
+		this.runtime = host.runtime;
 		this.version = printed(join).apply((text) => versionOf(text, host.name, "join"));
 		this.registerOutputs({ version: this.version });
 	}
