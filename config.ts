@@ -81,6 +81,8 @@ export interface ClusterSettings {
 	};
 	kubeadm: {
 		ignorePreflightErrors: string[];
+		/** For the API server, the controller-manager, the scheduler and the kubelets. */
+		featureGates: Record<string, boolean>;
 		/** KubeletConfiguration.failCgroupV1; set to false for Kubernetes 1.35 and later on cgroup v1 hosts, else undefined. */
 		failCgroupV1?: boolean;
 	};
@@ -178,7 +180,10 @@ function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, p
 			sysctls: { ...SYSCTLS, ...top.extraSysctls },
 			modules: [...new Set([...MODULES, ...top.extraModules])],
 		},
-		kubeadm: { ...needs, ignorePreflightErrors: [...new Set([...needs.ignorePreflightErrors, ...top.kubeadmIgnorePreflightErrors])] },
+		kubeadm: {
+			...{ ...needs, featureGates: top.featureGates },
+			ignorePreflightErrors: [...new Set([...needs.ignorePreflightErrors, ...top.kubeadmIgnorePreflightErrors])],
+		},
 		kubeProxy: { conntrackMaxPerCore: top.kubeProxyConntrackMaxPerCore, conntrackMin: top.kubeProxyConntrackMin },
 		podCidrs: podCidrsBy(top.podCidrs, release),
 		preflight: {

@@ -4,6 +4,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
+import { recordingSection } from "./recording.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error(`rounds: found "${process.argv[2]}", expected a whole number from 1 to 20`);
@@ -30,6 +31,9 @@ const noteSteps = (output: string): void => {
 };
 const byHand = (verb: string, kind: string) => measure("bash", ["bench/by-hand.sh", verb, kind]);
 
+const RECORDED_RUNS = 10;
+let recording = "";
+
 await lab("up");
 for (let round = 1; round <= rounds; round++) {
 	console.log(`round ${round} of ${rounds}`);
@@ -43,6 +47,7 @@ for (let round = 1; round <= rounds; round++) {
 	note("up", up);
 	noteSteps(up.output);
 	for (const command of ["up", "preview", "refresh"]) note(`no-change ${command}`, await pulumi(command));
+	if (round === rounds) recording = await recordingSection(RECORDED_RUNS);
 	note("destroy", await pulumi("destroy"));
 }
 
@@ -110,5 +115,6 @@ ${[...steps]
 | workers | seconds |
 |---|---|
 ${[1, 3, 5].map((n) => `| ${n} | ${of(`up, ${n} worker${n > 1 ? "s" : ""}`)[0]?.toFixed(1)} |`).join("\n")}
-`,
+
+${recording}`,
 );

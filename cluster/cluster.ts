@@ -90,6 +90,15 @@ export class Cluster extends pulumi.ComponentResource {
 		return this.#args.release;
 	}
 
+	/** Kubernetes' feature gates that the stack sets. */
+	get featureGates(): Readonly<Record<string, boolean>> {
+		return this.#args.kubeadm.featureGates;
+	}
+
+	get runtimeKind(): ClusterSettings["runtime"]["kind"] {
+		return this.#args.runtime.kind;
+	}
+
 	/** What every Pod's sandbox runs. */
 	get pauseImage(): string {
 		return pauseImage(this.#args);

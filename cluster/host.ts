@@ -28,6 +28,8 @@ export class Host extends pulumi.ComponentResource {
 	readonly leave: Command;
 	/** What `leave` is made after: what is made after these too is undone in its stage. */
 	readonly configured: pulumi.Resource[];
+	/** The step after which its container runtime runs. */
+	readonly runtime: HostState;
 
 	constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Host", name, {}, opts);
@@ -44,8 +46,8 @@ export class Host extends pulumi.ComponentResource {
 		state("identity", identitySettings(cluster), preflights);
 		const packages = state("packages", packagesSettings(cluster), preflights);
 		const system = state("system", systemSettings(cluster), [packages]);
-		const runtime = state("runtime", runtimeSettings(cluster), [packages]);
-		this.configured = [system, runtime];
+		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
+		this.configured = [system, this.runtime];
 		this.leave = hostStep(
 			`${name}-leave`,
 			{ ...{ host: spec, ssh: cluster.ssh, step: "leave" }, settings: { HOST_NAME: spec.name }, apply: false },
@@ -53,7 +55,7 @@ export class Host extends pulumi.ComponentResource {
 		);
 		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
-		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [runtime] });
+		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [this.runtime] });
 		this.registerOutputs({});
 	}
 }

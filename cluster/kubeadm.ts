@@ -43,7 +43,7 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			imageRepository: cluster.imageRepository,
 			controlPlaneEndpoint: apiEndpoint(cluster),
 			networking: { dnsDomain: "cluster.local", podSubnet: cluster.podCidr, serviceSubnet: cluster.serviceCidr },
-			apiServer: { certSANs: certSans(host), ...(isV1beta4(cluster) ? {} : { timeoutForControlPlane: limit }) },
+			apiServer: { certSANs: certSans(host), ...gateArgs(cluster), ...(isV1beta4(cluster) ? {} : { timeoutForControlPlane: limit }) },
 			...components(cluster),
 			...(coreDnsNeedsPath(cluster) ? { dns: { imageRepository: `${cluster.imageRepository}/coredns` } } : {}),
 		},
@@ -51,6 +51,7 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			...{ apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration" },
 			cgroupDriver: "systemd",
 			...(cluster.kubeadm.failCgroupV1 === undefined ? {} : { failCgroupV1: cluster.kubeadm.failCgroupV1 }),
+			...(gates(cluster) === undefined ? {} : { featureGates: cluster.kubeadm.featureGates }),
 		},
 		{
 			...{ apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" },
@@ -128,9 +129,18 @@ function components(cluster: ClusterSettings) {
 	const election = { "leader-elect": "false" };
 	const allocation: Record<string, string> = cluster.podCidrs === "program" ? { "allocate-node-cidrs": "false" } : {};
 	return {
-		controllerManager: { extraArgs: args(cluster, { ...allocation, "kube-api-burst": "200", "kube-api-qps": "100", ...election }) },
-		scheduler: { extraArgs: args(cluster, election) },
+		controllerManager: { extraArgs: args(cluster, { ...allocation, ...gates(cluster), "kube-api-burst": "200", "kube-api-qps": "100", ...election }) },
+		scheduler: { extraArgs: args(cluster, { ...gates(cluster), ...election }) },
 	};
+}
+/** The flag of each component of the control plane; undefined where the stack sets no gate. */
+function gates({ kubeadm }: ClusterSettings): { "feature-gates": string } | undefined {
+	const set = Object.entries(kubeadm.featureGates).sort(([a], [b]) => (a < b ? -1 : 1));
+	return set.length === 0 ? undefined : { "feature-gates": set.map(([name, isOn]) => `${name}=${isOn}`).join(",") };
+}
+function gateArgs(cluster: ClusterSettings) {
+	const found = gates(cluster);
+	return found === undefined ? {} : { extraArgs: args(cluster, found) };
 }
 /** A map up to v1beta3, a list of name and value from v1beta4 on. */
 function args(cluster: ClusterSettings, values: Record<string, string>) {

@@ -32,6 +32,8 @@ export class Worker extends pulumi.ComponentResource {
 	readonly host: Host["spec"];
 	/** The step that makes the host a Node. */
 	readonly join: Command;
+	/** The step after which the host's container runtime runs, long before the join. */
+	readonly runtime: Host["runtime"];
 	/** The kubelet's version, such as v1.29.15. */
 	readonly version: pulumi.Output<string>;
 
@@ -76,6 +78,7 @@ export class Worker extends pulumi.ComponentResource {
 		);
 
 		this.host = host.spec;
+		this.runtime = host.runtime;
 		this.version = printed(this.join).apply((text) => versionOf(text, host.name, "join"));
 		this.registerOutputs({ version: this.version });
 	}

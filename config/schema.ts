@@ -26,6 +26,7 @@ const cidr = (example: string) =>
 	z.string().refine((text) => parseCidr(text) !== undefined, { error: `is not a CIDR. Use address/prefix, such as ${example}.` });
 const userName = matching(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name. Use root, or a user that may run sudo -n.");
 const word = matching(/^[A-Za-z][A-Za-z0-9-]*$/, "is not the name of a check. Use a name that kubeadm prints, such as NumCPU.");
+const gateName = matching(/^[A-Z][A-Za-z0-9]*$/, "is not a feature gate. Use a name that Kubernetes lists, such as PodLifecycleSleepAction.");
 const packageName = matching(/^[A-Za-z0-9][A-Za-z0-9._+-]*$/, "is not a package name. Use name or name-version, such as bash-completion.");
 const moduleName = matching(/^[A-Za-z0-9_-]+$/, "is not a module name. Use a name that modprobe takes, such as br_netfilter.");
 const hostName = matching(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, "is not a host name or address. Use one such as ntp.aliyun.com.");
@@ -109,6 +110,7 @@ export const KEYS = {
 	extraSysctls: z.record(matching(/^[a-z0-9_]+(\.[\w*/-]+)+$/, "is not a sysctl key. Use dots, such as net.ipv4.tcp_keepalive_time."), sysctlValue).default({}),
 	extraModules: z.array(moduleName).default([]),
 	kubeadmIgnorePreflightErrors: z.array(word).default([]),
+	featureGates: z.record(gateName, z.boolean()).default({}),
 	kubeProxyConntrackMaxPerCore: count(0, 1_000_000).default(32768),
 	kubeProxyConntrackMin: count(0, 100_000_000).default(131072),
 	flannelVersion: optional(version).default(""),

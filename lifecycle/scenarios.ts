@@ -16,6 +16,8 @@ export interface Scenario {
 	shows: string;
 	/** First minor release of Kubernetes 1 that can do it, with its feature gates as they are by default. */
 	fromMinor: number;
+	/** An earlier one can too, with this feature gate. */
+	gate?: { name: string; fromMinor: number };
 	spec: (images: Images) => core.v1.PodSpec;
 	/** Its line in `kubectl get pod` once there is something to see: a bash regular expression. */
 	settled: string;
@@ -137,6 +139,7 @@ export const SCENARIOS = {
 	"no-shell-sleep": {
 		shows: "a hook without a shell: the kubelet itself sleeps",
 		fromMinor: 30,
+		gate: { name: "PodLifecycleSleepAction", fromMinor: 29 }, // alpha (KEP-3960)
 		spec: ({ pause }) => ({
 			terminationGracePeriodSeconds: 10,
 			containers: [{ name: "main", image: pause, imagePullPolicy: "IfNotPresent", lifecycle: { preStop: { sleep: { seconds: 2 } } } }],
@@ -191,7 +194,9 @@ export function scenarioPod(name: ScenarioName, images: Images) {
 	return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default", labels: { lifecycle: name } }, spec: scenario.spec(images) };
 }
 /** Why a release can't show it; undefined where it can. */
-export function refusal(name: ScenarioName, release: { version: string; minor: number }): string | undefined {
-	const { fromMinor } = SCENARIOS[name];
-	return release.minor >= fromMinor ? undefined : `needs Kubernetes 1.${fromMinor}; this cluster has ${release.version}`;
+export function refusal(name: ScenarioName, release: { version: string; minor: number }, gates: Readonly<Record<string, boolean>> = {}): string | undefined {
+	const { fromMinor, gate }: Scenario = SCENARIOS[name];
+	if (release.minor >= fromMinor || (gate && release.minor >= gate.fromMinor && gates[gate.name])) return undefined;
+	const early = gate ? `, or 1.${gate.fromMinor} with featureGates: {${gate.name}: true}` : "";
+	return `needs Kubernetes 1.${fromMinor}${early}; this cluster has ${release.version}`;
 }

@@ -4,6 +4,7 @@ import { GUARANTEES, type Guarantee, type GuaranteeId } from "./guarantees.ts";
 import { unseen } from "./hooks.ts";
 import { between, combined, type Finding, found, notObserved, ordered } from "./judge.ts";
 import { type ContainerLife, hookIn, isForced, type PodLife, type Run } from "./life.ts";
+import { roundsOf } from "./rounds.ts";
 import { readyAfterSleep, sleptFor } from "./sleep.ts";
 import { judgeStop } from "./verdicts-stop.ts";
 
@@ -13,11 +14,12 @@ export interface Verdict extends Finding {
 
 /** One verdict for each guarantee, in the order of GUARANTEES. */
 export function judge(life: PodLife): Verdict[] {
+	const rounds = roundsOf(life);
 	const findings: Record<GuaranteeId, Finding> = {
-		"init-order": initOrder(life),
+		"init-order": combined(rounds.map(initOrder), ""),
 		"poststart-after-created": postStartAfterCreated(life),
 		"poststart-entrypoint": postStartAndEntryPoint(life),
-		"ready-after-poststart": readyAfterPostStart(life),
+		"ready-after-poststart": combined(rounds.map(readyAfterPostStart), ""),
 		"poststart-failure": postStartFailure(life),
 		...judgeStop(life),
 		"hooks-at-least-once": atLeastOnce(life),

@@ -26,7 +26,7 @@ export class Gallery extends pulumi.ComponentResource {
 		super("kubeadm-lab:workloads:Gallery", name, {}, opts);
 		const dependsOn = [cluster.flannel, ...cluster.workers, ...recorders];
 		const lines = scenarios.map((scenario): [string, pulumi.Input<string>] => {
-			const refused = refusal(scenario, cluster.release);
+			const refused = refusal(scenario, cluster.release, cluster.featureGates);
 			if (refused !== undefined) return [scenario, refused];
 			const { shows, settled, deleteOptions = [] }: Scenario = SCENARIOS[scenario];
 			const step = cluster.step(

@@ -90,7 +90,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		this.pod = placed.apply(podLine);
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
 		this.message = pulumi.unsecret(message.stdout);
-		this.lifecycle = recorder?.read(host, [pod.metadata.uid], [pod]).apply((packed) => this.#tell(shortReport(packed, POD)));
+		this.lifecycle = recorder?.read(host, pod).apply((packed) => this.#tell(shortReport(packed, POD)));
 		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
 		this.gallery =
 			gallery.length > 0

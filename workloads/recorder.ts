@@ -1,5 +1,6 @@
 // Records what happens to Pods, from before they exist until after they are gone.
 import type { Command } from "@pulumi/command/remote/command.js";
+import type { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { HostSpec } from "../config.ts";
@@ -17,8 +18,9 @@ export interface RecorderArgs {
 }
 
 /**
- * A recorder on each host: a transient unit that only listens (API server, container runtime, message file) and outlives the pulumi run.
- * Create: starts it, and waits until it listens. Delete: stops it, tells what happened as a short table, and leaves the recording on the host until it is fetched.
+ * A recorder on each host: a unit that only listens (API server, container runtime, message file) and outlives the pulumi run, and the host's reboots.
+ * Create: starts it, and waits until it listens. Delete: stops it, tells what happened as a short table, and leaves the recording on the host until it is fetched,
+ * a week at most.
  */
 export class Recorder extends pulumi.ComponentResource {
 	/** What a Pod must wait for, so that nothing of its life is missed. */
@@ -34,10 +36,9 @@ export class Recorder extends pulumi.ComponentResource {
 		const { host: controlPlane, init } = cluster.controlPlane;
 		// Made before the recorders, so at destroy it comes after them.
 		const told = cluster.recording(`${name}-told`, args.pod, { parent: this });
-		this.started = [
-			this.#start(controlPlane, "control-plane", [init, told]),
-			...cluster.workers.map((worker) => this.#start(worker.host, "worker", [worker, told])),
-		];
+		// A worker's listens long before the join, on nobody's way: it needs the runtime, and waits for the API server by itself.
+		const ofWorkers = cluster.workers.map(({ host, runtime }) => this.#start(host, "worker", [runtime, told]));
+		this.started = [this.#start(controlPlane, "control-plane", [init, told]), ...ofWorkers];
 		this.registerOutputs({});
 	}
 
@@ -50,22 +51,26 @@ export class Recorder extends pulumi.ComponentResource {
 				...{ host, step: "recorder" },
 				settings: {
 					...{ HOST_NAME: host.name, ROLE: role, NAMESPACE: namespace, MESSAGE_FILE: messageFile },
-					...{ REFERENCE: reference.name, REFERENCE_ADDRESS: reference.address, BOUND_SECONDS: hours * 3600 },
+					...{ REFERENCE: reference.name, REFERENCE_ADDRESS: reference.address, RUNTIME_KIND: cluster.runtimeKind, BOUND_SECONDS: hours * 3600 },
 				},
 			},
 			{ parent: this, dependsOn },
 		);
 	}
 
-	/** The recording so far, packed (lifecycle/packed.ts): of the control plane and of `host`. Read again when a trigger changes. */
-	read(host: pulumi.Output<HostSpec>, triggers: pulumi.Input<unknown>[], dependsOn: pulumi.Resource[]): pulumi.Output<string[]> {
-		const read = (name: string, from: pulumi.Input<HostSpec>) =>
+	/** The recording of a Pod that is Ready, packed (lifecycle/packed.ts): of the control plane and of the Pod's `host`. Read again for another Pod. */
+	read(host: pulumi.Output<HostSpec>, pod: Pod): pulumi.Output<string[]> {
+		const uid = pod.metadata.uid;
+		const read = (name: string, from: pulumi.Input<HostSpec>, settings: Record<string, pulumi.Input<string>>) =>
 			this.#args.cluster.step(
 				`${this.#name}-${name}`,
-				{ host: from, step: "recording", settings: { HOST_NAME: pulumi.output(from).name }, undo: false, isQuiet: true, triggers },
-				{ parent: this, dependsOn },
+				{
+					...{ host: from, step: "recording", undo: false, isQuiet: true, triggers: [uid] },
+					settings: { HOST_NAME: pulumi.output(from).name, ...settings },
+				},
+				{ parent: this, dependsOn: pod },
 			);
-		const steps = [read("api-recording", this.#args.cluster.controlPlane.host), read("node-recording", host)];
+		const steps = [read("api-recording", this.#args.cluster.controlPlane.host, { READY_UID: uid }), read("node-recording", host, {})];
 		return pulumi.unsecret(pulumi.all(steps.map(({ stdout }) => stdout)));
 	}
 }

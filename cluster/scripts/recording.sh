@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # uses: recordings.sh
 # Prints this host's recording, gzip and base64: as JSON lines a Pod's life is about 80 kB, packed 8. Changes nothing.
-# undo removes it, unless the recorder is still writing.
+# READY_UID, where it is set, is a Pod's: its Ready is waited for, since the recorder may hear of it a little later than Pulumi did.
+# undo removes it and the timer that would, unless the recorder is still writing.
 looks_only() { :; } # takes no lock, records nothing
 
 check() { [[ -f "${FOLDER}/header.jsonl" ]] || differs "recording ${FOLDER#"${ROOT}"}" 'present' 'absent'; }
+is_heard() { grep -q "\"uid\":\"${READY_UID}\".*\"type\":\"Ready\",\"status\":\"True\"" -- "${FOLDER}/pods.jsonl"; }
 apply() {
   local stream
-  [[ -f "${FOLDER}/header.jsonl" ]] || die "no recording in ${FOLDER#"${ROOT}"}: none was made (demoRecordHours), or it was fetched before"
+  [[ -f "${FOLDER}/header.jsonl" ]] || die "no recording in ${FOLDER#"${ROOT}"}: none was made (demoRecordHours), it was fetched before, or it ended more than ${KEPT_DAYS} days ago"
+  [[ -z "${READY_UID:-}" ]] || wait_for 5 is_heard || log "Pod ${READY_UID} is not Ready in the recording"
   for stream in header clock note pods events runtime journal request pause file-start file file-end end; do
     [[ ! -f "${FOLDER}/${stream}.jsonl" ]] || cat -- "${FOLDER}/${stream}.jsonl"
   done | gzip -9 | base64 -w 0
@@ -15,7 +18,6 @@ apply() {
 }
 undo() {
   [[ -f "${FOLDER}/end.jsonl" ]] || { log 'the recorder still writes: its recording stays'; return 0; }
-  rm -rf -- "${FOLDER:?}"
-  rmdir -- "${FOLDER%/*}" 2>/dev/null || true # holds something else
+  remove_recording
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { SAMPLE_HOSTS, type SampleHost, type SampleStep, sampleSteps } from "../scripts/verbs.ts";
+import { stepText } from "../../cluster/step.ts";
+import { SAMPLE_HOSTS, type SampleHost, type SampleStep, sampleSettings, sampleSteps } from "../scripts/verbs.ts";
 import { kubectl, lab, onHost, project, read, succeed } from "./lab.ts";
 
 type Verb = "apply" | "check" | "undo";
@@ -60,7 +61,28 @@ describe("host scripts", { concurrency: false }, () => {
 		await lab("reset");
 	});
 
-	for (const step of steps(controlPlane, "preflight", "identity", "packages", "system", "runtime", "images", "init")) lifeOf(controlPlane.name, step);
+	for (const step of steps(controlPlane, "preflight", "identity", "packages", "system", "runtime", "images", "init", "recorder"))
+		lifeOf(controlPlane.name, step);
+
+	test("the recorder ends at its bound, and its timer removes what nobody fetches, the units with it", async () => {
+		const step: SampleStep = { step: "recorder", hasUndo: true, text: stepText("recorder", { ...sampleSettings("recorder", controlPlane), BOUND_SECONDS: 5 }) };
+		const folder = "/var/log/kubeadm-lab/recording";
+		await expectCode(controlPlane.name, step, "apply", 0);
+		const active = "systemctl is-active kubeadm-lab-recorder.service kubeadm-lab-recorder.timer";
+		assert.equal((await onHost(controlPlane.name, active)).stdout, "active\nactive\n");
+		assert.match(await read(controlPlane.name, "systemctl show -p CPUQuotaPerSecUSec kubeadm-lab-recorder"), /=500ms/);
+		await read(controlPlane.name, `timeout 30 bash -c 'until [[ -e ${folder}/end.jsonl ]]; do sleep 0.5; done'`);
+		assert.equal((await onHost(controlPlane.name, `sleep 1; ${active}`)).stdout, "inactive\nactive\n");
+		assert.match(await read(controlPlane.name, `cat ${folder}/end.jsonl`), /"its time was over"/);
+		// As the timer does each day: a day too early, and after the week.
+		const look = (days: number) => `touch -d '-${days} days' ${folder}/end.jsonl && systemctl start kubeadm-lab-recorder.service; sleep 1`;
+		await read(controlPlane.name, `${look(6)}; test -e ${folder}/header.jsonl`);
+		await read(controlPlane.name, look(8));
+		const left = "ls -d /var/log/kubeadm-lab /etc/systemd/system/kubeadm-lab-* /etc/systemd/system/*.wants/kubeadm-lab-*";
+		assert.equal((await onHost(controlPlane.name, left)).stdout, "");
+		assert.equal((await onHost(controlPlane.name, active)).stdout, "inactive\ninactive\n");
+		await expectCode(controlPlane.name, step, "undo", 0);
+	});
 
 	test("a worker is prepared and flannel is applied", async () => {
 		for (const step of steps(worker, "identity", "packages", "system", "runtime", "images")) await expectCode(worker.name, step, "apply", 0);

@@ -14,6 +14,10 @@ const threeLines = `${twoLines}Hello from the preStop handler\n`;
 const remains: [RegExp, string][] = [
 	[/^\+ (dir|file) \/data(\/|$| )/, "the hostPath: its message file is the point"],
 	[/ \/var\/log\//, "logs"],
+	[
+		/^\+ (file|sha|link|unit|dir) \S*(kubeadm-lab-recorder\.(service|timer)|timers\.target\.wants)( |$)/,
+		"the recording's: until it is fetched, a week at most",
+	],
 	[/ \/var\/(cache|lib)\/(yum|dnf)/, "yum's own cache and history"],
 	[/ \/var\/lib\/rpm/, "rpm's database file: the packages in it are compared by name"],
 	[/ \/(root\/\.gnupg|var\/lib\/chrony|var\/lib\/systemd|var\/tmp)/, "written by any running host"],

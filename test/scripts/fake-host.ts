@@ -14,8 +14,8 @@ export interface Answer {
 	stderr: string;
 }
 
-/** Every unit it is asked about exists; `units/<unit>.enabled` and `.active` hold its state, `calls` what was asked. */
-const SYSTEMCTL = `units="\${KUBEADM_LAB_ROOT}/units"
+/** A systemctl: every unit it is asked about exists; `units/<unit>.enabled` and `.active` hold its state, `calls` what was asked. */
+export const SYSTEMCTL = `units="\${KUBEADM_LAB_ROOT}/units"
 verb="" names=()
 for word in "$@"; do case "\${word}" in -*) ;; *) if [[ -z "\${verb}" ]]; then verb="\${word}"; else names+=("\${word%.service}"); fi ;; esac; done
 mkdir -p "\${units}"

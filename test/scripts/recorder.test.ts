@@ -1,28 +1,33 @@
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { utimesSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { unpack } from "../../lifecycle/packed.ts";
 import { readRecording } from "../../lifecycle/recording.ts";
-import { FakeHost } from "./fake-host.ts";
+import { FakeHost, SYSTEMCTL } from "./fake-host.ts";
 
 const MESSAGE = "/data/volumes/nginx/log/message";
 const LIST = '{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7","remainingItemCount":3},"items":[]}';
 const ADDED =
 	'{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a-pod","namespace":"default","uid":"u1","resourceVersion":"8","managedFields":[{"manager":"m","fieldsV1":{"f:x":{}}}]},"spec":{"containers":[]},"status":{"phase":"Pending"}}}';
 
-/** Starts the unit's program for real; what it left running ends with the test, before the host's folder goes. */
+/** Its systemctl runs the recorder's unit for real, in a session of its own; what was left running ends with the test, before the host's folder goes. */
 function hostWith(t: TestContext): FakeHost {
-	const pids = () => (host.exists("/pids") ? host.read("/pids").trim().split("\n").map(Number) : []);
 	t.after(() => {
-		for (const pid of pids()) {
-			try {
-				process.kill(-pid, "SIGKILL");
-			} catch {} // has ended
-		}
+		const sessions = host.exists("/sessions") ? host.read("/sessions").trim().split("\n") : [];
+		for (const session of sessions) spawnSync("bash", ["-c", `while pkill -KILL --session ${session}; do sleep 0.05; done`], { timeout: 5000 });
 	});
 	const host = new FakeHost(t);
 	host.command(
-		"systemd-run",
-		`while [[ "$1" != -- ]]; do shift; done; shift; systemctl start kubeadm-lab-recorder.service; setsid "$@" >/dev/null 2>&1 </dev/null 9>&- & echo "$!" >>"\${KUBEADM_LAB_ROOT}/pids"`,
+		"systemctl",
+		`r="\${KUBEADM_LAB_ROOT}" all="$*"
+case "\${all}" in
+start*recorder.service*)
+  setsid $(sed -n 's/^ExecStart=//p' "$r/etc/systemd/system/kubeadm-lab-recorder.service") >/dev/null 2>&1 </dev/null 9>&- & echo "$!" >>"$r/sessions" ;;
+stop*recorder.service*) while read -r session; do pkill -TERM --session "\${session}"; done <"$r/sessions" 2>/dev/null; sleep 0.2 ;;
+esac
+${SYSTEMCTL}`,
 	);
 	host.command(
 		"kubectl",
@@ -33,7 +38,13 @@ function hostWith(t: TestContext): FakeHost {
 	host.command("curl", `printf 'Date: %s\\r\\n' "$(date -u '+%a, %d %b %Y %H:%M:%S GMT')"`);
 	return host;
 }
-const settings = { BOUND_SECONDS: 4 };
+const settings = { BOUND_SECONDS: 60 };
+const recordingOf = (host: FakeHost, name: string) => readRecording(unpack(host.run("recording", "apply", {}, name).stdout));
+const systemctl = (host: FakeHost, verb: string) => host.bash(`PATH="\${KUBEADM_LAB_ROOT}/bin:\${PATH}"; systemctl ${verb} kubeadm-lab-recorder.service`);
+/** Looks again and again, at most 15 s: how fast the recorder is depends on the machine. */
+async function until(isSo: () => boolean): Promise<void> {
+	for (const end = Date.now() + 15_000; !isSo(); await pause(100)) if (Date.now() > end) throw new Error(`not so after 15 s: ${isSo}`);
+}
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 test("the recorder on a control plane follows Pods without their managed fields, each stamped with its arrival", async (t) => {
@@ -42,7 +53,7 @@ test("the recorder on a control plane follows Pods without their managed fields,
 	assert.equal(status, 0, stderr);
 	assert.equal(stdout, "/var/log/kubeadm-lab/recording\n");
 	await pause(500);
-	const { headers, lines } = readRecording(unpack(host.run("recording", "apply", {}, "k8s-master").stdout));
+	const { headers, lines } = recordingOf(host, "k8s-master");
 	assert.deepEqual([headers[0]?.host, headers[0]?.role], ["k8s-master", "control-plane"]);
 	const pod = lines.find(({ from }) => from === "pods");
 	assert.deepEqual((pod?.data as { object: { metadata: object } }).object.metadata, { name: "a-pod", namespace: "default", uid: "u1", resourceVersion: "8" });
@@ -51,12 +62,28 @@ test("the recorder on a control plane follows Pods without their managed fields,
 	const asked = host.calls().filter((call) => call.startsWith("kubectl"));
 	assert.ok(asked.some((call) => call.endsWith("/api/v1/namespaces/default/pods?watch=1&timeoutSeconds=3600&resourceVersion=7")));
 });
+test("a Pod's recording waits until its Ready is heard, and not for ever", async (t) => {
+	const host = hostWith(t);
+	host.run("recorder", "apply", settings, "k8s-master");
+	const pods = join(host.root, "/var/log/kubeadm-lab/recording/pods.jsonl");
+	const ready = '{"type":"MODIFIED","object":{"metadata":{"uid":"u1"},"status":{"conditions":[{"type":"Ready","status":"True"}]}}}';
+	const line = `{"at":1,"host":"k8s-master","from":"pods","data":${ready}}\n`;
+	spawn("bash", ["-c", `sleep 1; printf '%s' '${line}' >>'${pods}'`], { stdio: "ignore" });
+	const { stdout, stderr } = host.run("recording", "apply", { READY_UID: "u1" }, "k8s-master");
+	assert.ok(unpack(stdout).includes(line), "read before");
+	assert.equal(stderr, "");
+	const begun = Date.now();
+	const without = host.run("recording", "apply", { READY_UID: "u2" }, "k8s-master");
+	assert.deepEqual([without.status, Date.now() - begun < 15_000], [0, true]);
+	assert.match(without.stderr, /Pod u2 is not Ready in the recording/);
+});
 test("the recorder on a worker hears the runtime, the message file and how far its clock is off", async (t) => {
 	const host = hostWith(t);
+	host.write("/etc/kubernetes/kubelet.conf", "joined");
 	assert.equal(host.run("recorder", "apply", settings, "k8s-node01").status, 0);
 	host.write(MESSAGE, 'with "quotes", a \\ and a\ttab\n');
-	await pause(1800);
-	const { lines } = readRecording(unpack(host.run("recording", "apply", {}, "k8s-node01").stdout));
+	await pause(6000); // three changes of the second
+	const { lines } = recordingOf(host, "k8s-node01");
 	const found = (from: string) => lines.filter((line) => line.from === from).map(({ data }) => data);
 	assert.deepEqual(found("file"), ['with "quotes", a \\ and a\ttab']);
 	assert.match(String(found("runtime")[0]), /\/tasks\/start \{"container_id":"c1","pid":7\}$/);
@@ -81,14 +108,90 @@ test("what a server logged of the kubelet's requests is recorded when its contai
 test("a second apply leaves a recorder that runs alone", (t) => {
 	const host = hostWith(t);
 	host.run("recorder", "apply", settings);
-	host.forgetCalls();
+	const starts = () => host.calls().filter((call) => /^systemctl start .*recorder\.service/.test(call)).length;
+	assert.equal(starts(), 1);
 	assert.equal(host.run("recorder", "apply", settings).status, 0);
+	assert.equal(starts(), 1);
+	host.run("recorder", "apply", { ...settings, NAMESPACE: "other" });
+	assert.equal(starts(), 2, "a changed program starts it again");
+});
+test("with Docker the runtime is not heard, and the recording says so", async (t) => {
+	const host = hostWith(t);
+	host.run("recorder", "apply", { ...settings, RUNTIME_KIND: "docker" });
+	await pause(300);
+	const { lines } = recordingOf(host, "k8s-node02");
+	assert.ok(lines.some(({ from, data }) => from === "note" && data === "the container runtime is docker, whose times are not recorded"));
 	assert.deepEqual(
-		host.calls().filter((call) => call.startsWith("systemd-run")),
+		host.calls().filter((call) => /^(ctr|journalctl) /.test(call)),
 		[],
 	);
-	host.run("recorder", "apply", { ...settings, NAMESPACE: "other" });
-	assert.equal(host.calls().filter((call) => call.startsWith("systemd-run")).length, 1, "a changed program starts it again");
+});
+test("after a boot the unit goes on where it was: with the next line of the file, from the last version of the API", async (t) => {
+	const boot = (host: FakeHost) => {
+		systemctl(host, "stop");
+		host.write("/var/log/kubeadm-lab/recording/.boot", "another");
+	};
+	const worker = hostWith(t);
+	const heard = (from: string) => recordingOf(worker, "k8s-node01").lines.flatMap((line) => (line.from === from ? [line.data] : []));
+	worker.write(MESSAGE, "of an earlier Pod\n");
+	worker.run("recorder", "apply", settings, "k8s-node01");
+	worker.write(MESSAGE, "of an earlier Pod\nheard\n");
+	await until(() => heard("file").length === 1);
+	worker.command("journalctl", "sleep 20");
+	boot(worker);
+	worker.write(MESSAGE, "of an earlier Pod\nheard\nwritten while nobody heard\n");
+	systemctl(worker, "start");
+	await until(() => heard("file").length === 2);
+	assert.deepEqual([heard("file-start"), heard("file")], [["of an earlier Pod"], ["heard", "written while nobody heard"]]);
+	assert.deepEqual(heard("note"), [
+		"the recorder was stopped",
+		"the host was started again, and the recorder with it: what happened here meanwhile is not recorded",
+	]);
+
+	const controlPlane = hostWith(t);
+	controlPlane.run("recorder", "apply", settings, "k8s-master");
+	await until(() => controlPlane.exists("/var/log/kubeadm-lab/recording/pods.jsonl"));
+	boot(controlPlane);
+	controlPlane.forgetCalls();
+	systemctl(controlPlane, "start");
+	await until(() => controlPlane.calls().some((call) => call.endsWith("/pods?watch=1&timeoutSeconds=3600&resourceVersion=8")));
+});
+test("a server that no longer knows the version sends every Pod as it is now", async (t) => {
+	const host = hostWith(t);
+	host.command(
+		"kubectl",
+		`case "$*" in *resourceVersion=7*) printf '%s\\n' '{"type":"ERROR","object":{"kind":"Status","metadata":{},"code":410}}' ;; *pods*watch=1*) printf '%s\\n' '${ADDED}'; sleep 20 ;; *watch=1*) sleep 20 ;; *) echo '${LIST}' ;; esac`,
+	);
+	host.run("recorder", "apply", { ...settings, BOUND_SECONDS: 20 }, "k8s-master");
+	await pause(1800);
+	const { lines } = recordingOf(host, "k8s-master");
+	assert.deepEqual(
+		lines.filter(({ from }) => from === "pods").map(({ data }) => (data as { type: string }).type),
+		["ERROR", "ADDED"],
+	);
+	assert.ok(lines.some(({ data }) => String(data).startsWith("the watch of pods broke")));
+});
+test("at its bound it ends, and what nobody fetches is gone a week later, the units with it", async (t) => {
+	const host = hostWith(t);
+	host.write(MESSAGE, "a line\n");
+	host.run("recorder", "apply", { ...settings, BOUND_SECONDS: 3 }, "k8s-node01");
+	await pause(3000);
+	const { lines, problems } = recordingOf(host, "k8s-node01");
+	assert.deepEqual(problems, []);
+	assert.equal(lines.find(({ from }) => from === "end")?.data, "its time was over");
+	assert.equal(lines.find(({ from }) => from === "file-end")?.data, "a line");
+	// The timer starts the unit every day: before the week is over that changes nothing.
+	const end = join(host.root, "/var/log/kubeadm-lab/recording/end.jsonl");
+	const daysLater = (days: number) => {
+		const then = Date.now() / 1000 - days * 86_400;
+		utimesSync(end, then, then);
+		const [, bash = "", program = ""] = host.read("/etc/systemd/system/kubeadm-lab-recorder.service").match(/^ExecStart=(\S+) (\S+)$/m) ?? [];
+		return spawnSync(bash, [program], { env: { PATH: `${host.root}/bin:${process.env.PATH}`, KUBEADM_LAB_ROOT: host.root } }).status;
+	};
+	assert.equal(daysLater(6.9), 0);
+	assert.ok(host.exists("/var/log/kubeadm-lab/recording/header.jsonl"));
+	assert.equal(daysLater(7.1), 0);
+	assert.deepEqual([host.exists("/var/log/kubeadm-lab"), Object.keys(host.snapshot("/etc/systemd/system"))], [false, []]);
 });
 test("undo stops it, keeps the recording until it is fetched, and leaves nothing else", async (t) => {
 	const host = hostWith(t);
@@ -97,14 +200,26 @@ test("undo stops it, keeps the recording until it is fetched, and leaves nothing
 	assert.match(host.run("recording", "undo", {}, "k8s-master").stderr, /the recorder still writes: its recording stays/);
 	const { status, stdout } = host.run("recorder", "undo", settings, "k8s-master");
 	assert.equal(status, 0);
-	assert.equal(stdout, "recording kept on k8s-master in /var/log/kubeadm-lab/recording until: npm run lifecycle -- fetch\n");
+	assert.equal(stdout, "recording kept on k8s-master in /var/log/kubeadm-lab/recording for 7 days, or until: npm run lifecycle -- fetch\n");
 	assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
-	assert.deepEqual(readRecording(unpack(host.run("recording", "apply", {}, "k8s-master").stdout)).problems, []);
+	const units = () =>
+		["service", "timer"].map((kind) => [
+			kind,
+			host.bash(`"\${KUBEADM_LAB_ROOT}/bin/systemctl" is-enabled kubeadm-lab-recorder${kind === "timer" ? ".timer" : ""}`).stdout.trim(),
+		]);
+	assert.deepEqual(units(), [
+		["service", "disabled"],
+		["timer", "enabled"],
+	]);
+	assert.deepEqual(recordingOf(host, "k8s-master").problems, []);
 	assert.equal(host.run("recorder", "check", settings, "k8s-master").status, 3);
 	host.run("recording", "undo", {}, "k8s-master");
-	assert.equal(host.exists("/var/log/kubeadm-lab"), false);
+	assert.deepEqual([host.exists("/var/log/kubeadm-lab"), Object.keys(host.snapshot("/etc/systemd/system"))], [false, []]);
 	const gone = host.run("recording", "apply", {}, "k8s-master");
 	assert.equal(gone.status, 1);
-	assert.match(gone.stderr, /error: no recording in \/var\/log\/kubeadm-lab\/recording: none was made \(demoRecordHours\), or it was fetched before/);
+	assert.match(
+		gone.stderr,
+		/error: no recording in \/var\/log\/kubeadm-lab\/recording: none was made \(demoRecordHours\), it was fetched before, or it ended more than 7 days ago/,
+	);
 	assert.equal(host.run("recorder", "undo", settings, "k8s-master").status, 0);
 });

@@ -130,7 +130,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		},
 		recorder: {
 			...{ HOST_NAME: host.name, ROLE: host.role, NAMESPACE: "default", MESSAGE_FILE: "/data/volumes/nginx/log/message", BOUND_SECONDS: 600 },
-			...{ REFERENCE: "k8s-master", REFERENCE_ADDRESS: "172.16.1.110" },
+			...{ REFERENCE: "k8s-master", REFERENCE_ADDRESS: "172.16.1.110", RUNTIME_KIND: "containerd" },
 		},
 		scenario: {
 			...{ HOST_NAME: host.name, NAME: "main-ends", MANIFEST: JSON.stringify(scenarioPod("main-ends", SAMPLE_IMAGES)) },

@@ -201,6 +201,11 @@ const wrong: [string, Record<string, unknown>, string[]][] = [
 		{ extraSysctls: { swappiness: "1" } },
 		['extraSysctls.swappiness: "swappiness" is not a sysctl key. Use dots, such as net.ipv4.tcp_keepalive_time.'],
 	],
+	[
+		"a feature gate that is none",
+		{ featureGates: { "pod-sleep": true } },
+		['featureGates["pod-sleep"]: "pod-sleep" is not a feature gate. Use a name that Kubernetes lists, such as PodLifecycleSleepAction.'],
+	],
 	["a sysctl value that is none", { extraSysctls: { "vm.swappiness": [1] } }, ['extraSysctls["vm.swappiness"]: [1] is not a value. Use text or a number.']],
 	[
 		"a runtime version that is none",

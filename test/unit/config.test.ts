@@ -81,7 +81,7 @@ test("an unsupported kernel that the user insists on brings its overrides", () =
 		allowUnsupportedKernel: true,
 		kubeadmIgnorePreflightErrors: ["NumCPU"],
 	}).cluster;
-	assert.deepEqual(kubeadm, { ignorePreflightErrors: ["SystemVerification", "NumCPU"], failCgroupV1: false });
+	assert.deepEqual(kubeadm, { ignorePreflightErrors: ["SystemVerification", "NumCPU"], failCgroupV1: false, featureGates: {} });
 	assert.equal(preflight.allowUnsupportedKernel, true);
 });
 

@@ -58,6 +58,18 @@ test("every release renders init and join, each document with an API version tha
 	}
 });
 
+test("feature gates reach the API server, the controller-manager, the scheduler and the kubelets", () => {
+	for (const kubernetesVersion of ["1.29.15", "1.31.14"]) {
+		const { cluster } = settings({ kubernetesVersion, featureGates: { PodLifecycleSleepAction: true, AnyVolumeDataSource: false } });
+		const [, clusterConfiguration, kubelet] = documents(initConfiguration(cluster));
+		for (const component of ["apiServer", "controllerManager", "scheduler"]) {
+			const found = clusterConfiguration[component].extraArgs;
+			const flag = Array.isArray(found) ? found.find(({ name }: { name: string }) => name === "feature-gates")?.value : found["feature-gates"];
+			assert.equal(flag, "AnyVolumeDataSource=false,PodLifecycleSleepAction=true", component);
+		}
+		assert.deepEqual(kubelet.featureGates, { AnyVolumeDataSource: false, PodLifecycleSleepAction: true });
+	}
+});
 test("everything binds to the internal card, and the certificate is good for both", () => {
 	const { cluster } = settings();
 	const [init, clusterConfiguration] = documents(initConfiguration(cluster));

@@ -67,7 +67,10 @@ test("a scenario that the release can't show says which it needs, and makes noth
 		return new Gallery("gallery", { cluster, scenarios: ["no-shell-sleep", "prestop-fails"], images: IMAGES, recorders: [] });
 	});
 	const shown = await resolved(result.shown);
-	assert.equal(shown?.["no-shell-sleep"], "needs Kubernetes 1.30; this cluster has 1.29.15");
+	const needs = "needs Kubernetes 1.30, or 1.29 with featureGates: {PodLifecycleSleepAction: true}; this cluster has ";
+	assert.equal(shown?.["no-shell-sleep"], `${needs}1.29.15`);
+	assert.equal(refusal("no-shell-sleep", { version: "1.29.15", minor: 29 }, { PodLifecycleSleepAction: true }), undefined);
+	assert.equal(refusal("no-shell-sleep", { version: "1.28.15", minor: 28 }, { PodLifecycleSleepAction: true }), `${needs}1.28.15`);
 	assert.match(shown?.["prestop-fails"] ?? "", /^preStop fails: the Pod still ends, in good order: /);
 	assert.deepEqual(
 		graph.commands.filter(({ name }) => name.startsWith("gallery-")).map(({ name }) => name),

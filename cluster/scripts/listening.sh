@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# What the recorder's unit does: recorder.sh writes these functions with their values into a file of the host, and systemd runs it at each boot.
+readonly LARGEST_FILE_KB=65536 # of one stream; a day of a small cluster is about 1 MB
+readonly API_SECONDS=1800      # for a cluster that is only being made, or boots
+readonly GOOD_ERROR_MS=40      # a calm lab's, 24 November 2026
+
+now() { date +%s%3N; }
+# What it reads, line by line, as JSON text.
+stamp_text() { # FROM
+  local line
+  while IFS= read -r line; do
+    line="${line//\\/\\\\}"
+    line="${line//\"/\\\"}"
+    line="${line//$'\t'/\\t}"
+    printf '{"at":%s,"host":"%s","from":"%s","data":"%s"}\n' "$(now)" "${WHERE}" "$1" "${line//[$'\001'-$'\037']/ }"
+  done >>"${FOLDER}/$1.jsonl"
+}
+note() { printf '%s\n' "$*" | stamp_text note; }
+raw() { timeout "$1" kubectl --kubeconfig "${ROOT}/etc/kubernetes/admin.conf" --cache-dir "${FOLDER}/.kubectl" get --raw "$2"; }
+version_in() { if [[ "$1" =~ \"resourceVersion\":\"([0-9]+)\" ]]; then printf '%s' "${BASH_REMATCH[1]}"; fi; }
+# Follows a list without a gap: from the version of the list, then from that of the last object, again when the server ends the watch or the host boots.
+# A server that no longer has that version sends every Pod as it is now; of events, only new ones.
+follow() { # pods|events
+  local path="/api/v1/namespaces/${NAMESPACE}/$1" version='' line begun isKnown=no
+  if [[ -s "${FOLDER}/$1.jsonl" ]]; then
+    version="$(version_in "$(tail -n 1 -- "${FOLDER}/$1.jsonl")")"
+    isKnown=yes
+  fi
+  while :; do
+    if [[ -z "${version}" && ("${isKnown}" == no || "$1" == events) ]]; then
+      version="$(version_in "$(raw 10 "${path}?limit=1" 2>&1)")" || true
+      if [[ -z "${version}" ]]; then
+        sleep 0.5
+        continue
+      fi
+      note "following $1 from version ${version}"
+    fi
+    begun="${SECONDS}"
+    while IFS= read -r line; do
+      printf '{"at":%s,"host":"%s","from":"%s","data":%s}\n' "$(now)" "${WHERE}" "$1" "${line}" >>"${FOLDER}/$1.jsonl"
+      isKnown=yes begun=-9
+      if [[ "${line}" == '{"type":"ERROR"'* ]]; then broken "$1"; else version="$(version_in "${line}")"; fi
+    done < <(raw 3700 "${path}?watch=1&timeoutSeconds=3600${version:+&resourceVersion=${version}}" 2>/dev/null |
+      sed -u -E 's/,"managedFields":\[.*\]\},"(spec|involvedObject)"/},"\1"/')
+    ((SECONDS - begun > 5)) || broken "$1" # refused at once: no server, or one that does not know the version
+    sleep 1
+  done
+}
+broken() { # pods|events: said once
+  [[ -z "${version}" ]] || note "the watch of $1 broke, and what happened until the next line of this kind is not recorded"
+  version=''
+}
+# The API server says the time in whole seconds: the moment when its second changes tells its clock to about the length of one request.
+# Once this host has joined: before, all hosts are busy and answer late. The best of three such moments, or the first good one.
+clock_offset() {
+  local before='' previous after last='' answer begun="${SECONDS}" moments=0 error least=1000 offset=''
+  while ((moments < 3 && least > GOOD_ERROR_MS && SECONDS - begun < API_SECONDS)); do
+    if [[ ! -e "${ROOT}/etc/kubernetes/kubelet.conf" ]]; then
+      sleep 1
+      continue
+    fi
+    previous="${before}"
+    before="$(now)"
+    answer="$(curl --silent --insecure --head --max-time 2 "https://${REFERENCE_ADDRESS}:6443/healthz" 2>/dev/null | sed -n 's/^[Dd]ate: //p' | tr -d '\r')"
+    after="$(now)"
+    if [[ -z "${answer}" ]]; then
+      sleep 2
+    elif [[ -n "${last}" && "${answer}" != "${last}" ]]; then
+      moments=$((moments + 1)) error="$(((after - previous) / 2 + 1))"
+      if ((error < least)); then least="${error}" offset="$(((previous + after) / 2 - $(date -d "${answer}" +%s) * 1000))"; fi
+      sleep 0.8
+      before="$(now)" answer='' # a change while asleep says nothing
+    else
+      sleep 0.01
+    fi
+    last="${answer}"
+  done
+  if [[ -z "${offset}" ]]; then
+    note "the clock of ${REFERENCE} could not be measured: no answer from https://${REFERENCE_ADDRESS}:6443/healthz"
+  else
+    printf '{"at":%s,"host":"%s","from":"clock","data":{"reference":"%s","offsetMs":%d,"errorMs":%d}}\n' "$(now)" "${WHERE}" "${REFERENCE}" "${offset}" "${least}" >>"${FOLDER}/clock.jsonl"
+  fi
+}
+# Whatever ends is begun again: containerd may be restarted.
+hear() { # FROM COMMAND...
+  local from="$1"
+  shift
+  while :; do
+    "$@" 2>/dev/null | stamp_text "${from}"
+    sleep 2 # and with the unit itself nobody is told
+    note "the stream ${from} ended, and is heard again: what happened meanwhile is not recorded"
+  done
+}
+containerd_events() { ctr --namespace k8s.io events | grep --line-buffered -vF '/snapshot/'; }
+containerd_log() {
+  journalctl --lines 0 --follow --output cat --unit containerd |
+    grep --line-buffered -E 'msg="(RunPodSandbox|CreateContainer|StopContainer|Stop container|Kill container|StopPodSandbox)' |
+    tee >(server_logs)
+}
+# An httpGet hook is seen only by the server that answers: the kubelet calls itself kube-lifecycle/VERSION, and a server that logs its clients to stdout or
+# stderr tells. Looked at when a container is about to stop: what comes of its hooks is there by then, and its log still is.
+server_logs() {
+  local line id
+  while IFS= read -r line; do
+    [[ "${line}" =~ StopContainer\ for\ [^a-z0-9]*([a-z0-9]+)[^a-z0-9]*\ with ]] || continue
+    id="${BASH_REMATCH[1]}"
+    sleep 0.2 # the line of preStop may be on its way
+    sed -n "/kube-lifecycle\//s/^/${id} /p" "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"${id}".log 2>/dev/null | stamp_text request
+  done
+}
+hear_file() {
+  local heard=0
+  if [[ -f "${FOLDER}/file.jsonl" ]]; then heard="$(wc -l <"${FOLDER}/file.jsonl")"; fi
+  # -s: a file whose folder is still missing is looked for this often.
+  tail -n "+$(($(<"${FOLDER}/.lines") + heard + 1))" -s 0.02 -F -- "${ROOT}${MESSAGE_FILE}" 2>/dev/null | stamp_text file
+}
+listen() {
+  ulimit -f "${LARGEST_FILE_KB}"
+  if [[ "${ROLE}" == control-plane ]]; then
+    follow pods &
+    follow events &
+  else
+    hear_file &
+    if [[ "${RUNTIME_KIND}" == containerd ]]; then
+      hear runtime containerd_events &
+      hear journal containerd_log &
+    else
+      note "the container runtime is ${RUNTIME_KIND}, whose times are not recorded"
+    fi
+    clock_offset &
+  fi
+  touch "${FOLDER}/listening"
+  wait
+}
+# The content of the message file, line by line, before and after.
+message_file() { # start|end
+  [[ "${ROLE}" == worker ]] || return 0
+  rm -f -- "${FOLDER}/file-$1.jsonl"
+  if [[ -f "${ROOT}${MESSAGE_FILE}" ]]; then tail -n 1000 -- "${ROOT}${MESSAGE_FILE}" | stamp_text "file-$1"; fi
+}
+end_recording() { # WHY
+  [[ -e "${FOLDER}/end.jsonl" ]] || printf '{"at":%s,"host":"%s","from":"end","data":"%s"}\n' "$(now)" "${WHERE}" "$1" >"${FOLDER}/end.jsonl"
+}
+# Once at each boot, and once a day: records until UNTIL; removes a recording that nobody fetched in time, and itself.
+run() {
+  local boot seconds code=0
+  cd "${FOLDER}" || return 0
+  if [[ -e end.jsonl ]]; then
+    [[ -z "$(find end.jsonl -mtime "+$((KEPT_DAYS - 1))")" ]] || remove_recording
+    return 0
+  fi
+  seconds="$((UNTIL - $(date +%s)))"
+  if ((seconds > 0)); then
+    boot="$(</proc/sys/kernel/random/boot_id)"
+    if [[ "$(cat .boot 2>/dev/null)" == "${boot}" ]]; then
+      note 'the recorder was started again: what happened here meanwhile is not recorded'
+    elif [[ -e .boot ]]; then
+      note 'the host was started again, and the recorder with it: what happened here meanwhile is not recorded'
+    fi
+    printf '%s' "${boot}" >.boot
+    trap ':' TERM
+    timeout "${seconds}" bash "${PROGRAM}" listen || code=$?
+    if [[ "${code}" != 124 ]]; then
+      [[ -e end.jsonl ]] || note 'the recorder was stopped'
+      return 0
+    fi
+  fi
+  end_recording 'its time was over'
+  message_file end
+}
+program() {
+  printf '#!/usr/bin/env bash\n'
+  declare -p ROOT WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS
+  declare -f now stamp_text note raw version_in follow broken clock_offset hear containerd_events containerd_log server_logs hear_file listen message_file end_recording \
+    remove_recording run
+  # shellcheck disable=SC2016 # expanded when it runs
+  printf '"${1:-run}"\nexit\n'
+}

@@ -1,0 +1,119 @@
+// What each Pod of the gallery is there to show, measured in a recording: the verdicts and events that it promises, and what is its own.
+import assert from "node:assert/strict";
+import { hookIn, type PodLife, type Run } from "../lifecycle/life.ts";
+import { SCENARIOS, type Scenario, type ScenarioName } from "../lifecycle/scenarios.ts";
+import type { PodStory } from "../lifecycle/story.ts";
+
+const runsOf = ({ containers }: PodLife, name = "main"): Run[] => containers.find((container) => container.name === name)?.runs ?? [];
+function runOf(life: PodLife, name = "main"): Run {
+	const [run] = runsOf(life, name);
+	assert.ok(run, `${name} was never started`);
+	return run;
+}
+const exitCodes = (runs: Run[]) => runs.map(({ exited }) => exited?.exitCode);
+/** ms from one entry to another. */
+function took(from: { at: number } | undefined, to: { at: number } | undefined): number {
+	assert.ok(from && to);
+	return to.at - from.at;
+}
+function isAbout(ms: number, seconds: number, lateMs: number): void {
+	assert.ok(ms >= seconds * 1000 - 100 && ms <= seconds * 1000 + lateMs, `took ${ms} ms, not ${seconds} s`);
+}
+const wasReady = ({ entries }: PodLife, before = Number.POSITIVE_INFINITY) =>
+	entries.some(({ kind, reason, isTrue, at }) => kind === "condition" && reason === "Ready" && isTrue && at < before);
+/** How late the kubelet and the runtime of a busy lab may be. */
+const LATE_MS = 2500;
+
+const CLAIMS: Record<ScenarioName, (life: PodLife) => void> = {
+	"poststart-fails": (life) => {
+		assert.ok(runsOf(life).length >= 2, "not started again");
+		for (const run of runsOf(life)) assert.equal(hookIn(run, "postStart")?.exited?.exitCode, 1);
+		assert.ok(!wasReady(life));
+	},
+	"prestop-fails": (life) => {
+		assert.equal(hookIn(runOf(life), "preStop")?.exited?.exitCode, 1);
+		assert.deepEqual(exitCodes(runsOf(life)), [0]);
+	},
+	"prestop-hangs": (life) => {
+		const run = runOf(life);
+		isAbout(took(hookIn(run, "preStop")?.requested, run.term), 5, LATE_MS);
+		assert.equal(run.stopRequested?.graceSeconds, 2);
+	},
+	"poststart-hangs": (life) => {
+		const hook = hookIn(runOf(life), "postStart");
+		assert.ok(took(life.deletionRequested, hook?.exited) > 0, "the hook had ended before the deletion");
+		assert.ok(!wasReady(life, hook?.exited?.at), "Ready before the hook's end");
+	},
+	"force-delete": (life) => {
+		assert.equal(life.deletionRequested?.graceSeconds, 0);
+		assert.ok(took(life.deletionRequested, life.gone) < 1000, "the API did not forget it at once");
+	},
+	"main-ends": (life) => {
+		const { execs, term } = runOf(life);
+		assert.deepEqual([execs.length, term], [0, undefined]);
+		assert.deepEqual(exitCodes(runsOf(life)), [0]);
+	},
+	"init-fails": (life) => {
+		assert.ok(runsOf(life, "init").length >= 2, "not tried again");
+		for (const code of exitCodes(runsOf(life, "init"))) assert.equal(code, 1);
+		assert.deepEqual(runsOf(life), []);
+	},
+	"no-shell": (life) => {
+		const commands = runsOf(life).flatMap(({ execs }) => execs);
+		assert.ok(
+			commands.every(({ started }) => started === undefined),
+			"a hook's command was started",
+		); // asked for, and there is none
+		assert.ok(!wasReady(life));
+	},
+	"no-shell-http": (life) => {
+		assert.ok(wasReady(life));
+		assert.ok(runOf(life).term && life.gone);
+	},
+	"no-shell-sleep": (life) => {
+		// The kubelet sleeps 2 s of the 10 s, and gives the process what is left.
+		const { stopRequested } = runOf(life);
+		assert.ok([7, 8].includes(stopRequested?.graceSeconds ?? 0), `the process was given ${stopRequested?.graceSeconds} s`);
+		assert.ok(took(life.deletionRequested, stopRequested) > 1500, "the stop did not wait for the sleep");
+	},
+	sidecar: (life) => {
+		const names = ["sidecar-one", "sidecar-two", "main"];
+		const starts = names.map((name) => runOf(life, name).started?.at ?? 0);
+		const ends = names.map((name) => runOf(life, name).exited?.at ?? 0);
+		const byTime = [...starts].sort((a, b) => a - b);
+		assert.deepEqual(starts, byTime);
+		assert.deepEqual(
+			ends,
+			[...ends].sort((a, b) => b - a),
+		);
+		assert.deepEqual(
+			["init-one", "init-two"].map((name) => exitCodes(runsOf(life, name))),
+			[[0], [0]],
+		);
+	},
+	"sigterm-ignored": (life) => {
+		const run = runOf(life);
+		assert.equal(run.exited?.exitCode, 137);
+		isAbout(took(run.term, run.exited), 4, LATE_MS);
+	},
+	"two-containers": (life) => {
+		const [one, two] = ["one", "two"].map((name) => runOf(life, name)) as [Run, Run];
+		const hooks = (what: "postStart" | "preStop") => [one, two].map((run) => hookIn(run, what)) as ReturnType<typeof hookIn>[];
+		const [first, then] = hooks("postStart");
+		assert.ok(took(first?.exited, then?.requested) > 0, "postStart of the second began before that of the first ended");
+		const [a, b] = hooks("preStop");
+		assert.ok(took(a?.requested, b?.exited) > 0 && took(b?.requested, a?.exited) > 0, "preStop of the two did not overlap");
+	},
+};
+
+/** Throws where the Pod's recorded life is not what the scenario is for. */
+export function assertScenario(name: ScenarioName, { life, verdicts }: PodStory): void {
+	const scenario: Scenario = SCENARIOS[name];
+	for (const { guarantee, word, because } of verdicts) {
+		assert.equal(word, scenario.expected[guarantee.id] ?? word, `${guarantee.id}: ${because}`);
+		assert.notEqual(word, "FAIL", `${guarantee.id}: ${because}`);
+	}
+	const reasons = life.entries.filter(({ kind }) => kind === "event").map(({ reason }) => reason);
+	for (const reason of scenario.events) assert.ok(reasons.includes(reason), `no event ${reason} among ${reasons.join(", ")}`);
+	CLAIMS[name](life);
+}
