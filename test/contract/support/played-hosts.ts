@@ -59,6 +59,12 @@ function prepare(host: FakeHost): void {
 	for (const step of STEPS) run(step, "check");
 }
 
+/** What is added to each server's settings, and to the variables of a session: NAME=value, with a space between. */
+export interface Login {
+	settings?: string;
+	environment?: string;
+}
+
 export class PlayedHosts {
 	readonly hosts: Record<string, Host> = {};
 	readonly privateKey: string;
@@ -71,15 +77,15 @@ export class PlayedHosts {
 		this.privateKey = readFileSync(join(this.#folder, "user"), "utf8");
 	}
 
-	/** `settings` are added to each server's. Throws where a server does not answer within 20 s. */
-	static async start(count: number, settings = ""): Promise<PlayedHosts> {
+	/** Throws where a server does not answer within 20 s. */
+	static async start(count: number, login: Login = {}): Promise<PlayedHosts> {
 		const played = new PlayedHosts();
 		try {
 			mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
 			const ends: (() => void)[] = [];
 			const model = new FakeHost({ after: (end: () => void) => void ends.push(end) });
 			prepare(model);
-			for (let i = 1; i <= count; i++) played.#make(`host${i}`, `127.86.0.${i}`, model.root, settings);
+			for (let i = 1; i <= count; i++) played.#make(`host${i}`, `127.86.0.${i}`, model.root, login);
 			for (const end of ends) end();
 			await Promise.all(Object.keys(played.hosts).map((name) => played.startServer(name)));
 			return played;
@@ -148,7 +154,7 @@ export class PlayedHosts {
 		rmSync(this.#folder, { recursive: true, force: true });
 	}
 
-	#make(name: string, address: string, model: string, settings: string): void {
+	#make(name: string, address: string, model: string, { settings = "", environment = "" }: Login): void {
 		const folder = join(this.#folder, name);
 		cpSync(model, join(folder, "root"), { recursive: true, verbatimSymlinks: true });
 		const hostKey = this.#key(`${name}/key`);
@@ -161,7 +167,7 @@ PidFile none
 UsePAM no
 StrictModes no
 PermitRootLogin yes
-SetEnv KUBEADM_LAB_ROOT=${folder}/root HOME=${folder}/root
+SetEnv KUBEADM_LAB_ROOT=${folder}/root HOME=${folder}/root ${environment}
 ${settings}
 `,
 		);
