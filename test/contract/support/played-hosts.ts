@@ -1,6 +1,6 @@
 // Hosts for a provider to look at: a real sshd each, on a loopback address of its own, over a folder that plays a prepared host's file system.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { appendFileSync, cpSync, globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -128,8 +128,8 @@ export class PlayedHosts {
 	audit(name: string): string[] {
 		const files = globSync("**", { cwd: this.file(name, "") }).filter((path) => !/^(calls|run\/lock.*)$/.test(path));
 		return files.sort().map((path) => {
-			const { mtimeMs, mode } = lstatSync(this.file(name, path));
-			return `${path} ${mode.toString(8)} ${statSync(this.file(name, path)).isFile() ? `${mtimeMs} ${readFileSync(this.file(name, path))}` : ""}`;
+			const found = lstatSync(this.file(name, path));
+			return `${path} ${found.mode.toString(8)} ${found.isFile() ? `${found.mtimeMs} ${readFileSync(this.file(name, path))}` : ""}`;
 		});
 	}
 	/** Calls to commands that would change a host, since the last time. */
