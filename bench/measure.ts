@@ -8,6 +8,8 @@ export interface Measured {
 	seconds: number;
 	/** Peak of the sum of the tree's resident memory, sampled each 100 ms. */
 	memoryMiB: number;
+	/** Of the processes whose command line holds what was watched for; 0 where nothing was. */
+	watchedMiB: number;
 	output: string;
 }
 
@@ -19,8 +21,8 @@ const read = (path: string): string => {
 	}
 };
 
-/** Resident MiB of a process and all that descend from it. */
-function residentMiB(root: number): number {
+/** Resident MiB of a process and all that descend from it, or of those among them whose command line holds a text. */
+function residentMiB(root: number, text?: string): number {
 	const parents = new Map<number, number>();
 	for (const name of readdirSync("/proc")) {
 		if (!/^\d+$/.test(name)) continue;
@@ -28,25 +30,39 @@ function residentMiB(root: number): number {
 		if (parent) parents.set(Number(name), Number(parent));
 	}
 	const isOurs = (pid: number): boolean => pid === root || (parents.has(pid) && isOurs(parents.get(pid) as number));
+	const counts = (pid: number) => isOurs(pid) && (text === undefined || read(`/proc/${pid}/cmdline`).includes(text));
 	let kib = 0;
-	for (const pid of parents.keys()) if (isOurs(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+	for (const pid of parents.keys()) if (counts(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
 	return kib / 1024;
 }
 
+export interface Options {
+	cwd?: string;
+	env?: NodeJS.ProcessEnv;
+	/** Part of a command line: the memory of such processes is told by itself. */
+	watch?: string;
+	/** Looks at memory too, which costs the machine a few percent. Default true. */
+	samples?: boolean;
+	/** Exit codes that are no failure. Default 0. */
+	codes?: number[];
+}
 /** Throws with the end of the output when the command fails or takes longer than 10 minutes. */
-export function measure(command: string, args: string[], cwd = project, env: Record<string, string> = {}): Promise<Measured> {
+export function measure(command: string, args: string[], { cwd = project, env = {}, watch, samples = true, codes = [0] }: Options = {}): Promise<Measured> {
 	return new Promise((resolve, reject) => {
 		const started = process.hrtime.bigint();
 		const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
 		let output = "";
 		let memoryMiB = 0;
+		let watchedMiB = 0;
 		const collect = (text: string) => {
 			output += text;
 		};
 		child.stdout.setEncoding("utf8").on("data", collect);
 		child.stderr.setEncoding("utf8").on("data", collect);
 		const sampler = setInterval(() => {
-			if (child.pid) memoryMiB = Math.max(memoryMiB, residentMiB(child.pid));
+			if (!child.pid || !samples) return;
+			memoryMiB = Math.max(memoryMiB, residentMiB(child.pid));
+			if (watch) watchedMiB = Math.max(watchedMiB, residentMiB(child.pid, watch));
 		}, 100);
 		const bound = setTimeout(() => child.kill("SIGKILL"), 600_000);
 		child.on("error", reject);
@@ -54,7 +70,7 @@ export function measure(command: string, args: string[], cwd = project, env: Rec
 			clearInterval(sampler);
 			clearTimeout(bound);
 			const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-			if (code === 0) resolve({ seconds, memoryMiB, output });
+			if (code !== null && codes.includes(code)) resolve({ seconds, memoryMiB, watchedMiB, output });
 			else reject(new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`));
 		});
 	});
@@ -77,7 +93,7 @@ export const pulumi = (command: string, stack = "lab", args: string[] = [], cwd 
 			...(command === "preview" ? [] : ["--yes", "--skip-preview"]),
 			...args,
 		],
-		cwd,
+		{ cwd },
 	);
 
 export const median = (values: number[]): number => {

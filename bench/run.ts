@@ -1,8 +1,9 @@
 // Measures the program beside its baselines, interleaved on the same hosts in one run, and writes docs/benchmarks.md.
-// usage: npm run bench [-- ROUNDS]   default 3 rounds, about 15 minutes; an otherwise idle machine, or the ratios are noise
+// usage: npm run bench [-- ROUNDS]   default 3 rounds, about 20 minutes; an otherwise idle machine, or the ratios are noise
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
+import { driftSection } from "./drift.ts";
 import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
 import { recordingSection } from "./recording.ts";
 
@@ -48,11 +49,13 @@ for (let round = 1; round <= rounds; round++) {
 	noteSteps(up.output);
 	for (const command of ["up", "preview", "refresh"]) note(`no-change ${command}`, await pulumi(command));
 	if (round === rounds) recording = await recordingSection(RECORDED_RUNS);
+	await lab("ssh", "k8s-node01", "sysctl -qw net.ipv4.ip_forward=0");
+	note("repair of one item", await pulumi("up"));
 	note("destroy", await pulumi("destroy"));
 }
 
 const empty = `${project}bench/empty`;
-await measure(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "init", "empty", "--non-interactive"], empty).catch(() => undefined); // made by an earlier run
+await measure(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "init", "empty", "--non-interactive"], { cwd: empty }).catch(() => undefined); // made by an earlier run
 await pulumi("up", "empty", [], empty);
 for (let round = 1; round <= rounds; round++)
 	for (const command of ["up", "preview", "refresh"]) note(`empty program: ${command}`, await pulumi(command, "empty", [], empty));
@@ -75,6 +78,8 @@ for (const workers of [1, 3, 5]) {
 await lab("down");
 await rm(folder, { recursive: true });
 
+const drift = await driftSection(rounds);
+
 const ratio = (a: string, b: string): string => (median(of(a)) / median(of(b))).toFixed(2);
 const row = (name: string): string => `| ${name} | ${spread(of(name))} | ${median(memory[name] ?? []).toFixed(0)} |`;
 const cpu = cpus()[0]?.model ?? "unknown";
@@ -88,7 +93,7 @@ By hand: \`bench/by-hand.sh\`, the same work over SSH with the same parallelism;
 
 | what | seconds | peak MiB |
 |---|---|---|
-${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, plain", "no-change up", "no-change preview", "no-change refresh", "empty program: up", "empty program: preview", "empty program: refresh"].map(row).join("\n")}
+${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, plain", "no-change up", "no-change preview", "no-change refresh", "repair of one item", "empty program: up", "empty program: preview", "empty program: refresh"].map(row).join("\n")}
 
 | ratio | measured | aim |
 |---|---|---|
@@ -98,6 +103,7 @@ ${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, pla
 | no-change up to an empty program | ${ratio("no-change up", "empty program: up")} | at most 1.3 |
 | preview to an empty program | ${ratio("no-change preview", "empty program: preview")} | at most 1.3 |
 | refresh to an empty program | ${ratio("no-change refresh", "empty program: refresh")} | at most 1.3 |
+| repair of one item to up | ${ratio("repair of one item", "up")} | |
 
 ## Where the time of up goes
 
@@ -116,5 +122,7 @@ ${[...steps]
 |---|---|
 ${[1, 3, 5].map((n) => `| ${n} | ${of(`up, ${n} worker${n > 1 ? "s" : ""}`)[0]?.toFixed(1)} |`).join("\n")}
 
-${recording}`,
+${recording}
+
+${drift}`,
 );

@@ -63,7 +63,13 @@ const handlers: grpc.UntypedServiceImplementation = {
 	checkConfig: unary((request: provider.CheckRequest) => checked(checkConfiguration(fromStruct(request.getOlds()), fromStruct(request.getNews())))),
 	diffConfig: unary((request: provider.DiffRequest) => {
 		const keys = changedKeys(fromStruct(request.getOldInputs() ?? request.getOlds()), fromStruct(request.getNews()));
-		return new provider.DiffResponse().setChanges(keys.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(keys);
+		const response = new provider.DiffResponse()
+			.setChanges(keys.length > 0 ? DIFF_SOME : DIFF_NONE)
+			.setDiffsList(keys)
+			.setHasdetaileddiff(keys.length > 0);
+		// Key by key, or a changed private key would be an update without a reason: the CLI compares what it shows, and shows no secret.
+		for (const key of keys) response.getDetaileddiffMap().set(key, new provider.PropertyDiff().setKind(KINDS.UPDATE));
+		return response;
 	}),
 	configure: unary((request: provider.ConfigureRequest) => {
 		const settings = settingsOf(fromStruct(request.getArgs()));

@@ -113,6 +113,72 @@ describe("a host that can't be looked at", () => {
 	});
 });
 
+describe("a host that can be looked at", () => {
+	let sshd: Sshd;
+	before(async () => {
+		sshd = await Sshd.start();
+	});
+	after(() => sshd.remove());
+
+	test("does not wait for one that is silent, which is given up once for all its steps", async () => {
+		const sockets: Socket[] = [];
+		const server: Server = createServer((socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
+		await new Promise((resolve) => server.once("listening", resolve));
+		const { host: address, user, hostKey, port } = sshd.connection() as Record<string, string | number>;
+		const silent = (server.address() as { port: number }).port;
+		const hosts = JSON.stringify({ one: { address, user, hostKey, port }, two: { address, user, hostKey, port: silent } });
+		const plugin = await HostPlugin.start(sshd, { hosts, perDialTimeoutSeconds: 2 });
+		try {
+			const ended: string[] = [];
+			const look = (host: string, step: string) => {
+				const inputs = { host, step, text: text({}), found: {} };
+				return plugin.read(`${host}-${step}`, { id: "it", inputs, state: inputs }).then(() => ended.push(host));
+			};
+			await Promise.all(["a", "b", "c"].flatMap((step) => [look("two", step), look("one", step)]));
+			assert.deepEqual(ended, ["one", "one", "one", "two", "two", "two"]);
+			assert.equal(plugin.engine.lines.filter(({ severity }) => severity === "warning").length, 1);
+			assert.equal(sockets.length, 1, "it was dialled once");
+		} finally {
+			await plugin.stop();
+			for (const socket of sockets) socket.destroy();
+			server.close();
+		}
+	});
+	test("is dialled anew after its connection broke, and then answers", async () => {
+		const plugin = await HostPlugin.start(sshd);
+		try {
+			const broken = state("step", "kill -9 $PPID; sleep 1");
+			assert.deepEqual(await plugin.read("it", broken), broken);
+			assert.deepEqual((await plugin.read("it", state("step", "printf 'item\\tgood\\tbad\\n'; exit 3"))).state.found, { item: "bad" });
+		} finally {
+			await plugin.stop();
+		}
+	});
+	test("may take its time, as long as it is within the look's bound", async () => {
+		const plugin = await HostPlugin.start(sshd, { lookTimeoutSeconds: 20 });
+		try {
+			const seen = await plugin.read("it", state("step", "sleep 3; printf 'item\\tgood\\tbad\\n'; exit 3"));
+			assert.deepEqual([seen.state.found, plugin.engine.lines], [{ item: "bad" }, []]);
+		} finally {
+			await plugin.stop();
+		}
+	});
+	test("may name an item that nobody knew: it is one more difference, and gone when it is named no more", async () => {
+		const plugin = await HostPlugin.start(sshd);
+		try {
+			const check = (line: string) => text({ check: line });
+			const inputs = { host: "one", step: "step", text: check("printf 'brand new\\tgood\\tbad\\n'; exit 3"), found: { known: "good" } };
+			const seen = await plugin.read("it", { id: "it", inputs, state: { ...inputs, found: { known: "good" } } });
+			assert.deepEqual(await plugin.diff(seen.state, seen.inputs), { 'found["brand new"]': "UPDATE" });
+			const quiet = { ...seen, inputs: { ...seen.inputs, text: check("exit 0") } };
+			const later = await plugin.read("it", quiet);
+			assert.deepEqual(later.state.found, later.inputs.found);
+		} finally {
+			await plugin.stop();
+		}
+	});
+});
+
 describe("a check", () => {
 	let sshd: Sshd;
 	before(async () => {
@@ -128,6 +194,7 @@ describe("a check", () => {
 		["a difference and the status for none", "printf 'a\\tb\\tc\\n'", "its check ended with exit status 0 and named 1 differences"],
 		["an error", "echo 'one step: error: no such thing' >&2; exit 1", "exit status 1: one step: error: no such thing"],
 		["a syntax error's status", "exit 127", "exit status 127"],
+		["a signal", "kill -TERM $BASHPID", "it was ended by SIGTERM"],
 	] as const)
 		test(`that answers with ${what} is not believed`, async () => {
 			assert.deepEqual(await look(sshd, check), [`one step was not looked at: ${said}.${LAST_KNOWN}`]);

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import { withoutAges } from "../describe.ts";
+import { mark, written } from "./audit.ts";
 import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
 import { differences, snapshot } from "./snapshot.ts";
 
@@ -148,19 +149,14 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 	});
 
 	test("a second up changes nothing and the hosts' own audit finds nothing written and nothing restarted", async () => {
-		// rpmdb.sqlite-shm is what readers of rpm's database lock in: `rpm -q` touches it.
-		const mark =
-			"touch /run/audit-mark; for u in containerd kubelet chronyd sshd; do systemctl show -p ActiveEnterTimestampMonotonic $u; done; crictl ps -q | sort";
-		const audit =
-			"find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /var/log -o -path /var/lib/etcd -o -path /var/lib/containerd -o -path /var/lib/kubelet -o -path /tmp -o -path /var/lib/chrony -o -path /data -o -path /var/lib/rpm/rpmdb.sqlite-shm \\) -prune -o -newer /run/audit-mark -type f -print";
 		const state = new Map<string, string>();
-		for (const host of hosts) state.set(host, await read(host, mark));
+		for (const host of hosts) state.set(host, await mark(host));
 		const { output: text } = await pulumi("up");
 		assert.match(text, /Resources:\n +\d+ unchanged/);
 		assert.doesNotMatch(text, /\d+ (created|updated|deleted|replaced)/);
 		for (const host of hosts) {
-			assert.equal((await read(host, audit)).trim(), "", `${host}: written during a no-change up`);
-			assert.equal(await read(host, mark), state.get(host), `${host}: restarted during a no-change up`);
+			assert.deepEqual(await written(host), [], `${host}: written during a no-change up`);
+			assert.equal(await mark(host), state.get(host), `${host}: restarted during a no-change up`);
 		}
 	});
 

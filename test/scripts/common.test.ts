@@ -19,6 +19,21 @@ test("check prints item, wanted and found with tabs, and exits 3", (t) => {
 	assert.match(stdout, /^file \/etc\/app\/app\.conf\tsha256 [0-9a-f]{12}\tsha256 [0-9a-f]{12}\n$/);
 });
 
+for (const [what, text] of [
+	["no newline at its end", "new"],
+	["one newline more", "new\n\n"],
+	["a NUL after what is wanted", "new\n\0"],
+	["a NUL within", "ne\0w\n"],
+	["nothing in it", ""],
+] as const)
+	test(`check tells a file with ${what} from what is wanted`, (t) => {
+		const host = new FakeHost(t);
+		host.write("/etc/app/app.conf", text);
+		assert.equal(host.bash(WRITER, "check").status, 3);
+		host.write("/etc/app/app.conf", "new\n");
+		assert.deepEqual(host.bash(WRITER, "check"), { status: 0, stdout: "", stderr: "" });
+	});
+
 test("check changes nothing", (t) => {
 	const host = new FakeHost(t);
 	host.write("/etc/app/app.conf", "old\n");

@@ -36,7 +36,7 @@ exit "\${status}"`;
 export class FakeHost {
 	readonly root: string;
 	/** Removes its folder when the test is over. */
-	constructor(test: TestContext) {
+	constructor(test: Pick<TestContext, "after">) {
 		this.root = mkdtempSync(join(tmpdir(), "kubeadm-lab-test-"));
 		test.after(() => rmSync(this.root, { recursive: true, force: true }));
 		mkdirSync(join(this.root, "run/lock"), { recursive: true });

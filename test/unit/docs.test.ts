@@ -140,8 +140,8 @@ test("the README's preflight table has exactly the items that the preflight repo
 test("docs/hosts.md has a row for each step that the program runs on a host", () => {
 	const document = text("docs/hosts.md");
 	const steps = new Set(
-		[...["host", "control-plane", "worker", "node"].map((name) => `cluster/${name}.ts`), "workloads/lifecycle-demo.ts", "workloads/recorder.ts"].flatMap((path) =>
-			stepsIn(text(path)),
+		[...["host", "control-plane", "worker", "node"].map((name) => `cluster/${name}.ts`), "workloads/lifecycle-demo.ts", "workloads/recorder.ts"].flatMap(
+			(path) => stepsIn(text(path)),
 		),
 	);
 	const listed = [...document.matchAll(/^\| `([a-z]+)`[^|]*\|/gm)]

@@ -28,12 +28,13 @@ function findPulumi(): string {
 export class Project {
 	readonly folder: string;
 	readonly remove: () => void;
-	readonly #pulumi: string;
-	readonly #env: NodeJS.ProcessEnv;
+	/** The CLI, and the environment that it runs in. */
+	readonly cli: string;
+	readonly env: NodeJS.ProcessEnv;
 
 	/** `program` is the text of index.ts; `plugins` adds plugin folders by name. */
 	constructor(program: string, plugins: Record<string, string> = {}) {
-		this.#pulumi = findPulumi();
+		this.cli = findPulumi();
 		const { path, remove } = temporaryFolder();
 		this.folder = path;
 		this.remove = remove;
@@ -47,7 +48,7 @@ export class Project {
 		const project = { name: "contract", runtime: { name: "nodejs", options: { typescript: false } }, plugins: { providers } };
 		writeFileSync(join(path, "Pulumi.yaml"), JSON.stringify(project)); // JSON is YAML too
 		writeFileSync(join(path, "index.ts"), program);
-		this.#env = {
+		this.env = {
 			...process.env,
 			PATH: [join(path, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter),
 			PULUMI_HOME: join(path, "home"),
@@ -78,8 +79,8 @@ export class Project {
 	start(args: string[]): { ended: Promise<Result>; interrupt: () => void } {
 		let interrupt = () => {};
 		const ended = new Promise<Result>((resolve) => {
-			const options = { cwd: this.folder, env: this.#env, maxBuffer: 1 << 26 };
-			const child = execFile(this.#pulumi, [...args, "--non-interactive", "--color", "never"], options, (error: ExecFileException | null, stdout, stderr) =>
+			const options = { cwd: this.folder, env: this.env, maxBuffer: 1 << 26 };
+			const child = execFile(this.cli, [...args, "--non-interactive", "--color", "never"], options, (error: ExecFileException | null, stdout, stderr) =>
 				resolve({ code: error ? Number(error.code ?? -1) : 0, output: stdout + stderr }),
 			);
 			interrupt = () => void child.kill("SIGINT");

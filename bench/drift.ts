@@ -1,0 +1,129 @@
+// What looking at hosts costs: previews with and without it, drift checks of more and more hosts, their memory. Played hosts (test/contract/support/played-hosts.ts), so
+// that the work on the hosts is done by this machine too. Alone: node bench/drift.ts [ROUNDS]
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PLAYED, PlayedHosts, STEPS } from "../test/contract/support/played-hosts.ts";
+import { Project } from "../test/contract/support/project.ts";
+import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "../test/scripts/verbs.ts";
+import { measure, median, project as root, spread } from "./measure.ts";
+
+/** Each host with the steps of a worker, in the order of cluster/host.ts. */
+const PROGRAM = `
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { HostConnections, HostState } from ${JSON.stringify(join(root, "cluster/host-state.ts"))};
+const { hosts, privateKey, settings } = JSON.parse(readFileSync("settings.json", "utf8"));
+const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
+const provider = new HostConnections("hosts", { hosts: specs, ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: 3, perDialTimeoutSeconds: 10 } });
+class Host extends pulumi.ComponentResource {
+	constructor(name: string) {
+		super("bench:index:Host", name);
+		const state = (step: string, dependsOn: pulumi.Resource[]) =>
+			new HostState(\`\${name}-\${step}\`, { host: name, step, settings: settings[step] }, { parent: this, provider, dependsOn });
+		state("identity", []);
+		const packages = state("packages", []);
+		state("system", [packages]);
+		state("runtime", [packages]);
+	}
+}
+for (const { name } of specs) new Host(name);
+`;
+
+const DRIFT_FOUND = 7; // exit code of --expect-no-changes
+const looks = ["seen", "blind"] as const;
+
+/** Seconds of previews with (`seen`) and without (`blind`) looking, of a check, a repair of one item and a whole apply; MiB of the provider. */
+export interface DriftCosts extends Record<(typeof looks)[number] | "check" | "repair" | "apply", number[]> {
+	providerMiB: number;
+	/** CPU seconds that the hosts spend on one check. */
+	hostsCpu: number;
+}
+
+export async function driftCosts(count: number, rounds: number): Promise<DriftCosts> {
+	const played = await PlayedHosts.start(count);
+	const project = new Project(PROGRAM, { host: join(root, "provider") });
+	const costs: DriftCosts = { seen: [], blind: [], check: [], repair: [], apply: [], providerMiB: 0, hostsCpu: 0 };
+	const run = (name: Exclude<keyof DriftCosts, "providerMiB" | "hostsCpu">, args: string[], codes = [0]) =>
+		measure(project.cli, [...args, "--stack", "test", "--non-interactive", "--color", "never"], {
+			...{ cwd: project.folder, env: project.env, codes, samples: false },
+		}).then(({ seconds }) => costs[name].push(seconds));
+	const check = ["refresh", "--preview-only", "--expect-no-changes"];
+	try {
+		const sample = SAMPLE_HOSTS.find(({ name }) => name === PLAYED) as SampleHost;
+		const settings = Object.fromEntries(STEPS.map((step) => [step, sampleSettings(step, sample)]));
+		project.settings({ hosts: played.hosts, privateKey: played.privateKey, settings } as never);
+		await project.init();
+		await run("apply", ["up", "--yes", "--skip-preview"]);
+		const whole = await exported(project);
+		// The same state without the wish to be looked at: the same preview, and no host is dialled.
+		const blind = whole.replaceAll('"refreshBeforeUpdate": true', '"refreshBeforeUpdate": false');
+		if (blind === whole) throw new Error("no resource of the state asks to be looked at first");
+		for (let round = 0; round < rounds; round++) {
+			await imported(project, blind);
+			await run("blind", ["preview", "--expect-no-changes"]);
+			await imported(project, whole);
+			await run("seen", ["preview", "--expect-no-changes"]);
+			await run("check", check);
+			played.change("host1");
+			await run("check", check, [DRIFT_FOUND]);
+			costs.check.pop(); // it was to fail
+			await run("repair", ["up", "--yes", "--skip-preview"]);
+		}
+		const before = played.cpuSeconds();
+		const { watchedMiB } = await measure(project.cli, [...check, "--stack", "test", "--non-interactive"], {
+			...{ cwd: project.folder, env: project.env, watch: join(root, "provider") },
+		});
+		costs.providerMiB = watchedMiB;
+		await sleep(1000); // the last sessions end
+		costs.hostsCpu = played.cpuSeconds() - before;
+		return costs;
+	} finally {
+		project.remove();
+		await played.stop();
+	}
+}
+
+async function exported(project: Project): Promise<string> {
+	const file = join(project.folder, "whole.json");
+	await ran(project, "stack", "export", "--file", file);
+	return readFileSync(file, "utf8");
+}
+async function imported(project: Project, text: string): Promise<void> {
+	const file = join(project.folder, "next.json");
+	writeFileSync(file, text);
+	await ran(project, "stack", "import", "--file", file);
+}
+async function ran(project: Project, ...args: string[]): Promise<void> {
+	const { code, output } = await project.pulumi(...args, "--stack", "test");
+	if (code !== 0) throw new Error(output);
+}
+
+const COUNTS = [3, 5, 20, 50];
+const AIMS: Record<number, number> = { 3: 0.8, 50: 3 };
+
+/** The part of docs/benchmarks.md on looking at hosts. */
+export async function driftSection(rounds: number): Promise<string> {
+	const rows: string[] = [];
+	for (const count of COUNTS) {
+		const { seen, blind, check, repair, apply, providerMiB, hostsCpu } = await driftCosts(count, rounds);
+		const more = median(seen) - median(blind);
+		const aim = AIMS[count] === undefined ? "" : `at most ${AIMS[count]}`;
+		console.log(`${count} hosts: ${more.toFixed(1)} s more in a preview, check ${median(check).toFixed(1)} s, ${providerMiB.toFixed(0)} MiB`);
+		rows.push(
+			`| ${count} | ${spread(blind)} | ${spread(seen)} | ${more.toFixed(1)} | ${aim} | ${hostsCpu.toFixed(1)} | ${spread(check)} | ${spread(repair)} | ${apply[0]?.toFixed(1)} | ${providerMiB.toFixed(0)} | ${(providerMiB / count).toFixed(1)} |`,
+		);
+	}
+	return `## What looking at hosts costs
+
+Played hosts: a real sshd each on a loopback address, ${STEPS.length} steps with their real \`check\` over a folder that plays the host's files; the ${cpus().length} cores do the hosts' work too (hosts' CPU: seconds of one check; real hosts do it themselves, side by side). Without looking: the same
+state without \`refreshBeforeUpdate\`. The check is \`pulumi refresh --preview-only --expect-no-changes\`; the repair is \`up\` after one sysctl of one host was changed; the apply is the first \`up\` on hosts where all is in place.
+
+| hosts | preview without looking, s | preview, s | more, s | aim | hosts' CPU, s | check, s | repair, s | apply, s | provider, MiB | a host, MiB |
+|---|---|---|---|---|---|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+if (process.argv[1] === import.meta.filename) console.log(await driftSection(Number(process.argv[2] ?? 3)));

@@ -1,0 +1,127 @@
+// Steps of hosts under the real engine, with their real scripts: a stack of the version before moves over; a changed key touches no host.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { SAMPLE_HOSTS, sampleSettings } from "../scripts/verbs.ts";
+import { PLAYED, PlayedHosts, STEPS } from "./support/played-hosts.ts";
+import { Project } from "./support/project.ts";
+
+const root = join(import.meta.dirname, "../..");
+/** Steps as the program makes them now, and as it made them before: the same names, by cluster/step.ts. */
+const PROGRAM = `
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { HostConnections, HostState } from ${JSON.stringify(join(root, "cluster/host-state.ts"))};
+import { hostStep } from ${JSON.stringify(join(root, "cluster/step.ts"))};
+const { hosts, privateKey, settings, isBefore, older = {} } = JSON.parse(readFileSync("settings.json", "utf8"));
+const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
+const ssh = { privateKey: pulumi.secret(privateKey), dialErrorLimit: 0, perDialTimeoutSeconds: 10 };
+class Host extends pulumi.ComponentResource {
+	constructor(host: any, provider?: HostConnections) {
+		super("kubeadm-lab:cluster:Host", host.name);
+		for (const [step, set] of Object.entries<any>(settings)) {
+			const name = \`\${host.name}-\${step}\`;
+			if (provider) new HostState(name, { host: host.name, step, settings: set }, { parent: this, provider });
+			else hostStep(name, { host, ssh, step, settings: { ...set, ...older[host.name] } }, { parent: this });
+		}
+	}
+}
+const provider = isBefore ? undefined : new HostConnections("hosts", { hosts: specs, ssh });
+for (const spec of specs) new Host(spec, provider);
+`;
+
+let played: PlayedHosts;
+let project: Project;
+let settings: Record<string, unknown>;
+before(async () => {
+	// What a person's login may bring: another language, a greeting from sshd, and profiles that print where nobody asked.
+	const login = 'ForceCommand bash -l -c "$SSH_ORIGINAL_COMMAND"\nBanner /etc/os-release';
+	played = await PlayedHosts.start(2, { settings: login, environment: "LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8" });
+	for (const name of Object.keys(played.hosts))
+		for (const file of [".bash_profile", ".bashrc"])
+			played.write(name, file, "echo 'Willkommen!'; echo 'Letzter Login: nie' >&2; printf 'file /x\\ta\\tb\\n'\n");
+	project = new Project(PROGRAM, { host: join(root, "provider") });
+	await project.init();
+	const sample = SAMPLE_HOSTS.find(({ name }) => name === PLAYED);
+	assert.ok(sample);
+	settings = {
+		...{ hosts: played.hosts, privateKey: played.privateKey },
+		settings: Object.fromEntries(STEPS.map((step) => [step, sampleSettings(step, sample)])),
+	};
+});
+after(async () => {
+	project?.remove();
+	await played?.stop();
+});
+const names = ["host1", "host2"];
+/** Runs `up` and returns what it printed; no host may be written to, and no unit be told anything. */
+async function upThatTouchesNoHost(): Promise<string> {
+	const was = names.map((name) => played.audit(name));
+	for (const name of names) played.calls(name);
+	const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--stack", "test");
+	assert.equal(code, 0, output);
+	for (const [i, name] of names.entries()) {
+		assert.deepEqual(played.audit(name), was[i], `${name} was written to`);
+		assert.deepEqual(played.calls(name), [], `${name}: something was restarted or installed`);
+	}
+	return output;
+}
+const types = async () => [...new Set((await project.resources()).map(({ type }) => type))].filter((type) => !type.includes("cluster:Host"));
+
+test("a stack of remote.Command steps moves over with one up, which writes nothing on any host, also where a script is not what it was", async () => {
+	project.settings({ ...settings, isBefore: true, older: { host2: { OLDER: "yes" } } } as never);
+	const old = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "test");
+	assert.equal(old.code, 0, old.output);
+	assert.deepEqual(await types(), ["command:remote:Command"]);
+	project.settings(settings as never);
+	assert.match(await upThatTouchesNoHost(), /~ 8 updated/);
+	assert.deepEqual(await types(), ["host:index:Step"]);
+});
+
+test("the up after it has nothing to do, although each login greets, prints and speaks another language", async () => {
+	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
+	const { code, output } = await project.pulumi("refresh", "--preview-only", "--expect-no-changes", "--stack", "test");
+	assert.equal(code, 0, output);
+	assert.doesNotMatch(output, /not looked at|Willkommen/);
+});
+
+test("a difference is found and repaired through such a login, and nothing else is done", async () => {
+	played.change("host2");
+	const preview = await project.pulumi("preview", "--diff", "--refresh", "--stack", "test");
+	assert.match(preview.output, /~ sysctl net\.ipv4\.ip_forward: "0" => "1"/);
+	assert.match(preview.output, /~ 1 to update/);
+	const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--stack", "test");
+	assert.equal(code, 0, output);
+	assert.match(output, /~ 1 updated/);
+	assert.equal(readFileSync(played.file("host2", "proc/sys/net/ipv4/ip_forward"), "utf8"), "1\n");
+});
+
+test("another private key runs no step: only the connections are updated", async () => {
+	execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(project.folder, "second")]);
+	played.authorize(readFileSync(join(project.folder, "second.pub"), "utf8"));
+	settings = { ...settings, privateKey: readFileSync(join(project.folder, "second"), "utf8") };
+	project.settings(settings as never);
+	const output = await upThatTouchesNoHost();
+	assert.match(output, /pulumi:providers:host hosts updated .*\[diff: ~privateKey\]/);
+	assert.match(output, /~ 1 updated/);
+});
+
+test("a state in which a host can't be reached is left as it is, the other host is shown, and destroy undoes both", async () => {
+	played.change("host1");
+	await played.stopServer("host2");
+	const { code, output } = await project.pulumi("preview", "--diff", "--refresh", "--stack", "test");
+	assert.equal(code, 0, output);
+	assert.equal(output.match(/warning: host2 was not looked at: .*connection refused/g)?.length, 1, output);
+	assert.match(output, /~ 1 to update/);
+	await played.startServer("host2");
+	const destroyed = await project.pulumi("destroy", "--yes", "--skip-preview", "--stack", "test");
+	assert.equal(destroyed.code, 0, destroyed.output);
+	for (const name of names)
+		assert.deepEqual(
+			played.audit(name).filter((line) => line.startsWith("var/lib/kubeadm-lab")),
+			[],
+			name,
+		);
+});
