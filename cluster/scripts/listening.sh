@@ -173,6 +173,5 @@ program() {
   declare -p ROOT WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS
   declare -f now stamp_text note raw version_in follow broken clock_offset hear containerd_events containerd_log server_logs hear_file listen message_file end_recording \
     remove_recording run
-  # shellcheck disable=SC2016 # expanded when it runs
-  printf '"${1:-run}"\nexit\n'
+  printf '%s\n' "\"\${1:-run}\"" exit # expanded when it runs
 }

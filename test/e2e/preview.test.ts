@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { hosts, lab, onHost, project, pulumi, pulumiRun, read, run, succeed } from "./lab.ts";
+import { hosts, lab, onHost, project, pulumiArgs, pulumiRun, read, run, succeed } from "./lab.ts";
 
 const STEPS = ["identity", "packages", "system", "runtime", "kubelet"];
 const SCREEN_LINES = 50;
