@@ -33,12 +33,11 @@ export class Recorder extends pulumi.ComponentResource {
 		this.#name = name;
 		this.#args = args;
 		const { cluster } = args;
-		const { host: controlPlane, init } = cluster.controlPlane;
 		// Made before the recorders, so at destroy it comes after them.
 		const told = cluster.recording(`${name}-told`, args.pod, { parent: this });
-		// A worker's listens long before the join, on nobody's way: it needs the runtime, and waits for the API server by itself.
-		const ofWorkers = cluster.workers.map(({ host, runtime }) => this.#start(host, "worker", [runtime, told]));
-		this.started = [this.#start(controlPlane, "control-plane", [init, told]), ...ofWorkers];
+		// Beside the joins, on nobody's way: once the API server answers. So at destroy all of them stop in one stage, that of the witnesses.
+		const start = (host: HostSpec, role: HostSpec["role"], ...needs: pulumi.Resource[]) => this.#start(host, role, [cluster.provider, told, ...needs]);
+		this.started = [start(cluster.controlPlane.host, "control-plane"), ...cluster.workers.map(({ host, runtime }) => start(host, "worker", runtime))];
 		this.registerOutputs({});
 	}
 

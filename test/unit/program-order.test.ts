@@ -64,9 +64,10 @@ test("recorders listen before there is a Pod and until it is gone, and cost the 
 	// So that at destroy the recording is told when every recorder has stopped, while the hosts leave the cluster, and takes no stage of its own.
 	for (const host of HOSTS) assertBefore(`lifecycle-demo-life-${host}-recorder`, ["lifecycle-demo-life-told"]);
 	assert.equal(stage("lifecycle-demo-life-told"), stage("lab-k8s-node01-leave"));
+	for (const host of HOSTS) assert.equal(stage(`lifecycle-demo-life-${host}-recorder`), stage("lifecycle-demo-k8s-node01-witness"), host);
 	for (const host of WORKERS) {
 		assertBefore(`lifecycle-demo-life-${host}-recorder`, [`lab-${host}-runtime`]); // and is undone before it
-		assertBeside(`lifecycle-demo-life-${host}-recorder`, ["lab-control-plane-init", `lab-${host}-images`, `lab-${host}-worker-join`]);
+		assertBeside(`lifecycle-demo-life-${host}-recorder`, [`lab-${host}-images`, `lab-${host}-worker-join`]);
 	}
 	for (const name of ["api-recording", "node-recording"]) {
 		assertBefore(`lifecycle-demo-life-${name}`, ["lifecycle-demo-pod"]);
