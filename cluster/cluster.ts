@@ -70,10 +70,10 @@ export class Cluster extends pulumi.ComponentResource {
 		this.workers = workerHosts.map(
 			(host) => new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, podCidr: cidrOf(host) }, child),
 		);
-		const stateOf = (spec: HostSpec, member: pulumi.Resource) =>
-			nodeStates(`${name}-${spec.name}`, { spec, cluster: args, clusterId, controlPlane: this.controlPlane, member, connections }, this);
-		stateOf(controlPlaneHost.spec, this.controlPlane.init);
-		for (const { host, join } of this.workers) stateOf(host, join);
+		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
+			nodeStates(`${name}-${spec.name}`, { spec, cluster: args, clusterId, controlPlane: this.controlPlane, member, connections, apiServer }, this);
+		const [apiServer] = stateOf(controlPlaneHost.spec, this.controlPlane.init);
+		for (const { host, join } of this.workers) stateOf(host, join, apiServer);
 
 		this.provider = this.controlPlane.provider;
 		this.kubeconfig = this.controlPlane.kubeconfig;

@@ -12,6 +12,8 @@ export interface NodeArgs {
 	/** The step that made the host a Node: its join, or init. */
 	member: pulumi.Resource;
 	connections: HostConnections;
+	/** The control plane's `kubelet`, whose repair may restart the API server that `node` asks. Of the control plane's own Node: undefined. */
+	apiServer?: pulumi.Resource;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface NodeArgs {
  * Nothing waits for them: a cluster is up without.
  */
 export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource): HostState[] {
-	const { spec, cluster, clusterId, controlPlane, member, connections } = args;
+	const { spec, cluster, clusterId, controlPlane, member, connections, apiServer } = args;
 	// A host that joins anew starts with new states: what kubeadm wrote is kept again.
 	const opts = { parent, provider: connections, replaceWith: [member], deletedWith: controlPlane.init };
 	const kubelet = new HostState(
@@ -32,7 +34,7 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 	const node = new HostState(
 		`${name}-node`,
 		{ host: controlPlane.host.name, step: "node", settings: nodeSettings(spec, cluster, controlPlane.host), undo: spec.role === "worker" },
-		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep] },
+		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep, ...(apiServer ? [apiServer] : [])] },
 	);
 	return [kubelet, node];
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import { mark, pods, written } from "./audit.ts";
-import { hosts, lab, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "./lab.ts";
+import { hosts, kubectl, lab, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "./lab.ts";
 
 const host = "k8s-node01";
 type Found = Record<string, string>;
@@ -30,6 +30,7 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 		knownHosts = await readFile(`${labFolder}/known_hosts`, "utf8");
 		await lab("reset");
 		await pulumi("up");
+		await kubectl("wait --for=condition=Ready pods --all --all-namespaces --timeout=120s"); // CoreDNS comes after the end of up
 	});
 	after(async () => {
 		await writeFile(`${labFolder}/known_hosts`, knownHosts);
