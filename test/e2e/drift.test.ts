@@ -98,11 +98,17 @@ describe("drift", { concurrency: false }, () => {
 		});
 
 	test("what was repaired stays so: preview, up and refresh find nothing to do, and write nothing", async () => {
+		await kubectl("wait --for=condition=Ready nodes --all --timeout=60s"); // a kubelet that was started again says so a little later
 		await everywhere(mark);
 		await kubectl("cordon k8s-node02"); // an operator's own act, and no drift
-		assert.equal((await pulumiRun("preview", "--expect-no-changes")).code, 0);
-		await kubectl("uncordon k8s-node02");
-		assert.equal((await pulumiRun("refresh", "--expect-no-changes")).code, 0);
+		try {
+			const { code, output } = await pulumiRun("preview", "--expect-no-changes", "--diff");
+			assert.equal(code, 0, output);
+		} finally {
+			await kubectl("uncordon k8s-node02");
+		}
+		const { code, output } = await pulumiRun("refresh", "--expect-no-changes");
+		assert.equal(code, 0, output);
 		assert.doesNotMatch((await pulumi("up")).stdout, /\d+ (created|updated|deleted|replaced)/);
 		for (const paths of await everywhere(written)) assert.deepEqual(paths, []);
 	});
