@@ -46,10 +46,11 @@ environment_exec() {
   local official
   official="$(official_pulumi)"
   # TMPDIR: the Kubernetes provider leaves an admin kubeconfig there at each run (lab/README.md).
+  # metadata=skip: a state's file is renamed into place, its metadata is not; killed in between, the engine leaves a state that none can read.
   exec env -u SSH_AUTH_SOCK -u KUBECONFIG \
     PATH="${official:+${official}:}${LAB}/bin:${PROJECT}/node_modules/.bin:${PATH}" \
     KUBEADM_LAB="${LAB}" TMPDIR="${LAB}/tmp" NODE_COMPILE_CACHE="${LAB}/node" \
-    PULUMI_HOME="${LAB}/pulumi" PULUMI_BACKEND_URL="file://${LAB}/state" PULUMI_CONFIG_PASSPHRASE=kubeadm-lab \
+    PULUMI_HOME="${LAB}/pulumi" PULUMI_BACKEND_URL="file://${LAB}/state?metadata=skip" PULUMI_CONFIG_PASSPHRASE=kubeadm-lab \
     PULUMI_SKIP_UPDATE_CHECK=true PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true PULUMI_DISABLE_REGISTRY_RESOLVE=true PULUMI_SUPPRESS_NEO_LINK=true \
     nsenter --target "$(init)" --net -- "$@"
 }
@@ -61,19 +62,4 @@ stack_make() {
     cat -- "${LAB}/log/stack.log" >&2
     die 'pulumi could not make the stack; the lines above say why'
   }
-}
-
-# The engine writes its state in place: killed at that moment it leaves half a file, and every command then says
-# "failed to load checkpoint: EOF". The whole one from before is beside it; what it does not know of is found again by the next up.
-stack_mend() {
-  local state="${LAB}/state/.pulumi/stacks/kubeadm-lab/lab.json" lock pid
-  if [[ ! -e "${state}" ]] || jq -e .checkpoint "${state}" >/dev/null 2>&1; then return 0; fi
-  while read -r lock; do
-    pid="$(jq -r .pid "${lock}" 2>/dev/null)" || continue
-    [[ -z "${pid}" || ! -e "/proc/${pid}" ]] || return 0 # somebody is writing it
-  done < <(find "${LAB}/state/.pulumi/locks" -name '*.json' 2>/dev/null)
-  jq -e .checkpoint "${state}.bak" >/dev/null 2>&1 || die "the stack's state is cut short and ${state}.bak is too; run: lab/lab reset"
-  cp -- "${state}.bak" "${state}.new"
-  mv -- "${state}.new" "${state}"
-  log "the stack's state was cut short by a killed run; took the one from before it"
 }

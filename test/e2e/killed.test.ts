@@ -33,9 +33,8 @@ function killAt(command: string, pattern: RegExp, delay: number): Promise<void> 
 	});
 }
 
-/** What a person does after a killed run: `lab up` mends a state that was cut short while it was written, `cancel` takes the lock away. */
+/** What a person does after a killed run: `cancel` takes the lock away. */
 async function recover(): Promise<void> {
-	await lab("up");
 	await pulumi("cancel", "--yes");
 	await wait(500);
 }

@@ -52,7 +52,7 @@ export class Project {
 			...process.env,
 			PATH: [join(path, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter),
 			PULUMI_HOME: join(path, "home"),
-			PULUMI_BACKEND_URL: `file://${join(path, "state")}`,
+			PULUMI_BACKEND_URL: `file://${join(path, "state")}?metadata=skip`,
 			PULUMI_CONFIG_PASSPHRASE: "contract",
 			PULUMI_SKIP_UPDATE_CHECK: "true",
 			PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
