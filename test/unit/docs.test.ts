@@ -87,7 +87,7 @@ function headings(document: string): string[] {
 const OTHERS = [
 	"the stack is currently locked by 1 lock(s)", // pulumi pkg/v3/backend/diy/lock.go, v3.274.1
 	"Attempting to deploy or update resources with <number> pending operations from previous deployment.", // pulumi pkg/v3/resource/deploy/deployment_executor.go
-	"failed to load checkpoint", // pulumi pkg/v3/backend/diy
+	"failed to load checkpoint: EOF", // pulumi pkg/v3/backend/diy
 	"incorrect passphrase", // pulumi pkg/v3/secrets/passphrase/manager.go
 	"finalizers might be preventing deletion", // pulumi-kubernetes provider/v4/pkg/await/condition/deleted.go, v4.25.0
 	"sudo: a password is required", // sudo -n
