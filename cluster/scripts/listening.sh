@@ -161,6 +161,7 @@ run() {
     trap ':' TERM
     timeout "${seconds}" bash "${PROGRAM}" listen || code=$?
     if [[ "${code}" != 124 ]]; then
+      trap '' TERM # systemd goes on until none is left that it has not told, and this line's own process is new
       [[ -e end.jsonl ]] || note 'the recorder was stopped'
       return 0
     fi
