@@ -17,8 +17,10 @@ describe("the lab's end", { concurrency: false }, () => {
 	const leftovers = async () => {
 		const found: string[] = [];
 		for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && name !== String(process.pid))) {
-			const [command, folder] = await Promise.all([readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), readlink(`/proc/${pid}/cwd`).catch(() => "")]);
-			if (command.includes(cache) || folder.startsWith(cache)) found.push(`process ${pid} ${command.replaceAll("\0", " ")}`);
+			const text = (name: string) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "");
+			const [command, environment, folder] = await Promise.all([text("cmdline"), text("environ"), readlink(`/proc/${pid}/cwd`).catch(() => "")]);
+			if (command.includes(cache) || environment.includes(`KUBEADM_LAB=${cache}`) || folder.startsWith(cache))
+				found.push(`process ${pid} ${command.replaceAll("\0", " ")}`);
 		}
 		for (const line of (await readFile("/proc/mounts", "utf8")).split("\n")) if (line.includes(cache)) found.push(`mount ${line}`);
 		for (const line of (await succeed("losetup", ["-a"])).stdout.split("\n")) if (line.includes(cache)) found.push(`loop device ${line}`);
@@ -52,6 +54,20 @@ describe("the lab's end", { concurrency: false }, () => {
 		assert.equal((await second("down")).code, 0);
 		assert.deepEqual(await leftovers(), []);
 		assert.deepEqual(await shared(), clean);
+	});
+
+	test("down ends what exec started and nobody waits for any more, and nothing of the other lab", async () => {
+		const other = spawn(`${project}lab/lab`, ["exec", "--", "sleep", "120"], { stdio: "ignore" });
+		try {
+			await succeed(`${project}lab/lab`, ["up"], { env: { KUBEADM_LAB_CACHE: cache } });
+			await second("exec", "--", "sh", "-c", "sleep 120 >/dev/null 2>&1 &"); // as a provider whose engine was killed
+			assert.match((await leftovers()).join("\n"), /process \d+ sleep 120/);
+			assert.equal((await second("down")).code, 0);
+			assert.deepEqual(await leftovers(), []);
+			assert.equal(other.exitCode ?? other.signalCode, null, "the other lab's process was ended");
+		} finally {
+			other.kill();
+		}
 	});
 
 	for (const seconds of [0.4, 0.8, 1.5, 3])
