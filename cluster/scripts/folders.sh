@@ -15,7 +15,7 @@ remember_folder() { # STORE PATH
 mounts_in() { # PATH: mount points at and below it, innermost first
   local point
   while read -r _ point _; do
-    point="$(printf '%b' "${point//\\0/\\00}")" # a space is \040 there
+    printf -v point '%b' "${point//\\0/\\00}" # a space is \040 there
     [[ "${point}" != "$1" && "${point}" != "$1"/* ]] || printf '%s\n' "${point}"
   done </proc/self/mounts | sort -r
 }
@@ -36,6 +36,6 @@ clear_folder() { # STORE PATH: nothing without a list
     return 0
   fi
   while read -r entry; do
-    [[ -z "${entry}" ]] || tail -n +2 -- "${file}" | grep -Fxq -- "${entry}" || remove_tree "${ROOT}$2/${entry}"
-  done < <(ls -A -- "${ROOT}$2")
+    [[ -z "${entry}" ]] || remove_tree "${ROOT}$2/${entry}"
+  done < <(find "${ROOT}$2" -mindepth 1 -maxdepth 1 -printf '%f\n' | grep -Fxv -f <(tail -n +2 -- "${file}"))
 }

@@ -63,11 +63,8 @@ kubeadm_reset() {
   log "kubeadm reset failed (exit status $?); going on by hand"
 }
 remove_cgroups() {
-  local path
   timeout 60 systemctl stop kubepods.slice >/dev/null 2>&1 || true
-  while read -r path; do
-    [[ -z "${path}" ]] || grep -Fxq -- "${path}" "${CLUSTER}/cgroups" || rmdir -- "${path}" 2>/dev/null || true
-  done < <(pod_cgroups)
+  pod_cgroups | grep -Fxv -f "${CLUSTER}/cgroups" | xargs -r -d '\n' rmdir -- 2>/dev/null || true
 }
 restore_cluster_sysctls() {
   local file target before

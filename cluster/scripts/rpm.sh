@@ -53,10 +53,10 @@ end_cut_off_transaction() {
 }
 # Ours, except what others have come to need; rpm itself, because yum remove would take those others along.
 remove_packages() {
-  local name list=() answer needed provider kept
-  while read -r name; do
-    [[ -z "${name}" ]] || ! rpm -q "${name#package }" >/dev/null || list+=("${name#package }")
-  done < <(recorded_names values 'package ')
+  local list answer needed provider kept
+  mapfile -t list < <(recorded_names values 'package ' | sed 's/^package //')
+  answer="$(missing_of "${list[@]+"${list[@]}"}")"
+  [[ -z "${answer}" ]] || mapfile -t list < <(printf '%s\n' "${list[@]}" | grep -Fxv -- "${answer}")
   while ((${#list[@]} > 0)); do
     if answer="$(rpm -e --test "${list[@]}" 2>&1)"; then
       log "removing ${#list[@]} packages"
