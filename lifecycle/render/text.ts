@@ -14,12 +14,11 @@ export function shortText(story: Story): string {
 }
 function shortPod({ life, verdicts }: PodStory): string {
 	const start = life.added?.at ?? life.entries[0]?.at ?? 0;
-	const moments = momentsOf(life).map(({ at, who, what }) => ({ at, text: `${offset(at, start)}  ${who.padEnd(16)} ${what}` }));
 	const told = verdicts.filter(({ word }) => word !== "NOT OBSERVED");
 	const open = verdicts.length - told.length;
 	return [
 		`${life.name} on ${life.node || "no Node"}`,
-		...moments.map(({ text }) => text),
+		...momentLines(life, start),
 		...told.map(({ word, guarantee, because }) => `${word.padEnd(14)} ${guarantee.title}${word === "PASS" ? "" : `: ${because}`}`),
 		...(open > 0 ? [`${"NOT OBSERVED".padEnd(14)} ${open} more of ${verdicts.length}`] : []),
 	].join("\n");
@@ -43,6 +42,9 @@ export function momentsOf(life: PodStory["life"]): { at: number; who: string; wh
 		])
 		.sort((a, b) => a.at - b.at);
 }
+/** `by`: no later than. What was heard of late can stand below what it brought about. */
+const momentLines = (life: PodStory["life"], start: number): string[] =>
+	momentsOf(life).map(({ at, who, what, entry }) => `${entry?.meaning === "by" ? "by" : "  "}${offset(at, start)}  ${who.padEnd(16)} ${what}`);
 const offset = (at: number, start: number): string => `+${((at - start) / 1000).toFixed(3)} s`.padStart(11);
 
 /** Everything: the seed's view, the verdicts, the entries. */
@@ -67,11 +69,9 @@ function fullPod(pod: PodStory): string {
 		`--- kubectl describe pod ${life.name}\n${seed.describe}`,
 		...(seed.before ? [`--- message file before the deletion\n${seed.before.join("\n")}`] : []),
 		...(seed.after ? [`--- message file after the Pod was gone\n${seed.after.join("\n")}`] : []),
-		`--- what happened\n${momentsOf(life)
-			.map(({ at, who, what }) => `${offset(at, start)}  ${who.padEnd(16)} ${what}`)
-			.join("\n")}`,
+		`--- what happened (by: no later than; the time is when the recorder heard of it)\n${momentLines(life, start).join("\n")}`,
 		`--- verdicts\n${verdicts.map(verdictText).join("\n")}`,
-		`--- entries (by: no later than; the time is when the recorder heard of it)\n${life.entries.map((entry) => entryText(entry, start)).join("\n")}`,
+		`--- entries\n${life.entries.map((entry) => entryText(entry, start)).join("\n")}`,
 	].join("\n\n");
 }
 function verdictText({ word, guarantee, because, entries }: Verdict): string {

@@ -66,7 +66,7 @@ test("what a recording prints is not logged, and the output tells it in short", 
 		assert.equal(inputs.logging, "none");
 		assert.ok(!secretOutputs.includes("stdout"));
 	}
-	assert.match((await resolved(result.demo.lifecycle as pulumi.Output<string>)) ?? "", /^lifecycle-demo-pod on k8s-node0\d\n +\+0\.000 s {2}Pod +Pending\n/);
+	assert.match((await resolved(result.demo.lifecycle as pulumi.Output<string>)) ?? "", /^lifecycle-demo-pod on k8s-node0\d\nby +\+0\.000 s {2}Pod +Pending\n/);
 });
 test("the kubeconfig is a secret output", async () => {
 	assert.equal(await resolved(result.cluster.kubeconfig), KUBECONFIG);
