@@ -11,6 +11,8 @@ export interface Measured {
 	/** Of the processes whose command line holds what was watched for; 0 where nothing was. */
 	watchedMiB: number;
 	output: string;
+	/** Lines of its stdout, each with the seconds at which it came. */
+	lines: { at: number; text: string }[];
 }
 
 const read = (path: string): string => {
@@ -50,15 +52,22 @@ export interface Options {
 export function measure(command: string, args: string[], { cwd = project, env = {}, watch, samples = true, codes = [0] }: Options = {}): Promise<Measured> {
 	return new Promise((resolve, reject) => {
 		const started = process.hrtime.bigint();
+		const elapsed = () => Number(process.hrtime.bigint() - started) / 1e9;
 		const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
 		let output = "";
 		let memoryMiB = 0;
 		let watchedMiB = 0;
-		const collect = (text: string) => {
+		const lines: Measured["lines"] = [];
+		let rest = "";
+		child.stdout.setEncoding("utf8").on("data", (text: string) => {
 			output += text;
-		};
-		child.stdout.setEncoding("utf8").on("data", collect);
-		child.stderr.setEncoding("utf8").on("data", collect);
+			const whole = (rest + text).split("\n");
+			rest = whole.pop() ?? "";
+			for (const line of whole) lines.push({ at: elapsed(), text: line });
+		});
+		child.stderr.setEncoding("utf8").on("data", (text: string) => {
+			output += text;
+		});
 		const sampler = setInterval(() => {
 			if (!child.pid || !samples) return;
 			memoryMiB = Math.max(memoryMiB, residentMiB(child.pid));
@@ -69,8 +78,7 @@ export function measure(command: string, args: string[], { cwd = project, env = 
 		child.on("close", (code) => {
 			clearInterval(sampler);
 			clearTimeout(bound);
-			const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-			if (code !== null && codes.includes(code)) resolve({ seconds, memoryMiB, watchedMiB, output });
+			if (code !== null && codes.includes(code)) resolve({ seconds: elapsed(), memoryMiB, watchedMiB, output, lines });
 			else reject(new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`));
 		});
 	});

@@ -1,6 +1,7 @@
-// node bench/lifecycle.ts: a recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
+// A recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
 // the other (many Pods), and one Pod whose container is probed again and again (one long life).
-import { spawnSync } from "node:child_process";
+// usage: node bench/report.ts SHAPE SIZE   measures one, in a process of its own, and prints its row
+import { execFileSync } from "node:child_process";
 import { pageOf } from "../lifecycle/render/html.ts";
 import { fullText } from "../lifecycle/render/text.ts";
 import { storyOf } from "../lifecycle/story.ts";
@@ -36,27 +37,35 @@ function measure(shape: keyof typeof SHAPES, size: number): void {
 	const drawn = performance.now();
 	fullText(story);
 	const seconds = (from: number, to: number) => ((to - from) / 1000).toFixed(2);
-	console.log(
-		[
-			shape,
-			story.timeline.entries.length,
-			story.pods.length,
-			(text.length / 1e6).toFixed(1),
-			seconds(begin, told),
-			seconds(told, drawn),
-			seconds(drawn, performance.now()),
-			(page.length / 1e6).toFixed(1),
-			Math.round(process.resourceUsage().maxRSS / 1024),
-		].join("\t"),
-	);
+	const cells = [
+		...[shape, story.timeline.entries.length, story.pods.length, (text.length / 1e6).toFixed(1)],
+		...[seconds(begin, told), seconds(told, drawn), seconds(drawn, performance.now())],
+		...[(page.length / 1e6).toFixed(1), Math.round(process.resourceUsage().maxRSS / 1024)],
+	];
+	console.log(`| ${cells.join(" | ")} |`);
 }
-const [shape, size] = process.argv.slice(2);
-if (shape && size) measure(shape as keyof typeof SHAPES, Number(size));
-else {
-	console.log("shape\tentries\tPods\tMB\tstory s\tpage s\ttext s\tpage MB\tmost MB");
-	for (const [name, sizes] of [
+
+/** Throws where one of them fails. */
+export function reportSection(): string {
+	const sizes = [
 		["gallery", [1, 14, 70, 140]],
 		["probed", [333, 3333, 33_333, 333_333]],
-	] as const)
-		for (const one of sizes) process.stdout.write(spawnSync(process.execPath, [import.meta.filename, name, String(one)], { encoding: "utf8" }).stdout);
+	] as const;
+	const rows = sizes.flatMap(([name, counts]) =>
+		counts.map((count) => execFileSync(process.execPath, [import.meta.filename, name, String(count)], { encoding: "utf8" })),
+	);
+	return `## What a report takes
+
+The gallery's recording many times over, and one Pod that is probed again and again. Aim: 100,000 entries, and no faster growth than theirs.
+
+| shape | entries | Pods | MB | story s | page s | text s | page MB | most MiB |
+|---|---|---|---|---|---|---|---|---|
+${rows.join("").trimEnd()}
+`;
+}
+
+if (process.argv[1] === import.meta.filename) {
+	const [, , shape, size] = process.argv;
+	if (!shape || !Object.hasOwn(SHAPES, shape) || !(Number(size) > 0)) throw new Error(`usage: node bench/report.ts ${Object.keys(SHAPES).join("|")} SIZE`);
+	measure(shape as keyof typeof SHAPES, Number(size));
 }
