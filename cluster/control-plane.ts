@@ -76,6 +76,8 @@ export class ControlPlane extends pulumi.ComponentResource {
 				kubeconfig: this.kubeconfig,
 				clusterIdentifier: clusterId, // or an unknown kubeconfig would plan to replace everything on the cluster
 				enableServerSideApply: release.minor >= FIRST_SERVER_SIDE_APPLY,
+				skipUpdateUnreachable: true, // with no answer of the API server, a warning and the last known state: the hosts are shown and repaired all the same
+				enableConfigMapMutable: true, // or a ConfigMap that was changed by hand is replaced, and all that mount it with it
 			},
 			{ parent: this },
 		);

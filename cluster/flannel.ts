@@ -23,14 +23,17 @@ const labels = { "k8s-app": "flannel" };
 
 /**
  * flannel with the vxlan backend: Documentation/kube-flannel.yml of flannel v0.25.7, except that flanneld is told which network card to use.
- * Create does not wait for the DaemonSet: it counts as ready before the workers have joined. Each join waits for flannel's file on its own host instead.
+ * Create waits for the DaemonSet to be there, and not for its Pods: before the workers have joined there are none. Each join waits for flannel's file on its own host instead.
  * Delete: nothing, where the control plane goes too; its reset takes flannel along, and flannel keeps the network up until then.
  */
 export class Flannel extends pulumi.ComponentResource {
 	constructor(name: string, args: FlannelArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Flannel", name, {}, opts);
 		const { controlPlane, cluster } = args;
-		const child = { parent: this, provider: controlPlane.provider, deletedWith: controlPlane.init };
+		const child = {
+			...{ parent: this, provider: controlPlane.provider, deletedWith: controlPlane.init },
+			deleteBeforeReplace: true, // names are fixed: the provider would take the old object for the new one, and then delete it
+		};
 
 		const namespace = new Namespace(
 			`${name}-namespace`,
@@ -61,7 +64,7 @@ export class Flannel extends pulumi.ComponentResource {
 		new DaemonSet(
 			`${name}-daemon-set`,
 			{
-				metadata: { ...metadata, annotations: { ...annotations, "pulumi.com/skipAwait": "true" } },
+				metadata: { ...metadata, annotations: { ...annotations, "pulumi.com/waitFor": "jsonpath={.metadata.name}" } },
 				spec: {
 					selector: { matchLabels: { app: "flannel" } },
 					template: {

@@ -22,7 +22,7 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 		return pulumi(command, "--config-file", file);
 	};
 	/** What runs on each host, and on the cluster. */
-	const running = async (): Promise<string[]> => [...(await Promise.all(hosts.map(mark))), await pods()];
+	const running = async (): Promise<unknown[]> => [...(await Promise.all(hosts.map(mark))), await pods()];
 
 	before(async () => {
 		folder = await mkdtemp(`${tmpdir()}/changes-`);
@@ -91,13 +91,14 @@ exec bash -s -- check'`;
 		await sysctl("net.ipv4.ip_forward", 1);
 	});
 
-	test("a plan of a stack without changes stops before a host that changed meanwhile, and names the step", async () => {
+	test("a plan of a stack without changes stops before a host that changed meanwhile, and names the step and what moved", async () => {
 		const plan = `${folder}/plan.json`;
 		await pulumi("preview", "--save-plan", plan);
 		await sysctl("net.ipv4.ip_forward", 0);
-		const { code, output } = await pulumiRun("up", "--plan", plan);
+		const { code, output } = await pulumiRun("up", "--plan", plan, "--diff");
 		assert.notEqual(code, 0);
-		assert.match(output, /lab-k8s-node01-system .*error: update is not allowed by the plan: this resource is constrained to same/);
+		assert.match(output, /sysctl net\.ipv4\.ip_forward/);
+		assert.match(output, /lab-k8s-node01-system[\s\S]*error: update is not allowed by the plan: this resource is constrained to same/);
 		assert.equal((await sysctl("net.ipv4.ip_forward")).trim(), "0");
 	});
 

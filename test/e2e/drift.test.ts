@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { MARKS, rounds } from "./drift.ts";
-import { controlPlane, hosts, kubectl, lab, onHost, project, pulumiArgs, read, run, succeed } from "./lab.ts";
+import { mark, running, written } from "./audit.ts";
+import { MARKS, rounds, SETTINGS } from "./drift.ts";
+import { controlPlane, hosts, kubectl, lab, onHost, output, project, pulumiArgs, read, run, succeed } from "./lab.ts";
 
 const host = "k8s-node01";
 /** Only the hosts are looked at; the cluster has a test of its own below. */
@@ -16,34 +17,11 @@ function proposed(output: string): Map<string, string[]> {
 	const found = blocks.flatMap((name, i) => (i % 2 === 0 ? [] : [[name, blocks[i + 1]?.match(/^ *~ .* => .*$/gm) ?? []] as [string, string[]]]));
 	return new Map(found.filter(([name, items]) => items.length > 0 && !name.startsWith("kubeadm-lab")));
 }
-const units = ["containerd", "kubelet", "chronyd", "sshd"];
-/** Main process and start of each unit: another one after a restart. */
-async function processes(of: string): Promise<Map<string, string>> {
-	const text = await read(
-		of,
-		`for u in ${units.join(" ")}; do printf '%s ' "$u"; systemctl show -p MainPID -p ActiveEnterTimestampMonotonic "$u" | paste -s -d ' '; done`,
-	);
-	return new Map(
-		text
-			.trim()
-			.split("\n")
-			.map((line) => [line.split(" ")[0] ?? "", line]),
-	);
-}
-const mark = (of = host) => read(of, "touch /tmp/mark; sleep 0.05");
-/** Files of a host that were written since the mark. */
-async function written(of = host): Promise<string[]> {
-	const text = await read(
-		of,
-		"find /etc /usr /var/lib/kubeadm-lab /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env -xdev -type f -newer /tmp/mark",
-	);
-	return text.split("\n").filter((line) => line !== "");
-}
 const everywhere = <T>(act: (host: string) => Promise<T>): Promise<T[]> => Promise.all(hosts.map(act));
 
 describe("drift", { concurrency: false }, () => {
 	let folder = "";
-	/** With labels and taints that the lab's own stack has none of. */
+	/** With what the lab's own stack has none of: labels, taints, a time zone, time servers. */
 	const config = () => ["--config-file", `${folder}/Pulumi.lab.yaml`];
 	const pulumi = (command: string, ...args: string[]) => succeed(`${project}lab/lab`, pulumiArgs(command, "lab", ...config(), ...args));
 	const pulumiRun = (command: string, ...args: string[]) => run(`${project}lab/lab`, pulumiArgs(command, "lab", ...config(), ...args));
@@ -53,7 +31,9 @@ describe("drift", { concurrency: false }, () => {
 		const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");
 		await writeFile(
 			`${folder}/Pulumi.lab.yaml`,
-			text.replaceAll(/^( +)- name: (\S+)$/gm, (line, space, name) => (MARKS[name] ? `${line}\n${space}  ${MARKS[name]}` : line)),
+			text
+				.replaceAll(/^( +)- name: (\S+)$/gm, (line, space, name) => (MARKS[name] ? `${line}\n${space}  ${MARKS[name]}` : line))
+				.replace(/^config:\n/m, (line) => line + SETTINGS),
 		);
 		await lab("up");
 		await lab("reset");
@@ -79,16 +59,15 @@ describe("drift", { concurrency: false }, () => {
 			}
 			assert.match(preview.output, new RegExp(`~ ${round.length} to update`));
 
-			await everywhere(mark);
-			const before = await everywhere(processes);
+			const before = await everywhere(mark);
 			const { stdout } = await pulumi("up", HOSTS_ONLY);
 			assert.match(stdout, new RegExp(`~ ${round.length} updated`));
-			const now = await everywhere(processes);
+			const now = await everywhere(running);
 			for (const [i, name] of hosts.entries()) {
 				const own = round.find(({ host }) => host === name);
 				if (own) assert.equal((await onHost(own.on ?? name, own.wrong)).output.trim(), "");
-				for (const [unit, line] of now[i] ?? [])
-					if (!own?.restarts?.includes(unit)) assert.equal(line, before[i]?.get(unit), `${unit} of ${name} was restarted`);
+				for (const [what, line] of Object.entries(now[i] ?? {}))
+					if (!own?.restarts?.includes(what)) assert.equal(line, before[i]?.[what], `${what} of ${name}: restarted`);
 				const named = own?.shows.map(({ source }) => source.replaceAll("\\", "")).join(" ") ?? "";
 				for (const path of await written(name)) {
 					const isExpected = own && (path.startsWith("/var/lib/kubeadm-lab/") || named.includes(path) || own.writes?.test(path));
@@ -102,13 +81,11 @@ describe("drift", { concurrency: false }, () => {
 		await everywhere(mark);
 		await kubectl("cordon k8s-node02"); // an operator's own act, and no drift
 		try {
-			const { code, output } = await pulumiRun("preview", "--expect-no-changes", "--diff");
-			assert.equal(code, 0, output);
+			await pulumi("preview", "--expect-no-changes", "--diff");
 		} finally {
 			await kubectl("uncordon k8s-node02");
 		}
-		const { code, output } = await pulumiRun("refresh", "--expect-no-changes");
-		assert.equal(code, 0, output);
+		await pulumi("refresh", "--expect-no-changes");
 		assert.doesNotMatch((await pulumi("up")).stdout, /\d+ (created|updated|deleted|replaced)/);
 		for (const paths of await everywhere(written)) assert.deepEqual(paths, []);
 	});
@@ -119,15 +96,52 @@ describe("drift", { concurrency: false }, () => {
 		assert.notEqual(code, 0);
 		assert.match(output, /no changes were expected/);
 		await pulumi("up");
-		assert.equal((await pulumiRun("refresh", "--expect-no-changes", "--preview-only")).code, 0);
+		await pulumi("refresh", "--expect-no-changes", "--preview-only");
 	});
 
-	test("flannel's configuration, changed on the cluster, is repaired", async () => {
-		const before = await kubectl("-n kube-flannel get configmap kube-flannel-cfg -o jsonpath={.data.net-conf\\.json}");
-		await kubectl(`-n kube-flannel patch configmap kube-flannel-cfg --type merge -p '{"data":{"net-conf.json":"{}"}}'`);
-		assert.match((await pulumiRun("preview", "--diff")).output, /lab-flannel-config-map[\s\S]*net-conf\.json/);
+	test("flannel's objects, changed or deleted on the cluster, are shown one by one and repaired in place", async () => {
+		const flannel = (what: string) => kubectl(`-n kube-flannel ${what}`);
+		const seen = () =>
+			Promise.all(
+				[
+					"get namespace kube-flannel -o jsonpath={.metadata.labels}",
+					"get configmap kube-flannel-cfg -o jsonpath={.metadata.uid}{.data}",
+					"get daemonset kube-flannel-ds -o jsonpath={.metadata.uid}{.spec.template.spec.containers[0].args}",
+					"get clusterrole flannel -o jsonpath={.rules}",
+				].map(flannel),
+			);
+		const before = await seen();
+		await kubectl("label namespace kube-flannel pod-security.kubernetes.io/enforce=restricted --overwrite");
+		await flannel(`patch configmap kube-flannel-cfg --type merge -p '{"data":{"net-conf.json":"{}"}}'`);
+		await flannel(`patch daemonset kube-flannel-ds --type json -p '[{"op":"replace","path":"/spec/template/spec/containers/0/args/0","value":"--v=1"}]'`);
+		await kubectl(`patch clusterrole flannel --type json -p '[{"op":"replace","path":"/rules/0/verbs/0","value":"list"}]'`);
+		await kubectl("delete clusterrolebinding flannel");
+		const { stdout } = await pulumi("preview", "--diff");
+		for (const shown of ["namespace]", "config-map]", "daemon-set]", "cluster-role]", "cluster-role-binding]"])
+			assert.ok(stdout.includes(`::lab-flannel-${shown}`), shown);
+		assert.match(stdout, /\+ 1 to create\n +~ 4 to update\n/);
 		await pulumi("up");
-		assert.equal(await kubectl("-n kube-flannel get configmap kube-flannel-cfg -o jsonpath={.data.net-conf\\.json}"), before);
+		assert.deepEqual(await seen(), before); // also their uids: nothing was made anew
+		await kubectl("get clusterrolebinding flannel");
+		await flannel("rollout status daemonset kube-flannel-ds --timeout 60s");
+		await pulumi("preview", "--expect-no-changes");
+	});
+
+	test("flannel's DaemonSet, made anew on demand, is there afterwards", async () => {
+		await pulumi("up", "--replace", "**-flannel-daemon-set");
+		await kubectl("-n kube-flannel rollout status daemonset kube-flannel-ds --timeout 60s");
+		await pulumi("preview", "--expect-no-changes");
+	});
+
+	test("an admin.conf that was renewed on the control plane reaches the stack with the command that the docs name", async () => {
+		const kubeconfig = () => output("kubeconfig", "--show-secrets");
+		const before = await kubeconfig();
+		await read(controlPlane, "kubeadm certs renew admin.conf");
+		await pulumi("up", "--replace", "**-control-plane-kubeconfig");
+		const now = await kubeconfig();
+		assert.notEqual(now, before);
+		assert.equal(now, (await read(controlPlane, "cat /etc/kubernetes/admin.conf")).trimEnd());
+		await pulumi("preview", "--expect-no-changes");
 	});
 
 	test("a kubelet that hangs, and its Node that is not Ready, are both shown and both repaired", async () => {
@@ -152,7 +166,9 @@ describe("drift", { concurrency: false }, () => {
 		await read(controlPlane, `iptables -I ${rule}`);
 		try {
 			await read(host, "sysctl -qw net.ipv4.ip_forward=0");
-			assert.match((await pulumiRun("preview")).output, /unreachable/);
+			const whole = await pulumi("preview", "--diff"); // the cluster's objects too
+			assert.deepEqual([...proposed(whole.output).keys()], [`lab-${host}-system`], whole.output);
+			assert.match(whole.output, /warning: configured Kubernetes cluster is unreachable: .*172\.16\.1\.110:6443/);
 			const { code, output } = await pulumiRun("preview", HOSTS_ONLY, "--diff");
 			assert.equal(code, 0, output);
 			assert.deepEqual([...proposed(output).keys()], [`lab-${host}-system`], output);
@@ -160,7 +176,7 @@ describe("drift", { concurrency: false }, () => {
 			const strict = await run(`${project}lab/lab`, pulumiArgs("preview", "lab", ...config(), HOSTS_ONLY), { env: { KUBEADM_LAB_STRICT: "true" } });
 			assert.notEqual(strict.code, 0);
 			assert.match(strict.output, /error: .*k8s-master node was not looked at: .*the API server does not answer/);
-			await pulumi("up", HOSTS_ONLY);
+			await pulumi("up");
 			assert.equal((await read(host, "sysctl -n net.ipv4.ip_forward")).trim(), "1");
 		} finally {
 			await read(controlPlane, `iptables -D ${rule}`);
@@ -187,7 +203,7 @@ describe("drift", { concurrency: false }, () => {
 	test("a profile that prints and greets changes nothing of what is found", async () => {
 		for (const name of hosts) await read(name, "cp -a /root/.bashrc /root/kept.bashrc; sed -i '1i echo Welcome; echo hello >\\&2' /root/.bashrc");
 		try {
-			assert.equal((await pulumiRun("preview", HOSTS_ONLY, "--expect-no-changes")).code, 0);
+			await pulumi("preview", HOSTS_ONLY, "--expect-no-changes");
 		} finally {
 			for (const name of hosts) await read(name, "mv /root/kept.bashrc /root/.bashrc");
 		}

@@ -15,7 +15,7 @@ export interface Drift {
 	shows: RegExp[];
 	/** Prints nothing once the item is right again. */
 	wrong: string;
-	/** Units that may be restarted by the repair. Default none. */
+	/** Units that may be restarted by the repair, and `containers` where some may. Default none. */
 	restarts?: string[];
 	/** Files that may be written beside those that are shown. Default none. */
 	writes?: RegExp;
@@ -25,7 +25,7 @@ const HASH = '"sha256 [0-9a-f]{12}"';
 const item = (name: string, found: string, wanted: string) => new RegExp(`^ *~ ${name.replaceAll(/[.[\]()]/g, "\\$&")} *: ${found} => ${wanted}$`, "m");
 const file = (path: string, found = HASH) => item(`file ${path}`, found, HASH);
 
-const INSTALLED = /^\/(usr|etc\/dnf|etc\/yum)/;
+const INSTALLED = /^\/(usr|opt\/cni|etc\/(dnf|yum)|var\/(cache|lib)\/(dnf|yum|rpm))\b/;
 const MASTER = "k8s-master";
 const kubectl = (command: string) => `kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /tmp/kubectl ${command}`;
 /** The same certificate, good for five days more: signed anew by its CA. */
@@ -40,6 +40,9 @@ export const MARKS: Record<string, string> = {
 	"k8s-node01": "labels: { disk: ssd }",
 	"k8s-node02": "taints: ['dedicated=demo:PreferNoSchedule']",
 };
+
+/** And the stack itself. */
+export const SETTINGS = "  kubeadm-lab:timezone: Asia/Shanghai\n  kubeadm-lab:ntpServers: [172.16.1.1]\n";
 
 // Not here: live swap, SELinux's mode, modules and NetworkManager. The lab's hosts share a kernel that has no SELinux and one swap for all of the machine;
 // test/scripts/system.test.ts changes these on a played host.
@@ -126,6 +129,14 @@ export const DRIFTS: Drift[] = [
 		...{ shows: [item("chronyd at boot", '"disabled"', '"enabled"')], wrong: "systemctl is-enabled chronyd | grep -vx enabled" },
 	},
 	{
+		...{ what: "the time zone", change: "ln -sfn ../usr/share/zoneinfo/Etc/UTC /etc/localtime", step: "system" },
+		...{ shows: [item("time zone", '"Etc/UTC"', '"Asia/Shanghai"')], wrong: "readlink /etc/localtime | grep -v Shanghai" },
+	},
+	{
+		...{ what: "the time servers", change: "sed -i /172.16.1.1/d /etc/chrony.conf", step: "system", restarts: ["chronyd"] },
+		...{ shows: [file("/etc/chrony.conf")], wrong: "grep -q 172.16.1.1 /etc/chrony.conf || echo missing" },
+	},
+	{
 		...{ what: "a mirror", change: "echo '# x' >>/etc/containerd/certs.d/docker.io/hosts.toml", step: "runtime" },
 		...{ shows: [file("/etc/containerd/certs.d/docker.io/hosts.toml")], wrong: "grep '# x' /etc/containerd/certs.d/docker.io/hosts.toml" },
 	},
@@ -158,6 +169,14 @@ export const DRIFTS: Drift[] = [
 		...{ shows: [item("mode /etc/kubernetes/kubelet.conf", '"644"', '"600"')], wrong: "stat -c %a /etc/kubernetes/kubelet.conf | grep -v 600" },
 	},
 	{
+		...{ what: "the kubelet's kubeconfig", change: "sed -i '$a # x' /etc/kubernetes/kubelet.conf", step: "kubelet", restarts: ["kubelet"] },
+		...{ shows: [file("/etc/kubernetes/kubelet.conf")], wrong: "grep '# x' /etc/kubernetes/kubelet.conf" },
+	},
+	{
+		...{ what: "the kubelet's own arguments", change: "echo KUBELET_EXTRA_ARGS=--v=3 >/etc/sysconfig/kubelet", step: "kubelet", restarts: ["kubelet"] },
+		...{ shows: [file("/etc/sysconfig/kubelet")], wrong: "grep v=3 /etc/sysconfig/kubelet" },
+	},
+	{
 		...{ what: "the kubelet, stopped", change: "systemctl stop kubelet", step: "kubelet", restarts: ["kubelet"] },
 		...{ shows: [item("kubelet running", '"inactive"', '"active"')], wrong: "systemctl is-active kubelet | grep -vx active" },
 	},
@@ -167,11 +186,12 @@ export const DRIFTS: Drift[] = [
 			step: "kubelet",
 			shows: [file("/etc/kubernetes/manifests/kube-scheduler.yaml")],
 			wrong: "grep elect=true /etc/kubernetes/manifests/kube-scheduler.yaml",
+			restarts: ["containers"],
 		},
 	},
 	{
 		what: "certificates that end soon",
-		...{ host: MASTER, step: "kubelet" },
+		...{ host: MASTER, step: "kubelet", restarts: ["containers"] },
 		change: [
 			"set -e; cd /etc/kubernetes/pki",
 			`${shortLived("front-proxy-client.crt", "front-proxy-client.key", "front-proxy-ca")} >/tmp/new.crt; cp /tmp/new.crt front-proxy-client.crt`,

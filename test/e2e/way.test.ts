@@ -149,14 +149,14 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 	});
 
 	test("a second up changes nothing and the hosts' own audit finds nothing written and nothing restarted", async () => {
-		const state = new Map<string, string>();
+		const state = new Map<string, Record<string, string>>();
 		for (const host of hosts) state.set(host, await mark(host));
 		const { output: text } = await pulumi("up");
 		assert.match(text, /Resources:\n +\d+ unchanged/);
 		assert.doesNotMatch(text, /\d+ (created|updated|deleted|replaced)/);
 		for (const host of hosts) {
 			assert.deepEqual(await written(host), [], `${host}: written during a no-change up`);
-			assert.equal(await mark(host), state.get(host), `${host}: restarted during a no-change up`);
+			assert.deepEqual(await mark(host), state.get(host), `${host}: restarted during a no-change up`);
 		}
 	});
 

@@ -39,7 +39,7 @@ test("Flannel makes the objects of flannel's own manifest, with the network card
 	const ours = byName(structuredClone(objects));
 	for (const object of Object.values(ours)) {
 		assert.equal(object.metadata.annotations["pulumi.com/patchForce"], "true");
-		assert.equal(object.metadata.annotations["pulumi.com/skipAwait"], object.kind === "DaemonSet" ? "true" : undefined);
+		assert.equal(object.metadata.annotations["pulumi.com/waitFor"], object.kind === "DaemonSet" ? "jsonpath={.metadata.name}" : undefined);
 		delete object.metadata.annotations;
 	}
 	assert.equal(flanneld(Object.values(ours)).containers[0].args.pop(), "--iface-regex=^172\\.16\\.1\\.[0-9]+$");
