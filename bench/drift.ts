@@ -37,6 +37,8 @@ const looks = ["seen", "blind"] as const;
 /** Seconds of previews with (`seen`) and without (`blind`) looking, of a check, a repair of one item and a whole apply; MiB of the provider. */
 export interface DriftCosts extends Record<(typeof looks)[number] | "check" | "repair" | "apply", number[]> {
 	providerMiB: number;
+	/** Of all cores, in one check. */
+	busyPercent: number;
 	/** CPU seconds that the hosts spend on one check. */
 	hostsCpu: number;
 }
@@ -44,8 +46,8 @@ export interface DriftCosts extends Record<(typeof looks)[number] | "check" | "r
 export async function driftCosts(count: number, rounds: number): Promise<DriftCosts> {
 	const played = await PlayedHosts.start(count);
 	const project = new Project(PROGRAM, { host: join(root, "provider") });
-	const costs: DriftCosts = { seen: [], blind: [], check: [], repair: [], apply: [], providerMiB: 0, hostsCpu: 0 };
-	const run = (name: Exclude<keyof DriftCosts, "providerMiB" | "hostsCpu">, args: string[], codes = [0]) =>
+	const costs: DriftCosts = { seen: [], blind: [], check: [], repair: [], apply: [], providerMiB: 0, busyPercent: 0, hostsCpu: 0 };
+	const run = (name: Exclude<keyof DriftCosts, "providerMiB" | "busyPercent" | "hostsCpu">, args: string[], codes = [0]) =>
 		measure(project.cli, [...args, "--stack", "test", "--non-interactive", "--color", "never"], {
 			...{ cwd: project.folder, env: project.env, codes, samples: false },
 		}).then(({ seconds }) => costs[name].push(seconds));
@@ -57,9 +59,7 @@ export async function driftCosts(count: number, rounds: number): Promise<DriftCo
 		await project.init();
 		await run("apply", ["up", "--yes", "--skip-preview"]);
 		const whole = await exported(project);
-		// The same state without the wish to be looked at: the same preview, and no host is dialled.
-		const blind = whole.replaceAll('"refreshBeforeUpdate": true', '"refreshBeforeUpdate": false');
-		if (blind === whole) throw new Error("no resource of the state asks to be looked at first");
+		const blind = withoutLooking(whole);
 		for (let round = 0; round < rounds; round++) {
 			await imported(project, blind);
 			await run("blind", ["preview", "--expect-no-changes"]);
@@ -72,10 +72,11 @@ export async function driftCosts(count: number, rounds: number): Promise<DriftCo
 			await run("repair", ["up", "--yes", "--skip-preview"]);
 		}
 		const before = played.cpuSeconds();
-		const { watchedMiB } = await measure(project.cli, [...check, "--stack", "test", "--non-interactive"], {
+		const { watchedMiB, busyPercent } = await measure(project.cli, [...check, "--stack", "test", "--non-interactive"], {
 			...{ cwd: project.folder, env: project.env, watch: join(root, "provider") },
 		});
 		costs.providerMiB = watchedMiB;
+		costs.busyPercent = busyPercent;
 		await sleep(1000); // the last sessions end
 		costs.hostsCpu = played.cpuSeconds() - before;
 		return costs;
@@ -85,6 +86,12 @@ export async function driftCosts(count: number, rounds: number): Promise<DriftCo
 	}
 }
 
+/** The same state without the wish to be looked at: the same preview, and no host is dialled. */
+export function withoutLooking(state: string): string {
+	const blind = state.replaceAll('"refreshBeforeUpdate": true', '"refreshBeforeUpdate": false');
+	if (blind === state) throw new Error("no resource of the state asks to be looked at first");
+	return blind;
+}
 async function exported(project: Project): Promise<string> {
 	const file = join(project.folder, "whole.json");
 	await ran(project, "stack", "export", "--file", file);
@@ -107,21 +114,21 @@ const AIMS: Record<number, number> = { 3: 0.8, 50: 3 };
 export async function driftSection(rounds: number): Promise<string> {
 	const rows: string[] = [];
 	for (const count of COUNTS) {
-		const { seen, blind, check, repair, apply, providerMiB, hostsCpu } = await driftCosts(count, rounds);
+		const { seen, blind, check, repair, apply, providerMiB, busyPercent, hostsCpu } = await driftCosts(count, rounds);
 		const more = median(seen) - median(blind);
 		const aim = AIMS[count] === undefined ? "" : `at most ${AIMS[count]}`;
 		console.log(`${count} hosts: ${more.toFixed(1)} s more in a preview, check ${median(check).toFixed(1)} s, ${providerMiB.toFixed(0)} MiB`);
 		rows.push(
-			`| ${count} | ${spread(blind)} | ${spread(seen)} | ${more.toFixed(1)} | ${aim} | ${hostsCpu.toFixed(1)} | ${spread(check)} | ${spread(repair)} | ${apply[0]?.toFixed(1)} | ${providerMiB.toFixed(0)} | ${(providerMiB / count).toFixed(1)} |`,
+			`| ${count} | ${spread(blind)} | ${spread(seen)} | ${more.toFixed(1)} | ${aim} | ${hostsCpu.toFixed(1)} | ${spread(check)} | ${busyPercent.toFixed(0)} | ${spread(repair)} | ${apply[0]?.toFixed(1)} | ${providerMiB.toFixed(0)} | ${(providerMiB / count).toFixed(1)} |`,
 		);
 	}
 	return `## What looking at hosts costs
 
-Played hosts: a real sshd each on a loopback address, ${STEPS.length} steps with their real \`check\` over a folder that plays the host's files; the ${cpus().length} cores do the hosts' work too (hosts' CPU: seconds of one check; real hosts do it themselves, side by side). Without looking: the same
+Played hosts: a real sshd each on a loopback address, ${STEPS.length} steps with their real \`check\` over a folder that plays the host's files; the ${cpus().length} cores do the hosts' work too (hosts' CPU: seconds of one check; real hosts do it themselves, side by side; cores busy: of this machine, in a check). Without looking: the same
 state without \`refreshBeforeUpdate\`. The check is \`pulumi refresh --preview-only --expect-no-changes\`; the repair is \`up\` after one sysctl of one host was changed; the apply is the first \`up\` on hosts where all is in place.
 
-| hosts | preview without looking, s | preview, s | more, s | aim | hosts' CPU, s | check, s | repair, s | apply, s | provider, MiB | a host, MiB |
-|---|---|---|---|---|---|---|---|---|---|---|
+| hosts | preview without looking, s | preview, s | more, s | aim | hosts' CPU, s | check, s | cores busy, % | repair, s | apply, s | provider, MiB | a host, MiB |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
 }

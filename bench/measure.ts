@@ -10,6 +10,8 @@ export interface Measured {
 	memoryMiB: number;
 	/** Of the processes whose command line holds what was watched for; 0 where nothing was. */
 	watchedMiB: number;
+	/** How busy all cores of the machine were meanwhile, with whatever. */
+	busyPercent: number;
 	output: string;
 	/** Lines of its stdout, each with the seconds at which it came. */
 	lines: { at: number; text: string }[];
@@ -38,6 +40,13 @@ function residentMiB(root: number, text?: string): number {
 	return kib / 1024;
 }
 
+/** All cores, since boot, in ticks. */
+function cpuTicks(): { idle: number; all: number } {
+	const [, ...ticks] = read("/proc/stat").split("\n", 1)[0]?.trim().split(/ +/).map(Number) ?? [];
+	const [, , , idle = 0, waiting = 0] = ticks; // user, nice, system, idle, iowait, …: proc_stat(5)
+	return { idle: idle + waiting, all: ticks.reduce((sum, value) => sum + value, 0) };
+}
+
 export interface Options {
 	cwd?: string;
 	env?: NodeJS.ProcessEnv;
@@ -57,6 +66,7 @@ export function measure(command: string, args: string[], { cwd = project, env = 
 		let output = "";
 		let memoryMiB = 0;
 		let watchedMiB = 0;
+		const before = cpuTicks();
 		const lines: Measured["lines"] = [];
 		let rest = "";
 		child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -78,7 +88,9 @@ export function measure(command: string, args: string[], { cwd = project, env = 
 		child.on("close", (code) => {
 			clearInterval(sampler);
 			clearTimeout(bound);
-			if (code !== null && codes.includes(code)) resolve({ seconds: elapsed(), memoryMiB, watchedMiB, output, lines });
+			const after = cpuTicks();
+			const busyPercent = 100 - (100 * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
+			if (code !== null && codes.includes(code)) resolve({ seconds: elapsed(), memoryMiB, watchedMiB, busyPercent, output, lines });
 			else reject(new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`));
 		});
 	});

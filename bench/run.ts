@@ -3,7 +3,7 @@
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import { driftSection } from "./drift.ts";
+import { driftSection, withoutLooking } from "./drift.ts";
 import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
 import { recordingSection } from "./recording.ts";
 import { reportSection } from "./report.ts";
@@ -51,6 +51,23 @@ function spanTable(rounds: Spans[]): string {
 }
 const byHand = (verb: string, kind: string) => measure("bash", ["bench/by-hand.sh", verb, kind]);
 
+const folder = await mkdtemp(`${process.env.TMPDIR ?? "/tmp"}/bench-`);
+/** Hosts and Nodes alone, with looking and without. */
+async function looks(): Promise<void> {
+	const state = `${folder}/state.json`;
+	const stack = (...args: string[]) => measure(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", ...args, "-s", "lab", "--file", state]);
+	await stack("export");
+	const whole = await readFile(state, "utf8");
+	await writeFile(state, withoutLooking(whole));
+	await stack("import");
+	note(NOT_LOOKING, await pulumi("preview", "lab", ["--refresh=false"]));
+	await writeFile(state, whole);
+	await stack("import");
+	note(LOOKING, await pulumi("preview", "lab", ["--refresh=false"]));
+}
+const LOOKING = "preview --refresh=false: hosts and Nodes are looked at";
+const NOT_LOOKING = "the same, and nothing is looked at";
+
 const RECORDED_RUNS = 10;
 let recording = "";
 
@@ -67,6 +84,7 @@ for (let round = 1; round <= rounds; round++) {
 	note("up", up);
 	spansOfRounds.up.push(spansOf(up));
 	for (const command of ["up", "preview", "refresh"]) note(`no-change ${command}`, await pulumi(command));
+	await looks();
 	if (round === rounds) recording = await recordingSection(RECORDED_RUNS);
 	await lab("ssh", "k8s-node01", "sysctl -qw net.ipv4.ip_forward=0");
 	note("repair of one item", await pulumi("up"));
@@ -83,7 +101,6 @@ for (let round = 1; round <= rounds; round++)
 await rm(`${empty}/Pulumi.empty.yaml`, { force: true });
 
 // How up grows: the first workers of the stack's file, and up to five.
-const folder = await mkdtemp(`${process.env.TMPDIR ?? "/tmp"}/bench-`);
 const file = `${folder}/Pulumi.lab.yaml`;
 const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");
 for (const workers of [1, 3, 5]) {
@@ -114,7 +131,7 @@ By hand: \`bench/by-hand.sh\`, the same work over SSH with the same parallelism;
 
 | what | seconds | peak MiB |
 |---|---|---|
-${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, plain", "no-change up", "no-change preview", "no-change refresh", "repair of one item", "empty program: up", "empty program: preview", "empty program: refresh"].map(row).join("\n")}
+${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, plain", "no-change up", "no-change preview", "no-change refresh", LOOKING, NOT_LOOKING, "repair of one item", "empty program: up", "empty program: preview", "empty program: refresh"].map(row).join("\n")}
 
 | ratio | measured | aim |
 |---|---|---|
@@ -124,6 +141,7 @@ ${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, pla
 | no-change up to an empty program | ${ratio("no-change up", "empty program: up")} | at most 1.3 |
 | preview to an empty program | ${ratio("no-change preview", "empty program: preview")} | at most 1.3 |
 | refresh to an empty program | ${ratio("no-change refresh", "empty program: refresh")} | at most 1.3 |
+| looking at three hosts and their Nodes, seconds more | ${(median(of(LOOKING)) - median(of(NOT_LOOKING))).toFixed(1)} | at most 0.8 |
 | repair of one item to up | ${ratio("repair of one item", "up")} | |
 
 ## What keeps an aim from being met
