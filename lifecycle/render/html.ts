@@ -78,7 +78,7 @@ ${prefix ? `<h2>${escaped(life.name)}</h2>` : ""}
 <nav><a href="#${prefix}seed">The Pod</a><a href="#${prefix}drawing">What happened</a><a href="#${prefix}verdicts">Verdicts</a><a href="#${prefix}entries">Entries</a></nav>
 <h2 id="${prefix}seed">The Pod</h2>
 <h3>kubectl get pod -o wide</h3><pre>${escaped(seed.wide)}</pre>
-<div class="two"><div><h3>What was asked for</h3><pre>${escaped(seed.yaml.trimEnd())}</pre>
+<div class="two"><div><h3>What was asked for</h3><pre class="yaml">${escaped(seed.yaml.trimEnd())}</pre>
 <h3>What the hooks wrote, before the deletion</h3><pre>${fileLines(seed.before, seed.earlier) || "(nothing)"}</pre>
 <h3>and after the Pod was gone</h3><pre>${fileLines(seed.after, seed.earlier) || "(not read)"}</pre>${seed.earlier > 0 ? `<p class="soft">Grey: written by earlier Pods.</p>` : ""}</div>
 <div><h3>kubectl describe pod ${escaped(life.name)}</h3><pre class="long" tabindex="0">${escaped(seed.describe)}</pre></div></div>
