@@ -26,7 +26,8 @@ export interface Guarantee {
 const HOOKS = { page: "Container Lifecycle Hooks", url: "https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/" };
 const LIFECYCLE = { page: "Pod Lifecycle", url: "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/" };
 const INIT = { page: "Init Containers", url: "https://kubernetes.io/docs/concepts/workloads/pods/init-containers/" };
-const VOLUMES = { page: "Volumes, hostPath", url: "https://kubernetes.io/docs/concepts/storage/volumes/#hostpath" };
+// What it says of a hostPath implies the guarantee; it is not said in so many words.
+const VOLUMES = { page: "Volumes, hostPath (implies it)", url: "https://kubernetes.io/docs/concepts/storage/volumes/#hostpath" };
 
 export const GUARANTEES: readonly Guarantee[] = [
 	{

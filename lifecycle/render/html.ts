@@ -3,6 +3,7 @@ import type { Entry } from "../entry.ts";
 import type { PodStory, Story } from "../story.ts";
 import type { Verdict } from "../verdicts.ts";
 import { escaped } from "./escape.ts";
+import { offset } from "./offset.ts";
 import { pausePart } from "./pause.ts";
 import { runsPart } from "./runs.ts";
 import { STYLE } from "./style.ts";
@@ -26,7 +27,7 @@ ${story.pods.map((pod, index) => podPart(pod, story.pods.length > 1 ? `p${index 
 ${story.pause.length > 0 ? pausePart(story.pause) : ""}
 <h2>How to read the times</h2>
 <p>Every time is on the control plane's clock. <b>at</b>: it happened then, as the container runtime says. <b>by</b> (hollow in the drawing): it had happened by then, which is when
-the recorder heard of it; API times are whole seconds, so the order inside a second is that of arrival or of the runtime, and where neither decides the verdict is NOT OBSERVED.</p>
+the recorder heard of it, so that it can stand below what it brought about; API times are whole seconds, so the order inside a second is that of arrival or of the runtime, and where neither decides the verdict is NOT OBSERVED.</p>
 ${clockLines(story)
 	.map((line) => `<p>${escaped(line)}</p>`)
 	.join("")}
@@ -50,7 +51,8 @@ function podPart({ life, verdicts, seed }: PodStory, prefix: string): string {
 	const id = (entry: Entry) => `${prefix}e${entry.id}`;
 	const svg = svgOf(life, { isAlone: false, href: (entry) => `#${id(entry)}`, prefix });
 	const moments = momentsOf(life).map(
-		({ at, who, what }) => `<tr><td class="soft number">${offset(at, start)}</td><td>${escaped(who)}</td><td>${escaped(what)}</td></tr>`,
+		({ at, by, who, what }) =>
+			`<tr><td class="soft">${by}</td><td class="soft number">${offset(at, start)}</td><td>${escaped(who)}</td><td>${escaped(what)}</td></tr>`,
 	);
 	const judged = new Map<number, Verdict[]>();
 	for (const verdict of verdicts) {
@@ -76,14 +78,14 @@ ${prefix ? `<h2>${escaped(life.name)}</h2>` : ""}
 <nav><a href="#${prefix}seed">The Pod</a><a href="#${prefix}drawing">What happened</a><a href="#${prefix}verdicts">Verdicts</a><a href="#${prefix}entries">Entries</a></nav>
 <h2 id="${prefix}seed">The Pod</h2>
 <h3>kubectl get pod -o wide</h3><pre>${escaped(seed.wide)}</pre>
-<div class="two"><div><h3>What was asked for</h3><pre>${escaped(seed.yaml.trimEnd())}</pre>
+<div class="two"><div><h3>What was asked for</h3><pre class="yaml">${escaped(seed.yaml.trimEnd())}</pre>
 <h3>What the hooks wrote, before the deletion</h3><pre>${fileLines(seed.before, seed.earlier) || "(nothing)"}</pre>
 <h3>and after the Pod was gone</h3><pre>${fileLines(seed.after, seed.earlier) || "(not read)"}</pre>${seed.earlier > 0 ? `<p class="soft">Grey: written by earlier Pods.</p>` : ""}</div>
 <div><h3>kubectl describe pod ${escaped(life.name)}</h3><pre class="long" tabindex="0">${escaped(seed.describe)}</pre></div></div>
 <h2 id="${prefix}drawing">What happened</h2>
 <div class="beside"><div class="drawing scroll">${svg}</div>
 <div class="verdicts-part"><h3 id="${prefix}verdicts">Verdicts</h3>${verdictList(verdicts, { prefix, id })}</div>
-<div class="words"><h3>The drawing in words</h3><table class="entries"><tr><th class="number">since the start</th><th>who</th><th>what</th></tr>${moments.join("\n")}</table></div></div>
+<div class="words"><h3>The drawing in words</h3><table class="entries"><tr><th></th><th class="number">since the start</th><th>who</th><th>what</th></tr>${moments.join("\n")}</table></div></div>
 <h2 id="${prefix}entries">Entries</h2>
 <div class="scroll"><table class="entries"><tr><th class="number">#</th><th class="number">since the start</th><th></th><th>API says</th><th>source</th><th>container</th><th>what</th><th>see</th></tr>
 ${shown.map((entry) => entryRow(entry, start, id(entry), backs(entry))).join("\n")}</table></div>
@@ -97,4 +99,3 @@ function entryRow({ id, at, meaning, apiSecond, source, container = "", text }: 
 	const api = apiSecond === undefined ? "" : new Date(apiSecond).toISOString().slice(11, 19);
 	return `<tr id="${anchor}"><td>${id}</td><td>${offset(at, start)}</td><td class="soft">${meaning}</td><td class="soft">${api}</td><td>${source}</td><td>${escaped(container)}</td><td>${escaped(text)}</td><td>${backs.join(", ")}</td></tr>`;
 }
-const offset = (at: number, start: number): string => `+${((at - start) / 1000).toFixed(3)} s`.replace("+-", "−");

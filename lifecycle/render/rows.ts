@@ -12,7 +12,7 @@ export interface Bar {
 	label: string;
 	/** It was still so when the recording ended. */
 	isOpen: boolean;
-	/** For the reader who wants to know from where. */
+	/** Where its begin is from, and its end if it has one. */
 	entries: Entry[];
 }
 export interface Mark {
@@ -21,6 +21,8 @@ export interface Mark {
 	label: string;
 	entry: Entry;
 }
+/** Whether it says more than the bar that begins there. */
+export const isNews = ({ kind }: Mark): boolean => kind !== "ready" && kind !== "delete";
 export interface Row {
 	name: string;
 	/** Second line under the name. */
@@ -82,7 +84,8 @@ function podRow(life: PodLife, end: number): Row {
 	for (const [index, { entry, kind, label }] of steps.entries()) {
 		const next = steps[index + 1]?.entry;
 		if (next?.at === entry.at) continue;
-		bars.push({ from: entry.at, to: next?.at ?? end, kind, label, isOpen: next === undefined && !life.gone, entries: [entry] });
+		const last = next ?? life.gone;
+		bars.push({ from: entry.at, to: last?.at ?? end, kind, label, isOpen: last === undefined, entries: last ? [entry, last] : [entry] });
 	}
 	const ready = steps.find(({ kind }) => kind === "ready");
 	if (ready) marks.unshift({ at: ready.entry.at, kind: "ready", label: "Ready", entry: ready.entry });

@@ -1,11 +1,11 @@
 // A Pod's life as a drawing: a row for the Pod, its sandbox and each container, hooks and signals on top.
 import type { Entry } from "../entry.ts";
-import { seconds } from "../judge.ts";
 import type { PodLife } from "../life.ts";
 import { type Axis, axisOf, CUT_WIDTH } from "./axis.ts";
 import { escaped } from "./escape.ts";
 import { Lanes, textWidth } from "./lanes.ts";
-import { type Bar, type Mark, type Row, rowsOf } from "./rows.ts";
+import { offset } from "./offset.ts";
+import { type Bar, isNews, type Mark, type Row, rowsOf } from "./rows.ts";
 import { DRAWING, theme } from "./theme.ts";
 
 const [WIDTH, LEFT, RIGHT, TOP] = [1120, 132, 28, 34];
@@ -42,15 +42,13 @@ ${draw.ticks(height)}
 }
 /** The drawing in words: one sentence a bar or mark. */
 function described(rows: Row[], start: number): string {
-	const when = (at: number) => `+${seconds(at - start)}`;
 	return rows
 		.map(({ name, bars, inner, marks }) => {
 			const said = [
-				...[...bars, ...inner].map(({ from, to, label, kind, isOpen }) => ({
-					from,
-					text: `${kind} (${label}) from ${when(from)} to ${isOpen ? "the end of the recording" : when(to)}`,
-				})),
-				...marks.map(({ at, label }) => ({ from: at, text: `${label} at ${when(at)}` })),
+				...[...bars, ...inner].map((bar) => ({ from: bar.from, text: `${bar.kind} (${bar.label}) ${stretch(bar, start)}` })),
+				...marks
+					.filter(isNews)
+					.map((mark) => ({ from: mark.at, text: `${mark.label} ${mark.entry.meaning === "by" ? "" : "at "}${moment(mark.at, start, mark.entry)}` })),
 			];
 			return `${name}: ${said
 				.sort((a, b) => a.from - b.from)
@@ -59,6 +57,9 @@ function described(rows: Row[], start: number): string {
 		})
 		.join(" ");
 }
+const moment = (at: number, start: number, entry: Entry | undefined): string => `${entry?.meaning === "by" ? "no later than " : ""}${offset(at, start)}`;
+const stretch = ({ from, to, isOpen, entries: [begin, end] }: Bar, start: number): string =>
+	`from ${moment(from, start, begin)} to ${isOpen ? "the end of the recording" : moment(to, start, end)}`;
 
 class Drawing {
 	readonly #axis: Axis;
@@ -75,9 +76,6 @@ class Drawing {
 	}
 	#x(time: number): number {
 		return LEFT + this.#axis.x(time);
-	}
-	#when(time: number): string {
-		return `+${((time - this.#start) / 1000).toFixed(3)} s`;
 	}
 	#link(entry: Entry | undefined, title: string, body: string): string {
 		const href = entry ? this.#href(entry) : "";
@@ -142,13 +140,14 @@ class Drawing {
 		].join("\n");
 	}
 	/** `room`: where its text must end; 0 for no text. */
-	#bar({ from, to, kind, label, isOpen, entries }: Bar, y: number, height: number, room: number): string {
+	#bar(bar: Bar, y: number, height: number, room: number): string {
+		const { from, to, kind, label, isOpen, entries } = bar;
 		const x = this.#x(from);
 		const width = Math.max(this.#x(to) - x, 2);
 		const text =
 			room > 0 && textWidth(label) + 10 < Math.min(width, room - x) ? `<text class="bar" x="${r(x + 5)}" y="${y + height - 6}">${escaped(label)}</text>` : "";
 		const body = `<rect class="${kind}${isOpen ? " open" : ""}" x="${r(x)}" y="${y}" width="${r(width)}" height="${height}" rx="2"/>${text}`;
-		return this.#link(entries[0], `${label}: ${this.#when(from)} to ${isOpen ? "the end of the recording" : this.#when(to)}`, body);
+		return this.#link(entries[0], `${label}: ${stretch(bar, this.#start)}`, body);
 	}
 	#mark({ at, kind, label, entry }: Mark, y: number): string {
 		const x = this.#x(at);
@@ -160,7 +159,7 @@ class Drawing {
 			line: `M${r(x - 4)} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z`,
 		};
 		const by = entry.meaning === "by" ? " by" : "";
-		const title = `${label}: ${entry.meaning === "by" ? "no later than " : ""}${this.#when(at)} (${entry.source})`;
+		const title = `${label}: ${moment(at, this.#start, entry)} (${entry.source})`;
 		return this.#link(entry, title, `<path class="m-${kind}${by}"${kind === "kill" ? ' stroke-width="3"' : ""} d="${shapes[kind]}"/>`);
 	}
 }

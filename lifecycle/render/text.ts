@@ -4,7 +4,8 @@ import { seconds } from "../judge.ts";
 import { pauseTable } from "../pause.ts";
 import type { PodStory, Story } from "../story.ts";
 import type { Verdict } from "../verdicts.ts";
-import { rowsOf } from "./rows.ts";
+import { offset } from "./offset.ts";
+import { isNews, rowsOf } from "./rows.ts";
 import { runsText } from "./runs.ts";
 import { WORDS } from "./verdict-list.ts";
 
@@ -29,23 +30,23 @@ export function countsText({ life, verdicts }: PodStory): string {
 	const failed = verdicts.filter(({ word }) => word === "FAIL").map(({ guarantee, because }) => `  FAIL ${guarantee.title}: ${because}`);
 	return [`${life.name} on ${life.node || "no Node"}: ${counts.map(({ word, count }) => `${count} ${word}`).join(", ")}`, ...failed].join("\n");
 }
-/** Bars' begins and marks, in order of time: the drawing in words. */
-export function momentsOf(life: PodStory["life"]): { at: number; who: string; what: string; entry: Entry | undefined }[] {
+/** Bars' begins and marks, in order of time: the drawing in words. `by`: "by" where it happened no later than that, else empty. */
+export function momentsOf(life: PodStory["life"]): { at: number; by: string; who: string; what: string }[] {
+	const by = (entry: Entry | undefined) => (entry?.meaning === "by" ? "by" : "");
 	return rowsOf(life)
 		.flatMap(({ name, bars, inner, marks }) => [
 			...bars.map(({ from, to, kind, label, isOpen, entries }) => ({
-				...{ at: from, who: name, entry: entries[0] },
+				...{ at: from, by: by(entries[0]), who: name },
 				what: kind === "created" ? "created" : name === "Pod" ? label : isOpen ? "runs" : `runs for ${seconds(to - from)}`,
 			})),
-			...inner.map(({ from, label, entries }) => ({ at: from, who: name, what: label, entry: entries[0] })),
-			...marks.filter(({ kind }) => kind !== "ready").map(({ at, label, entry }) => ({ at, who: name, what: label, entry })),
+			...inner.map(({ from, label, entries }) => ({ at: from, by: by(entries[0]), who: name, what: label })),
+			...marks.filter(isNews).map(({ at, label, entry }) => ({ at, by: by(entry), who: name, what: label })),
 		])
 		.sort((a, b) => a.at - b.at);
 }
-/** `by`: no later than. What was heard of late can stand below what it brought about. */
+/** What was heard of late can stand below what it brought about. */
 const momentLines = (life: PodStory["life"], start: number): string[] =>
-	momentsOf(life).map(({ at, who, what, entry }) => `${entry?.meaning === "by" ? "by" : "  "}${offset(at, start)}  ${who.padEnd(16)} ${what}`);
-const offset = (at: number, start: number): string => `+${((at - start) / 1000).toFixed(3)} s`.padStart(11);
+	momentsOf(life).map(({ at, by, who, what }) => `${by.padEnd(2)}${offset(at, start).padStart(11)}  ${who.padEnd(16)} ${what}`);
 
 /** Everything: the seed's view, the verdicts, the entries. */
 export function fullText(story: Story): string {
@@ -80,5 +81,5 @@ function verdictText({ word, guarantee, because, entries }: Verdict): string {
 }
 function entryText({ id, at, meaning, source, container = "", text, apiSecond }: Entry, start: number): string {
 	const api = apiSecond === undefined ? "" : ` (API: ${new Date(apiSecond).toISOString().slice(11, 19)})`;
-	return `${String(id).padStart(4)} ${offset(at, start)} ${meaning} ${source.padEnd(16)} ${container.padEnd(16)} ${text}${api}`;
+	return `${String(id).padStart(4)} ${offset(at, start).padStart(11)} ${meaning} ${source.padEnd(16)} ${container.padEnd(16)} ${text}${api}`;
 }

@@ -2,13 +2,13 @@
 const LIGHT = {
 	...{ paper: "#ffffff", ink: "#1a1d21", soft: "#5b6470", line: "#d9dee4", band: "#f4f6f8", cut: "#e9edf1" },
 	...{ pending: "#c9d0d8", running: "#9dbfe3", ready: "#5b9bd5", ending: "#e8b877", created: "#c9d0d8" },
-	...{ init: "#8f7cc3", main: "#4a86c5", pause: "#aab4bf", command: "#7d8893", postStart: "#0b7a75", preStop: "#b04c05" },
-	...{ signal: "#c0232c", file: "#6b4fa0", good: "#1a7f37", bad: "#c0232c", open: "#8a5a00", none: "#5b6470", onBar: "#10151a" },
+	...{ init: "#8f7cc3", main: "#4a86c5", pause: "#aab4bf", command: "#5f6974", postStart: "#0a7570", preStop: "#b04c05" },
+	...{ signal: "#c0232c", file: "#6b4fa0", good: "#177435", bad: "#c0232c", open: "#8a5a00", none: "#5b6470", onBar: "#10151a" },
 };
 const DARK: typeof LIGHT = {
 	...{ paper: "#14171b", ink: "#e6e9ed", soft: "#9aa4b0", line: "#333a43", band: "#1b2026", cut: "#262d35" },
-	...{ pending: "#4a535e", running: "#2f5d8a", ready: "#3c7fc0", ending: "#9c6a24", created: "#4a535e" },
-	...{ init: "#7a66b5", main: "#3a74b3", pause: "#5d6873", command: "#8b96a2", postStart: "#2bb3ab", preStop: "#f08a3c" },
+	...{ pending: "#4a535e", running: "#2f5d8a", ready: "#3672ad", ending: "#966522", created: "#4a535e" },
+	...{ init: "#7862b2", main: "#3972b0", pause: "#5d6873", command: "#8b96a2", postStart: "#2bb3ab", preStop: "#f08a3c" },
 	...{ signal: "#ff6b6b", file: "#b79bf0", good: "#4cc26a", bad: "#ff6b6b", open: "#e3b341", none: "#9aa4b0", onBar: "#f2f5f8" },
 };
 const variables = (colours: typeof LIGHT): string =>

@@ -81,22 +81,45 @@ test("hooks, signals and verdicts are on the page, inside the drawing, and no la
 test("text can be read in light and in dark: contrast of 4.5 at least", async () => {
 	const expression = `(() => {
 		const lum = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-		const paper = lum(getComputedStyle(document.body).backgroundColor);
-		const ratio = (c) => { const l = lum(c); return (Math.max(l, paper) + 0.05) / (Math.min(l, paper) + 0.05); };
-		return { paper, low: [...document.querySelectorAll("p,td,th,h1,h2,.soft,.word,a:not(svg a),svg text:not(.bar)")].map((e) => [e.className.baseVal ?? e.className ?? e.tagName, ratio(e.ownerSVGElement ? getComputedStyle(e).fill : getComputedStyle(e).color)]).filter(([, r]) => r < 4.5).map(([n, r]) => n + " " + r.toFixed(1)) }; })()`;
-	const light = (await ask("destroyed", expression)) as { paper: number; low: string[] };
-	const dark = (await ask("destroyed", expression, "--blink-settings=preferredColorScheme=0")) as { paper: number; low: string[] };
-	assert.ok(light.paper > 0.9 && dark.paper < 0.1, `${light.paper} ${dark.paper}`);
-	assert.deepEqual([...new Set(light.low)], []);
-	assert.deepEqual([...new Set(dark.low)], []);
+		const ratio = (a, b) => { const [low, high] = [lum(a), lum(b)].sort((x, y) => x - y); return (high + 0.05) / (low + 0.05); };
+		const style = (e) => getComputedStyle(e);
+		const paper = style(document.body).backgroundColor;
+		const behind = (e) => style(e).backgroundColor.endsWith(", 0)") ? behind(e.parentElement) : style(e).backgroundColor;
+		// A label of the drawing may stand on a row's band or on a cut, that of a bar on its bar.
+		const drawn = [paper, ...["band", "cut"].map((name) => style(document.querySelector("svg ." + name)).fill)];
+		const text = [...document.querySelectorAll("main *")].filter((e) => e.checkVisibility() && e.tagName !== "title" && e.tagName !== "desc" && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
+		const looked = text.flatMap((e) => {
+			const what = e.tagName + " " + (e.className.baseVal ?? e.className);
+			if (!e.ownerSVGElement) return [[what, ratio(style(e).color, behind(e))]];
+			return (e.matches(".bar") ? [style(e.previousElementSibling).fill] : drawn).map((c) => [what, ratio(style(e).fill, c)]);
+		});
+		return { paper: lum(paper), looked: [...new Set(looked.map(([what]) => what))], low: [...new Set(looked.filter(([, r]) => r < 4.5).map(([what, r]) => what + " " + r.toFixed(1)))] }; })()`;
+	const looked = new Set<string>();
+	for (const name of ["demo", "gallery"])
+		for (const [isDark, ...args] of [[false], [true, "--blink-settings=preferredColorScheme=0"]] as [boolean, ...string[]][]) {
+			const found = (await ask(name, expression, ...args)) as { paper: number; looked: string[]; low: string[] };
+			assert.ok(isDark ? found.paper < 0.1 : found.paper > 0.9, `paper ${found.paper}`);
+			assert.deepEqual(found.low, [], `${name}, ${isDark ? "dark" : "light"}`);
+			for (const what of found.looked) looked.add(what);
+		}
+	for (const what of ["PRE ", "B ", "H3 ", "TD ", "P soft", "SPAN word", "text bar", "text preStop", "text command"])
+		assert.ok(looked.has(what), `${what} is not among ${[...looked].join(", ")}`);
 });
 test("verdicts stand beside the drawing on a wide screen, below it on a narrow one, and nothing but tables and drawings is wider than the screen", async () => {
 	const expression = `(() => { const [d, v] = [".drawing", ".verdicts-part"].map((s) => document.querySelector(s).getBoundingClientRect());
-		return { isBeside: v.left >= d.right && v.top < d.bottom, isBelow: v.top >= d.bottom, wide: document.documentElement.scrollWidth - innerWidth }; })()`;
-	const wide = (await ask("destroyed", expression, "--window-size=1680,1000")) as { isBeside: boolean; wide: number };
-	assert.ok(wide.isBeside && wide.wide <= 0, JSON.stringify(wide));
-	const narrow = (await ask("destroyed", expression, "--window-size=600,1000")) as { isBelow: boolean; wide: number };
-	assert.ok(narrow.isBelow && narrow.wide <= 0, JSON.stringify(narrow));
+		return { isBeside: v.left >= d.right && v.top < d.bottom, isBelow: v.top >= d.bottom, wide: document.documentElement.scrollWidth - innerWidth,
+			label: 12 * document.querySelector("svg.life").getBoundingClientRect().width / 1120 }; })()`;
+	const at = async (width: number) =>
+		(await ask("destroyed", expression, `--window-size=${width},1000`)) as { isBeside: boolean; isBelow: boolean; wide: number; label: number };
+	const [wide, middle, narrow] = [await at(1680), await at(1300), await at(600)];
+	assert.ok(wide.isBeside && middle.isBelow && narrow.isBelow, JSON.stringify([wide, middle, narrow]));
+	for (const { wide: more, label } of [wide, middle, narrow]) assert.ok(more <= 0 && label >= 10.5, `${more} px wider than the screen, labels of ${label} px`);
+});
+test("what was asked for is read without scrolling sideways, and what kubectl describes is as high as what stands beside it", async () => {
+	const expression = `(() => { const [asked, long] = [".yaml", ".long"].map((s) => document.querySelector(s));
+		const foot = (e) => e.getBoundingClientRect().bottom;
+		return { hidden: asked.scrollWidth - asked.clientWidth, blank: Math.round(foot(long.parentElement.parentElement) - foot(long)) }; })()`;
+	for (const width of [1680, 1300, 600]) assert.deepEqual(await ask("demo", expression, `--window-size=${width},1000`), { hidden: 0, blank: 0 }, `${width} px`);
 });
 test("the page prints, and a drawing opens by itself", async () => {
 	const pdf = join(folder, "page.pdf");

@@ -5,14 +5,25 @@ import { storyOf } from "../../lifecycle/story.ts";
 import { assertScenario } from "../gallery-claims.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
-const { pods } = storyOf(fixture("gallery"));
+// Of two the gallery's recording can't tell: it is from before a container's log was recorded, and of a cluster without the sleep hook's gate.
+const pods = [
+	...storyOf(fixture("gallery")).pods.filter(({ life }) => life.name !== "no-shell-http"),
+	...["http", "sleep"].flatMap((name) => storyOf(fixture(name)).pods),
+];
+test("every Pod of the gallery is in a kept recording", () => {
+	const names = pods.map(({ life }) => life.name);
+	assert.deepEqual(
+		SCENARIO_NAMES.filter((name) => !names.includes(name)),
+		[],
+	);
+});
 for (const { life, ...rest } of pods) {
 	const name = SCENARIO_NAMES.find((candidate) => candidate === life.name);
 	if (name === undefined) continue; // the demo's
 	test(`${name}: the kept recording shows it: ${SCENARIOS[name].shows}`, () => assertScenario(name, { life, ...rest }));
 	// Otherwise the claims would say nothing.
 	test(`${name}: another Pod's recorded life is none of this scenario`, () => {
-		const others = SCENARIO_NAMES.filter((other) => other !== name && other !== "no-shell-http"); // any Pod that stops in order has that one's life
+		const others = SCENARIO_NAMES.filter((other) => other !== name);
 		const taken = others.filter((other) => {
 			try {
 				assertScenario(other, { life, ...rest });
