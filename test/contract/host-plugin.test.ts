@@ -185,6 +185,7 @@ test("an apply that fails half-way stays in the state with what is left, and the
 	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
 	assert.ok(error.kept);
 	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
+	assert.equal(error.kept.refreshesBeforeUpdate, true, "also a run without --refresh looks first");
 	rmSync(b, { recursive: true });
 	const half = await plugin.read("it", error.kept);
 	const whole = await plugin.update("it", half, { ...step, text: half.inputs.text ?? "" });
