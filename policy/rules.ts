@@ -1,4 +1,5 @@
 // The rules, pure: a resource in, what is wrong with it out.
+import { compareVersions } from "../cluster/releases.ts";
 
 export interface Resource {
 	type: string;
@@ -34,11 +35,31 @@ interface PodSpec {
 	containers?: { name: string; image?: string }[];
 	initContainers?: { name: string; image?: string }[];
 }
-function podSpec({ type, props }: Resource): PodSpec | undefined {
-	if (!type.startsWith("kubernetes:")) return undefined;
-	if (/:Pod$/.test(type)) return props.spec;
-	if (/:CronJob$/.test(type)) return props.spec?.jobTemplate?.spec?.template?.spec;
-	return props.spec?.template?.spec;
+function kindOf({ type }: Resource): string {
+	return type.startsWith("kubernetes:") ? (type.split(":").at(-1) ?? "").replace(/Patch$/, "") : "";
+}
+function podSpec(resource: Resource): PodSpec | undefined {
+	const { props } = resource;
+	switch (kindOf(resource)) {
+		case "":
+			return undefined;
+		case "Pod":
+			return props.spec;
+		case "PodTemplate":
+			return props.template?.spec;
+		case "CronJob":
+			return props.spec?.jobTemplate?.spec?.template?.spec;
+		default:
+			return props.spec?.template?.spec;
+	}
+}
+/** Folders of a host that a Pod sees by it. */
+function hostFolders(resource: Resource): { where: string; path: string }[] {
+	if (kindOf(resource) === "PersistentVolume") {
+		const { hostPath, local } = resource.props.spec ?? {};
+		return [hostPath, local].filter((source) => source).map(({ path }) => ({ where: "the volume", path }));
+	}
+	return (podSpec(resource)?.volumes ?? []).flatMap(({ name, hostPath }) => (hostPath ? [{ where: `volume ${name}`, path: hostPath.path }] : []));
 }
 
 /** Whether `path` is one of the allowed or below it. A path that leaves its folder again is none. */
@@ -60,12 +81,24 @@ const SECRETS: [RegExp, string][] = [
 	[/\bclient-key-data:\s*\S/, "a kubeconfig"],
 	[/(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])/, "a join token"],
 ];
+/** A property; undefined where a preview does not know it yet: reading that throws, which would end the rule. */
+function known(values: object, name: string): unknown {
+	try {
+		return (values as Record<string, unknown>)[name];
+	} catch {
+		return undefined;
+	}
+}
 /** Names of the secrets in a value, however deep. */
 export function secretsIn(value: unknown): string[] {
 	if (typeof value === "string") return SECRETS.filter(([pattern]) => pattern.test(value)).map(([, what]) => what);
 	if (typeof value !== "object" || value === null) return [];
-	return [...new Set(Object.values(value).flatMap(secretsIn))];
+	return [...new Set(Object.keys(value).flatMap((name) => secretsIn(known(value, name))))];
 }
+
+/** kubeadm of this minor and later asks for Linux 4.19 (cluster/releases.ts). */
+const FIRST_REFUSING_KERNEL_310 = 32;
+const preflights = (resources: Resource[]) => resources.filter(({ type, props }) => type === STEP && props.step === "preflight");
 
 export const RULES: Rule<[Resource, Options]>[] = [
 	{
@@ -80,16 +113,16 @@ export const RULES: Rule<[Resource, Options]>[] = [
 		name: "host-path",
 		description: "Pods see no folder of a host but the allowed ones.",
 		broken: (resource, { allowedHostPaths }) =>
-			(podSpec(resource)?.volumes ?? [])
-				.filter(({ hostPath }) => hostPath && !isAllowedPath(hostPath.path, allowedHostPaths))
-				.map(({ name, hostPath }) => `volume ${name}: hostPath ${hostPath?.path} is outside ${allowedHostPaths.join(", ")}`),
+			hostFolders(resource)
+				.filter(({ path }) => !isAllowedPath(path, allowedHostPaths))
+				.map(({ where, path }) => `${where}: hostPath ${path} is outside ${allowedHostPaths.join(", ")}`),
 	},
 	{
-		name: "release-goes-with-kernel",
-		description: "No host runs a release that its kernel is too old for.",
+		name: "no-kernel-override",
+		description: "No host is let through by allowUnsupportedKernel.",
 		broken: ({ type, props }) => {
 			const { RELEASE_MINOR: minor, KERNEL_OVERRIDE: isOverridden } = props.settings ?? {};
-			if (type !== STEP || props.step !== "preflight" || isOverridden !== true || Number(minor) < 32) return [];
+			if (type !== STEP || props.step !== "preflight" || isOverridden !== true || Number(minor) < FIRST_REFUSING_KERNEL_310) return [];
 			return [
 				`Kubernetes 1.${minor} with allowUnsupportedKernel: choose an older kubernetesVersion, or a host with Linux 4.19 or newer, and take the setting away`,
 			];
@@ -114,13 +147,8 @@ export const RULES: Rule<[Resource, Options]>[] = [
 		name: "no-plain-secret",
 		description: "No private key, kubeconfig or token where it is shown.",
 		broken: ({ type, props }) => {
-			const shown =
-				type === STEP
-					? { settings: props.settings, printed: props.printed }
-					: COMMAND.test(type)
-						? { create: props.create, update: props.update, delete: props.delete }
-						: {};
-			return Object.entries(shown).flatMap(([name, value]) => secretsIn(value).map((what) => `${name} holds ${what}. Send it by stdin, as a secret`));
+			const shown = type === STEP ? ["settings"] : COMMAND.test(type) ? ["create", "update", "delete", "environment", "triggers"] : [];
+			return shown.flatMap((name) => secretsIn(known(props, name)).map((what) => `${name} holds ${what}. Send it by stdin, as a secret`));
 		},
 	},
 ];
@@ -130,10 +158,36 @@ export const stackRules: Rule<[Resource[]]>[] = [
 		name: "odd-control-planes",
 		description: "The number of control planes is odd, or half of them can't outvote the other half.",
 		broken: (resources) => {
-			const roles = resources.filter(({ type, props }) => type === STEP && props.step === "preflight").map(({ props }) => props.settings?.ROLE);
+			const roles = preflights(resources).map(({ props }) => props.settings?.ROLE);
 			const count = roles.filter((role) => role === "control-plane").length;
 			return roles.length === 0 || count % 2 === 1 ? [] : [`found ${count} control planes, expected an odd number`];
 		},
+	},
+	{
+		// By what preflight found; a preview of new hosts does not have it yet.
+		name: "release-goes-with-kernel",
+		description: "No host runs a release that its kernel is too old for.",
+		broken: (resources) =>
+			preflights(resources).flatMap(({ props }) => {
+				const kernel = /^kernel=(.*)$/m.exec(String(known(props, "printed")))?.[1];
+				const needed = Number(props.settings?.RELEASE_MINOR) < FIRST_REFUSING_KERNEL_310 ? "3.10" : "4.19";
+				if (kernel === undefined || compareVersions(kernel, needed) >= 0) return [];
+				return [
+					`${props.host} has Linux ${kernel}, and Kubernetes 1.${props.settings?.RELEASE_MINOR} needs ${needed}. Choose an older kubernetesVersion, or another host`,
+				];
+			}),
+	},
+	{
+		// Outputs, which a rule for one resource does not get. What a command with logging none prints is told nowhere, and may be secret: the kubeconfig is.
+		name: "no-secret-printed",
+		description: "No step and no command prints a private key, a kubeconfig or a token where it is shown.",
+		broken: (resources) =>
+			resources.flatMap(({ type, name, props }) => {
+				const shown = type === STEP ? ["printed"] : COMMAND.test(type) && props.logging !== "none" ? ["stdout", "stderr"] : [];
+				return shown.flatMap((output) =>
+					secretsIn(known(props, output)).map((what) => `${name}: ${output} holds ${what}. Print it nowhere, or in a command with isSecret`),
+				);
+			}),
 	},
 	{
 		// A policy sees the value of a secret output as plain text, so the one output that is meant to be secret is left out by name.
@@ -142,12 +196,10 @@ export const stackRules: Rule<[Resource[]]>[] = [
 		broken: (resources) =>
 			resources
 				.filter(({ type }) => type === "pulumi:pulumi:Stack")
-				// By name first: looking at a value that a preview doesn't know yet ends the rule.
 				.flatMap(({ props }) =>
 					Object.keys(props)
 						.filter((name) => name !== "kubeconfig")
-						.map((name) => ({ name, value: props[name] })),
-				)
-				.flatMap(({ name, value }) => secretsIn(value).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
+						.flatMap((name) => secretsIn(known(props, name)).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
+				),
 	},
 ];

@@ -1,5 +1,5 @@
 // What a script's `check` answers: one line for each item that differs, `item<TAB>wanted<TAB>found`, and exit status 3; or nothing and 0.
-import type { Ended } from "./ssh/script.ts";
+import { type Ended, endOf } from "./ssh/script.ts";
 
 export interface Difference {
 	wanted: string;
@@ -10,10 +10,10 @@ export type Answer = Map<string, Difference>;
 const SHOWN = 300;
 
 /** Throws for anything else, and says what came instead. */
-export function parseAnswer({ code, signal, stdout, stderr }: Ended): Answer {
+export function parseAnswer(ended: Ended): Answer {
+	const { code, stdout, stderr } = ended;
 	const lines = stdout.split("\n").filter((line) => line !== "");
-	const end = code === undefined ? "the connection was lost" : code === null ? `it was ended by ${signal ?? "a signal"}` : `exit status ${code}`;
-	if (code !== 0 && code !== 3) throw new Error(`${end}${said(stderr || stdout)}`);
+	if (code !== 0 && code !== 3) throw new Error(`${endOf(ended)}${said(stderr || stdout)}`);
 	const answer: Answer = new Map();
 	for (const line of lines) {
 		const [item = "", wanted, found, ...rest] = line.split("\t");
@@ -21,7 +21,7 @@ export function parseAnswer({ code, signal, stdout, stderr }: Ended): Answer {
 			throw new Error(`its check printed a line that is no difference${said(line)}`);
 		answer.set(item, { wanted, found });
 	}
-	if ((code === 0) !== (answer.size === 0)) throw new Error(`its check ended with ${end} and named ${answer.size} differences`);
+	if ((code === 0) !== (answer.size === 0)) throw new Error(`its check ended with ${endOf(ended)} and named ${answer.size} differences`);
 	return answer;
 }
 

@@ -3,6 +3,7 @@
 import type { Hosts } from "./hosts.ts";
 import type { Failure } from "./inputs.ts";
 import { isEqual, isObject, isUnknown, open, type Properties, reveal } from "./plugin/values.ts";
+import { endOf } from "./ssh/script.ts";
 import type { Shown } from "./step.ts";
 
 interface Inputs {
@@ -38,9 +39,9 @@ export async function tellRecording(state: Properties, hosts: Hosts, { warn, inf
 	const { scripts, pod, stack } = reveal(state) as unknown as Inputs;
 	const read = async ([host, text]: [string, string]): Promise<string[]> => {
 		try {
-			const { code, stdout, stderr } = await hosts.run(host, { verb: "apply", text, isLook: true });
-			if (code === 0) return [stdout];
-			warn(`${host}: ${stderr.trim().split("\n").at(-1)}`);
+			const ended = await hosts.run(host, { verb: "apply", text, isLook: true });
+			if (ended.code === 0) return [ended.stdout];
+			warn(`${host}: ${ended.stderr.trim().split("\n").at(-1) || endOf(ended)}`);
 		} catch (error) {
 			warn(`the recording of ${host} was not read: ${(error as Error).message}`);
 		}

@@ -63,7 +63,7 @@ export function factsJson(host: string, lines: string[]): string {
 export function changes(step: string, answer: Answer, isDetailed: boolean): string[] {
 	return [`${step}: ${summary(answer)}`, ...(isDetailed ? details(answer).map((line) => `  ${step}: ${line}`) : [])];
 }
-/** The same for a program; it names the host itself. */
-export function changesJson(host: string, step: string, answer: Answer): string {
-	return JSON.stringify({ host, step, items: Object.fromEntries(answer) });
+/** The same for a program; it names the host itself. Without an answer it has no items: they are secret. */
+export function changesJson(host: string, step: string, answer?: Answer): string {
+	return JSON.stringify({ host, step, ...(answer ? { items: Object.fromEntries(answer) } : {}) });
 }

@@ -5,6 +5,7 @@ import { type Inputs, isHidden, plain } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
 import { asSecret, containsUnknown, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
 import { changes, changesJson, facts, factsJson, type Report, type Say } from "./report.ts";
+import { type Ended, endOf } from "./ssh/script.ts";
 
 export interface Shown {
 	/** A line beside the resource while it is worked on. */
@@ -71,23 +72,23 @@ export class Steps {
 	async remove(state: Properties, shown: Shown): Promise<void> {
 		const step = plain(state);
 		if (step.looksOnly || step.undo === false) return;
-		const { code, stderr, stdout } = await this.#run(step, "undo", state, shown);
-		if (code !== 0) throw new Error(failure(step, "undo", code, stderr || stdout));
+		const ended = await this.#run(step, "undo", state, shown);
+		if (ended.code !== 0) throw new Error(failure(step, "undo", ended));
 	}
 
 	async #apply(id: string, inputs: Properties, shown: Shown): Promise<Properties> {
 		const step = plain(inputs);
 		let reason: string;
 		try {
-			const { code, stdout, stderr } = await this.#run(step, "apply", inputs, shown);
-			if (code === 0) return { ...inputs, printed: hidden(stdout.replace(/\n$/, ""), inputs) };
-			reason = failure(step, "apply", code, stderr || stdout);
+			const ended = await this.#run(step, "apply", inputs, shown);
+			if (ended.code === 0) return { ...inputs, printed: hidden(ended.stdout.replace(/\n$/, ""), inputs) };
+			reason = failure(step, "apply", ended);
 		} catch (error) {
 			if (error instanceof NotReached) throw error; // nothing was done
 			reason = `${step.host} ${step.step}: ${(error as Error).message}`;
 		}
 		if (step.looksOnly) throw new Error(reason);
-		const left = await this.#look(step, { ...shown, warn: () => {} }).catch(() => undefined);
+		const left = await this.#look(step);
 		const found = { ...step.found, ...(left && left.size > 0 ? pick(left, "found") : CUT_OFF) };
 		throw new HalfDone(reason, { id, properties: { ...inputs, found: wrapped(found, inputs), printed: "" }, inputs });
 	}
@@ -97,44 +98,48 @@ export class Steps {
 		return this.#hosts.run(step.host, { verb, text: step.text, onLine });
 	}
 
-	/** Undefined where it could not be looked at, which fails the run only where the provider is strict. */
-	async #look(step: Inputs, shown: Shown): Promise<Answer | undefined> {
+	/** Undefined where it could not be looked at, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */
+	async #look(step: Inputs, shown?: Shown): Promise<Answer | undefined> {
 		try {
 			return parseAnswer(await this.#hosts.run(step.host, { verb: "check", text: step.text, isLook: true }));
 		} catch (error) {
-			const isHost = error instanceof NotReached;
-			const who = isHost ? step.host : `${step.host} ${step.step}`;
-			const message = `${who} was not looked at: ${(error as Error).message}`;
-			if (this.#hosts.settings.strict) throw new Error(message);
-			// A host that can't be reached is said once, not for each of its steps; and so is what several steps of a host say in the same words.
-			const once = isHost ? who : message;
-			if (!this.#warned.has(once)) shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`);
-			this.#warned.add(once);
+			if (shown) this.#warnOnce(step, error as Error, (message) => shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`));
 			return undefined;
 		}
+	}
+
+	/** A host that can't be reached is said once, not for each of its steps; and so is what several steps of a host say in the same words. */
+	#warnOnce(step: Inputs, error: Error, warn: (message: string) => void): void {
+		const isHost = error instanceof NotReached;
+		const who = isHost ? step.host : `${step.host} ${step.step}`;
+		const message = `${who} was not looked at: ${error.message}`;
+		if (this.#hosts.settings.strict) throw new Error(message);
+		const once = isHost ? who : message;
+		if (!this.#warned.has(once)) warn(message);
+		this.#warned.add(once);
 	}
 
 	async #sayChanges(step: Inputs, inputs: Properties, shown: Shown, say: Say): Promise<void> {
 		const answer = await this.#look(step, shown);
 		if (!answer) return;
 		const { detailed, json } = this.#hosts.settings;
-		if (isHidden(inputs)) say(step.host, `${step.step}: looked at; what was found is a secret`);
-		else if (json) say(step.host, changesJson(step.host, step.step, answer));
+		if (json) say(step.host, changesJson(step.host, step.step, isHidden(inputs) ? undefined : answer));
+		else if (isHidden(inputs)) say(step.host, `${step.step}: looked at; what was found is a secret`);
 		else for (const line of changes(step.step, answer, detailed)) say(step.host, line);
 	}
 
 	/** Facts also of a host that is refused: its problems are errors beside them. */
 	async #sayFacts(step: Inputs, shown: Shown, say: Say): Promise<void> {
 		try {
-			const { code, stdout, stderr } = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isLook: true });
+			const ended = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isLook: true });
+			const { code, stdout, stderr } = ended;
+			if (typeof code !== "number") throw new Error(endOf(ended)); // half of the facts would pass for all of them
 			const lines = stdout.trim().split("\n");
 			if (stdout.trim() !== "") say(step.host, this.#hosts.settings.json ? factsJson(step.host, lines) : facts(lines));
-			if (code !== 0) for (const line of (stderr || stdout).trim().split("\n")) shown.error(line);
+			const problems = stderr.trim() || `${step.host} ${step.step}: ${endOf(ended)}`;
+			if (code !== 0) for (const line of problems.split("\n")) shown.error(line);
 		} catch (error) {
-			const message = `${step.host} was not looked at: ${(error as Error).message}`;
-			if (this.#hosts.settings.strict) throw new Error(message);
-			this.#warned.add(step.host);
-			shown.warn(message);
+			this.#warnOnce(step, error as Error, shown.warn);
 		}
 	}
 }
@@ -151,7 +156,6 @@ function wrapped(found: Record<string, string>, inputs: Properties): Properties[
 }
 
 const LINES = 20;
-function failure({ host, step }: Inputs, verb: Verb, code: number | null | undefined, text: string): string {
-	const end = code === undefined ? "the connection was lost" : code === null ? "it was killed" : `exit status ${code}`;
-	return `${host} ${step}: ${verb}: ${end}\n${text.trim().split("\n").slice(-LINES).join("\n")}`;
+function failure({ host, step }: Inputs, verb: Verb, ended: Ended): string {
+	return `${host} ${step}: ${verb}: ${endOf(ended)}\n${(ended.stderr || ended.stdout).trim().split("\n").slice(-LINES).join("\n")}`;
 }

@@ -4,7 +4,7 @@
 # Only told: the CAs, which live ten years. Their end needs a plan, not a repair.
 readonly WANTED_DAYS=30 # of 365. The kubelet renews its own with 36 to 110 days left (rotation at 70 to 90 % of its life)
 readonly CLIENT_CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
-RESTARTS=() # static Pods
+ENDING_CAS='' # with their ends
 
 certificates() { # PATH NAME POD, one a line: NAME for kubeadm certs renew, kubelet, or - for a CA; POD to restart, or -
   local pki=/etc/kubernetes/pki
@@ -55,7 +55,8 @@ first_certificates() { # PATHS: in PEM, one of each
   done
 }
 certificates_check() {
-  local path
+  local path mark
+  for mark in "${KEPT}"/restart-*; do [[ ! -e "${mark}" ]] || differs "${mark##*/restart-} restart" 'done' 'due'; done
   while read -r path _; do
     [[ -z "${path}" ]] || is_good "${path}" || differs "certificate ${path}" "good for ${WANTED_DAYS} days" "${ENDS}"
   done < <(suspects)
@@ -66,17 +67,22 @@ renew_certificates() {
   while read -r path name pod; do
     ! is_good "${path}" || continue # ENDS is for the messages
     case "${name}" in
-    -) die "${path}: ${ENDS}, expected ${WANTED_DAYS} days more. A CA is not renewed here: see https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/" ;;
+    -) ENDING_CAS+="${ENDING_CAS:+, }${path}: ${ENDS}" ;;
     kubelet) : >"${KEPT}/restart" ;;
     *)
+      [[ "${pod}" == - ]] || : >"${KEPT}/restart-${pod}" # first: after a run that ends in between, nothing else tells that the Pod has not read it
       answer="$(timeout 120 kubeadm "${verb[@]}" renew "${name}" 2>&1)" || die "kubeadm certs renew ${name} failed (${path}: ${ENDS}): $(grep -v 'stack trace' <<<"${answer}" | tail -n 2 | paste -s -d ' ')"
       log "renewed ${path}"
-      [[ "${pod}" == - || " ${RESTARTS[*]-} " == *" ${pod} "* ]] || RESTARTS+=("${pod}")
       ;;
     esac
   done < <(suspects)
 }
+# The last act, so that all the rest is put right.
+tell_ending_cas() {
+  [[ -z "${ENDING_CAS}" ]] || die "${ENDING_CAS}; expected ${WANTED_DAYS} days more. A CA is not renewed here: see https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/"
+}
 wait_for_client_certificate() {
+  [[ -z "${ENDING_CAS}" ]] || return 0 # what a CA signs ends with it
   wait_for 60 is_good "${CLIENT_CERTIFICATE}" || {
     is_good "${CLIENT_CERTIFICATE}" || true
     die "${CLIENT_CERTIFICATE}: ${ENDS}; the kubelet has not renewed it in 60 s. See journalctl -u kubelet. $(join_again)"
@@ -84,14 +90,18 @@ wait_for_client_certificate() {
 }
 # They read their certificates when they start. The kubelet starts a container again that was stopped.
 restart_static_pods() {
-  local pod id
-  for pod in "${RESTARTS[@]+"${RESTARTS[@]}"}"; do
+  local mark pod id is_done=no
+  for mark in "${KEPT}"/restart-*; do
+    [[ -e "${mark}" ]] || continue
+    pod="${mark##*/restart-}"
     id="$(containers "${pod}")"
     [[ -z "${id}" ]] || timeout 60 crictl --runtime-endpoint "$(cluster_value socket)" stop "${id}" >/dev/null || die "${pod} has new certificates and did not stop to read them; see crictl ps -a"
     wait_for 120 runs_anew "${pod}" "${id}" || die "${pod} was stopped for its new certificates, and has not started again in 120 s; see crictl ps -a"
+    rm -f -- "${mark}"
+    is_done=yes
     log "restarted ${pod}"
   done
-  ((${#RESTARTS[@]} == 0)) || wait_for 120 api_is_ready || die 'the API server is not ready 120 s after the renewal of certificates; see crictl ps -a'
+  [[ "${is_done}" == no ]] || wait_for 120 api_is_ready || die 'the API server is not ready 120 s after the renewal of certificates; see crictl ps -a'
 }
 containers() { timeout 20 crictl --runtime-endpoint "$(cluster_value socket)" ps -q --name "^$1\$" | head -n 1; } # POD
 runs_anew() {                                                                                                   # POD OLD

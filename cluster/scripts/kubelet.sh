@@ -56,6 +56,7 @@ apply() {
   renew_certificates
   start_kubelet
   restart_static_pods
+  tell_ending_cas
 }
 join_again() {
   if [[ "$(cluster_value step)" == init ]]; then

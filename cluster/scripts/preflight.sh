@@ -49,14 +49,15 @@ look_at_swap() {
   used=$(($(meminfo SwapTotal) - $(meminfo SwapFree))) available="$(meminfo MemAvailable)"
   ((used == 0 || used < available)) || problem 'swap' "${used} MB in use, ${available} MB of memory available" 'room to turn swap off' 'stop what uses the memory, or give the host more'
 }
-# kubeadm's own check (system-validators): 3.10 passes up to 1.31; from 1.32 on it asks for 4.19. From 1.20 on the pids cgroup is needed.
+# kubeadm's own check (system-validators): 3.10 passes up to 1.31; from 1.32 on it asks for 4.19, which the override leaves out. From 1.20 on the pids cgroup is needed.
 look_at_kernel() {
-  local major minor needed=310 pids
+  local major minor pids
   IFS=.- read -r major minor _ <<<"$(kernel)"
   KERNEL_NUMBER=$((major * 100 + ${minor%%[!0-9]*})) # 310 for 3.10
-  ((RELEASE_MINOR < 32)) || needed=419
-  if ((KERNEL_NUMBER < needed)) && [[ "${KERNEL_OVERRIDE}" != yes ]]; then
-    problem 'kernel' "$(kernel)" "at least $((needed / 100)).$((needed % 100)) for Kubernetes 1.${RELEASE_MINOR}" 'choose an older kubernetesVersion, or set allowUnsupportedKernel'
+  if ((KERNEL_NUMBER < 310)); then
+    problem 'kernel' "$(kernel)" "at least 3.10 for Kubernetes 1.${RELEASE_MINOR}" 'choose a host with CentOS 7 or newer'
+  elif ((RELEASE_MINOR >= 32 && KERNEL_NUMBER < 419)) && [[ "${KERNEL_OVERRIDE}" != yes ]]; then
+    problem 'kernel' "$(kernel)" "at least 4.19 for Kubernetes 1.${RELEASE_MINOR}" 'choose an older kubernetesVersion, or set allowUnsupportedKernel'
   fi
   if [[ -e "${ROOT}/sys/fs/cgroup/cgroup.controllers" ]]; then
     pids="$(grep -cw pids -- "${ROOT}/sys/fs/cgroup/cgroup.controllers")" || true

@@ -67,6 +67,7 @@ export class HalfDone extends Error {
 function halfDone({ message, id, properties, inputs }: HalfDone): Partial<grpc.StatusObject> {
 	const reason = shorten(message);
 	const failed = new provider.ErrorResourceInitFailed().setId(id).setProperties(toStruct(properties)).setInputs(toStruct(inputs)).setReasonsList([reason]);
+	failed.setRefreshBeforeUpdate(true); // what is there by then is not known
 	const details = new any.Any();
 	details.pack(failed.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
 	const answer = new status.Status().setCode(grpc.status.UNKNOWN).setMessage(reason);

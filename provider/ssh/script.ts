@@ -19,6 +19,12 @@ export interface Ended {
 	stderr: string;
 }
 
+/** For a message: `exit status 3`. */
+export function endOf({ code, signal }: Pick<Ended, "code" | "signal">): string {
+	if (code === undefined) return "the connection was lost";
+	return code === null ? `it was ended by ${signal ?? "a signal"}` : `exit status ${code}`;
+}
+
 /** Whatever a login shell's profile prints comes before this line and is dropped, on stdout and on stderr. */
 const BEGIN = "kubeadm-lab: begin";
 const PREFIX = `printf '%s\\n' '${BEGIN}'; printf '%s\\n' '${BEGIN}' >&2\n`;
@@ -44,22 +50,21 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 	channel.on("data", (data: Buffer) => stdout.push(data));
 	channel.stderr.on("data", (data: Buffer) => lines.write(data));
 	channel.on("error", () => {}); // a script may end without reading all of stdin
-	const closed = new Promise<{ code?: number | null; signal?: string }>((resolve) => {
+	const closed = new Promise<Pick<Ended, "code" | "signal">>((resolve) => {
 		channel.once("close", (code?: number | null, signal?: string) => resolve({ code, signal }));
 	});
 	const drained = new Promise((resolve) => channel.stderr.once("close", resolve));
 	channel.end(PREFIX + text);
-	const [{ code, signal }] = await bounded(Promise.all([closed, drained]), timeoutSeconds, () => channel.destroy());
+	const [end] = await bounded(Promise.all([closed, drained]), timeoutSeconds, () => channel.destroy());
 	lines.end();
 	const printed = Buffer.concat(stdout).toString("utf8");
 	const start = printed.indexOf(`${BEGIN}\n`);
-	if (start < 0) throw new Error(notStarted(code, [...printed.split("\n"), ...before]));
-	return { code, signal, stdout: printed.slice(start + BEGIN.length + 1), stderr: stderr.join("\n") };
+	if (start < 0) throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before]));
+	return { ...end, stdout: printed.slice(start + BEGIN.length + 1), stderr: stderr.join("\n") };
 }
 
-function notStarted(code: number | null | undefined, lines: string[]): string {
+function notStarted(end: string, lines: string[]): string {
 	const said = lines.filter((line) => line.trim() !== "").slice(-5);
-	const end = code === undefined ? "the connection ended" : `exit status ${code}`;
 	return `the script did not start: ${end}${said.length > 0 ? `; the host said: ${said.join(" / ")}` : ""}`;
 }
 

@@ -1,7 +1,7 @@
 // Steps of hosts under the real engine, with their real scripts: a stack of the version before moves over; a changed key touches no host.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SAMPLE_HOSTS, sampleSettings } from "../scripts/verbs.ts";
@@ -96,6 +96,60 @@ test("a difference is found and repaired through such a login, and nothing else 
 	assert.equal(code, 0, output);
 	assert.match(output, /~ 1 updated/);
 	assert.equal(readFileSync(played.file("host2", "proc/sys/net/ipv4/ip_forward"), "utf8"), "1\n");
+});
+
+test("a stopped containerd, swap, SELinux and an unloaded module are one item each in the preview, and up repairs them", async () => {
+	played.write("host2", "units/containerd.active", "inactive\n");
+	played.write("host2", "proc/swaps", "Filename Type Size Used Priority\n/dev/sdb1 partition 1024 0 -2\n");
+	played.write("host2", "mode", "Enforcing\n");
+	rmSync(played.file("host2", "proc/sys/net/bridge"), { recursive: true });
+	const preview = await project.pulumi("preview", "--diff", "--refresh", "--stack", "test");
+	assert.equal(preview.code, 0, preview.output);
+	const items = preview.output.match(/(?<= ~ ).*" => ".*/g)?.map((line) => line.replace(/ +:/, ":"));
+	assert.deepEqual(items?.sort(), [
+		'SELinux: "Enforcing" => "Permissive"',
+		'containerd running: "inactive" => "active"',
+		'module br_netfilter: "not loaded" => "loaded"',
+		'swap: "/dev/sdb1" => "off"',
+	]);
+	assert.match(preview.output, /~ 2 to update/);
+	played.calls("host2");
+	const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--stack", "test");
+	assert.equal(code, 0, output);
+	assert.match(output, /~ 2 updated/);
+	assert.deepEqual(played.calls("host2").sort(), [
+		...["modprobe -- br_netfilter", "setenforce 0", "swapoff -- /dev/sdb1"],
+		...["systemctl reset-failed -- containerd.service", "systemctl start -- containerd.service"],
+	]);
+	assert.equal(readFileSync(played.file("host2", "proc/sys/net/bridge/bridge-nf-call-iptables"), "utf8"), "1\n");
+	await upThatTouchesNoHost();
+});
+
+test("a step that was made half-way stays in the state, is looked at by the next up without --refresh, and gets the rest", async () => {
+	const system = async () => {
+		const found = (await project.resources()).find(({ urn }) => urn.endsWith("::host2-system"));
+		assert.ok(found);
+		return found;
+	};
+	const removed = await project.pulumi("state", "delete", (await system()).urn, "--yes", "--stack", "test");
+	assert.equal(removed.code, 0, removed.output);
+	const setenforce = readFileSync(played.file("host2", "bin/setenforce"), "utf8");
+	played.write("host2", "bin/setenforce", "#!/bin/bash\nexit 1\n");
+	played.write("host2", "mode", "Enforcing\n");
+	const half = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "test");
+	assert.notEqual(half.code, 0);
+	assert.match(half.output, /host2 system: apply: exit status 1\n[\s\S]*error: setenforce 0 failed/);
+	const { initErrors, refreshBeforeUpdate, outputs } = await system();
+	assert.deepEqual([initErrors?.length, refreshBeforeUpdate, outputs?.found], [1, true, { SELinux: "Enforcing" }]);
+	played.write("host2", "bin/setenforce", setenforce);
+	played.change("host2");
+	const preview = await project.pulumi("preview", "--diff", "--stack", "test");
+	assert.match(preview.output, /~ SELinux *: "Enforcing" => "Permissive"\n *~ sysctl net\.ipv4\.ip_forward: "0" => "1"/, "also what changed since");
+	const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "test");
+	assert.equal(code, 0, output);
+	assert.match(output, /host2-system updated .*\[diff: ~found\]/);
+	assert.deepEqual([(await system()).initErrors, readFileSync(played.file("host2", "mode"), "utf8")], [undefined, "Permissive\n"]);
+	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
 });
 
 test("another private key runs no step: only the connections are updated", async () => {

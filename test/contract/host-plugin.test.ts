@@ -106,12 +106,65 @@ test("preview of a step that only looks runs it and tells its facts, and its pro
 	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
 });
 
+test("a connection that breaks in the middle of a preview's look at a new host is a warning, and half its facts are not told", async () => {
+	const breaks = ["kill -9 $PPID; sleep 1", "printf 'os=CentOS\\ncpus=2\\n'; sleep 0.3; kill -9 $PPID; sleep 1"];
+	for (const [i, apply] of breaks.entries()) {
+		const look = { host: "one", step: `look${i}`, looksOnly: true, text: text({ apply }) };
+		await plugin.create(look.step, look, { preview: true });
+		assert.deepEqual(
+			plugin.engine.of(plugin.urn(look.step)).map(({ severity, message }) => [severity, message.replace("the script did not start: ", "")]),
+			[["warning", `one look${i} was not looked at: the connection was lost`]],
+		);
+	}
+	assert.deepEqual(plugin.engine.messages(""), []);
+	const strict = await HostPlugin.start(sshd, { strict: true });
+	try {
+		const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: breaks[1] ?? "" }) };
+		assert.match((await failed(strict.create("look", look, { preview: true }))).message, /^one look was not looked at: the connection was lost$/);
+	} finally {
+		await strict.stop();
+	}
+});
+test("a look at a new host that ends with a status and no word is an error that says which", async () => {
+	const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: "echo cpus=1; exit 7" }) };
+	await plugin.create("look", look, { preview: true });
+	assert.deepEqual(
+		plugin.engine.of(plugin.urn("look")).map(({ severity, message }) => [severity, message]),
+		[["error", "one look: exit status 7"]],
+	);
+});
+test("neither a look after a failed apply nor one that took too long silences another step's warning", async () => {
+	const server = await Sshd.start();
+	const other = await HostPlugin.start(server, { lookTimeoutSeconds: 1 });
+	try {
+		const check = "echo same >&2; exit 1";
+		const inputs = { host: "one", step: "step", text: text({ check }), found: {} };
+		const read = () => other.read("other", { id: "one/step", inputs, state: inputs });
+		await failed(other.create("cut", { host: "one", step: "step", text: text({ apply: "exit 1", check }) }));
+		await read();
+		await other.create("slow", { host: "one", step: "slow", looksOnly: true, text: text({ apply: "sleep 5" }) }, { preview: true });
+		await other.create("end", { host: "one", step: "end", looksOnly: true, text: text({ apply: "kill -9 $PPID; sleep 1" }) }, { preview: true });
+		await server.stop();
+		await read();
+		const warnings = other.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);
+		assert.deepEqual(
+			warnings.map((message) => message.replace(/ was not looked at: .*/, "")),
+			["one step", "one slow", "one end", "one"],
+		);
+		assert.match(warnings[0] ?? "", /: exit status 1: same\. What is shown of it is the last known state\.$/);
+	} finally {
+		await other.stop();
+		await server.remove();
+	}
+});
+
 test("for a program, preview tells each host's facts and each step's items as JSON, an object a line", async () => {
 	const { a, step } = files();
 	const other = await HostPlugin.start(sshd, {}, { KUBEADM_LAB_DETAILS: "json" });
 	try {
 		const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: "printf 'os=CentOS\\nempty=\\ncpus=2\\n'" }) };
 		await Promise.all([other.create("look", look, { preview: true }), other.create("files", step, { preview: true })]);
+		await other.create("hidden", { ...step, settings: { PASSWORD: asSecret("pw") } }, { preview: true });
 		const told = other.engine
 			.messages("")
 			.join("\n")
@@ -119,6 +172,7 @@ test("for a program, preview tells each host's facts and each step's items as JS
 			.map((line) => JSON.parse(line));
 		assert.deepEqual(told[0], { host: "one", facts: { os: "CentOS", cpus: "2" } });
 		assert.deepEqual([told[1].host, told[1].step, told[1].items[`file ${a}`].wanted], ["one", "files", "good"]);
+		assert.deepEqual(told.slice(2), [{ host: "one", step: "files" }], "what was found is a secret");
 	} finally {
 		await other.stop();
 	}
@@ -131,6 +185,7 @@ test("an apply that fails half-way stays in the state with what is left, and the
 	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
 	assert.ok(error.kept);
 	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
+	assert.equal(error.kept.refreshesBeforeUpdate, true, "also a run without --refresh looks first");
 	rmSync(b, { recursive: true });
 	const half = await plugin.read("it", error.kept);
 	const whole = await plugin.update("it", half, { ...step, text: half.inputs.text ?? "" });

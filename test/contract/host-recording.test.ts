@@ -51,6 +51,8 @@ test("a host that can't be read or has no recording is a warning, and no destroy
 	const refused = { one: text({ apply: "echo 'error: no recording in /var/log' >&2; exit 1" }), two: "true" };
 	const lines = (await told(recording(refused))).map(({ message }) => message).sort();
 	assert.deepEqual(lines, ["one: error: no recording in /var/log", "the recording of two was not read: two is none of the provider's hosts: one"]);
+	const [broken] = await told(recording({ one: text({ apply: "echo begun; sleep 0.3; kill -9 $PPID; sleep 1" }) }));
+	assert.equal(broken?.message, "one: the connection was lost");
 	const [damaged] = await told(recording(printing("no-base64")));
 	assert.match(damaged?.message ?? "", /^not a packed recording \(.*\): "no-base64/);
 });

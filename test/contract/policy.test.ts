@@ -2,27 +2,30 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { text } from "./support/host-plugin.ts";
 import { Project } from "./support/project.ts";
+import { Sshd } from "./support/sshd.ts";
 
 const root = join(import.meta.dirname, "../..");
 const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-const { hostKey, steps, create, outputs } = JSON.parse(readFileSync("settings.json", "utf8"));
+const { connection, hasHostKey, steps, create, outputs } = JSON.parse(readFileSync("settings.json", "utf8"));
 class Step extends pulumi.CustomResource {
-	constructor(name: string, args: object, provider: pulumi.ProviderResource) { super("host:index:Step", name, { host: "one", text: "exit 0", ...args }, { provider }); }
+	constructor(name: string, args: object, provider: pulumi.ProviderResource) { super("host:index:Step", name, { host: "one", text: "exit 0", printed: undefined, ...args }, { provider }); }
 }
-const hosts = JSON.stringify({ one: { address: "127.0.0.1", port: 1, user: "root", hostKey: "ssh-ed25519 AAAA" } }); // nobody listens there: a preview warns and goes on
-const provider = new (class extends pulumi.ProviderResource {})("host", "hosts", { hosts, privateKey: "none", dialErrorLimit: 0 });
+const { host: address, port, user, hostKey, privateKey, ...rest } = connection;
+const hosts = JSON.stringify({ one: { address, port, user, hostKey } });
+const provider = new (class extends pulumi.ProviderResource {})("host", "hosts", { hosts, privateKey, dialErrorLimit: 0 });
 for (const [name, args] of Object.entries<object>(steps)) new Step(name, args, provider);
-new command.remote.Command("command", { connection: { host: "127.0.0.1", user: "root", ...(hostKey ? { hostKey } : {}) }, create });
+new command.remote.Command("command", { connection: { ...rest, host: address, port, user, privateKey, ...(hasHostKey ? { hostKey } : {}) }, create });
 export const shown = outputs;
 `;
 const TOKEN = "abcdef.0123456789abcdef";
 const preflight = (set: object) => ({ step: "preflight", settings: { ROLE: "control-plane", KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, ...set } });
 const GOOD = {
-	...{ hostKey: "ssh-ed25519 AAAA", create: "true", outputs: "v1.29.15" },
+	...{ hasHostKey: true, create: "true", outputs: "v1.29.15" },
 	steps: { first: preflight({}), packages: { step: "packages", settings: { PACKAGES: ["kubelet-1.29.15"] } } },
 };
 const BAD = {
@@ -34,23 +37,39 @@ const BAD = {
 	},
 };
 
+/** Nothing is wrong with it before it runs. */
+const PRINTS = {
+	...GOOD,
+	create: `echo 0123456789abcdef | sed 's/^/abcdef./'`,
+	steps: {
+		first: { ...preflight({ RELEASE_MINOR: 32 }), text: text({ apply: "echo kernel=3.10.0-1062.el7.x86_64" }) },
+		prints: { step: "prints", text: text({ apply: "printf -- '-----BEGIN %s PRIVATE KEY-----\\n' OPENSSH" }) },
+	},
+};
+
+let sshd: Sshd;
 let project: Project;
-const outputs: Record<"good" | "bad", string> = { good: "", bad: "" };
+const outputs: Record<"good" | "bad" | "prints", string> = { good: "", bad: "", prints: "" };
 const codes: number[] = [];
 before(async () => {
+	sshd = await Sshd.start();
 	project = new Project(PROGRAM, { host: join(root, "provider") });
 	await project.init();
-	for (const [name, settings] of [
-		["good", GOOD],
-		["bad", BAD],
+	for (const [name, settings, ...command] of [
+		["good", GOOD, "preview"],
+		["bad", BAD, "preview"],
+		["prints", PRINTS, "up", "--yes", "--skip-preview"],
 	] as const) {
-		project.settings(settings as never);
-		const { code, output } = await project.pulumi("preview", "--policy-pack", join(root, "policy"), "--stack", "test");
+		project.settings({ connection: sshd.connection(), ...settings } as never);
+		const { code, output } = await project.pulumi(...command, "--policy-pack", join(root, "policy"), "--stack", "test");
 		codes.push(code);
 		outputs[name] = output;
 	}
 });
-after(() => project?.remove());
+after(async () => {
+	project?.remove();
+	await sshd?.remove();
+});
 
 test("a program that keeps the rules passes, and is said to have been looked at", () => {
 	assert.equal(codes[0], 0, outputs.good);
@@ -59,7 +78,7 @@ test("a program that keeps the rules passes, and is said to have been looked at"
 });
 for (const [rule, said] of [
 	["host-key", /connection: no hostKey\. Add it: npm run trust/],
-	["release-goes-with-kernel", /Kubernetes 1\.33 with allowUnsupportedKernel: /],
+	["no-kernel-override", /Kubernetes 1\.33 with allowUnsupportedKernel: /],
 	["pinned-versions", /package kubelet: no version\. Write kubelet-<version>/],
 	["no-plain-secret", /create holds a join token\. Send it by stdin, as a secret/],
 	["no-plain-secret", /settings holds a join token\. Send it by stdin, as a secret/],
@@ -69,4 +88,13 @@ for (const [rule, said] of [
 	test(`a program that breaks ${rule} fails, and is told: ${said.source.replaceAll("\\", "")}`, () => {
 		assert.notEqual(codes[1], 0);
 		assert.match(outputs.bad, new RegExp(`\\[mandatory\\] +${rule} [\\s\\S]*?${said.source}`), outputs.bad);
+	});
+for (const [rule, said] of [
+	["release-goes-with-kernel", /one has Linux 3\.10\.0-1062\.el7\.x86_64, and Kubernetes 1\.32 needs 4\.19/],
+	["no-secret-printed", /prints: printed holds a private key/],
+	["no-secret-printed", /command: stdout holds a join token/],
+] as const)
+	test(`an up whose hosts break ${rule} fails, and is told: ${said.source.replaceAll("\\", "")}`, () => {
+		assert.notEqual(codes[2], 0);
+		assert.match(outputs.prints, new RegExp(`\\[mandatory\\] +${rule} [\\s\\S]*?${said.source}`), outputs.prints);
 	});

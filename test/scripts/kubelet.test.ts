@@ -35,6 +35,16 @@ function member(t: TestContext, step = "join"): FakeHost {
 	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/hangs" ]] || exit 7`);
 	return host;
 }
+const conf = (certificate: string) => `    client-certificate-data: ${Buffer.from(certificate).toString("base64")}\n`;
+/** A control plane after init, with its certificates. */
+function controlPlane(t: TestContext): FakeHost {
+	const host = member(t, "init");
+	for (const path of ["front-proxy-ca", "etcd/ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client"])
+		host.write(`/etc/kubernetes/pki/${path}.crt`, good);
+	for (const name of ["server", "peer", "healthcheck-client"]) host.write(`/etc/kubernetes/pki/etcd/${name}.crt`, good);
+	for (const name of ["admin", "controller-manager", "scheduler", "super-admin"]) host.write(`/etc/kubernetes/${name}.conf`, conf(good));
+	return host;
+}
 const run = (host: FakeHost, verb = "apply") => {
 	host.forgetCalls();
 	return host.run("kubelet", verb);
@@ -69,12 +79,7 @@ test("changed flags are put back and restart the kubelet, once", (t) => {
 	assert.deepEqual(acts(host), []);
 });
 test("a static Pod's manifest and a file's mode are put back without a restart of the kubelet", (t) => {
-	const host = member(t, "init");
-	for (const path of ["front-proxy-ca", "etcd/ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client"])
-		host.write(`/etc/kubernetes/pki/${path}.crt`, good);
-	for (const name of ["server", "peer", "healthcheck-client"]) host.write(`/etc/kubernetes/pki/etcd/${name}.crt`, good);
-	for (const name of ["admin", "controller-manager", "scheduler", "super-admin"])
-		host.write(`/etc/kubernetes/${name}.conf`, `    client-certificate-data: ${Buffer.from(good).toString("base64")}\n`);
+	const host = controlPlane(t);
 	chmodSync(join(host.root, CONFIG), 0o644);
 	assert.equal(run(host).status, 0);
 	host.write(MANIFEST, "changed\n");
@@ -120,14 +125,48 @@ test("the kubelet's own certificate is renewed by its restart", (t) => {
 	assert.equal(status, 0, stderr);
 	assert.deepEqual(acts(host).slice(-1), ["systemctl restart -- kubelet.service"]);
 });
-test("a CA that ends soon is told, and not touched", (t) => {
+test("a static Pod whose certificate was renewed is restarted by the next apply, where this one failed before it", (t) => {
+	const host = controlPlane(t);
+	run(host);
+	for (const name of ["controller-manager", "scheduler"]) host.write(`/etc/kubernetes/${name}.conf`, conf(soon));
+	const [manager, scheduler] = ["kube-controller-manager", "kube-scheduler"];
+	host.command(
+		"kubeadm",
+		`r="\${KUBEADM_LAB_ROOT}"; [[ "$*" != *scheduler* || -e "$r/works" ]] || { echo 'no such file'; exit 1; }; cp "$r/etc/kubernetes/admin.conf" "$r/etc/kubernetes/\${*: -1}"`,
+	);
+	// An id of the only container with this name, until it is stopped.
+	host.command(
+		"crictl",
+		`r="\${KUBEADM_LAB_ROOT}"; last="\${*: -1}"; case " $* " in *" ps "*) last="\${last#^}"; last="\${last%\\$}"; echo "$last-$(cat "$r/stopped-$last" 2>/dev/null)" ;; *" stop "*) echo 2 >"$r/stopped-\${last%-}" ;; esac`,
+	);
+	const failed = run(host);
+	assert.equal(failed.status, 1);
+	assert.match(failed.stderr, /error: kubeadm certs renew scheduler\.conf failed/);
+	assert.deepEqual(
+		differences(host).map((line) => line.split("\t")[0]),
+		[`${manager} restart`, `${scheduler} restart`, "certificate /etc/kubernetes/scheduler.conf"],
+	);
+	host.write("/works", "");
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(
+		acts(host).map((call) => call.replace(/^crictl --runtime-endpoint \S+ /, "")),
+		["kubeadm certs renew scheduler.conf", `stop ${manager}-`, `stop ${scheduler}-`],
+	);
+	assert.deepEqual(differences(host), [""]);
+	run(host);
+	assert.deepEqual(acts(host), [], "once");
+});
+test("a CA that ends soon is told, and not touched; all the rest is put right", (t) => {
 	const host = member(t);
 	run(host);
+	host.write("/units/kubelet.active", "inactive\n");
 	host.write("/etc/kubernetes/pki/ca.crt", soon);
-	assert.match(differences(host).join("\n"), /^certificate \/etc\/kubernetes\/pki\/ca\.crt\tgood for 30 days\tuntil /);
+	assert.match(differences(host)[1] ?? "", /^certificate \/etc\/kubernetes\/pki\/ca\.crt\tgood for 30 days\tuntil /);
 	const { status, stderr } = run(host);
 	assert.equal(status, 1);
 	assert.match(stderr, /error: \/etc\/kubernetes\/pki\/ca\.crt: until .* expected 30 days more\. A CA is not renewed here/);
+	assert.deepEqual(acts(host).slice(-1), ["systemctl start -- kubelet.service"]);
 });
 test("a host that left the cluster, or was reset by somebody else, is told how it joins again", (t) => {
 	const host = preparedHost(t);

@@ -208,14 +208,20 @@ test("swap, SELinux, a module and NetworkManager, changed by hand, are one item 
 		["SELinux", () => host.write("/mode", "Enforcing\n"), /^SELinux\tPermissive\tEnforcing$/, "setenforce 0"],
 		["module", () => rmSync(join(host.root, "proc/filesystems")), /^module overlay\tloaded\tnot loaded$/, "modprobe -- overlay"],
 		[
+			"module with sysctls",
+			() => rmSync(join(host.root, "proc/sys/net/bridge"), { recursive: true }),
+			/^module br_netfilter\tloaded\tnot loaded$/,
+			"modprobe -- br_netfilter",
+		],
+		[
 			"NetworkManager",
 			() => host.write(nm, "other\n"),
 			/^file \/etc\/NetworkManager\/conf\.d\/kubeadm-lab\.conf\tsha256 \w{12}\tsha256 \w{12}$/,
 			"nmcli general reload",
 		],
 	];
-	const loads = 'if [[ "$*" == *overlay* ]]; then printf \'nodev\\toverlay\\n\' >"$KUBEADM_LAB_ROOT/proc/filesystems"; fi';
-	host.command("modprobe", loads);
+	const loads = host.read("/bin/modprobe").split("\n").slice(2).join("\n");
+	host.command("modprobe", `if [[ "$*" == *overlay* ]]; then printf 'nodev\\toverlay\\n' >"$KUBEADM_LAB_ROOT/proc/filesystems"; exit; fi\n${loads}`);
 	for (const [what, change, shown, repair] of changes) {
 		change();
 		assert.match(host.run("system", "check").stdout.trimEnd(), shown, what);

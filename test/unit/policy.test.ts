@@ -13,6 +13,7 @@ const all = (resources: Resource[]) => [
 ];
 const pod = (spec: object): Resource => ({ type: "kubernetes:core/v1:Pod", name: "pod", props: { spec } });
 const step = (name: string, set: object, more: object = {}): Resource => ({ type: "host:index:Step", name, props: { step: name, settings: set, ...more } });
+const command = (props: object): Resource => ({ type: "command:remote:Command", name: "c", props: { connection: { hostKey: "k" }, ...props } });
 
 test("the program keeps to every rule", async () => {
 	const { cluster, demo } = settings();
@@ -24,13 +25,12 @@ test("the program keeps to every rule", async () => {
 });
 
 test("a connection without a host key breaks host-key, also behind a bastion and in the provider of host state", () => {
-	const command = (connection: object): Resource => ({ type: "command:remote:Command", name: "c", props: { connection } });
-	assert.deepEqual(all([command({ host: "a" })]), ["host-key: connection: no hostKey. Add it: npm run trust"]);
-	assert.deepEqual(all([command({ hostKey: "k", proxy: { host: "b" } })]), ["host-key: connection.proxy: no hostKey. Add it: npm run trust"]);
+	assert.deepEqual(all([command({ connection: { host: "a" } })]), ["host-key: connection: no hostKey. Add it: npm run trust"]);
+	assert.deepEqual(all([command({ connection: { hostKey: "k", proxy: { host: "b" } } })]), ["host-key: connection.proxy: no hostKey. Add it: npm run trust"]);
 	const hosts = JSON.stringify({ one: { hostKey: "k" }, two: { hostKey: "" } });
 	assert.deepEqual(all([{ type: "pulumi:providers:host", name: "p", props: { hosts } }]), ["host-key: hosts.two: no hostKey. Add it: npm run trust"]);
 });
-test("a hostPath outside the allowed folders breaks host-path, in a Pod and in a template", () => {
+test("a hostPath outside the allowed folders breaks host-path, in a Pod, in a template and in a volume of its own", () => {
 	const spec = {
 		volumes: [
 			{ name: "root", hostPath: { path: "/" } },
@@ -41,15 +41,32 @@ test("a hostPath outside the allowed folders breaks host-path, in a Pod and in a
 	assert.deepEqual(all([pod(spec)]), [said]);
 	assert.deepEqual(all([{ type: "kubernetes:apps/v1:DaemonSet", name: "d", props: { spec: { template: { spec } } } }]), [said]);
 	assert.deepEqual(all([{ type: "kubernetes:batch/v1:CronJob", name: "j", props: { spec: { jobTemplate: { spec: { template: { spec } } } } } }]), [said]);
+	assert.deepEqual(all([{ type: "kubernetes:core/v1:PodPatch", name: "p", props: { spec } }]), [said]);
+	assert.deepEqual(all([{ type: "kubernetes:core/v1:PodTemplate", name: "t", props: { template: { spec } } }]), [said]);
+	for (const source of ["hostPath", "local"])
+		assert.deepEqual(
+			["/", "/data/volumes/x"].map((path) => all([{ type: "kubernetes:core/v1:PersistentVolume", name: "v", props: { spec: { [source]: { path } } } }])),
+			[[said.replace("volume root", "the volume")], []],
+		);
 	for (const path of ["/data/volumes", "/data/volumes/", "/data//volumes/x", "/run/xtables.lock"])
 		assert.equal(isAllowedPath(path, options.allowedHostPaths), true, path);
 	for (const path of ["/data/volumes2", "/data", "/data/volumes/../../etc", "/run/flannel2", "/run/xtables.lock2"])
 		assert.equal(isAllowedPath(path, options.allowedHostPaths), false, path);
 });
-test("an override of the kernel breaks release-goes-with-kernel where the release needs it", () => {
+test("an override of the kernel breaks no-kernel-override where the release needs it", () => {
 	const preflight = (minor: number, override: boolean) => step("preflight", { RELEASE_MINOR: minor, KERNEL_OVERRIDE: override, ROLE: "control-plane" });
-	assert.match(all([preflight(32, true)]).join(), /^release-goes-with-kernel: Kubernetes 1\.32 with allowUnsupportedKernel: /);
+	assert.match(all([preflight(32, true)]).join(), /^no-kernel-override: Kubernetes 1\.32 with allowUnsupportedKernel: /);
 	assert.deepEqual([...all([preflight(31, true)]), ...all([preflight(32, false)])], []);
+});
+test("a kernel that is too old for the release breaks release-goes-with-kernel, once preflight has found it", () => {
+	const found = (minor: number, kernel: string) =>
+		all([step("preflight", { RELEASE_MINOR: minor, ROLE: "control-plane" }, { host: "one", printed: `os=CentOS\nkernel=${kernel}\ncpus=2` })]);
+	const centos = "3.10.0-1062.el7.x86_64";
+	assert.deepEqual(found(32, centos), [
+		`release-goes-with-kernel: one has Linux ${centos}, and Kubernetes 1.32 needs 4.19. Choose an older kubernetesVersion, or another host`,
+	]);
+	assert.match(found(29, "3.2.0").join(), /^release-goes-with-kernel: one has Linux 3\.2\.0, and Kubernetes 1\.29 needs 3\.10\./);
+	assert.deepEqual([...found(31, centos), ...found(32, "4.19.0-1"), ...all([step("preflight", { RELEASE_MINOR: 32, ROLE: "control-plane" })])], []);
 });
 test("a package or an image without a version breaks pinned-versions", () => {
 	assert.deepEqual(all([step("packages", { PACKAGES: ["kubelet", "kubeadm-1.29.15", "containerd.io"] })]), [
@@ -62,14 +79,28 @@ test("a package or an image without a version breaks pinned-versions", () => {
 	for (const image of ["nginx:latest", "a.example:5000/nginx", "nginx:"]) assert.equal(isPinnedImage(image), false, image);
 	for (const image of ["nginx:1.17", `nginx@sha256:${"a".repeat(64)}`]) assert.equal(isPinnedImage(image), true, image);
 });
-test("a secret in a command line, a setting or what a step printed breaks no-plain-secret", () => {
+test("a secret in a command line, a variable, a trigger or a setting breaks no-plain-secret", () => {
 	const token = "abcdef.0123456789abcdef";
 	assert.deepEqual(all([step("x", { A: ["b", `--token ${token}`] })]), ["no-plain-secret: settings holds a join token. Send it by stdin, as a secret"]);
-	assert.deepEqual(all([step("x", {}, { printed: "-----BEGIN OPENSSH PRIVATE KEY-----" })]), [
-		"no-plain-secret: printed holds a private key. Send it by stdin, as a secret",
+	assert.deepEqual(all([command({ create: `kubeadm join --token ${token}`, stdin: token })]), [
+		"no-plain-secret: create holds a join token. Send it by stdin, as a secret",
 	]);
-	const command = { type: "command:remote:Command", name: "c", props: { connection: { hostKey: "k" }, create: `kubeadm join --token ${token}`, stdin: token } };
-	assert.deepEqual(all([command]), ["no-plain-secret: create holds a join token. Send it by stdin, as a secret"]);
+	const unknown = {
+		get id() {
+			throw new Error("string value at .triggers.0.id can't be known during preview");
+		},
+	};
+	assert.deepEqual(all([command({ environment: { A: token }, triggers: [unknown, token] })]), [
+		"no-plain-secret: environment holds a join token. Send it by stdin, as a secret",
+		"no-plain-secret: triggers holds a join token. Send it by stdin, as a secret",
+	]);
+});
+test("a secret that a step or a command prints breaks no-secret-printed, but where it is not logged", () => {
+	const key = "-----BEGIN OPENSSH PRIVATE KEY-----";
+	assert.deepEqual(all([step("x", {}, { printed: key }), command({ stdout: key }), command({ stdout: key, logging: "none" })]), [
+		"no-secret-printed: x: printed holds a private key. Print it nowhere, or in a command with isSecret",
+		"no-secret-printed: c: stdout holds a private key. Print it nowhere, or in a command with isSecret",
+	]);
 });
 test("an even number of control planes breaks odd-control-planes", () => {
 	const hosts = (count: number) => Array.from({ length: count }, () => step("preflight", { ROLE: "control-plane" }));

@@ -81,13 +81,14 @@ export class HostPlugin extends ResourcePlugin {
 /** What the engine gets to see of a failure. */
 export class HostError extends Error {
 	/** The half-done resource that it keeps. */
-	readonly kept: State | undefined;
+	readonly kept: (State & { refreshesBeforeUpdate: boolean }) | undefined;
 	constructor(error: grpc.ServiceError) {
 		super(error.details);
 		const [bytes] = error.metadata.get("grpc-status-details-bin");
 		if (!bytes) return;
 		const [any] = status.Status.deserializeBinary(new Uint8Array(bytes as Buffer)).getDetailsList();
 		const failed = provider.ErrorResourceInitFailed.deserializeBinary(any?.getValue_asU8() ?? new Uint8Array());
-		this.kept = { id: failed.getId(), state: fromStruct(failed.getProperties()), inputs: fromStruct(failed.getInputs()) };
+		const [state, inputs] = [fromStruct(failed.getProperties()), fromStruct(failed.getInputs())];
+		this.kept = { id: failed.getId(), state, inputs, refreshesBeforeUpdate: failed.getRefreshBeforeUpdate() };
 	}
 }

@@ -21,20 +21,27 @@ const RPM = `case "$*" in
 -q\\ --qf*) shift 3; for p in "$@"; do echo "0:$p-1.*"; done ;;
 -q\\ *) shift; printf '%s\\n' "$@" ;;
 esac`;
-/** What `check` asks of systemctl, with no process of its own: the real one is quicker than FakeHost's. */
+/** What `check` asks of systemctl, and a start, with no process of its own: the real one is quicker than FakeHost's. */
 const SYSTEMCTL = `name="\${*: -1}" now=''
 case "$1" in
 is-enabled) read -r now <"\${KUBEADM_LAB_ROOT}/units/\${name%.service}.enabled" || exit 1 ;;
 is-active) read -r now <"\${KUBEADM_LAB_ROOT}/units/\${name%.service}.active" || exit 3 ;;
+start) echo active >"\${KUBEADM_LAB_ROOT}/units/\${name%.service}.active" ;;
 esac
 [[ -z "\${now}" ]] || echo "\${now}"`;
+
+const NO_SWAP = "Filename Type Size Used Priority";
+/** br_netfilter brings its sysctls, all 0. */
+const MODPROBE = `bridge="\${KUBEADM_LAB_ROOT}/proc/sys/net/bridge"
+mkdir -p "\${bridge}"
+for name in iptables ip6tables; do echo 0 >"\${bridge}/bridge-nf-call-\${name}"; done`;
 
 /** A host on which every step is in place: each was applied once. */
 function prepare(host: FakeHost): void {
 	host.write("/etc/hosts", "127.0.0.1 localhost\n");
 	host.write("/etc/hostname", "localhost\n");
 	host.write("/proc/sys/kernel/hostname", "localhost\n");
-	host.write("/proc/swaps", "Filename Type Size Used Priority\n");
+	host.write("/proc/swaps", `${NO_SWAP}\n`);
 	host.write("/proc/meminfo", "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n");
 	host.write("/proc/filesystems", "nodev\toverlay\n");
 	for (const name of ["net/ipv4/ip_forward", "fs/may_detach_mounts", "net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"])
@@ -48,8 +55,12 @@ function prepare(host: FakeHost): void {
 	host.write("/etc/yum/pluginconf.d/versionlock.conf", "[main]\nlocklist = /etc/yum/pluginconf.d/versionlock.list\n");
 	host.write("/etc/yum/pluginconf.d/versionlock.list", "");
 	host.command("rpm", RPM);
-	for (const name of ["yum", "crictl", "pgrep", "setenforce"]) host.command(name);
-	host.command("getenforce", "echo Permissive");
+	for (const name of ["yum", "crictl", "pgrep"]) host.command(name);
+	host.write("/mode", "Permissive\n");
+	host.command("getenforce", `read -r mode <"\${KUBEADM_LAB_ROOT}/mode"; echo "\${mode}"`);
+	host.command("setenforce", `echo Permissive >"\${KUBEADM_LAB_ROOT}/mode"`);
+	host.command("swapoff", `echo '${NO_SWAP}' >"\${KUBEADM_LAB_ROOT}/proc/swaps"`);
+	host.command("modprobe", MODPROBE);
 	const run = (step: string, verb: string) => {
 		const { status, stdout, stderr } = host.run(step, verb, {}, PLAYED);
 		if (status !== 0) throw new Error(`${step} ${verb} on the played host: exit status ${status}\n${stdout}${stderr}`);

@@ -15,6 +15,8 @@ export interface Resource {
 	urn: string;
 	outputs?: Properties;
 	inputs?: Properties;
+	initErrors?: string[];
+	refreshBeforeUpdate?: boolean;
 }
 
 /** The `pulumi` that PULUMI names, or the one the lab has built. */
