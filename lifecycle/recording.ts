@@ -30,6 +30,8 @@ export interface Line {
 export interface Recording {
 	headers: Header[];
 	lines: Line[];
+	/** Places in `lines` at which one or more could not be read. */
+	lost: number[];
 	/** What is wrong with it, in words: the rest can be used. */
 	problems: string[];
 }
@@ -52,7 +54,7 @@ const streams: ReadonlySet<string> = new Set(STREAMS);
  * @throws RecordingError where it has no line that can be used.
  */
 export function readRecording(text: string, name = "recording"): Recording {
-	const recording: Recording = { headers: [], lines: [], problems: [] };
+	const recording: Recording = { headers: [], lines: [], lost: [], problems: [] };
 	const texts = text.split("\n");
 	const isWhole = texts.at(-1) === "";
 	if (isWhole) texts.pop();
@@ -63,6 +65,7 @@ export function readRecording(text: string, name = "recording"): Recording {
 		const value = parsed(line);
 		if (value === undefined) {
 			const isLast = number === texts.length;
+			recording.lost.push(recording.lines.length);
 			recording.problems.push(`${name}:${number}: ${isLast ? "cut short in the middle of this line; what came after it is missing" : "not JSON; passed over"}`);
 		} else if ("schema" in value) {
 			const problem = addHeader(recording, value, `${name}:${number}`);
@@ -71,6 +74,7 @@ export function readRecording(text: string, name = "recording"): Recording {
 		} else if (recording.headers.length === 0 && !isOtherVersion) {
 			throw new RecordingError(`${name}:${number}: the first line is no recording's header. Give a file that npm run lifecycle -- fetch wrote.`);
 		} else if (!isOtherVersion && !addLine(recording, value, number)) {
+			recording.lost.push(recording.lines.length);
 			recording.problems.push(`${name}:${number}: expected at, host, from and data; passed over`);
 		}
 	}

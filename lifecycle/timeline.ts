@@ -1,6 +1,7 @@
 // A recording -> one sequence of everything that happened, on one clock.
 import { eventEntries, PodFollower } from "./api.ts";
 import type { Draft, Entry, Pod } from "./entry.ts";
+import { type Heard, heardIn } from "./heard.ts";
 import { type PauseRow, pauseRow } from "./pause.ts";
 import type { Line, Recording } from "./recording.ts";
 import { logEntry, ownersIn, requestEntry, runtimeEntry } from "./runtime.ts";
@@ -23,6 +24,8 @@ export interface Timeline {
 	/** The last version of each Pod before its deletion was requested. */
 	alive: ReadonlyMap<string, Pod>;
 	clocks: Clock[];
+	/** What could be heard of each host. */
+	heard: ReadonlyMap<string, Heard>;
 	/** Lines of the recording that are about none of its Pods, such as those of kube-proxy's container. */
 	elsewhere: number;
 	messageFile: string;
@@ -35,7 +38,7 @@ export interface Timeline {
  * Order: by time; equal times in the order of the recording, which is that of arrival within each stream.
  * Every line of the recording becomes at least one entry, or is counted in `elsewhere`.
  */
-export function timelineOf({ headers, lines, problems }: Recording): Timeline {
+export function timelineOf({ headers, lines, lost, problems }: Recording): Timeline {
 	const clocks = clocksIn(lines);
 	const offsets = new Map(clocks.filter(({ isUsed }) => isUsed).map(({ host, offsetMs }) => [host, offsetMs]));
 	const onReference = (host: string, at: number) => at - (offsets.get(host) ?? 0);
@@ -66,6 +69,7 @@ export function timelineOf({ headers, lines, problems }: Recording): Timeline {
 		pods: follower.pods,
 		alive: follower.alive,
 		clocks,
+		heard: heardIn({ lines, lost }, onReference),
 		elsewhere: elsewhere + drafts.length - known.length,
 		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
 		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => pauseRow(String(data)) ?? []),

@@ -34,7 +34,7 @@ const lines: fc.Arbitrary<Line[]> = fc
 			return { number: index + 1, at, host, from, data: dataOf[from]?.(index) ?? `line ${index}` };
 		});
 	});
-const recorded = (found: Line[]): Recording => ({ headers: [], lines: found, problems: [] });
+const recorded = (found: Line[]): Recording => ({ headers: [], lines: found, lost: [], problems: [] });
 
 test("nothing of a recording gets lost: each line is told, or counted as being about something else", () => {
 	fc.assert(
