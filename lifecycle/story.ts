@@ -1,6 +1,6 @@
 // A recording's whole story, ready to be shown: what every way of showing it starts from.
-import type { Entry } from "./entry.ts";
-import { livesIn, type PodLife } from "./life.ts";
+import { type Entry, span } from "./entry.ts";
+import { hookIn, livesIn, type PodLife } from "./life.ts";
 import type { PauseRow } from "./pause.ts";
 import { podLine } from "./pod-line.ts";
 import { readRecording } from "./recording.ts";
@@ -52,9 +52,16 @@ export function storyOf(text: string, { name = "recording", pod }: { name?: stri
 	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause, problems: [...timeline.problems, ...missing] };
 }
 
+/** When the Pod's end began, in ms: the deletion is heard of some time after it was requested, and preStop may run before that. */
+function endOf({ containers, deletionRequested }: PodLife): number {
+	if (deletionRequested === undefined) return Number.POSITIVE_INFINITY;
+	const { earliest } = span(deletionRequested);
+	const hooks = containers.flatMap(({ runs }) => runs.flatMap((run) => hookIn(run, "preStop")?.requested?.at ?? []));
+	return Math.min(deletionRequested.at, ...hooks.filter((at) => at >= earliest));
+}
 function seedView(life: PodLife): SeedView {
 	const { alive, earlier, entries, deletionRequested, gone } = life;
-	const until = deletionRequested?.at ?? Number.POSITIVE_INFINITY;
+	const until = endOf(life);
 	const events = entries.filter(({ kind, at }) => kind === "event" && at <= until);
 	const lines = (kind: Entry["kind"]) => entries.filter((entry) => entry.kind === kind);
 	const before = [...earlier, ...lines("line").filter(({ at, id }) => at < until && id < (deletionRequested?.id ?? Number.POSITIVE_INFINITY))];
