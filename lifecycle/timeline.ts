@@ -39,9 +39,15 @@ export interface Timeline {
  * Every line of the recording becomes at least one entry, or is counted in `elsewhere`.
  */
 export function timelineOf({ headers, lines, lost, problems }: Recording): Timeline {
-	const clocks = clocksIn(lines);
-	const offsets = new Map(clocks.filter(({ isUsed }) => isUsed).map(({ host, offsetMs }) => [host, offsetMs]));
-	const onReference = (host: string, at: number) => at - (offsets.get(host) ?? 0);
+	const measured = clocksIn(lines);
+	const clocks = measured.map(({ clock }) => clock);
+	const byHost = Map.groupBy(measured, ({ clock }) => clock.host);
+	const onReference = (host: string, at: number, heard = at) => {
+		const own = byHost.get(host);
+		// A boot whose clock was not measured: the one before, or the first.
+		const { clock } = own?.findLast(({ from }) => from <= heard) ?? own?.[0] ?? {};
+		return clock?.isUsed ? at - clock.offsetMs : at;
+	};
 	const owners = ownersIn(lines);
 	const follower = new PodFollower();
 	const drafts: Draft[] = [];
@@ -57,7 +63,7 @@ export function timelineOf({ headers, lines, lost, problems }: Recording): Timel
 		const heard = { runtime: runtimeEntry, journal: logEntry, request: requestEntry }[line.from as string];
 		if (heard) {
 			const found = heard(line, owners);
-			return found === undefined ? [] : [{ ...found, at: onReference(line.host, found.at) }];
+			return found === undefined ? [] : [{ ...found, at: onReference(line.host, found.at, line.at) }];
 		}
 		return [plainDraft(line, at)];
 	}
@@ -89,12 +95,16 @@ function plainDraft({ from, host, number, data }: Line, at: number): Draft {
 	};
 }
 
-function clocksIn(lines: Line[]): Clock[] {
+const BOOTED = /^the host was started again/;
+/** Each with when its boot began, by the host's own clock; a host measures anew when it was started again. */
+function clocksIn(lines: Line[]): { from: number; clock: Clock }[] {
+	const boots = lines.filter(({ from, data }) => from === "note" && BOOTED.test(String(data)));
 	return lines
 		.filter(({ from }) => from === "clock")
-		.map(({ host, data }) => {
+		.map(({ host, at, data }) => {
 			const { reference, offsetMs, errorMs } = data as { reference: string; offsetMs: number; errorMs: number };
-			return { host, reference, offsetMs, errorMs, isUsed: Math.abs(offsetMs) > errorMs };
+			const from = Math.max(...boots.filter((boot) => boot.host === host && boot.at <= at).map((boot) => boot.at)); // -Infinity without any
+			return { from, clock: { host, reference, offsetMs, errorMs, isUsed: Math.abs(offsetMs) > errorMs } };
 		});
 }
 function disagreements(clocks: Clock[]): string[] {

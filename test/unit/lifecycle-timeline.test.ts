@@ -7,6 +7,7 @@ import { livesIn } from "../../lifecycle/life.ts";
 import { type Line, type Recording, readRecording, type Stream } from "../../lifecycle/recording.ts";
 import { preciseTime } from "../../lifecycle/runtime.ts";
 import { timelineOf } from "../../lifecycle/timeline.ts";
+import { keptRecording } from "../prestop.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const whole = readRecording(fixture("destroyed"));
@@ -109,6 +110,25 @@ test("a clock that is off by more than the measure's error is taken off that hos
 		`clocks disagree: ${node} is 5000 ms ahead of k8s-master (to within 40 ms); its times are moved by that`,
 	]);
 	assert.deepEqual(timelineOf(moved(30)).problems, []);
+});
+test("each boot of a host has its own clock", () => {
+	const rebooted = readRecording(keptRecording("reboot"));
+	const host = livesIn(timelineOf(rebooted))[0]?.node;
+	const offsets = [5000, 2];
+	const moved = {
+		...rebooted,
+		lines: rebooted.lines.map((line) =>
+			line.host === host && line.from === "clock" ? { ...line, data: { reference: "k8s-master", offsetMs: offsets.shift(), errorMs: 40 } } : line,
+		),
+	};
+	const starts = (recording: Recording) => timelineOf(recording).entries.filter(({ kind, container }) => kind === "process-started" && container !== undefined);
+	const after = starts(moved);
+	assert.deepEqual(
+		starts(rebooted)
+			.map(({ at, line }) => at - (after.find((entry) => entry.line === line)?.at ?? 0))
+			.map(Math.round),
+		[5000, 0],
+	);
 });
 test("a clock that was set back in the middle is named", () => {
 	const at = (ms: number, number: number): Line => ({ number, at: ms, host: "a", from: "file", data: "x" });
