@@ -38,10 +38,10 @@ export interface SeedView {
 }
 
 /**
- * `pod` picks Pods by name; all without it.
+ * `pod` picks Pods by name; all without it. `problems` are known already, such as hosts that gave no recording.
  * @throws RecordingError where the text holds no recording at all.
  */
-export function storyOf(text: string, { name = "recording", pod }: { name?: string; pod?: string } = {}): Story {
+export function storyOf(text: string, { name = "recording", pod, problems = [] }: { name?: string; pod?: string; problems?: string[] } = {}): Story {
 	const timeline = timelineOf(readRecording(text, name));
 	const lives = livesIn(timeline).filter((life) => pod === undefined || life.name === pod);
 	const seen = [...new Set([...timeline.pods.values()].map(({ metadata }) => metadata.name))].join(", ");
@@ -49,7 +49,7 @@ export function storyOf(text: string, { name = "recording", pod }: { name?: stri
 		pod === undefined ? "No Pod appeared while this was recorded." : `Pod ${pod} never appeared while this was recorded${seen ? `; these did: ${seen}` : ""}.`;
 	const missing = lives.length > 0 ? [] : [nobody];
 	const pods = lives.map((life) => ({ life, verdicts: judge(life), seed: seedView(life) }));
-	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause, problems: [...timeline.problems, ...missing] };
+	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause, problems: [...problems, ...timeline.problems, ...missing] };
 }
 
 /** When the Pod's end began, in ms: the deletion is heard of some time after it was requested, and preStop may run before that. */

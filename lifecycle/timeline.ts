@@ -38,7 +38,7 @@ export interface Timeline {
  * Order: by time; equal times in the order of the recording, which is that of arrival within each stream.
  * Every line of the recording becomes at least one entry, or is counted in `elsewhere`.
  */
-export function timelineOf({ headers, lines, lost, problems }: Recording): Timeline {
+export function timelineOf({ name, headers, lines, lost, problems }: Recording): Timeline {
 	const measured = clocksIn(lines);
 	const clocks = measured.map(({ clock }) => clock);
 	const byHost = Map.groupBy(measured, ({ clock }) => clock.host);
@@ -79,7 +79,7 @@ export function timelineOf({ headers, lines, lost, problems }: Recording): Timel
 		elsewhere: elsewhere + drafts.length - known.length,
 		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
 		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => pauseRow(String(data)) ?? []),
-		problems: [...problems, ...backwards(lines), ...disagreements(clocks)],
+		problems: [...problems, ...backwards(name, lines), ...disagreements(clocks)],
 	};
 }
 
@@ -118,14 +118,14 @@ function disagreements(clocks: Clock[]): string[] {
 /** A line may be stamped before another of its stream and written after it. */
 const RACE_MS = 100;
 /** Arrivals within one stream of one host only grow, unless somebody set its clock. */
-function backwards(lines: Line[]): string[] {
+function backwards(name: string, lines: Line[]): string[] {
 	const last = new Map<string, number>();
 	const found: string[] = [];
 	for (const { host, from, at, number } of lines) {
 		const key = `${host} ${from}`;
 		const before = last.get(key) ?? at;
 		if (at < before - RACE_MS)
-			found.push(`line ${number}: the clock of ${host} went back by ${before - at} ms; order around it is that of the times, not of arrival`);
+			found.push(`${name}:${number}: the clock of ${host} went back by ${before - at} ms; order around it is that of the times, not of arrival`);
 		last.set(key, at);
 	}
 	return found;

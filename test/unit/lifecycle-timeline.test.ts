@@ -35,7 +35,7 @@ const lines: fc.Arbitrary<Line[]> = fc
 			return { number: index + 1, at, host, from, data: dataOf[from]?.(index) ?? `line ${index}` };
 		});
 	});
-const recorded = (found: Line[]): Recording => ({ headers: [], lines: found, lost: [], problems: [] });
+const recorded = (found: Line[]): Recording => ({ name: "a.jsonl", headers: [], lines: found, lost: [], problems: [] });
 
 test("nothing of a recording gets lost: each line is told, or counted as being about something else", () => {
 	fc.assert(
@@ -133,7 +133,7 @@ test("each boot of a host has its own clock", () => {
 test("a clock that was set back in the middle is named", () => {
 	const at = (ms: number, number: number): Line => ({ number, at: ms, host: "a", from: "file", data: "x" });
 	assert.deepEqual(timelineOf(recorded([at(base, 1), at(base - 5000, 2)])).problems, [
-		"line 2: the clock of a went back by 5000 ms; order around it is that of the times, not of arrival",
+		"a.jsonl:2: the clock of a went back by 5000 ms; order around it is that of the times, not of arrival",
 	]);
 });
 test("the runtime's times keep their fraction of a millisecond", () => {
