@@ -4,9 +4,10 @@ import fc from "fast-check";
 import { type Entry, span } from "../../lifecycle/entry.ts";
 import { between, order } from "../../lifecycle/judge.ts";
 import { livesIn } from "../../lifecycle/life.ts";
-import { type Line, type Recording, readRecording, type Stream } from "../../lifecycle/recording.ts";
+import { type Line, type Recording, readRecording, STREAMS, type Stream } from "../../lifecycle/recording.ts";
 import { preciseTime } from "../../lifecycle/runtime.ts";
 import { timelineOf } from "../../lifecycle/timeline.ts";
+import { judge } from "../../lifecycle/verdicts.ts";
 import { keptRecording } from "../prestop.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
@@ -14,8 +15,9 @@ const whole = readRecording(fixture("destroyed"));
 const node = livesIn(timelineOf(whole))[0]?.node;
 const base = 1_795_545_101_000;
 
-const stream = fc.constantFrom<Stream>("note", "file", "file-start", "file-end", "events", "pods", "runtime", "journal");
+const stream = fc.constantFrom(...STREAMS);
 const dataOf: Partial<Record<Stream, (n: number) => unknown>> = {
+	clock: (n) => ({ reference: "a", offsetMs: n, errorMs: 20 }),
 	events: (n) => ({
 		type: "ADDED",
 		object: { involvedObject: { kind: "Pod", uid: `u${n % 3}` }, reason: "Pulled", message: `m${n}`, lastTimestamp: "2026-11-24T18:31:41Z" },
@@ -44,7 +46,7 @@ test("nothing of a recording gets lost: each line is told, or counted as being a
 			const told = new Set(entries.map(({ line }) => line));
 			for (const { from, number, data } of found) {
 				const uid = (data as { object?: { involvedObject?: { uid: string } } }).object?.involvedObject?.uid;
-				const isTold = from !== "runtime" && from !== "journal" && (uid === undefined || pods.has(uid));
+				const isTold = !["runtime", "journal", "request"].includes(from) && (uid === undefined || pods.has(uid));
 				assert.equal(told.has(number), isTold, `line ${number} of ${from}`);
 			}
 			assert.equal(told.size + elsewhere, found.length);
@@ -71,10 +73,28 @@ test("the timeline is in order of time, and lines of one stream keep the order i
 		}),
 	);
 });
-test("the order of the recordings of hosts in the file does not matter", () => {
-	const shape = (recording: Recording) => timelineOf(recording).entries.map(({ at, text, host }) => `${at} ${host} ${text}`);
-	const turned = { ...whole, lines: [...whole.lines.filter(({ host }) => host !== "k8s-master"), ...whole.lines.filter(({ host }) => host === "k8s-master")] };
-	assert.deepEqual(shape(turned).sort(), shape(whole).sort());
+test("however the streams of the hosts lie among each other in the file, the same is told in the same order, with the same verdicts", () => {
+	const streamOf = ({ host, from }: Line) => `${host} ${from}`;
+	// Of equal times the file decides.
+	const told = (recording: Recording) => {
+		const timeline = timelineOf(recording);
+		const texts = timeline.entries.map(({ at, host, text }) => ({ at, told: `${at} ${host} ${text}` }));
+		return {
+			entries: texts.sort((a, b) => a.at - b.at || a.told.localeCompare(b.told)).map((entry) => entry.told),
+			isSorted: timeline.entries.every(({ at }, index) => at >= (timeline.entries[index - 1]?.at ?? at)),
+			verdicts: livesIn(timeline).map((life) => judge(life).map(({ word, because }) => `${word} ${because}`)),
+		};
+	};
+	const [count, expected] = [whole.lines.length, told(whole)];
+	assert.ok(expected.isSorted);
+	fc.assert(
+		fc.property(fc.shuffledSubarray(whole.lines, { minLength: count, maxLength: count }), (places) => {
+			const streams = Map.groupBy(whole.lines, streamOf);
+			const next = new Map([...streams].map(([key, own]) => [key, own.values()]));
+			const mixed = places.map((place, index) => ({ ...(next.get(streamOf(place))?.next().value as Line), number: index + 1 }));
+			assert.deepEqual(told({ ...whole, lines: mixed }), expected);
+		}),
+	);
 });
 test("before and after are said only where the times allow nothing else", () => {
 	const entry = fc
