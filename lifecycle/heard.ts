@@ -32,9 +32,11 @@ export function heardIn({ lines, lost }: Pick<Recording, "lines" | "lost">, time
 	const heard = new Map([...byHost].map(([host, own]) => [host, ofHost(own.map(({ at, from, data }) => ({ at: time(host, at), from, data })))]));
 	for (const place of lost) {
 		const [before, after] = [lines[place - 1], lines[place]];
-		if (before === undefined) continue;
-		const until = after?.host === before.host ? time(after.host, after.at) : Number.POSITIVE_INFINITY;
-		heard.get(before.host)?.gaps.push({ from: time(before.host, before.at), until });
+		const isInside = before !== undefined && before.host === after?.host && before.from === after.from;
+		// Where one stream follows another, it is of either, and of any time.
+		const from = before && (isInside || after === undefined) ? time(before.host, before.at) : Number.NEGATIVE_INFINITY;
+		const until = isInside ? time(after.host, after.at) : Number.POSITIVE_INFINITY;
+		for (const host of new Set([before?.host, after?.host])) heard.get(host ?? "")?.gaps.push({ from, until });
 	}
 	return heard;
 }

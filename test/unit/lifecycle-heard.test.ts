@@ -19,6 +19,14 @@ test("a recording that was cut off, at whatever line or in the middle of one, fa
 test("a recording of which one line can't be read, whichever it is, fails nothing", () => {
 	for (let place = 1; place < lines.length; place++) assert.deepEqual(failures(`${lines.with(place, "{oops").join("\n")}\n`), [], `line ${place + 1}`);
 });
+test("a line that can't be read where one stream ends and the next begins may be of any time", () => {
+	const [preStop, log] = [
+		lines.findLastIndex((line) => line.includes("/tasks/exec-added")),
+		lines.findIndex((line) => /k8s-node02.*"from":"journal"/.test(line)),
+	];
+	assert.deepEqual(failures([...lines.slice(0, preStop), "{oops", ...lines.slice(log)].join("\n")), []);
+	assert.match(failures([...lines.slice(0, preStop), ...lines.slice(log)].join("\n")).join(), /^FAIL preStop of lifecycle-demo did not run\.$/);
+});
 test("a hook's end that was not heard, though its container's was, fails nothing", () => {
 	const deaf = said(without(whole, /tasks\/exit.*(74e029b7|15938c3b)/));
 	assert.equal(deaf["ready-after-poststart"], "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
