@@ -40,7 +40,7 @@ export function nameHooks(run: Run, { postStart, preStop }: ContainerLife, delet
 	const stop = run.stopRequested?.at ?? run.exited?.at ?? Number.POSITIVE_INFINITY;
 	const deletedAt = deletion?.apiSecond ?? Number.POSITIVE_INFINITY;
 	const asked = stop >= deletedAt ? deletedAt : Number.NEGATIVE_INFINITY; // else it was stopped before, such as after a failed postStart
-	const isStopping = run.stopRequested !== undefined || deletion !== undefined;
+	const isStopping = run.stopRequested !== undefined || (deletion !== undefined && stop >= deletedAt); // else it ended by itself
 	const last = candidates.filter(({ requested }) => requested !== undefined && requested.at <= stop && requested.at >= asked).at(-1);
 	if (isStopping && last) last.what = "preStop";
 }

@@ -1,5 +1,6 @@
 // Whether one thing came before another, as far as the recording can tell. Never more than that.
 import { type Entry, span } from "./entry.ts";
+import { type Heard, wasHeard } from "./heard.ts";
 
 export type Order = "before" | "after" | "unknown";
 
@@ -37,6 +38,11 @@ export interface Finding {
 }
 export const notObserved = (because: string, entries: Entry[] = []): Finding => ({ word: "NOT OBSERVED", because, entries });
 export const found = (...entries: (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
+/** A failure that rests on what is not there between two moments: none where it may have happened unheard. */
+export function missing(heard: Heard, [from, to]: [number, number], because: string, entries: Entry[]): Finding {
+	if (wasHeard(heard, from, to)) return { word: "FAIL", because, entries };
+	return notObserved(`As far as was recorded: ${because} Something is missing there, so that doesn't tell.`, entries);
+}
 /** A container may start a thousand times. */
 const MOST_TOLD = 4;
 /** The worst of several: one failure fails the guarantee, and one pass is enough where nothing failed. */

@@ -1,5 +1,6 @@
 // The entries of one Pod, put in order as its life: which container ran when, what was run in it, how it was stopped.
-import type { Entry, Pod } from "./entry.ts";
+import { type Entry, type Pod, span } from "./entry.ts";
+import { type Heard, LATE_MS, NOT_HEARD } from "./heard.ts";
 import { type Exec, type Hook, hookOf, nameHooks } from "./hooks.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -14,6 +15,8 @@ export interface Run {
 	/** What its server logged of the kubelet's httpGet hooks. */
 	requests: Entry[];
 	stopRequested?: Entry;
+	/** All of them: a second deletion may give less time than the first. */
+	stops: Entry[];
 	term?: Entry;
 	kill?: Entry;
 }
@@ -45,6 +48,8 @@ export interface PodLife {
 	sandboxes: Run[];
 	/** Whether containerd's own times are there, or only the API's whole seconds. */
 	hasRuntime: boolean;
+	/** What could be heard of its Node. */
+	heard: Heard;
 }
 
 /** Every Pod of the timeline, in the order in which they appeared. */
@@ -62,12 +67,13 @@ export function livesIn(timeline: Timeline): PodLife[] {
 			pod,
 			timeline.alive.get(uid) ?? pod,
 			byUid.get(uid) ?? [],
+			timeline.heard.get(pod.spec.nodeName ?? "") ?? NOT_HEARD,
 			writes(pod, timeline.messageFile) ? (file.get(pod.spec.nodeName ?? "") ?? NO_FILE) : NO_FILE,
 		),
 	);
 }
 
-function lifeOf(pod: Pod, alive: Pod, own: Entry[], file: MessageFile): PodLife {
+function lifeOf(pod: Pod, alive: Pod, own: Entry[], heard: Heard, file: MessageFile): PodLife {
 	const node = pod.spec.nodeName ?? "";
 	const added = own.find(({ kind }) => kind === "pod-added");
 	const gone = own.find(({ kind }) => kind === "pod-gone");
@@ -92,7 +98,7 @@ function lifeOf(pod: Pod, alive: Pod, own: Entry[], file: MessageFile): PodLife 
 		return life;
 	});
 	return {
-		...{ uid: pod.metadata.uid ?? "", name: pod.metadata.name ?? "", node, pod, alive, containers },
+		...{ uid: pod.metadata.uid ?? "", name: pod.metadata.name ?? "", node, pod, alive, containers, heard },
 		entries: [...own, ...lines].sort((a, b) => a.id - b.id),
 		earlier: [...file.before, ...file.lines.slice(Math.max(0, first - EARLIER_LINES), first)],
 		...(added ? { added } : {}),
@@ -136,9 +142,6 @@ function firstAfter(entries: Entry[], at: number): number {
 	}
 	return low;
 }
-/** The message file is looked at fifty times a second, and the recorder may be busy. */
-const LATE_MS = 2000;
-
 function runsOf(entries: Entry[]): Run[] {
 	const runs = new Map<string, Run>();
 	const execs = new Map<string, Exec>();
@@ -148,7 +151,7 @@ function runsOf(entries: Entry[]): Run[] {
 	for (const entry of entries) {
 		const id = entry.containerId;
 		if (id === undefined) continue;
-		const run = runs.get(id) ?? { containerId: id, execs: [], requests: [] };
+		const run = runs.get(id) ?? { containerId: id, execs: [], requests: [], stops: [] };
 		runs.set(id, run);
 		if (entry.kind === "container-created") set(run, "created", entry);
 		else if (entry.kind === "process-started") run.started = entry;
@@ -156,8 +159,10 @@ function runsOf(entries: Entry[]): Run[] {
 		// The API's whole seconds stand in where the runtime was not heard.
 		else if (entry.kind === "container-running") set(run, "started", entry);
 		else if (entry.kind === "container-terminated") set(run, "exited", entry);
-		else if (entry.kind === "stop-requested") set(run, "stopRequested", entry);
-		else if (entry.kind === "signal") set(run, "term", entry);
+		else if (entry.kind === "stop-requested") {
+			run.stops.push(entry);
+			run.stopRequested ??= entry;
+		} else if (entry.kind === "signal") set(run, "term", entry);
 		else if (entry.kind === "kill") set(run, "kill", entry);
 		else if (entry.kind === "hook-request") run.requests.push(entry);
 		else if (entry.execId !== undefined) addExec(run, execs, entry);
@@ -178,5 +183,13 @@ function addExec(run: Run, execs: Map<string, Exec>, entry: Entry): void {
 }
 /** The hook's command in this run, or its request. */
 export const hookIn = (run: Run, what: "postStart" | "preStop"): Exec | undefined => run.execs.find((exec) => exec.what === what);
+/** Whether the run was stopped because of the Pod's deletion, and not before it, such as after a failed probe. */
+export const isDeleted = ({ deletionRequested }: PodLife, { stopRequested }: Run): boolean =>
+	deletionRequested !== undefined && (stopRequested === undefined || stopRequested.at >= span(deletionRequested).earliest);
+/** Seconds that hook and process of a container have together when it is stopped: the deletion's, or without one what the spec says (default 30). */
+export function graceOf(life: PodLife, run: Run): number {
+	const asked = isDeleted(life, run) ? life.deletionRequested?.graceSeconds : undefined;
+	return asked ?? life.pod.spec.terminationGracePeriodSeconds ?? 30;
+}
 /** Deleted with grace period 0: the API server forgets the Pod at once, whatever still runs. */
 export const isForced = ({ deletionRequested }: PodLife): boolean => deletionRequested?.graceSeconds === 0;

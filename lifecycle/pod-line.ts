@@ -1,11 +1,6 @@
 // A Pod as `kubectl get pod -o wide` prints it. Pure.
-import type { core, meta } from "@pulumi/kubernetes/types/output.js";
-
-export interface PodState {
-	metadata: meta.v1.ObjectMeta;
-	spec: core.v1.PodSpec;
-	status: core.v1.PodStatus;
-}
+import type { core } from "@pulumi/kubernetes/types/output.js";
+import type { Pod } from "./entry.ts";
 
 const HEADER = ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE", "NOMINATED NODE", "READINESS GATES"];
 /** kubectl's table: at least 3 spaces between columns (k8s.io/cli-runtime/pkg/printers/tabwriter.go). */
@@ -15,7 +10,7 @@ const GAP = 3;
  * Header and row, as kubectl prints them. Ages are those at the moment the Pod became Ready, not now: a stack's output must not change with the clock.
  * Source of the columns: printPod in k8s.io/kubernetes v1.29 pkg/printers/internalversion/printers.go.
  */
-export function podLine({ metadata, spec, status }: PodState): string {
+export function podLine({ metadata, spec, status }: Pod): string {
 	const containers = status.containerStatuses ?? [];
 	const readyContainers = containers.filter((container) => container.ready && container.state?.running).length;
 	const gates = spec.readinessGates ?? [];
@@ -42,7 +37,7 @@ export function podLine({ metadata, spec, status }: PodState): string {
 		.join("\n");
 }
 
-function phase({ metadata, spec, status }: PodState): string {
+function phase({ metadata, spec, status }: Pod): string {
 	if (metadata.deletionTimestamp) return "Terminating";
 	const inits = status.initContainerStatuses ?? [];
 	const pending = inits.findIndex((container) => container.state?.terminated?.exitCode !== 0);

@@ -28,8 +28,12 @@ export interface Line {
 	data: unknown;
 }
 export interface Recording {
+	/** For messages, such as the file's. */
+	name: string;
 	headers: Header[];
 	lines: Line[];
+	/** Places in `lines` at which one or more could not be read. */
+	lost: number[];
 	/** What is wrong with it, in words: the rest can be used. */
 	problems: string[];
 }
@@ -52,7 +56,7 @@ const streams: ReadonlySet<string> = new Set(STREAMS);
  * @throws RecordingError where it has no line that can be used.
  */
 export function readRecording(text: string, name = "recording"): Recording {
-	const recording: Recording = { headers: [], lines: [], problems: [] };
+	const recording: Recording = { name, headers: [], lines: [], lost: [], problems: [] };
 	const texts = text.split("\n");
 	const isWhole = texts.at(-1) === "";
 	if (isWhole) texts.pop();
@@ -61,21 +65,23 @@ export function readRecording(text: string, name = "recording"): Recording {
 		const number = index + 1;
 		if (line === "") continue;
 		const value = parsed(line);
+		if (recording.headers.length === 0 && !isOtherVersion && (value === undefined || !("schema" in value)))
+			throw new RecordingError(`${name}:${number}: the first line is no recording's header. Give a file that npm run lifecycle -- fetch wrote.`);
 		if (value === undefined) {
 			const isLast = number === texts.length;
+			recording.lost.push(recording.lines.length);
 			recording.problems.push(`${name}:${number}: ${isLast ? "cut short in the middle of this line; what came after it is missing" : "not JSON; passed over"}`);
 		} else if ("schema" in value) {
 			const problem = addHeader(recording, value, `${name}:${number}`);
 			if (problem !== undefined) recording.problems.push(problem);
 			isOtherVersion = problem !== undefined;
-		} else if (recording.headers.length === 0 && !isOtherVersion) {
-			throw new RecordingError(`${name}:${number}: the first line is no recording's header. Give a file that npm run lifecycle -- fetch wrote.`);
 		} else if (!isOtherVersion && !addLine(recording, value, number)) {
+			recording.lost.push(recording.lines.length);
 			recording.problems.push(`${name}:${number}: expected at, host, from and data; passed over`);
 		}
 	}
 	if (recording.headers.length === 0) throw new RecordingError(recording.problems[0] ?? `${name}: empty. Was anything recorded? See demoRecordHours.`);
-	recording.problems.push(...missingEnds(recording, name));
+	recording.problems.push(...missingEnds(recording));
 	return recording;
 }
 function parsed(line: string): Record<string, unknown> | undefined {
@@ -99,7 +105,7 @@ function addLine(recording: Recording, { at, host, from, data }: Record<string, 
 	recording.lines.push({ number, at, host, from: from as Stream, data });
 	return true;
 }
-function missingEnds({ headers, lines }: Recording, name: string): string[] {
+function missingEnds({ name, headers, lines }: Recording): string[] {
 	const ended = new Set(lines.filter(({ from }) => from === "end").map(({ host }) => host));
 	const open = headers.map(({ host }) => host).filter((host) => !ended.has(host));
 	return open.length === 0 ? [] : [`${name}: no end from ${open.join(", ")}: the recorder was still running there, or the file was cut`];

@@ -1,6 +1,6 @@
 // A recording's whole story, ready to be shown: what every way of showing it starts from.
-import type { Entry } from "./entry.ts";
-import { livesIn, type PodLife } from "./life.ts";
+import { type Entry, span } from "./entry.ts";
+import { hookIn, livesIn, type PodLife } from "./life.ts";
 import type { PauseRow } from "./pause.ts";
 import { podLine } from "./pod-line.ts";
 import { readRecording } from "./recording.ts";
@@ -38,10 +38,10 @@ export interface SeedView {
 }
 
 /**
- * `pod` picks Pods by name; all without it.
+ * `pod` picks Pods by name; all without it. `problems` are known already, such as hosts that gave no recording.
  * @throws RecordingError where the text holds no recording at all.
  */
-export function storyOf(text: string, { name = "recording", pod }: { name?: string; pod?: string } = {}): Story {
+export function storyOf(text: string, { name = "recording", pod, problems = [] }: { name?: string; pod?: string; problems?: string[] } = {}): Story {
 	const timeline = timelineOf(readRecording(text, name));
 	const lives = livesIn(timeline).filter((life) => pod === undefined || life.name === pod);
 	const seen = [...new Set([...timeline.pods.values()].map(({ metadata }) => metadata.name))].join(", ");
@@ -49,12 +49,19 @@ export function storyOf(text: string, { name = "recording", pod }: { name?: stri
 		pod === undefined ? "No Pod appeared while this was recorded." : `Pod ${pod} never appeared while this was recorded${seen ? `; these did: ${seen}` : ""}.`;
 	const missing = lives.length > 0 ? [] : [nobody];
 	const pods = lives.map((life) => ({ life, verdicts: judge(life), seed: seedView(life) }));
-	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause, problems: [...timeline.problems, ...missing] };
+	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause, problems: [...problems, ...timeline.problems, ...missing] };
 }
 
+/** When the Pod's end began, in ms: the deletion is heard of some time after it was requested, and preStop may run before that. */
+function endOf({ containers, deletionRequested }: PodLife): number {
+	if (deletionRequested === undefined) return Number.POSITIVE_INFINITY;
+	const { earliest } = span(deletionRequested);
+	const hooks = containers.flatMap(({ runs }) => runs.flatMap((run) => hookIn(run, "preStop")?.requested?.at ?? []));
+	return Math.min(deletionRequested.at, ...hooks.filter((at) => at >= earliest));
+}
 function seedView(life: PodLife): SeedView {
 	const { alive, earlier, entries, deletionRequested, gone } = life;
-	const until = deletionRequested?.at ?? Number.POSITIVE_INFINITY;
+	const until = endOf(life);
 	const events = entries.filter(({ kind, at }) => kind === "event" && at <= until);
 	const lines = (kind: Entry["kind"]) => entries.filter((entry) => entry.kind === kind);
 	const before = [...earlier, ...lines("line").filter(({ at, id }) => at < until && id < (deletionRequested?.id ?? Number.POSITIVE_INFINITY))];

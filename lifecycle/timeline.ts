@@ -1,6 +1,7 @@
 // A recording -> one sequence of everything that happened, on one clock.
 import { eventEntries, PodFollower } from "./api.ts";
 import type { Draft, Entry, Pod } from "./entry.ts";
+import { type Heard, heardIn } from "./heard.ts";
 import { type PauseRow, pauseRow } from "./pause.ts";
 import type { Line, Recording } from "./recording.ts";
 import { logEntry, ownersIn, requestEntry, runtimeEntry } from "./runtime.ts";
@@ -23,6 +24,8 @@ export interface Timeline {
 	/** The last version of each Pod before its deletion was requested. */
 	alive: ReadonlyMap<string, Pod>;
 	clocks: Clock[];
+	/** What could be heard of each host. */
+	heard: ReadonlyMap<string, Heard>;
 	/** Lines of the recording that are about none of its Pods, such as those of kube-proxy's container. */
 	elsewhere: number;
 	messageFile: string;
@@ -35,10 +38,16 @@ export interface Timeline {
  * Order: by time; equal times in the order of the recording, which is that of arrival within each stream.
  * Every line of the recording becomes at least one entry, or is counted in `elsewhere`.
  */
-export function timelineOf({ headers, lines, problems }: Recording): Timeline {
-	const clocks = clocksIn(lines);
-	const offsets = new Map(clocks.filter(({ isUsed }) => isUsed).map(({ host, offsetMs }) => [host, offsetMs]));
-	const onReference = (host: string, at: number) => at - (offsets.get(host) ?? 0);
+export function timelineOf({ name, headers, lines, lost, problems }: Recording): Timeline {
+	const measured = clocksIn(lines);
+	const clocks = measured.map(({ clock }) => clock);
+	const byHost = Map.groupBy(measured, ({ clock }) => clock.host);
+	const onReference = (host: string, at: number, heard = at) => {
+		const own = byHost.get(host);
+		// A boot whose clock was not measured: the one before, or the first.
+		const { clock } = own?.findLast(({ from }) => from <= heard) ?? own?.[0] ?? {};
+		return clock?.isUsed ? at - clock.offsetMs : at;
+	};
 	const owners = ownersIn(lines);
 	const follower = new PodFollower();
 	const drafts: Draft[] = [];
@@ -54,7 +63,7 @@ export function timelineOf({ headers, lines, problems }: Recording): Timeline {
 		const heard = { runtime: runtimeEntry, journal: logEntry, request: requestEntry }[line.from as string];
 		if (heard) {
 			const found = heard(line, owners);
-			return found === undefined ? [] : [{ ...found, at: onReference(line.host, found.at) }];
+			return found === undefined ? [] : [{ ...found, at: onReference(line.host, found.at, line.at) }];
 		}
 		return [plainDraft(line, at)];
 	}
@@ -66,10 +75,11 @@ export function timelineOf({ headers, lines, problems }: Recording): Timeline {
 		pods: follower.pods,
 		alive: follower.alive,
 		clocks,
+		heard: heardIn({ lines, lost }, onReference),
 		elsewhere: elsewhere + drafts.length - known.length,
 		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
 		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => pauseRow(String(data)) ?? []),
-		problems: [...problems, ...backwards(lines), ...disagreements(clocks)],
+		problems: [...problems, ...backwards(name, lines), ...disagreements(clocks)],
 	};
 }
 
@@ -85,12 +95,16 @@ function plainDraft({ from, host, number, data }: Line, at: number): Draft {
 	};
 }
 
-function clocksIn(lines: Line[]): Clock[] {
+const BOOTED = /^the host was started again/;
+/** Each with when its boot began, by the host's own clock; a host measures anew when it was started again. */
+function clocksIn(lines: Line[]): { from: number; clock: Clock }[] {
+	const boots = lines.filter(({ from, data }) => from === "note" && BOOTED.test(String(data)));
 	return lines
 		.filter(({ from }) => from === "clock")
-		.map(({ host, data }) => {
+		.map(({ host, at, data }) => {
 			const { reference, offsetMs, errorMs } = data as { reference: string; offsetMs: number; errorMs: number };
-			return { host, reference, offsetMs, errorMs, isUsed: Math.abs(offsetMs) > errorMs };
+			const from = Math.max(...boots.filter((boot) => boot.host === host && boot.at <= at).map((boot) => boot.at)); // -Infinity without any
+			return { from, clock: { host, reference, offsetMs, errorMs, isUsed: Math.abs(offsetMs) > errorMs } };
 		});
 }
 function disagreements(clocks: Clock[]): string[] {
@@ -104,14 +118,14 @@ function disagreements(clocks: Clock[]): string[] {
 /** A line may be stamped before another of its stream and written after it. */
 const RACE_MS = 100;
 /** Arrivals within one stream of one host only grow, unless somebody set its clock. */
-function backwards(lines: Line[]): string[] {
+function backwards(name: string, lines: Line[]): string[] {
 	const last = new Map<string, number>();
 	const found: string[] = [];
 	for (const { host, from, at, number } of lines) {
 		const key = `${host} ${from}`;
 		const before = last.get(key) ?? at;
 		if (at < before - RACE_MS)
-			found.push(`line ${number}: the clock of ${host} went back by ${before - at} ms; order around it is that of the times, not of arrival`);
+			found.push(`${name}:${number}: the clock of ${host} went back by ${before - at} ms; order around it is that of the times, not of arrival`);
 		last.set(key, at);
 	}
 	return found;

@@ -1,9 +1,10 @@
 // Verdicts about a Pod's end.
-import type { Entry } from "./entry.ts";
+import { type Entry, span } from "./entry.ts";
 import type { GuaranteeId } from "./guarantees.ts";
+import { isDeaf, LATE_MS } from "./heard.ts";
 import { unseen } from "./hooks.ts";
-import { between, combined, type Finding, found, notObserved, ordered, seconds } from "./judge.ts";
-import { hookIn, isForced, type PodLife, type Run } from "./life.ts";
+import { between, combined, type Finding, found, missing, notObserved, ordered, seconds } from "./judge.ts";
+import { graceOf, hookIn, isDeleted, isForced, type PodLife, type Run } from "./life.ts";
 import { graceAfterSleep, LEAST_GRACE_SECONDS, termAfterSleep } from "./sleep.ts";
 
 /** How late a kill may come on a busy host. */
@@ -20,7 +21,11 @@ export function judgeStop(
 		"hostpath-outlives": hostPathOutlives(life),
 	};
 }
-const named = ({ containers }: PodLife): { name: string; run: Run }[] => containers.flatMap(({ name, runs }) => runs.map((run) => ({ name, run })));
+interface Named {
+	name: string;
+	run: Run;
+}
+const named = ({ containers }: PodLife): Named[] => containers.flatMap(({ name, runs }) => runs.map((run) => ({ name, run })));
 
 function preStopBeforeTerm(life: PodLife): Finding {
 	const findings = named(life).flatMap(({ name, run }): Finding[] => {
@@ -38,26 +43,9 @@ function preStopBeforeTerm(life: PodLife): Finding {
 					end,
 				]),
 			];
-		if (!end || end.at > term.at) {
-			// The one exception: a hook that outlasts the grace period.
-			const taken = term.at - begun.at;
-			const grace = (life.deletionRequested?.graceSeconds ?? 30) * 1000;
-			if (taken >= grace - 1000)
-				return [
-					{
-						word: "PASS",
-						because: `preStop of ${name} had not ended after ${seconds(taken)}, the whole grace period; only then SIGTERM came.`,
-						entries: found(begun, term),
-					},
-				];
-			return [
-				{
-					word: "FAIL",
-					because: `SIGTERM came ${between(begun, term)} after preStop of ${name} began, and it had not ended.`,
-					entries: found(begun, end, term),
-				},
-			];
-		}
+		if (!end && (run.exited || !hook?.started))
+			return [notObserved(`The end of ${name}'s preStop hook was not recorded, or it could not be started.`, found(begun, term, run.exited))];
+		if (!end || end.at > term.at) return [cutOff(life, { name, run }, { begun, end, term })];
 		const ended =
 			end.kind === "hook-request"
 				? `${name} had answered and logged the request of its preStop hook`
@@ -67,47 +55,85 @@ function preStopBeforeTerm(life: PodLife): Finding {
 	return combined([...findings, ...termAfterSleep(life)], life.gone || life.deletionRequested ? unseen(life, "preStop") : "The Pod has not been deleted.");
 }
 
+/** The kubelet waits for a hook as long as the grace period, from a little before its command is there. */
+const HOOK_TOLERANCE_MS = 500;
+/** preStop had not ended when SIGTERM came. */
+function cutOff(life: PodLife, { name, run }: Named, { begun, end, term }: { begun: Entry; end: Entry | undefined; term: Entry }): Finding {
+	const entries = found(begun, end, term);
+	const taken = term.at - begun.at;
+	if (isForced(life) && isDeleted(life, run)) {
+		const because = `The Pod was deleted by force; this time SIGTERM came ${seconds(taken)} after preStop of ${name} began, and it had not ended.`;
+		return { word: "NOT GUARANTEED", because, entries };
+	}
+	// The one exception: a hook that outlasts the grace period.
+	if (taken >= graceOf(life, run) * 1000 - HOOK_TOLERANCE_MS) {
+		const because = `preStop of ${name} had not ended after ${seconds(taken)}, the whole grace period; only then SIGTERM came.`;
+		return { word: "PASS", because, entries };
+	}
+	const again = life.entries.find(({ kind, at, id }) => kind === "deletion-requested" && at >= begun.at && at <= term.at && id !== life.deletionRequested?.id);
+	if (again)
+		return notObserved(`While preStop of ${name} ran, the Pod was deleted again with ${again.graceSeconds} s: the kubelet begins anew.`, [...entries, again]);
+	const because = `SIGTERM came ${between(begun, term)} after preStop of ${name} began, and it had not ended.`;
+	return end ? { word: "FAIL", because, entries } : missing(life.heard, [begun.at, term.at + LATE_MS], because, entries);
+}
+
 function graceIncludesPreStop(life: PodLife): Finding {
 	const grace = life.deletionRequested?.graceSeconds;
 	const findings = named(life).flatMap(({ name, run }): Finding[] => {
 		const hook = hookIn(run, "preStop");
 		const begun = hook?.requested ?? hook?.exited;
 		const { stopRequested: stop } = run;
-		if (!begun || stop?.graceSeconds === undefined || grace === undefined) return [];
+		if (!begun || stop?.graceSeconds === undefined || grace === undefined || !isDeleted(life, run)) return [];
 		if (isForced(life)) {
 			const because = `The Pod was deleted by force with grace period 0; this time preStop of ${name} ran for ${between(begun, stop)}, and its process was given ${stop.graceSeconds} s.`;
 			return [{ word: "NOT GUARANTEED", because, entries: [begun, stop] }];
 		}
-		const taken = Math.floor((stop.at - begun.at) / 1000);
+		// The stop may lag behind the hook's end, and the kubelet counts up to that.
+		const end = hook?.exited && hook.exited.at < stop.at ? hook.exited : undefined;
+		const entries = found(begun, end, stop);
+		const took = between(begun, end ?? stop);
+		const taken = Math.floor(((end ?? stop).at - begun.at) / 1000);
 		if (taken < 1)
-			return [
-				notObserved(`preStop of ${name} took ${between(begun, stop)}; the kubelet counts whole seconds, so all ${stop.graceSeconds} of ${grace} s were left.`, [
-					begun,
-					stop,
-				]),
-			];
+			return [notObserved(`preStop of ${name} took ${took}; the kubelet counts whole seconds, so all ${stop.graceSeconds} of ${grace} s were left.`, entries)];
 		const most = Math.max(grace - taken, LEAST_GRACE_SECONDS);
-		const because = `preStop of ${name} took ${between(begun, stop)} of ${grace} s, and its process was given ${stop.graceSeconds} s.`;
-		return [{ word: stop.graceSeconds <= most ? "PASS" : "FAIL", because, entries: [begun, stop] }];
+		const because = `preStop of ${name} took ${took} of ${grace} s, and its process was given ${stop.graceSeconds} s.`;
+		return [{ word: stop.graceSeconds <= most ? "PASS" : "FAIL", because, entries }];
 	});
 	return combined([...findings, ...graceAfterSleep(life)], life.deletionRequested ? unseen(life, "preStop") : "The Pod has not been deleted.");
 }
 
+const dueOf = (stop: Entry): number => stop.at + (stop.graceSeconds ?? 0) * 1000;
+/** Asked for twice, such as by a second deletion with a shorter grace period: the runtime keeps to what ends first. */
+function earliestEnd({ stops }: Run): Entry | undefined {
+	return stops.filter(({ graceSeconds }) => graceSeconds !== undefined).sort((a, b) => dueOf(a) - dueOf(b))[0];
+}
+function stillThere({ heard }: PodLife, name: string, { stop, term, given }: { stop: Entry; term: Entry; given: string }): Finding {
+	const until = dueOf(stop) + KILL_TOLERANCE_MS;
+	if (heard.until < until) return notObserved(`${name} had not ended when the recording did; ${given}.`, [stop, term]);
+	return missing(heard, [stop.at, until], `No end of ${name} was recorded; ${given}.`, [stop, term]);
+}
 function killAtGraceEnd(life: PodLife): Finding {
 	const findings = named(life).flatMap(({ name, run }): Finding[] => {
-		const { term, kill, exited, stopRequested } = run;
-		if (!term || stopRequested?.graceSeconds === undefined) return [];
-		const due = stopRequested.at + stopRequested.graceSeconds * 1000;
+		const { term, kill, exited } = run;
+		const stop = earliestEnd(run);
+		if (!term || !stop) return [];
+		const due = dueOf(stop);
 		const killed = kill ?? (exited?.exitCode === 137 ? exited : undefined);
-		if (killed === undefined) {
-			if (exited && exited.at <= due + KILL_TOLERANCE_MS)
-				return [notObserved(`${name} ended by itself ${between(term, exited)} after SIGTERM.`, [term, exited])];
-			return [];
-		}
-		const late = killed.at - due;
-		const isOnTime = Math.abs(late) <= KILL_TOLERANCE_MS;
-		const because = `${name} was killed ${between(term, killed)} after SIGTERM; it had been given ${stopRequested.graceSeconds} s.`;
-		return [{ word: isOnTime ? "PASS" : "FAIL", because, entries: found(stopRequested, term, killed, exited) }];
+		const last = killed ?? exited;
+		const entries = found(stop, term, killed, exited);
+		const given = `it had been given ${stop.graceSeconds} s`;
+		if (last === undefined) return [stillThere(life, name, { stop, term, given })];
+		const how = killed ? "was killed" : "ended by itself";
+		const because = `${name} ${how} ${between(term, last)} after SIGTERM; ${given}.`;
+		const { earliest, latest } = span(last);
+		if (earliest > due + KILL_TOLERANCE_MS)
+			// what only the API says may have been found long after, such as after a reboot
+			return [last.meaning === "at" ? { word: "FAIL", because, entries } : missing(life.heard, [stop.at, due + KILL_TOLERANCE_MS], because, entries)];
+		if (!killed) return [notObserved(`${name} ended by itself ${between(term, last)} after SIGTERM.`, entries)];
+		if (earliest >= due - KILL_TOLERANCE_MS && latest <= due + KILL_TOLERANCE_MS) return [{ word: "PASS", because, entries }];
+		// Without the runtime's word for it, somebody else may have killed it, such as the kernel for want of memory.
+		if (!kill || latest >= due - KILL_TOLERANCE_MS) return [notObserved(because, entries)];
+		return [{ word: "FAIL", because, entries }];
 	});
 	return combined(findings, "No signal to a container was recorded.");
 }
@@ -130,7 +156,7 @@ function sidecarOrder({ containers }: PodLife): Finding {
 
 /** So many lines of the message file are read at the end (cluster/scripts/recorder.sh). */
 const READ_LINES = 1000;
-function hostPathOutlives({ pod, gone, entries, earlier }: PodLife): Finding {
+function hostPathOutlives({ pod, gone, entries, earlier, heard }: PodLife): Finding {
 	if (!(pod.spec.volumes ?? []).some(({ hostPath }) => hostPath)) return notObserved("The Pod has no hostPath volume.");
 	if (!gone) return notObserved("The Pod is not gone.");
 	const after = entries.filter(({ kind, at }) => kind === "line-after" && at > gone.at);
@@ -143,5 +169,7 @@ function hostPathOutlives({ pod, gone, entries, earlier }: PodLife): Finding {
 	if (last === undefined) return notObserved("The Pod wrote nothing to the message file.", [gone]);
 	const seen = after.findLast(({ text }) => text === last.text) ?? after.at(-1);
 	const because = isThere ? `The file was read after the Pod was gone, and its last line was there.` : `After the Pod was gone the file lacks "${last.text}".`;
+	if (!isThere && (!heard.hasEnd || isDeaf(heard, after[0]?.at ?? 0, after.at(-1)?.at ?? 0)))
+		return notObserved(`As far as was recorded: ${because} But not all of the file's lines were.`, found(last, gone, seen));
 	return { word: isThere ? "PASS" : "FAIL", because, entries: found(last, gone, seen) };
 }

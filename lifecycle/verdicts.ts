@@ -1,9 +1,10 @@
 // A verdict for each guarantee over one Pod's life, with the entries that decide it.
-import type { Entry } from "./entry.ts";
+import { type Entry, span } from "./entry.ts";
 import { GUARANTEES, type Guarantee, type GuaranteeId } from "./guarantees.ts";
+import { LATE_MS } from "./heard.ts";
 import { unseen } from "./hooks.ts";
-import { between, combined, type Finding, found, notObserved, ordered } from "./judge.ts";
-import { type ContainerLife, hookIn, isForced, type PodLife, type Run } from "./life.ts";
+import { between, combined, type Finding, found, missing, notObserved, ordered } from "./judge.ts";
+import { type ContainerLife, graceOf, hookIn, isForced, type PodLife, type Run } from "./life.ts";
 import { roundsOf } from "./rounds.ts";
 import { readyAfterSleep, sleptFor } from "./sleep.ts";
 import { judgeStop } from "./verdicts-stop.ts";
@@ -27,7 +28,7 @@ export function judge(life: PodLife): Verdict[] {
 	return GUARANTEES.map((guarantee) => ({ guarantee, ...findings[guarantee.id] }));
 }
 
-function initOrder({ containers }: PodLife): Finding {
+function initOrder({ containers, heard }: PodLife): Finding {
 	const inits = containers.filter(({ role }) => role === "init");
 	if (inits.length === 0) return notObserved("The Pod has no init containers.");
 	const findings: Finding[] = [];
@@ -40,7 +41,10 @@ function initOrder({ containers }: PodLife): Finding {
 			if (end?.exitCode !== 0 && start === undefined && init.runs.length > 0)
 				findings.push({ word: "PASS", because: `${init.name} has not succeeded, and ${follower.name} was not started.`, entries: found(end) });
 			else if (end === undefined || start === undefined) findings.push(notObserved(`No end of ${init.name} or no start of ${follower.name} was recorded.`));
-			else findings.push(ordered(end, start, `${init.name} ended with exit code ${end.exitCode}`, `${follower.name}'s process started`));
+			else if (end.exitCode !== 0) {
+				const because = `${init.name} ended with exit code ${end.exitCode}, and ${follower.name} was started all the same.`;
+				findings.push(missing(heard, [end.at, start.at], because, [end, start])); // it may have been tried again
+			} else findings.push(ordered(end, start, `${init.name} ended with exit code ${end.exitCode}`, `${follower.name}'s process started`));
 		}
 	}
 	return combined(findings, "No init container was seen.");
@@ -73,23 +77,34 @@ function postStartAndEntryPoint(life: PodLife): Finding {
 }
 
 function readyAfterPostStart(life: PodLife): Finding {
-	const hooks = runsWith(life, "postStart").flatMap(({ run }) => hookIn(run, "postStart") ?? []);
 	const ready = life.entries.find(({ kind, reason, isTrue }) => kind === "condition" && reason === "Ready" && isTrue);
+	// A container that was started again after Ready has its hook then.
+	const hooks = life.containers.flatMap(({ name, runs }) =>
+		runs.flatMap((run, index) => {
+			const hook = hookIn(run, "postStart");
+			return hook && (index === 0 || ready === undefined || ((hook.requested ?? hook.exited)?.at ?? 0) < span(ready).earliest) ? [{ name, run, hook }] : [];
+		}),
+	);
 	if (hooks.length === 0) return combined(ready ? readyAfterSleep(life, ready) : [], unseen(life, "postStart"));
-	const last = hooks.map(({ exited }) => exited).filter((entry) => entry !== undefined);
-	const end = last.at(-1);
-	const open = hooks.find(({ exited }) => exited === undefined);
+	const ends = found(...hooks.map(({ hook }) => hook.exited)).sort((a, b) => a.at - b.at);
+	const open = hooks.find(({ hook }) => hook.exited === undefined);
 	if (ready === undefined)
-		return open?.requested
-			? { word: "PASS", because: "The hook has not run to its end, and the Pod was never Ready.", entries: found(open.requested) }
-			: notObserved("The Pod was never Ready.", last);
-	if (end === undefined) return { word: "FAIL", because: "The Pod was Ready, and its postStart hook has not ended.", entries: [ready] };
+		return open?.hook.requested
+			? { word: "PASS", because: "The hook has not run to its end, and the Pod was never Ready.", entries: [open.hook.requested] }
+			: notObserved("The Pod was never Ready.", ends);
+	// Where its container has ended, the hook has too, and that was not heard.
+	if (open && open.run.exited === undefined && open.hook.started) {
+		const because = `The Pod was Ready, and the postStart hook of ${open.name} has not ended.`;
+		return missing(life.heard, [open.hook.requested?.at ?? 0, ready.at], because, found(open.hook.requested, ready));
+	}
+	const end = ends.at(-1);
+	if (open || end === undefined) return notObserved("The Pod was Ready; the end of a postStart hook was not recorded.", [ready]);
 	// An arrival before the hook's end is proof; one after it is not, but nothing earlier was ever heard.
-	const isEarlier = ready.at < end.at;
-	const because = isEarlier
-		? `The Pod was seen Ready ${between(ready, end)} before its postStart hook ended.`
-		: `The Pod was first seen Ready ${between(end, ready)} after its postStart hook ended.`;
-	return { word: isEarlier ? "FAIL" : "PASS", because, entries: [end, ready] };
+	if (ready.at >= end.at)
+		return { word: "PASS", because: `The Pod was first seen Ready ${between(end, ready)} after its postStart hook ended.`, entries: [end, ready] };
+	const because = `The Pod was seen Ready ${between(ready, end)} before its postStart hook ended.`;
+	// A request's time is when its server's line was read.
+	return end.meaning === "by" ? notObserved(because, [end, ready]) : { word: "FAIL", because, entries: [end, ready] };
 }
 
 function postStartFailure(life: PodLife): Finding {
@@ -113,9 +128,20 @@ function judgeFailedEvent({ entries }: PodLife, event: Entry): Finding {
 	return { word: "PASS", because: `The hook failed, and ${event.container} was ended ${between(event, end)} later.`, entries: [event, end] };
 }
 
+/** When a hook must have begun. */
+function hookTime(life: PodLife, hook: "postStart" | "preStop", run: Run): [number, number] {
+	const start = run.started?.at ?? 0;
+	if (hook === "preStop") {
+		const stop = run.stopRequested?.at ?? Number.POSITIVE_INFINITY;
+		return [Math.max(start, stop - graceOf(life, run) * 1000 - LATE_MS), stop];
+	}
+	// Only the API knows the container: what the runtime said of it was not taken for its own.
+	return [start, run.started?.meaning === "at" ? start + LATE_MS : Number.POSITIVE_INFINITY];
+}
 function atLeastOnce(life: PodLife): Finding {
 	const findings = (["postStart", "preStop"] as const).flatMap((hook) => {
-		const failed = life.entries.find(({ kind, reason }) => kind === "event" && reason === (hook === "postStart" ? "FailedPostStartHook" : "FailedPreStopHook"));
+		const reasonOf = hook === "postStart" ? "FailedPostStartHook" : "FailedPreStopHook";
+		const failures = life.entries.filter(({ kind, reason }) => kind === "event" && reason === reasonOf);
 		return runsWith(life, hook)
 			.filter(({ container, run }) => container[hook] !== undefined && run.started !== undefined && (hook === "postStart" || run.stopRequested !== undefined))
 			.map(({ container, run }): Finding => {
@@ -131,8 +157,9 @@ function atLeastOnce(life: PodLife): Finding {
 					return { word: "PASS", because, entries: found(run.stopRequested) };
 				}
 				if (!life.hasRuntime || container[hook]?.form !== "exec") return notObserved(unseen(life, hook));
+				const failed = failures.find((event) => event.container === container.name);
 				if (failed) return { word: "PASS", because: `${hook} of ${container.name} was tried and could not be run.`, entries: [failed] };
-				return { word: "FAIL", because: `${hook} of ${container.name} did not run.`, entries: found(run.started, run.stopRequested) };
+				return missing(life.heard, hookTime(life, hook, run), `${hook} of ${container.name} did not run.`, found(run.started, run.stopRequested));
 			});
 	});
 	return combined(findings, unseen(life, "postStart"));

@@ -23,7 +23,7 @@ export function filesOf(text: string, story: Story): Record<string, string> {
 }
 const timeIn = (story: Story): string => new Date(story.timeline.entries[0]?.at ?? 0).toISOString().replaceAll(/[-:]|\..*/g, "");
 
-const told = ({ pod }: Request, { text, name }: Source): Story => storyOf(text, { name, ...(pod === undefined ? {} : { pod }) });
+const told = ({ pod }: Request, { text, name, problems }: Source): Story => storyOf(text, { name, problems, ...(pod === undefined ? {} : { pod }) });
 
 /** Pods of one name in all recordings, side by side. @throws RecordingError where none has two lives. */
 function printRuns(request: Request, sources: Source[]): void {
@@ -33,12 +33,13 @@ function printRuns(request: Request, sources: Source[]): void {
 	if (runs.length === 0) throw new RecordingError("No Pod has two lives in what was given. Make some: npm run lifecycle -- repeat 10 STACK");
 	console.log(runs.map(runsText).join("\n\n"));
 }
-function write(request: Request, { text }: Source, story: Story): void {
+function write(request: Request, { text, problems }: Source, story: Story): void {
 	const label = `${request.stack ?? "recording"}-${timeIn(story)}`;
 	if (request.command === "fetch") {
 		const to = request.to ?? `reports/${label}.jsonl`;
 		mkdirSync(join(to, ".."), { recursive: true });
 		writeFileSync(to, text);
+		for (const problem of problems) console.error(problem);
 		console.log(to);
 		return;
 	}
@@ -59,7 +60,7 @@ async function main(words: string[]): Promise<void> {
 	if (request.command === "show") process.stdout.write(fullText(story));
 	else {
 		write(request, source, story);
-		await source.remove?.(); // only now is it safe here
+		for (const problem of (await source.remove?.()) ?? []) console.error(problem); // only now is it safe here
 	}
 }
 

@@ -16,8 +16,8 @@ export interface Fetched {
 	text: string;
 	/** What each host without one said. */
 	problems: string[];
-	/** Removes them from the hosts; those of recorders that still run stay. */
-	remove: () => Promise<void>;
+	/** Removes them from the hosts; those of recorders that still run stay. Returns what each host said that failed. */
+	remove: () => Promise<string[]>;
 }
 interface Host {
 	name: string;
@@ -32,16 +32,25 @@ const CONNECT_SECONDS = 10;
 export async function fetchRecordings(text: string, secretKey: () => Promise<string>): Promise<Fetched> {
 	const hosts = hostsIn(text);
 	const key = await privateKey(text, secretKey);
-	const answers = await Promise.all(hosts.map(async (host) => ({ host, ...(await onHost(host, key, "apply")) })));
+	const on = (some: Host[], verb: string) => Promise.all(some.map(async (host) => ({ host, ...(await onHost(host, key, verb)) })));
+	const answers = await on(hosts, "apply");
 	const good = answers.filter(({ code }) => code === 0);
-	const problems = answers.filter(({ code }) => code !== 0).map(({ host, stderr }) => `${host.name}: ${lastLine(stderr)}`);
-	if (good.length === 0) throw new FetchError(`no host gave a recording:\n${problems.join("\n")}`);
+	const problems = failed(answers).map((problem) => `no recording from ${problem}`);
+	if (good.length === 0) throw new FetchError(`no host gave a recording:\n${failed(answers).join("\n")}`);
 	return {
 		text: good.map(({ stdout }) => unpack(stdout)).join(""),
 		problems,
-		remove: async () => void (await Promise.all(good.map(({ host }) => onHost(host, key, "undo")))),
+		remove: async () =>
+			failed(
+				await on(
+					good.map(({ host }) => host),
+					"undo",
+				),
+			).map((problem) => `the recording was not removed from ${problem}`),
 	};
 }
+const failed = (answers: { host: Host; code: number; stderr: string }[]): string[] =>
+	answers.filter(({ code }) => code !== 0).map(({ host, stderr }) => `${host.name}: ${lastLine(stderr)}`);
 const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
 
 function setting(text: string, key: string): unknown {

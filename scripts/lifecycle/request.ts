@@ -8,7 +8,7 @@ export const USAGE = `usage: npm run lifecycle -- COMMAND [STACK] [OPTIONS]
   repeat N  makes lifecycle-demo-pod anew N times (pulumi up --replace), then as runs
   fetch     writes recording.jsonl only
 STACK: whose hosts have the recording, as in Pulumi.STACK.yaml; not with --from
-  --from FILE   a recording that was fetched before; for runs any number of them
+  --from FILE   a recording that was fetched before, packed with gzip or not; for runs any number of them
   --pod NAME    only this Pod
   --to PATH     the folder, or fetch's file; default reports/STACK-TIME
 In the lab: lab/lab exec -- npm run lifecycle -- report lab`;

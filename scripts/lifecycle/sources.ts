@@ -1,6 +1,7 @@
 // Where recordings come from: files, or a stack's hosts.
 import { existsSync, readFileSync } from "node:fs";
-import { trimmed } from "../../lifecycle/recording.ts";
+import { constants, gunzipSync } from "node:zlib";
+import { RecordingError, trimmed } from "../../lifecycle/recording.ts";
 import { FetchError, fetchRecordings, run } from "./fetch.ts";
 import { type Request, UsageError } from "./request.ts";
 
@@ -8,17 +9,29 @@ export interface Source {
 	text: string;
 	/** For messages. */
 	name: string;
-	/** Takes it off the hosts. */
-	remove?: () => Promise<void>;
+	/** What each host without a recording said. */
+	problems: string[];
+	/** Takes it off the hosts; returns what each host said that would not. */
+	remove?: () => Promise<string[]>;
 }
 
-/** @throws UsageError, FetchError */
+/** @throws UsageError, FetchError, RecordingError */
 export async function sourcesOf({ stack, from }: Pick<Request, "stack" | "from">): Promise<Source[]> {
 	if (stack !== undefined) return [await fromHosts(stack)];
 	return from.map((file) => {
 		if (!existsSync(file)) throw new UsageError(`${file}: no such file. Give one that npm run lifecycle -- fetch wrote.`);
-		return { text: readFileSync(file, "utf8"), name: file };
+		return { text: textOf(file), name: file, problems: [] };
 	});
+}
+/** A recording may be kept packed. */
+function textOf(file: string): string {
+	const bytes = readFileSync(file);
+	if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.toString("utf8");
+	try {
+		return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).toString("utf8"); // of one that was cut short: what is there
+	} catch (error) {
+		throw new RecordingError(`${file}: damaged gzip (${(error as Error).message}). Give a file that npm run lifecycle -- fetch wrote, packed or not.`);
+	}
 }
 async function fromHosts(stack: string): Promise<Source> {
 	const file = `Pulumi.${stack}.yaml`;
@@ -28,6 +41,5 @@ async function fromHosts(stack: string): Promise<Source> {
 		if (code !== 0) throw new FetchError(`the private key of stack ${stack}: ${stderr.trim()}`);
 		return stdout;
 	});
-	for (const problem of problems) console.error(problem);
-	return { text: trimmed(text), name: stack, remove };
+	return { text: trimmed(text), name: stack, problems, remove };
 }

@@ -7,6 +7,30 @@ export function fixture(name: string): string {
 	const file = join(import.meta.dirname, `../fixtures/lifecycle/${name}.jsonl`);
 	return existsSync(file) ? readFileSync(file, "utf8") : gunzipSync(readFileSync(`${file}.gz`)).toString("utf8");
 }
+/** Moves the runtime's times of lines that match by some milliseconds. */
+export const moved = (text: string, pattern: RegExp, ms: number): string =>
+	text
+		.split("\n")
+		.map((line) =>
+			pattern.test(line)
+				? line.replaceAll(/(\d{4}-\d\d-\d\d)([ T])(\d\d:\d\d:\d\d\.\d+)/g, (_, day, between, time) => {
+						const at = new Date(Date.parse(`${day}T${time.slice(0, 12)}Z`) + ms).toISOString();
+						return `${at.slice(0, 10)}${between}${at.slice(11, 23)}${time.slice(12)}`;
+					})
+				: line,
+		)
+		.join("\n");
+/** Without the lines that match. */
+export const without = (text: string, pattern: RegExp): string =>
+	text
+		.split("\n")
+		.filter((line) => !pattern.test(line))
+		.join("\n");
+/** With lines after the first one that matches. */
+export function withAfter(text: string, pattern: RegExp, ...lines: string[]): string {
+	const all = text.split("\n");
+	return all.toSpliced(all.findIndex((line) => pattern.test(line)) + 1, 0, ...lines).join("\n");
+}
 /** The demo's recording with so many probes between Ready and the deletion: three lines of the runtime each. */
 export function probed(probes: number): string {
 	const lines = fixture("destroyed").trimEnd().split("\n");

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { age, type PodState, podLine } from "../../lifecycle/pod-line.ts";
+import type { Pod } from "../../lifecycle/entry.ts";
+import { age, podLine } from "../../lifecycle/pod-line.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: parts of a status
 type Parts = any;
-function pod({ metadata = {}, spec = {}, status = {} }: Parts = {}): PodState {
+function pod({ metadata = {}, spec = {}, status = {} }: Parts = {}): Pod {
 	const conditions = [
 		{ type: "Initialized", status: "True", lastTransitionTime: "2020-05-23T14:08:07Z" },
 		{ type: "Ready", status: "True", lastTransitionTime: "2020-05-23T14:08:09Z" },
@@ -18,9 +19,9 @@ function pod({ metadata = {}, spec = {}, status = {} }: Parts = {}): PodState {
 			containerStatuses: [{ ready: true, restartCount: 0, state: { running: {} } }],
 			...status,
 		},
-	} as PodState;
+	} as Pod;
 }
-const columns = (state: PodState) => podLine(state).split("\n")[1]?.split(/ {2,}/);
+const columns = (state: Pod) => podLine(state).split("\n")[1]?.split(/ {2,}/);
 
 test("podLine prints the seed's Pod as kubectl does", () => {
 	assert.equal(

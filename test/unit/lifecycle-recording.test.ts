@@ -45,7 +45,8 @@ test("what is no recording is refused with a word about what is", () => {
 		() => readRecording('{"a":1}\n', "x.json"),
 		/x\.json:1: the first line is no recording's header\. Give a file that npm run lifecycle -- fetch wrote\./,
 	);
-	assert.throws(() => readRecording("hello\n", "x"), /x:1: cut short/);
+	for (const text of ["hello\n", "hello", "# A page\n\nof text\n"])
+		assert.throws(() => readRecording(text, "x"), /^Error: x:1: the first line is no recording's header\. Give/);
 	assert.throws(() => readRecording(header.replace('"host"', '"hast"'), "x"), /x:1: not a header of kubeadm-lab\/recording: host: /);
 });
 test("a damaged line in the middle is passed over and named", () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { requestIn } from "../../scripts/lifecycle/request.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
@@ -67,4 +68,25 @@ test("what can't be told ends with a word and without a trace of the program", (
 	const absent = lifecycle("show", "--from", from, "--pod", "nobody");
 	assert.equal(absent.status, 0, "the rest is still told");
 	assert.match(absent.stdout, /note: Pod nobody never appeared while this was recorded; these did: lifecycle-demo-pod\./);
+});
+test("a recording is read packed too, and of one that was cut short what is there", (t) => {
+	const from = join(folder(t), "kept.jsonl.gz");
+	const packed = gzipSync(fixture("destroyed"));
+	writeFileSync(from, packed);
+	const whole = lifecycle("show", "--from", from);
+	assert.equal(whole.status, 0, whole.stderr);
+	assert.match(whole.stdout, /^PASS +hooks run at least once$/m);
+	assert.doesNotMatch(whole.stdout, /^note: /m);
+	writeFileSync(from, packed.subarray(0, packed.length - 2000));
+	const cut = lifecycle("show", "--from", from);
+	assert.equal(cut.status, 0, cut.stderr);
+	assert.match(cut.stdout, /^note: .*kept\.jsonl\.gz:\d+: cut short in the middle of this line/m);
+	writeFileSync(from, Buffer.concat([packed.subarray(0, 10), Buffer.alloc(100, 7)]));
+	const damaged = lifecycle("show", "--from", from);
+	assert.deepEqual([damaged.status, /^\S+kept\.jsonl\.gz: damaged gzip \(.*\)\. Give a file that/.test(damaged.stderr)], [1, true], damaged.stderr);
+	const page = lifecycle("show", "--from", "README.md");
+	assert.deepEqual(
+		[page.status, page.stderr],
+		[1, "README.md:1: the first line is no recording's header. Give a file that npm run lifecycle -- fetch wrote.\n"],
+	);
 });

@@ -4,17 +4,20 @@ import fc from "fast-check";
 import { type Entry, span } from "../../lifecycle/entry.ts";
 import { between, order } from "../../lifecycle/judge.ts";
 import { livesIn } from "../../lifecycle/life.ts";
-import { type Line, type Recording, readRecording, type Stream } from "../../lifecycle/recording.ts";
+import { type Line, type Recording, readRecording, STREAMS, type Stream } from "../../lifecycle/recording.ts";
 import { preciseTime } from "../../lifecycle/runtime.ts";
 import { timelineOf } from "../../lifecycle/timeline.ts";
+import { judge } from "../../lifecycle/verdicts.ts";
+import { keptRecording } from "../prestop.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const whole = readRecording(fixture("destroyed"));
 const node = livesIn(timelineOf(whole))[0]?.node;
 const base = 1_795_545_101_000;
 
-const stream = fc.constantFrom<Stream>("note", "file", "file-start", "file-end", "events", "pods", "runtime", "journal");
+const stream = fc.constantFrom(...STREAMS);
 const dataOf: Partial<Record<Stream, (n: number) => unknown>> = {
+	clock: (n) => ({ reference: "a", offsetMs: n, errorMs: 20 }),
 	events: (n) => ({
 		type: "ADDED",
 		object: { involvedObject: { kind: "Pod", uid: `u${n % 3}` }, reason: "Pulled", message: `m${n}`, lastTimestamp: "2026-11-24T18:31:41Z" },
@@ -34,7 +37,7 @@ const lines: fc.Arbitrary<Line[]> = fc
 			return { number: index + 1, at, host, from, data: dataOf[from]?.(index) ?? `line ${index}` };
 		});
 	});
-const recorded = (found: Line[]): Recording => ({ headers: [], lines: found, problems: [] });
+const recorded = (found: Line[]): Recording => ({ name: "a.jsonl", headers: [], lines: found, lost: [], problems: [] });
 
 test("nothing of a recording gets lost: each line is told, or counted as being about something else", () => {
 	fc.assert(
@@ -43,7 +46,7 @@ test("nothing of a recording gets lost: each line is told, or counted as being a
 			const told = new Set(entries.map(({ line }) => line));
 			for (const { from, number, data } of found) {
 				const uid = (data as { object?: { involvedObject?: { uid: string } } }).object?.involvedObject?.uid;
-				const isTold = from !== "runtime" && from !== "journal" && (uid === undefined || pods.has(uid));
+				const isTold = !["runtime", "journal", "request"].includes(from) && (uid === undefined || pods.has(uid));
 				assert.equal(told.has(number), isTold, `line ${number} of ${from}`);
 			}
 			assert.equal(told.size + elsewhere, found.length);
@@ -70,10 +73,28 @@ test("the timeline is in order of time, and lines of one stream keep the order i
 		}),
 	);
 });
-test("the order of the recordings of hosts in the file does not matter", () => {
-	const shape = (recording: Recording) => timelineOf(recording).entries.map(({ at, text, host }) => `${at} ${host} ${text}`);
-	const turned = { ...whole, lines: [...whole.lines.filter(({ host }) => host !== "k8s-master"), ...whole.lines.filter(({ host }) => host === "k8s-master")] };
-	assert.deepEqual(shape(turned).sort(), shape(whole).sort());
+test("however the streams of the hosts lie among each other in the file, the same is told in the same order, with the same verdicts", () => {
+	const streamOf = ({ host, from }: Line) => `${host} ${from}`;
+	// Of equal times the file decides.
+	const told = (recording: Recording) => {
+		const timeline = timelineOf(recording);
+		const texts = timeline.entries.map(({ at, host, text }) => ({ at, told: `${at} ${host} ${text}` }));
+		return {
+			entries: texts.sort((a, b) => a.at - b.at || a.told.localeCompare(b.told)).map((entry) => entry.told),
+			isSorted: timeline.entries.every(({ at }, index) => at >= (timeline.entries[index - 1]?.at ?? at)),
+			verdicts: livesIn(timeline).map((life) => judge(life).map(({ word, because }) => `${word} ${because}`)),
+		};
+	};
+	const [count, expected] = [whole.lines.length, told(whole)];
+	assert.ok(expected.isSorted);
+	fc.assert(
+		fc.property(fc.shuffledSubarray(whole.lines, { minLength: count, maxLength: count }), (places) => {
+			const streams = Map.groupBy(whole.lines, streamOf);
+			const next = new Map([...streams].map(([key, own]) => [key, own.values()]));
+			const mixed = places.map((place, index) => ({ ...(next.get(streamOf(place))?.next().value as Line), number: index + 1 }));
+			assert.deepEqual(told({ ...whole, lines: mixed }), expected);
+		}),
+	);
 });
 test("before and after are said only where the times allow nothing else", () => {
 	const entry = fc
@@ -110,10 +131,29 @@ test("a clock that is off by more than the measure's error is taken off that hos
 	]);
 	assert.deepEqual(timelineOf(moved(30)).problems, []);
 });
+test("each boot of a host has its own clock", () => {
+	const rebooted = readRecording(keptRecording("reboot"));
+	const host = livesIn(timelineOf(rebooted))[0]?.node;
+	const offsets = [5000, 2];
+	const moved = {
+		...rebooted,
+		lines: rebooted.lines.map((line) =>
+			line.host === host && line.from === "clock" ? { ...line, data: { reference: "k8s-master", offsetMs: offsets.shift(), errorMs: 40 } } : line,
+		),
+	};
+	const starts = (recording: Recording) => timelineOf(recording).entries.filter(({ kind, container }) => kind === "process-started" && container !== undefined);
+	const after = starts(moved);
+	assert.deepEqual(
+		starts(rebooted)
+			.map(({ at, line }) => at - (after.find((entry) => entry.line === line)?.at ?? 0))
+			.map(Math.round),
+		[5000, 0],
+	);
+});
 test("a clock that was set back in the middle is named", () => {
 	const at = (ms: number, number: number): Line => ({ number, at: ms, host: "a", from: "file", data: "x" });
 	assert.deepEqual(timelineOf(recorded([at(base, 1), at(base - 5000, 2)])).problems, [
-		"line 2: the clock of a went back by 5000 ms; order around it is that of the times, not of arrival",
+		"a.jsonl:2: the clock of a went back by 5000 ms; order around it is that of the times, not of arrival",
 	]);
 });
 test("the runtime's times keep their fraction of a millisecond", () => {

@@ -3,26 +3,12 @@ import { test } from "node:test";
 import { GUARANTEES } from "../../lifecycle/guarantees.ts";
 import { storyOf } from "../../lifecycle/story.ts";
 import type { Verdict } from "../../lifecycle/verdicts.ts";
-import { fixture } from "./lifecycle-fixture.ts";
+import { fixture, moved, withAfter, without } from "./lifecycle-fixture.ts";
 
 const whole = fixture("destroyed");
 const verdicts = (text: string): Record<string, Verdict> =>
 	Object.fromEntries((storyOf(text).pods[0]?.verdicts ?? []).map((verdict) => [verdict.guarantee.id, verdict]));
 const words = (text: string) => Object.fromEntries(Object.entries(verdicts(text)).map(([id, { word }]) => [id, word]));
-/** Moves the runtime's times of lines that match by some milliseconds. */
-const moved = (pattern: RegExp, ms: number): string =>
-	whole
-		.split("\n")
-		.map((line) =>
-			pattern.test(line)
-				? line.replaceAll(/(\d{4}-\d\d-\d\d)([ T])(\d\d:\d\d:\d\d\.\d+)/g, (_, day, between, time) => {
-						const at = new Date(Date.parse(`${day}T${time.slice(0, 12)}Z`) + ms).toISOString();
-						return `${at.slice(0, 10)}${between}${at.slice(11, 23)}${time.slice(12)}`;
-					})
-				: line,
-		)
-		.join("\n");
-
 test("every guarantee has a verdict, in order, each with the page it is from", () => {
 	const { pods } = storyOf(whole);
 	assert.deepEqual(
@@ -55,14 +41,12 @@ test("each PASS names the entries that decide it", () => {
 	);
 });
 test("a SIGTERM before preStop's end fails", () => {
-	const early = moved(/with signal terminated/, -25);
+	const early = moved(whole, /with signal terminated/, -25);
 	const { word, because } = verdicts(early)["prestop-before-term"] as Verdict;
 	assert.equal(word, "FAIL", because);
 	assert.match(because, /^SIGTERM came 0\.\d+ s after preStop of lifecycle-demo began, and it had not ended\.$/);
 });
 test("a main container that starts before the init container has ended fails", () => {
-	const { word, because } = verdicts(moved(/"runtime".*"pid\\?":.*|tasks\/start/, 0).replace(/x^/, ""))["init-order"] as Verdict;
-	assert.equal(word, "PASS", because);
 	const initEnd = whole.split("\n").find((line) => line.includes("/tasks/exit")) ?? "";
 	const late = whole.replace(
 		initEnd,
@@ -84,10 +68,7 @@ test("a Pod that was Ready before postStart ended fails, and one that never got 
 	assert.equal(words(never)["ready-after-poststart"], "NOT OBSERVED");
 });
 test("without the runtime nothing is claimed about hooks", () => {
-	const deaf = whole
-		.split("\n")
-		.filter((line) => !/"from":"(runtime|journal)"/.test(line))
-		.join("\n");
+	const deaf = without(whole, /"from":"(runtime|journal)"/);
 	const { "hooks-at-least-once": hooks, "prestop-before-term": preStop, "init-order": init } = verdicts(deaf);
 	assert.equal(hooks?.word, "NOT OBSERVED");
 	assert.equal(preStop?.word, "NOT OBSERVED");
@@ -96,10 +77,7 @@ test("without the runtime nothing is claimed about hooks", () => {
 	assert.notEqual(init?.word, "FAIL");
 });
 test("a message file that lost the Pod's last line fails", () => {
-	const lost = whole
-		.split("\n")
-		.filter((line) => !(line.includes('"file-end"') && line.includes("preStop")))
-		.join("\n");
+	const lost = without(whole, /"file-end".*preStop/);
 	assert.equal(words(lost)["hostpath-outlives"], "FAIL");
 });
 test("a line that an earlier Pod wrote stands for no line of this one", () => {
@@ -119,8 +97,125 @@ test("a line that an earlier Pod wrote stands for no line of this one", () => {
 	);
 });
 test("a Pod that is still there has no verdict about its end", () => {
-	const until = whole.split("\n").filter((line) => !/deletionTimestamp|"DELETED"|StopContainer|Stop container|StopPodSandbox|"file-end"|Killing/.test(line));
-	const { "prestop-before-term": preStop, "hostpath-outlives": hostPath } = verdicts(until.join("\n"));
+	const until = without(whole, /deletionTimestamp|"DELETED"|StopContainer|Stop container|StopPodSandbox|"file-end"|Killing/);
+	const { "prestop-before-term": preStop, "hostpath-outlives": hostPath } = verdicts(until);
 	assert.deepEqual([preStop?.word, hostPath?.word], ["NOT OBSERVED", "NOT OBSERVED"]);
 	assert.equal(hostPath?.because, "The Pod is not gone.");
+});
+
+// Lines of the recording, by what containerd said in them.
+const PRESTOP_BEGIN = /exec-added.*15938c3b/;
+const PRESTOP_END = /tasks\/exit.*15938c3b/;
+const MAIN_END = /tasks\/exit.*"pid\\":2403/;
+const STOP = /StopContainer for .* with timeout|Stop container/;
+const DELETION = /deletionTimestamp|"DELETED"/;
+const verdict = (text: string, id: string): string => {
+	const { word, because } = verdicts(text)[id] as Verdict;
+	return `${word} ${because}`;
+};
+
+test("a main container that starts after a failed init container fails", () => {
+	const failed = whole.replace(/(\/tasks\/exit.*"pid\\":2336,)/, '$1\\"exit_status\\":1,');
+	assert.equal(verdict(failed, "init-order"), "FAIL init-myservice ended with exit code 1, and lifecycle-demo was started all the same.");
+});
+test("a process that outlives its grace period fails, whether it ended by itself or is still there", () => {
+	const short = whole.replaceAll("with timeout 30 (s)", "with timeout 4 (s)");
+	assert.match(
+		verdict(moved(short, MAIN_END, 20_000), "kill-at-grace-end"),
+		/^FAIL lifecycle-demo ended by itself 20\.0 s after SIGTERM; it had been given 4 s\.$/,
+	);
+	const there = without(without(short, MAIN_END), DELETION);
+	assert.equal(verdict(there, "kill-at-grace-end"), "NOT OBSERVED lifecycle-demo had not ended when the recording did; it had been given 4 s.");
+	const longer = there.replace(/"at":1795545772643(.*"from":"end")/, '"at":1795545792643$1');
+	assert.equal(verdict(longer, "kill-at-grace-end"), "FAIL No end of lifecycle-demo was recorded; it had been given 4 s.");
+});
+test("the grace period that ends first decides when a process is due", () => {
+	const stop = whole.match(/.*StopContainer for .* with timeout.*/)?.[0] ?? "";
+	const kill = stop.replace(/StopContainer for (\S+) with timeout 30 \(s\)/, "Kill container $1");
+	const again = withAfter(whole, STOP, moved(stop, STOP, 100).replace("timeout 30", "timeout 4"), moved(kill, /Kill/, 4100));
+	assert.match(
+		verdict(moved(again, MAIN_END, 4100), "kill-at-grace-end"),
+		/^PASS lifecycle-demo was killed 4\.1\d\d s after SIGTERM; it had been given 4 s\.$/,
+	);
+});
+test("an end by SIGKILL that containerd did not send is nobody's verdict before its time", () => {
+	const killed = whole.replace(/(\/tasks\/exit.*"pid\\":2403,)/, '$1\\"exit_status\\":137,');
+	assert.match(verdict(killed, "kill-at-grace-end"), /^NOT OBSERVED lifecycle-demo was killed 0\.014 s after SIGTERM; it had been given 30 s\.$/);
+});
+test("only a hook that took the whole grace period may be cut off, and a deletion by force promises nothing", () => {
+	const early = moved(whole, /with signal terminated/, -25);
+	const grace = (seconds: number) => early.replaceAll('"deletionGracePeriodSeconds":30', `"deletionGracePeriodSeconds":${seconds}`);
+	assert.match(verdict(grace(1), "prestop-before-term"), /^FAIL SIGTERM came 0\.\d+ s after preStop of lifecycle-demo began, and it had not ended\.$/);
+	const forced = grace(0).replace(/("deletionTimestamp":")[^"]+/g, "$12026-11-24T18:42:50Z");
+	assert.match(verdict(forced, "prestop-before-term"), /^NOT GUARANTEED The Pod was deleted by force; this time SIGTERM came /);
+	// Stopped without a deletion, such as after a failed liveness probe: the spec's.
+	const alive = without(moved(moved(moved(whole, PRESTOP_END, 6000), STOP, 5000), MAIN_END, 6000), DELETION);
+	assert.match(verdict(alive, "prestop-before-term"), /^FAIL SIGTERM came 5\.\d+ s after /);
+	const five = alive.replaceAll('"terminationGracePeriodSeconds":30', '"terminationGracePeriodSeconds":5');
+	assert.match(verdict(five, "prestop-before-term"), /^PASS preStop of lifecycle-demo had not ended after 5\.\d+ s, the whole grace period;/);
+});
+test("a grace period that a second deletion cut short while preStop ran decides nothing", () => {
+	const hanging = without(moved(moved(moved(whole, PRESTOP_END, 6000), STOP, 5000), MAIN_END, 6000), /"deletionGracePeriodSeconds":0/);
+	assert.match(verdict(hanging, "prestop-before-term"), /^FAIL /);
+	const [first = "", ...later] = hanging.split(/(?<="deletionTimestamp".*\n)/);
+	const second = later.join("").replaceAll('"deletionGracePeriodSeconds":30', '"deletionGracePeriodSeconds":4');
+	assert.equal(
+		verdict(first + second.replaceAll(/("deletionTimestamp":")[^"]+/g, "$12026-11-24T18:42:55Z"), "prestop-before-term"),
+		"NOT OBSERVED While preStop of lifecycle-demo ran, the Pod was deleted again with 4 s: the kubelet begins anew.",
+	);
+});
+test("preStop's whole seconds are counted to its end, not to a stop that lags", () => {
+	const lagging = moved(moved(moved(whole, PRESTOP_END, 920), STOP, 960), MAIN_END, 1000);
+	assert.match(verdict(lagging, "grace-includes-prestop"), /^NOT OBSERVED preStop of lifecycle-demo took 0\.980 s; the kubelet counts whole seconds/);
+});
+test("a command before the end of a container that ended by itself is no preStop hook", () => {
+	const ended = without(moved(moved(moved(whole, PRESTOP_BEGIN, -2500), PRESTOP_END, -2500), MAIN_END, -2000), STOP);
+	const [pod] = storyOf(ended).pods;
+	const [run] = pod?.life.containers.find(({ name }) => name === "lifecycle-demo")?.runs ?? [];
+	assert.deepEqual(
+		run?.execs.map(({ what }) => what),
+		["postStart", "command"],
+	);
+});
+
+const two = fixture("gallery");
+const hooksOfOne = (storyOf(two, { pod: "two-containers" }).pods[0]?.life.containers ?? []).map(({ runs }) => runs[0]?.execs ?? []);
+const ofTwo = (text: string, id: string): string => {
+	const found = storyOf(text, { pod: "two-containers" }).pods[0]?.verdicts.find(({ guarantee }) => guarantee.id === id);
+	return `${found?.word} ${found?.because}`;
+};
+const atLine = (text: string, line: number | undefined, change: (line: string) => string): string =>
+	text
+		.split("\n")
+		.map((one, index) => (index + 1 === line ? change(one) : one))
+		.join("\n");
+test("of two postStart hooks it is the one that ends last that Ready waits for", () => {
+	const line = hooksOfOne[0]?.[0]?.exited?.line;
+	const late = ofTwo(
+		atLine(two, line, (one) => moved(one, /./, 60_000)),
+		"ready-after-poststart",
+	);
+	assert.match(late, /^FAIL The Pod was seen Ready 58\.1 s before its postStart hook ended\.$/);
+	const unheard = ofTwo(
+		atLine(two, line, () => ""),
+		"ready-after-poststart",
+	);
+	assert.equal(unheard, "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
+	// Up to the deletion: then no container has ended.
+	const lives = without(
+		atLine(two, line, () => ""),
+		/cff589b5.*(tasks\/exit|exited_at)|tasks\/exit.*cff589b5|two-containers.*deletionTimestamp|"DELETED".*two-containers/,
+	);
+	assert.equal(ofTwo(lives, "ready-after-poststart"), "FAIL The Pod was Ready, and the postStart hook of one has not ended.");
+});
+test("a hook of one container that could not be run says nothing of another's", () => {
+	const [, hook] = hooksOfOne;
+	let text = two;
+	for (const entry of [hook?.[0]?.requested, hook?.[0]?.started, hook?.[0]?.exited]) text = atLine(text, entry?.line, () => "");
+	// Without its postStart the first command would be taken for it.
+	for (const entry of [hook?.[1]?.requested, hook?.[1]?.started, hook?.[1]?.exited]) text = atLine(text, entry?.line, () => "");
+	const event = two.match(/.*two-containers.*"reason":"Started".*/)?.[0] ?? "";
+	const failed = event.replace('"reason":"Started"', '"reason":"FailedPostStartHook"').replace(/spec\.containers\{\w+\}/, "spec.containers{one}");
+	assert.notEqual(failed, event);
+	assert.match(ofTwo(withAfter(text, /two-containers.*"reason":"Started"/, failed), "hooks-at-least-once"), /^FAIL postStart of two did not run\./);
 });
