@@ -48,7 +48,7 @@ export function chooseKubernetes(top: Top, report: Report): Kubernetes | undefin
 }
 function unknownVersionText(version: string): string {
 	const nearest = nearestVersion(version);
-	return `${JSON.stringify(version)} is not in the table of tried combinations (cluster/releases.ts). Use ${nearest}, the nearest that is.`;
+	return `${JSON.stringify(version)} is not in the table of known combinations (cluster/releases.ts). Use ${nearest}, the nearest that is.`;
 }
 
 function chooseFlannel(top: Top, release: Release | undefined, report: Report): Flannel | undefined {

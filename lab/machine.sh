@@ -16,7 +16,7 @@ check_machine() {
   [[ "$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)" -ge 6000 ]] || problems+=('less than 6 GiB of memory; three hosts with a cluster use about 4')
   [[ "$(df --output=avail -BG "$(dirname "${CACHE}")" | tail -n 1 | tr -dc 0-9)" -ge 15 ]] || problems+=("less than 15 GB free for ${CACHE}")
   [[ "$(cgroups_version)" == 2 ]] || [[ -d /sys/fs/cgroup/pids || -d /sys/fs/cgroup/memory ]] || problems+=('no control groups at /sys/fs/cgroup')
-  command -v go >/dev/null || problems+=('found no go on PATH; install Go 1.26 or newer. sudo has a PATH of its own')
+  command -v go >/dev/null || problems+=('found no go on PATH; install Go 1.26.6 or newer. sudo has a PATH of its own')
   command -v npm >/dev/null || problems+=('found no npm on PATH; install Node.js 20 or newer. sudo has a PATH of its own')
   [[ ${#problems[@]} -eq 0 ]] || { printf 'error: %s\n' "${problems[@]}" >&2; die 'this machine cannot carry the lab; nothing was changed'; }
 }

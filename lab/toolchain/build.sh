@@ -64,7 +64,7 @@ build() { # PIECE FOLDER
 }
 
 main() {
-  command -v go >/dev/null || die 'found no go on PATH; install Go 1.26 or newer'
+  command -v go >/dev/null || die 'found no go on PATH; install Go 1.26.6 or newer'
   mkdir -p -- "${OUT}"
   local entry piece seconds folder wanted=" $* " started missing=0
   for entry in "${PIECES[@]}"; do

@@ -89,6 +89,9 @@ const OTHERS = [
 	"Attempting to deploy or update resources with <number> pending operations from previous deployment.", // pulumi pkg/v3/resource/deploy/deployment_executor.go
 	"failed to load checkpoint: EOF", // pulumi pkg/v3/backend/diy
 	"incorrect passphrase", // pulumi pkg/v3/secrets/passphrase/manager.go
+	"passphrase must be set with PULUMI_CONFIG_PASSPHRASE", // as above
+	"no Pulumi.yaml project file found", // pulumi pkg/v3/workspace/workspace.go
+	'Unknown file extension ".ts"', // Node.js before 22.18, seen with 20.20.2
 	"finalizers might be preventing deletion", // pulumi-kubernetes provider/v4/pkg/await/condition/deleted.go, v4.25.0
 	"sudo: a password is required", // sudo -n
 ];
