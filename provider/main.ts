@@ -28,6 +28,11 @@ let hostNames: string[] = [];
 const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-1);
 const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === RECORDING;
 
+/** A step's state with its script, which is kept among the inputs alone: it is most of what there is to send and to store. */
+function whole(state: Properties, inputs: Properties): Properties {
+	return state.text === undefined && inputs.text !== undefined ? { ...state, text: inputs.text } : state;
+}
+
 /** Does one piece of work for a step. */
 function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
 	if (typeIn(urn) !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE} and ${RECORDING} only`);
@@ -93,7 +98,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			const names = changedInputs(fromStruct(request.getOlds()), fromStruct(request.getNews()));
 			return new provider.DiffResponse().setChanges(names.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(names);
 		}
-		const changes = diff(fromStruct(request.getOlds()), fromStruct(request.getNews()));
+		const changes = diff(whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews()));
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
 		for (const [path, { kind, replaces }] of changes) {
@@ -128,7 +133,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			.setRefreshBeforeUpdate(true);
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
-		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+		const [olds, inputs] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
 		if (isRecording(request)) return new provider.UpdateResponse().setProperties(request.getNews());
 		const state = await workOn(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
@@ -138,7 +143,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	delete: unary(async (request: provider.DeleteRequest) => {
 		const state = fromStruct(request.getProperties());
 		if (isRecording(request)) await tell(request.getUrn(), state);
-		else await workOn(request.getUrn(), (steps, shown) => steps.remove(state, shown));
+		else await workOn(request.getUrn(), (steps, shown) => steps.remove(whole(state, fromStruct(request.getOldInputs())), shown));
 		return new empty.Empty();
 	}),
 };

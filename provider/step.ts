@@ -43,13 +43,13 @@ export class Steps {
 			const step = plain(inputs);
 			await this.#report.during((say) => (step.looksOnly ? this.#sayFacts(step, shown, say) : this.#sayChanges(step, inputs, shown, say)));
 		}
-		return { ...inputs, printed: UNKNOWN };
+		return stateOf(inputs, UNKNOWN);
 	}
 
 	/** Says what a changed script or setting would change on the host; what was found in `read` is in the difference already. */
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
 		const isSame = reveal(olds.text ?? null) === reveal(inputs.text ?? null);
-		if (isSame) return { ...inputs, printed: olds.printed ?? "" };
+		if (isSame) return stateOf(inputs, olds.printed ?? "");
 		return this.previewCreate(inputs, shown);
 	}
 
@@ -64,7 +64,7 @@ export class Steps {
 		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === reveal(inputs.text ?? null)) {
 			const step = plain(inputs);
 			const answer = step.looksOnly ? undefined : await this.#look(step, shown);
-			if (step.looksOnly || answer?.size === 0) return { ...inputs, printed: hidden(reveal(olds.stdout ?? ""), inputs) };
+			if (step.looksOnly || answer?.size === 0) return stateOf(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
 		}
 		return this.#apply(id, inputs, shown);
 	}
@@ -81,7 +81,7 @@ export class Steps {
 		let reason: string;
 		try {
 			const ended = await this.#run(step, "apply", inputs, shown);
-			if (ended.code === 0) return { ...inputs, printed: hidden(ended.stdout.replace(/\n$/, ""), inputs) };
+			if (ended.code === 0) return stateOf(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
 			reason = failure(step, "apply", ended);
 		} catch (error) {
 			if (error instanceof NotReached) throw error; // nothing was done
@@ -90,7 +90,7 @@ export class Steps {
 		if (step.looksOnly) throw new Error(reason);
 		const left = await this.#look(step);
 		const found = { ...step.found, ...(left && left.size > 0 ? pick(left, "found") : CUT_OFF) };
-		throw new HalfDone(reason, { id, properties: { ...inputs, found: wrapped(found, inputs), printed: "" }, inputs });
+		throw new HalfDone(reason, { id, properties: stateOf({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
 	}
 
 	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown) {
@@ -142,6 +142,11 @@ export class Steps {
 			this.#warnOnce(step, error as Error, shown.warn);
 		}
 	}
+}
+
+/** What is kept of a step beside its inputs. Without the script, which these have. */
+function stateOf({ text: _, ...inputs }: Properties, printed: Properties[string]): Properties {
+	return { ...inputs, printed };
 }
 
 function pick(answer: Answer, side: "wanted" | "found"): Record<string, string> {

@@ -169,7 +169,7 @@ describe("a host that can be looked at", () => {
 			const check = (line: string) => text({ check: line });
 			const inputs = { host: "one", step: "step", text: check("printf 'brand new\\tgood\\tbad\\n'; exit 3"), found: { known: "good" } };
 			const seen = await plugin.read("it", { id: "it", inputs, state: { ...inputs, found: { known: "good" } } });
-			assert.deepEqual(await plugin.diff(seen.state, seen.inputs), { 'found["brand new"]': "UPDATE" });
+			assert.deepEqual(await plugin.diff(seen, seen.inputs), { 'found["brand new"]': "UPDATE" });
 			const quiet = { ...seen, inputs: { ...seen.inputs, text: check("exit 0") } };
 			const later = await plugin.read("it", quiet);
 			assert.deepEqual(later.state.found, later.inputs.found);

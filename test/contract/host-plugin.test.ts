@@ -61,7 +61,7 @@ test("create applies and shows each line, read finds no difference, delete undoe
 		],
 	);
 	const seen = await plugin.read("it", made);
-	assert.deepEqual(await plugin.diff(seen.state, (await plugin.check(step, seen.inputs)).inputs), {});
+	assert.deepEqual(await plugin.diff(seen, (await plugin.check(step, seen.inputs)).inputs), {});
 	await plugin.delete("it", seen);
 	assert.equal(existsSync(a), false);
 });
@@ -72,13 +72,13 @@ test("a changed item is one item of the difference, from what was found to what 
 	writeFileSync(a, "bad\n");
 	const seen = await plugin.read("it", made);
 	const { inputs } = await plugin.check(step, seen.inputs);
-	assert.deepEqual(await plugin.diff(seen.state, inputs), { [`found["file ${a}"]`]: "UPDATE" });
+	assert.deepEqual(await plugin.diff(seen, inputs), { [`found["file ${a}"]`]: "UPDATE" });
 	assert.deepEqual([seen.state.found, inputs.found], [{ [`file ${a}`]: "bad" }, { [`file ${a}`]: "good" }]);
 	const repaired = await plugin.update("it", seen, step);
 	assert.equal(readFileSync(a, "utf8"), "good\n");
 	const again = await plugin.read("it", repaired);
 	assert.deepEqual(again.state, repaired.state, "a refresh after the repair sees no change");
-	assert.deepEqual(await plugin.diff(again.state, (await plugin.check(step, again.inputs)).inputs), {});
+	assert.deepEqual(await plugin.diff(again, (await plugin.check(step, again.inputs)).inputs), {});
 });
 
 test("preview of a new step names the items that will change, of all steps in one message, and changes nothing", async () => {
@@ -190,7 +190,7 @@ test("an apply that fails half-way stays in the state with what is left, and the
 	const half = await plugin.read("it", error.kept);
 	const whole = await plugin.update("it", half, { ...step, text: half.inputs.text ?? "" });
 	assert.equal(readFileSync(b, "utf8"), "good\n");
-	assert.deepEqual(await plugin.diff((await plugin.read("it", whole)).state, whole.inputs), {});
+	assert.deepEqual(await plugin.diff(await plugin.read("it", whole), whole.inputs), {});
 });
 
 test("a connection that breaks in the middle of apply leaves the resource in the state, to be applied again", async () => {
@@ -198,7 +198,7 @@ test("a connection that breaks in the middle of apply leaves the resource in the
 	const error = await failed(plugin.create("it", step));
 	assert.match(error.message, /^one cut: apply: the connection was lost/);
 	assert.deepEqual(error.kept?.state.found, { "apply ended": "no" });
-	assert.deepEqual(await plugin.diff(error.kept?.state ?? {}, (await plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
+	assert.deepEqual(await plugin.diff(error.kept ?? { state: {}, inputs: {} }, (await plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
 });
 
 test("a state made by remote.Command with the same text moves over without apply, and one that differs is applied", async () => {

@@ -60,7 +60,7 @@ test("making it, looking at it and changing it contact no host, and a wrong inpu
 	const inputs = recording({ one: "exit 9" });
 	const made = await plugin.create("told", inputs);
 	assert.deepEqual((await plugin.read("told", made)).state, made.state);
-	assert.deepEqual(await plugin.diff(made.state, made.inputs), {});
+	assert.deepEqual(await plugin.diff(made, made.inputs), {});
 	const changed = await plugin.update("told", made, { ...inputs, pod: "other" });
 	assert.equal(changed.state.pod, "other");
 	assert.deepEqual(plugin.engine.of(plugin.urn("told")), []);

@@ -52,8 +52,9 @@ export class HostPlugin extends ResourcePlugin {
 	}
 
 	/** Kind of change by property path. */
-	async diff(state: Properties, inputs: Properties): Promise<Record<string, string>> {
-		const request = new provider.DiffRequest().setId("it").setUrn(this.urn("compared")).setOlds(toStruct(state)).setNews(toStruct(inputs));
+	async diff(old: Pick<State, "state" | "inputs">, news: Properties): Promise<Record<string, string>> {
+		const request = new provider.DiffRequest().setId("it").setUrn(this.urn("compared")).setOlds(toStruct(old.state)).setOldInputs(toStruct(old.inputs));
+		request.setNews(toStruct(news));
 		const response: provider.DiffResponse = await this.call(this.client.diff, request);
 		return kindsOf(response);
 	}
@@ -69,12 +70,14 @@ export class HostPlugin extends ResourcePlugin {
 	async update(name: string, old: State, news: Properties, { preview = false } = {}): Promise<State> {
 		const { inputs } = await this.check(news, old.inputs);
 		const request = new provider.UpdateRequest().setId(old.id).setUrn(this.urn(name)).setOlds(toStruct(old.state)).setNews(toStruct(inputs));
+		request.setOldInputs(toStruct(old.inputs));
 		const response: provider.UpdateResponse = await this.call(this.client.update, request.setPreview(preview));
 		return { id: old.id, state: fromStruct(response.getProperties()), inputs };
 	}
 
-	async delete(name: string, { id, state }: State): Promise<void> {
-		await this.call(this.client.delete, new provider.DeleteRequest().setId(id).setUrn(this.urn(name)).setProperties(toStruct(state)));
+	async delete(name: string, { id, state, inputs }: State): Promise<void> {
+		const request = new provider.DeleteRequest().setId(id).setUrn(this.urn(name)).setProperties(toStruct(state));
+		await this.call(this.client.delete, request.setOldInputs(toStruct(inputs)));
 	}
 }
 
