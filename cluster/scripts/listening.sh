@@ -100,14 +100,20 @@ containerd_log() {
 # An httpGet hook is seen only by the server that answers: the kubelet calls itself kube-lifecycle/VERSION, and a server that logs its clients to stdout or
 # stderr tells. Looked at when a container is about to stop: what comes of its hooks is there by then, and its log still is.
 server_logs() {
-  local line id
+  local line
   while IFS= read -r line; do
-    [[ "${line}" =~ StopContainer\ for\ [^a-z0-9]*([a-z0-9]+)[^a-z0-9]*\ with ]] || continue
-    id="${BASH_REMATCH[1]}"
-    sleep 0.2 # the line of preStop may be on its way
-    sed -n "/kube-lifecycle\//s/^/${id} /p" "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"${id}".log 2>/dev/null | stamp_text request
+    # Side by side: with a Pod its log goes.
+    if [[ "${line}" =~ StopContainer\ for\ [^a-z0-9]*([a-z0-9]+)[^a-z0-9]*\ with ]]; then server_log "${BASH_REMATCH[1]}" & fi
   done
 }
+server_log() { # CONTAINER
+  local early late
+  early="$(kubelet_requests "$1")"
+  sleep 0.2 # the line of preStop may be on its way
+  late="$(kubelet_requests "$1")"
+  [[ -z "${late:-${early}}" ]] || stamp_text request <<<"${late:-${early}}"
+}
+kubelet_requests() { sed -n "/kube-lifecycle\//s/^/$1 /p" "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"$1".log 2>/dev/null || true; } # CONTAINER
 hear_file() {
   local heard=0
   if [[ -f "${FOLDER}/file.jsonl" ]]; then heard="$(wc -l <"${FOLDER}/file.jsonl")"; fi
@@ -172,7 +178,7 @@ run() {
 program() {
   printf '#!/usr/bin/env bash\n'
   declare -p ROOT WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS
-  declare -f now stamp_text note raw version_in follow broken clock_offset hear containerd_events containerd_log server_logs hear_file listen message_file end_recording \
+  declare -f now stamp_text note raw version_in follow broken clock_offset hear containerd_events containerd_log server_logs server_log kubelet_requests hear_file listen message_file end_recording \
     remove_recording run
   printf '%s\n' "\"\${1:-run}\"" exit # expanded when it runs
 }

@@ -105,6 +105,20 @@ test("what a server logged of the kubelet's requests is recorded when its contai
 		[`c1 ${log}`],
 	);
 });
+test("many containers that stop at once lose none of these lines, although a log goes with its Pod", async (t) => {
+	const host = hostWith(t);
+	const ids = Array.from({ length: 12 }, (_, i) => `c${i + 10}`);
+	const logs = ids.map((id) => join(host.root, `/var/log/containers/${id}-pod_default_main-${id}.log`));
+	for (const [i, id] of ids.entries())
+		host.write(`/var/log/containers/${id}-pod_default_main-${id}.log`, `${i} "GET /bye HTTP/1.1" 200 "kube-lifecycle/1.29"\n`);
+	const stop = ids.map((id) => `time="2026-11-24T18:21:16.5Z" level=info msg="StopContainer for \\\\"${id}\\\\" with timeout 30 (s)"\\n`).join("");
+	host.command("journalctl", `printf '${stop}'; sleep 0.6; rm ${logs.join(" ")}; sleep 20`);
+	assert.equal(host.run("recorder", "apply", settings, "k8s-node01").status, 0);
+	await pause(1500);
+	const { lines } = readRecording(unpack(host.run("recording", "apply", {}, "k8s-node01").stdout));
+	const heard = lines.filter(({ from }) => from === "request").map(({ data }) => String(data).split(" ", 1)[0]);
+	assert.deepEqual(heard.sort(), ids);
+});
 test("a second apply leaves a recorder that runs alone", (t) => {
 	const host = hostWith(t);
 	host.run("recorder", "apply", settings);
