@@ -105,7 +105,7 @@ export async function recordingSection(runs: number): Promise<string> {
 	await rm(folder, { recursive: true });
 	return `## What recording costs, and how exact it is
 
-${runs} Pods with a recorder and ${runs} without took turns on ${WORKER}. Their process and hooks print the time by themselves.
+${runs} Pods with a recorder and ${runs} without took turns on ${WORKER}. Their process and hooks print the time by themselves. Ready and gone move in steps of about a second, which is how often the kubelet looks: compare their extremes.
 
 | seconds | without | with | difference of medians, ms |
 |---|---|---|---|
