@@ -43,13 +43,15 @@ export interface DriftCosts extends Record<(typeof looks)[number] | "check" | "r
 	hostsCpu: number;
 }
 
-export async function driftCosts(count: number, rounds: number): Promise<DriftCosts> {
+/** `parallel`: how many resources the engine works on at once. */
+export async function driftCosts(count: number, rounds: number, parallel: number): Promise<DriftCosts> {
 	const played = await PlayedHosts.start(count);
 	const project = new Project(PROGRAM, { host: join(root, "provider") });
+	const env = { ...project.env, PULUMI_PARALLEL: String(parallel) };
 	const costs: DriftCosts = { seen: [], blind: [], check: [], repair: [], apply: [], providerMiB: 0, busyPercent: 0, hostsCpu: 0 };
 	const run = (name: Exclude<keyof DriftCosts, "providerMiB" | "busyPercent" | "hostsCpu">, args: string[], codes = [0]) =>
 		measure(project.cli, [...args, "--stack", "test", "--non-interactive", "--color", "never"], {
-			...{ cwd: project.folder, env: project.env, codes, samples: false },
+			...{ cwd: project.folder, env, codes, samples: false },
 		}).then(({ seconds }) => costs[name].push(seconds));
 	const check = ["refresh", "--preview-only", "--expect-no-changes"];
 	try {
@@ -73,7 +75,7 @@ export async function driftCosts(count: number, rounds: number): Promise<DriftCo
 		}
 		const before = played.cpuSeconds();
 		const { watchedMiB, busyPercent } = await measure(project.cli, [...check, "--stack", "test", "--non-interactive"], {
-			...{ cwd: project.folder, env: project.env, watch: join(root, "provider") },
+			...{ cwd: project.folder, env, watch: join(root, "provider") },
 		});
 		costs.providerMiB = watchedMiB;
 		costs.busyPercent = busyPercent;
@@ -108,27 +110,33 @@ async function ran(project: Project, ...args: string[]): Promise<void> {
 }
 
 const COUNTS = [3, 5, 20, 50];
+const MANY = 20;
 const AIMS: Record<number, number> = { 3: 0.8, 50: 3 };
+/** The engine's own. */
+const PARALLEL = 4 * cpus().length;
+const MORE_PARALLEL = 64;
 
 /** The part of docs/benchmarks.md on looking at hosts. */
 export async function driftSection(rounds: number): Promise<string> {
 	const rows: string[] = [];
-	for (const count of COUNTS) {
-		const { seen, blind, check, repair, apply, providerMiB, busyPercent, hostsCpu } = await driftCosts(count, rounds);
+	for (const [count, parallel] of COUNTS.flatMap((many) => (many < MANY ? [PARALLEL] : [PARALLEL, MORE_PARALLEL]).map((at) => [many, at] as const))) {
+		const { seen, blind, check, repair, apply, providerMiB, busyPercent, hostsCpu } = await driftCosts(count, rounds, parallel);
 		const more = median(seen) - median(blind);
 		const aim = AIMS[count] === undefined ? "" : `at most ${AIMS[count]}`;
-		console.log(`${count} hosts: ${more.toFixed(1)} s more in a preview, check ${median(check).toFixed(1)} s, ${providerMiB.toFixed(0)} MiB`);
+		console.log(
+			`${count} hosts, ${parallel} at once: ${more.toFixed(1)} s more in a preview, check ${median(check).toFixed(1)} s, ${providerMiB.toFixed(0)} MiB`,
+		);
 		rows.push(
-			`| ${count} | ${spread(blind)} | ${spread(seen)} | ${more.toFixed(1)} | ${aim} | ${hostsCpu.toFixed(1)} | ${spread(check)} | ${busyPercent.toFixed(0)} | ${spread(repair)} | ${apply[0]?.toFixed(1)} | ${providerMiB.toFixed(0)} | ${(providerMiB / count).toFixed(1)} |`,
+			`| ${count} | ${parallel} | ${spread(blind)} | ${spread(seen)} | ${more.toFixed(1)} | ${aim} | ${hostsCpu.toFixed(1)} | ${spread(check)} | ${busyPercent.toFixed(0)} | ${spread(repair)} | ${apply[0]?.toFixed(1)} | ${providerMiB.toFixed(0)} | ${(providerMiB / count).toFixed(1)} |`,
 		);
 	}
 	return `## What looking at hosts costs
 
-Played hosts: a real sshd each on a loopback address, ${STEPS.length} steps with their real \`check\` over a folder that plays the host's files; the ${cpus().length} cores do the hosts' work too (hosts' CPU: seconds of one check; real hosts do it themselves, side by side; cores busy: of this machine, in a check). Without looking: the same
+Played hosts, medians of ${rounds} rounds: a real sshd each on a loopback address, ${STEPS.length} steps with their real \`check\` over a folder that plays the host's files; the ${cpus().length} cores do the hosts' work too (hosts' CPU: seconds of one check; real hosts do it themselves, side by side; cores busy: of this machine, in a check). At once: how many resources the engine works on, \`PULUMI_PARALLEL\`, by itself four a core. Without looking: the same
 state without \`refreshBeforeUpdate\`. The check is \`pulumi refresh --preview-only --expect-no-changes\`; the repair is \`up\` after one sysctl of one host was changed; the apply is the first \`up\` on hosts where all is in place.
 
-| hosts | preview without looking, s | preview, s | more, s | aim | hosts' CPU, s | check, s | cores busy, % | repair, s | apply, s | provider, MiB | a host, MiB |
-|---|---|---|---|---|---|---|---|---|---|---|---|
+| hosts | at once | preview without looking, s | preview, s | more, s | aim | hosts' CPU, s | check, s | cores busy, % | repair, s | apply, s | provider, MiB | a host, MiB |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
 }

@@ -149,6 +149,7 @@ ${["up", "up by hand, plain", "up by hand, tuned", "destroy", "down by hand, pla
 - up: 0.75 of plain is ${(0.75 * median(of("up by hand, plain"))).toFixed(1)} s, and even tuned, which keeps no record of what was there, takes ${median(of("up by hand, tuned")).toFixed(1)} s: the rest is yum, kubeadm and Kubernetes' own start, on two cores that are busy most of the time.
 - destroy: the engine looks at everything before it deletes, then come the recordings and the message files; by hand does neither. The table below has what each takes.
 - no change: an empty program loads no provider, no resource and no SSH connection. The engine starts each of this program's three providers twice, once to look and once for the program; that and the looks are most of the difference.
+- looking at 50 hosts: their own CPU, which real hosts spend side by side, is most of it here. The cores are full only with more resources at once than the engine's four a core: the last table has both.
 
 ## Where the time of up goes
 
