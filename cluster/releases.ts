@@ -81,7 +81,7 @@ const ROWS: Row[] = [
 /** Last minor with dockershim; 1.24 removed it (KEP-2221). */
 const LAST_DOCKERSHIM = 23;
 /** Last minor whose kubeadm accepts kernel 3.10: k8s.io/system-validators 1.8.0; 1.9 and later want 4.19 or CGROUP_BPF (k/k#128149). */
-const LAST_KERNEL_310 = 31;
+export const LAST_KERNEL_310 = 31;
 /** From this minor on kubelet and kubeadm refuse cgroup v1, all that CentOS 7 has (k/k#134298, KEP-5573). */
 const FIRST_REFUSING_CGROUP_V1 = 35;
 /** First minor that the kubernetes-cni package has no flannel plugin for (1.0.0 and later). */

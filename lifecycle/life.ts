@@ -161,7 +161,7 @@ function runsOf(entries: Entry[]): Run[] {
 		else if (entry.kind === "container-terminated") set(run, "exited", entry);
 		else if (entry.kind === "stop-requested") {
 			run.stops.push(entry);
-			run.stopRequested ??= entry;
+			set(run, "stopRequested", entry);
 		} else if (entry.kind === "signal") set(run, "term", entry);
 		else if (entry.kind === "kill") set(run, "kill", entry);
 		else if (entry.kind === "hook-request") run.requests.push(entry);

@@ -1,5 +1,5 @@
 // The rules, pure: a resource in, what is wrong with it out.
-import { compareVersions } from "../cluster/releases.ts";
+import { compareVersions, LAST_KERNEL_310 } from "../cluster/releases.ts";
 
 export interface Resource {
 	type: string;
@@ -96,8 +96,6 @@ export function secretsIn(value: unknown): string[] {
 	return [...new Set(Object.keys(value).flatMap((name) => secretsIn(known(value, name))))];
 }
 
-/** kubeadm of this minor and later asks for Linux 4.19 (cluster/releases.ts). */
-const FIRST_REFUSING_KERNEL_310 = 32;
 const preflights = (resources: Resource[]) => resources.filter(({ type, props }) => type === STEP && props.step === "preflight");
 
 export const RULES: Rule<[Resource, Options]>[] = [
@@ -122,7 +120,7 @@ export const RULES: Rule<[Resource, Options]>[] = [
 		description: "No host is let through by allowUnsupportedKernel.",
 		broken: ({ type, props }) => {
 			const { RELEASE_MINOR: minor, KERNEL_OVERRIDE: isOverridden } = props.settings ?? {};
-			if (type !== STEP || props.step !== "preflight" || isOverridden !== true || Number(minor) < FIRST_REFUSING_KERNEL_310) return [];
+			if (type !== STEP || props.step !== "preflight" || isOverridden !== true || Number(minor) <= LAST_KERNEL_310) return [];
 			return [
 				`Kubernetes 1.${minor} with allowUnsupportedKernel: choose an older kubernetesVersion, or a host with Linux 4.19 or newer, and take the setting away`,
 			];
@@ -170,7 +168,7 @@ export const stackRules: Rule<[Resource[]]>[] = [
 		broken: (resources) =>
 			preflights(resources).flatMap(({ props }) => {
 				const kernel = /^kernel=(.*)$/m.exec(String(known(props, "printed")))?.[1];
-				const needed = Number(props.settings?.RELEASE_MINOR) < FIRST_REFUSING_KERNEL_310 ? "3.10" : "4.19";
+				const needed = Number(props.settings?.RELEASE_MINOR) <= LAST_KERNEL_310 ? "3.10" : "4.19";
 				if (kernel === undefined || compareVersions(kernel, needed) >= 0) return [];
 				return [
 					`${props.host} has Linux ${kernel}, and Kubernetes 1.${props.settings?.RELEASE_MINOR} needs ${needed}. Choose an older kubernetesVersion, or another host`,
