@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh certificates.sh
+# uses: cluster-signs.sh certificates.sh kubectl.sh
 # What kubeadm left on a Node's host: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates. CLUSTER_ID, RELEASE_MINOR.
 # The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
@@ -7,7 +7,9 @@ looks_only() { :; } # its lock is below KEPT: one in /run/lock would stay after 
 readonly KEPT="${CLUSTER}/kubelet"
 readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
 readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default
+readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
 
+at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
 is_member() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && -n "$(cluster_value finished)" ]]; }
 kept_files() { # COPY PATH, one a line
   local copy name
@@ -93,8 +95,9 @@ put_back_files() {
   done < <(kept_files)
 }
 start_kubelet() {
-  local found
+  local found since
   found="$(kubelet_found)"
+  since="$(date -u +%FT%TZ)" # as the kubelet stamps it
   if [[ -e "${KEPT}/restart" || "${found}" == no\ answer* ]]; then
     restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
   elif [[ "${found}" != active ]]; then
@@ -105,6 +108,21 @@ start_kubelet() {
   wait_for 60 is_healthy || die "the kubelet runs, and has not answered at ${HEALTH} in 60 s. See journalctl -u kubelet"
   rm -f -- "${KEPT}/restart"
   wait_for_client_certificate
+  wait_for_node "${since}"
+}
+# A kubelet that starts reports its Node as not Ready for some seconds, which the next look would find. Only a try: the rest is the node step's to tell.
+wait_for_node() { # SINCE
+  wait_for 60 node_is_ready "$1" || true
+  [[ "${LAST_SEEN}" == *' True '* ]] || log "Node $(cluster_value node) after the start of its kubelet: ${LAST_SEEN:-no status}"
+}
+node_is_ready() { # SINCE: what was reported before does not count. An API server that does not answer is not waited for
+  local text
+  text="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${READY}" 2>&1)" || {
+    printf '%s' "${text##*$'\n'}"
+    return 0
+  }
+  printf '%s' "${text}"
+  [[ "${text}" == *' True '* && ! "${text%% *}" < "$1" ]]
 }
 is_healthy() { [[ "$(kubelet_found)" == active ]]; }
 undo() { :; }

@@ -77,7 +77,6 @@ describe("drift", { concurrency: false }, () => {
 		});
 
 	test("what was repaired stays so: preview, up and refresh find nothing to do, and write nothing", async () => {
-		await kubectl("wait --for=condition=Ready nodes --all --timeout=60s"); // a kubelet that was started again says so a little later
 		await everywhere(mark);
 		await kubectl("cordon k8s-node02"); // an operator's own act, and no drift
 		try {

@@ -33,6 +33,7 @@ function member(t: TestContext, step = "join"): FakeHost {
 	for (const path of [CLIENT, "/etc/kubernetes/pki/ca.crt"]) host.write(path, good);
 	host.write("/units/kubelet.active", "active\n");
 	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/hangs" ]] || exit 7`);
+	host.command("kubectl", `printf '%s True KubeletReady: posting' "$(date -u +%FT%TZ)"`);
 	return host;
 }
 const conf = (certificate: string) => `    client-certificate-data: ${Buffer.from(certificate).toString("base64")}\n`;
@@ -54,7 +55,7 @@ const differences = (host: FakeHost) => {
 	assert.equal(status, stdout === "" ? 0 : 3, stderr);
 	return stdout.trimEnd().split("\n");
 };
-const acts = (host: FakeHost) => host.calls().filter((call) => !/^curl|^crictl .* ps /.test(call));
+const acts = (host: FakeHost) => host.calls().filter((call) => !/^curl|^kubectl|^crictl .* ps /.test(call));
 
 test("the first apply keeps what kubeadm wrote, and restarts nothing", (t) => {
 	const host = member(t);
@@ -110,6 +111,34 @@ test("a kubelet that is stopped is started, and one that hangs is restarted", (t
 	host.write("/bin/systemctl", host.read("/bin/systemctl").replace("start | restart)", `start | restart) rm -f "\${KUBEADM_LAB_ROOT}/hangs";`));
 	assert.equal(run(host).status, 0);
 	assert.deepEqual(acts(host).slice(-1), ["systemctl restart -- kubelet.service"]);
+});
+test("a kubelet that was started is waited for until its Node is Ready again; what it reported before does not count", (t) => {
+	const host = member(t);
+	run(host);
+	host.write("/units/kubelet.active", "inactive\n");
+	const answers = [
+		'"2020-01-01T00:00:00Z True KubeletReady: as before"',
+		'"$now False KubeletNotReady: status check may not have completed yet"',
+		'"$now True KubeletReady: posting"',
+	];
+	host.command(
+		"kubectl",
+		`now="$(date -u +%FT%TZ)" answers=(${answers.join(" ")}); i="$(cat "\${KUBEADM_LAB_ROOT}/asked" 2>/dev/null || echo 0)"; echo $((i + 1)) >"\${KUBEADM_LAB_ROOT}/asked"; printf %s "\${answers[i]}"`,
+	);
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.equal(host.read("/asked"), "3\n");
+	assert.doesNotMatch(stderr, /Node k8s-node02/);
+});
+test("an API server that does not answer is told, and not waited for", (t) => {
+	const host = member(t);
+	run(host);
+	host.write("/units/kubelet.active", "inactive\n");
+	host.command("kubectl", "echo 'The connection to the server was refused' >&2; exit 1");
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.equal(host.calls().filter((call) => call.startsWith("kubectl")).length, 1);
+	assert.match(stderr, /Node k8s-node02 after the start of its kubelet: The connection to the server was refused/);
 });
 test("the kubelet's own certificate is renewed by its restart", (t) => {
 	const host = member(t);
