@@ -6,7 +6,7 @@ readonly WANTED_DAYS=30 # of 365. The kubelet renews its own with 36 to 110 days
 readonly CLIENT_CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
 ENDING_CAS='' # with their ends
 
-certificates() { # PATH NAME POD, one a line: NAME for kubeadm certs renew, kubelet, or - for a CA; POD to restart, or -
+certificates() { # PATH NAME POD, one a line, kubeconfigs last: NAME for kubeadm certs renew, kubelet, or - for a CA; POD to restart, or -
   local pki=/etc/kubernetes/pki
   printf '%s kubelet -\n%s - -\n' "${CLIENT_CERTIFICATE}" "${pki}/ca.crt"
   [[ "$(cluster_value step)" == init ]] || return 0
@@ -44,15 +44,11 @@ suspects() {
   limit=$(($(date +%s) + WANTED_DAYS * 86400))
   for ((i = 0; i < ${#lines[@]}; i++)); do ((${ends[i]:-0} > limit)) || printf '%s\n' "${lines[i]}"; done
 }
-first_certificates() { # PATHS: in PEM, one of each
-  local path
-  for path in "$@"; do
-    if [[ "${path}" == *.conf ]]; then
-      sed -n 's/^ *client-certificate-data: //p' -- "${ROOT}${path}" | base64 -d
-    else
-      sed '/^-----END CERTIFICATE-----/q' -- "${ROOT}${path}"
-    fi
-  done
+first_certificates() { # PATHS, kubeconfigs last: in PEM, one of each
+  local path files=()
+  for path in "$@"; do [[ "${path}" == *.conf ]] || files+=("${ROOT}${path}"); done
+  ((${#files[@]} == 0)) || awk 'FNR == 1 { ended = 0 } !ended; /^-----END CERTIFICATE-----/ { ended = 1 }' "${files[@]}"
+  for path in "$@"; do [[ "${path}" != *.conf ]] || sed -n 's/^ *client-certificate-data: //p' -- "${ROOT}${path}" | base64 -d; done
 }
 certificates_check() {
   local path mark

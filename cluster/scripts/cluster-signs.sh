@@ -5,7 +5,7 @@ readonly CLUSTER="${STATE}/cluster"
 
 cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
 cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
-  [[ ! -e "${CLUSTER}/$1" ]] || cat -- "${CLUSTER}/$1"
+  [[ ! -e "${CLUSTER}/$1" ]] || printf '%s' "$(<"${CLUSTER}/$1")"
 }
 # Files that only a host in a cluster has; on a control plane also data of an etcd. One a line.
 cluster_signs() { # ROLE

@@ -11,7 +11,8 @@ export PATH="${ROOT:+${ROOT}/bin:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-lab/${STEP}"
 readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
 readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-600}" # longer than any step's own bound on a host that does its work at all
-DIED=no KILLED=no LAST_SEEN='' TEXT=''
+DIED=no KILLED=no LAST_SEEN='' TEXT='' MODES_OF=() MODES=()
+declare -A ACTIVE=() ENABLED=()
 
 log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }
 die() {
@@ -149,15 +150,21 @@ keep_mode() { # PATH MODE: who reads the file need not be told
   chmod "$2" "${ROOT}$1"
   log "mode of $1: $2"
 }
-compare_file() { # PATH [MODE]: stdin is what it should hold
-  local found=absent mode
+compare_file() { # PATH [MODE]: stdin is what it should hold. With MODE not in a pipe: compare_modes looks at all of them by one stat
+  local found=absent
   if ! holds_stdin "$1"; then
     [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
     differs "file $1" "sha256 $(printf '%s' "${TEXT}" | sha256sum | cut -c 1-12)" "${found}"
   fi
   [[ -n "${2:-}" && -f "${ROOT}$1" && ! -L "${ROOT}$1" ]] || return 0
-  mode="$(stat -c %a -- "${ROOT}$1")"
-  [[ "${mode}" == "${2#0}" ]] || differs "mode $1" "${2#0}" "${mode}"
+  expect_mode "$1" "${2#0}"
+}
+expect_mode() { MODES_OF+=("$1") MODES+=("$2"); } # PATH MODE
+compare_modes() {
+  local found i
+  ((${#MODES_OF[@]} > 0)) || return 0
+  mapfile -t found < <(stat -c %a -- "${MODES_OF[@]/#/${ROOT}}")
+  for i in "${!MODES[@]}"; do [[ "${found[i]-}" == "${MODES[i]}" ]] || differs "mode ${MODES_OF[i]}" "${MODES[i]}" "${found[i]:-gone}"; done
 }
 restore_file() { # PATH: as it was before the first write_file; nothing without a record
   local target="${ROOT}$1"
@@ -200,6 +207,22 @@ without_block() { # PATH: prints the file without our block; a block that lost i
 unit_exists() { systemctl cat -- "$1" >/dev/null 2>&1; }
 unit_enabled() { systemctl is-enabled -- "$1" 2>/dev/null || true; } # enabled, disabled, masked, static, or nothing
 unit_active() { systemctl is-active -- "$1" 2>/dev/null || true; }
+# The same for several at once: ACTIVE and ENABLED, by unit. A process for each costs more than all the rest of a check.
+look_at_active() { # UNITS...: systemctl prints a line for each, also for one that is not there
+  local found i=0
+  while read -r found; do
+    i=$((i + 1))
+    ACTIVE[${!i}]="${found}"
+  done < <(systemctl is-active -- "$@" 2>/dev/null)
+}
+look_at_enabled() { # UNITS...: a line for each that is there
+  local unit found i=0
+  mapfile -t found < <(systemctl is-enabled -- "$@" 2>/dev/null)
+  for unit in "$@"; do
+    if ((${#found[@]} == $#)); then ENABLED[${unit}]="${found[i]}"; else ENABLED[${unit}]="$(unit_enabled "${unit}")"; fi
+    i=$((i + 1))
+  done
+}
 keep_unit() { # UNIT
   record "active $1" "$(unit_active "$1")"
   record "enabled $1" "$(unit_enabled "$1")"
@@ -260,6 +283,7 @@ told_check() {
   trap 'tell_end "$?" "${BASH_COMMAND}"' EXIT
   set -e
   check
+  compare_modes
 }
 on_exit() { # STATUS COMMAND
   trap '' HUP INT TERM

@@ -5,27 +5,34 @@ readonly MODULES_FILE=/etc/modules-load.d/kubeadm-lab.conf SYSCTLS_FILE=/etc/sys
 # Loaded, or built in: a built-in module without parameters has no folder in /sys/module, and modprobe only knows it where modules.builtin does.
 module_is_there() { # NAME
   local builtin
-  builtin="${ROOT}/lib/modules/$(uname -r)/modules.builtin"
   [[ ! -d "${ROOT}/sys/module/${1//-/_}" ]] || return 0
   case "$1" in
   br_netfilter) [[ -e "${ROOT}/proc/sys/net/bridge/bridge-nf-call-iptables" ]] ;;
   overlay) grep -qw overlay -- "${ROOT}/proc/filesystems" ;;
-  *) [[ -r "${builtin}" ]] && grep -Eq "/${1//[-_]/[-_]}\.ko" -- "${builtin}" ;;
+  *)
+    builtin="${ROOT}/lib/modules/$(uname -r)/modules.builtin"
+    [[ -r "${builtin}" ]] && grep -Eq "/${1//[-_]/[-_]}\.ko" -- "${builtin}"
+    ;;
   esac
 }
 modules_are_there() {
   local name
   for name in "${MODULES[@]+"${MODULES[@]}"}"; do module_is_there "${name}" || return 1; done
 }
-module_names() { printf '%s\n' "${MODULES[@]+"${MODULES[@]}"}"; }
+module_names() { # TEXT_OF_MODULES: one a line, without the end of the last
+  printf -v TEXT_OF_MODULES '%s\n' "${MODULES[@]+"${MODULES[@]}"}"
+  TEXT_OF_MODULES="${TEXT_OF_MODULES%$'\n'}"
+}
 modules_check() {
   local name
-  module_names | compare_file "${MODULES_FILE}" 0644
+  module_names
+  compare_file "${MODULES_FILE}" 0644 <<<"${TEXT_OF_MODULES}"
   for name in "${MODULES[@]+"${MODULES[@]}"}"; do module_is_there "${name}" || differs "module ${name}" 'loaded' 'not loaded'; done
 }
 modules_apply() {
   local name
-  module_names | write_file "${MODULES_FILE}" 0644
+  module_names
+  write_file "${MODULES_FILE}" 0644 <<<"${TEXT_OF_MODULES}"
   for name in "${MODULES[@]+"${MODULES[@]}"}"; do
     ! module_is_there "${name}" || continue
     record "module ${name}" loaded
@@ -49,8 +56,9 @@ key_path() { # KEY: PATH_OF_KEY, below /proc/sys
   PATH_OF_KEY="${PATH_OF_KEY//.//}"
   PATH_OF_KEY="${ROOT}/proc/sys/${PATH_OF_KEY//%/.}"
 }
-present_sysctls() { # key value
+read_sysctls() { # PRESENT: `key value` each; SYSCTL_LINES: the file's text
   local pair path key
+  PRESENT=() SYSCTL_LINES=''
   for pair in "${SYSCTLS[@]+"${SYSCTLS[@]}"}"; do
     key_path "${pair%%=*}"
     for path in ${PATH_OF_KEY}; do
@@ -58,50 +66,55 @@ present_sysctls() { # key value
       key="${path#"${ROOT}/proc/sys/"}"
       key="${key//./%}"
       key="${key//\//.}"
-      printf '%s %s\n' "${key//%//}" "$(words "${pair#*=}")"
+      words "${pair#*=}"
+      PRESENT+=("${key//%//} ${WORDS}")
+      SYSCTL_LINES+="${key//%//} = ${WORDS}"$'\n'
     done
   done
 }
-words() { # TEXT: its words with one space between them; the kernel prints tabs
+words() { # TEXT: WORDS are its words with one space between them; the kernel prints tabs
   local list
   read -r -a list <<<"$1" || true
-  printf '%s' "${list[*]-}"
+  WORDS="${list[*]-}"
 }
-sysctl_now() { # KEY
+sysctl_now() { # KEY: WORDS
   key_path "$1"
   words "$(<"${PATH_OF_KEY}")"
 }
 set_sysctl() { # KEY VALUE
   key_path "$1"
-  printf '%s\n' "$2" >"${PATH_OF_KEY}" || die "sysctl $1: can't set $2 (found $(sysctl_now "$1")). Is the value valid for this kernel, and /proc/sys writable?"
+  printf '%s\n' "$2" >"${PATH_OF_KEY}" || {
+    sysctl_now "$1"
+    die "sysctl $1: can't set $2 (found ${WORDS}). Is the value valid for this kernel, and /proc/sys writable?"
+  }
 }
-sysctl_lines() { present_sysctls | sed 's/ / = /'; }
 sysctls_check() {
-  local key value found
+  local present
+  read_sysctls
   # A module that is not loaded takes its keys along, and what the file should hold can't be told.
-  if [[ ! -e "${ROOT}${SYSCTLS_FILE}" ]] || modules_are_there; then sysctl_lines | compare_file "${SYSCTLS_FILE}" 0644; fi
-  while read -r key value; do
-    [[ -n "${key}" ]] || continue
-    found="$(sysctl_now "${key}")"
-    [[ "${found}" == "${value}" ]] || differs "sysctl ${key}" "${value}" "${found}"
-  done < <(present_sysctls)
+  if [[ ! -e "${ROOT}${SYSCTLS_FILE}" ]] || modules_are_there; then compare_file "${SYSCTLS_FILE}" 0644 < <(printf '%s' "${SYSCTL_LINES}"); fi
+  for present in "${PRESENT[@]+"${PRESENT[@]}"}"; do
+    sysctl_now "${present%% *}"
+    [[ "${WORDS}" == "${present#* }" ]] || differs "sysctl ${present%% *}" "${present#* }" "${WORDS}"
+  done
 }
 sysctls_apply() {
-  local pair key value found wanted=' '
+  local pair present key value wanted=' '
   for pair in "${SYSCTLS[@]+"${SYSCTLS[@]}"}"; do
     key_path "${pair%%=*}"
     compgen -G "${PATH_OF_KEY}" >/dev/null || log "sysctl left out: ${pair%%=*} (not in this kernel)"
   done
-  sysctl_lines | write_file "${SYSCTLS_FILE}" 0644
-  while read -r key value; do
-    [[ -n "${key}" ]] || continue
+  read_sysctls
+  printf '%s' "${SYSCTL_LINES}" | write_file "${SYSCTLS_FILE}" 0644
+  for present in "${PRESENT[@]+"${PRESENT[@]}"}"; do
+    key="${present%% *}" value="${present#* }"
     wanted+="${key} "
-    found="$(sysctl_now "${key}")"
-    [[ "${found}" != "${value}" ]] || continue
-    record "sysctl ${key}" "${found}"
+    sysctl_now "${key}"
+    [[ "${WORDS}" != "${value}" ]] || continue
+    record "sysctl ${key}" "${WORDS}"
     set_sysctl "${key}" "${value}"
-    log "sysctl ${key}: ${found} is now ${value}"
-  done < <(present_sysctls)
+    log "sysctl ${key}: ${WORDS} is now ${value}"
+  done
   restore_sysctls "${wanted}" # a key that is no longer in the settings
 }
 restore_sysctls() { # KEEP: keys with spaces around them

@@ -27,7 +27,7 @@ kubelet_found() { # active, or what it is instead
   printf '%s' "${found}"
 }
 check() {
-  local copy path modes found
+  local copy path copies=() paths=() modes found i
   if ! is_member; then
     found="$(cluster_value id)"
     differs 'cluster' "${CLUSTER_ID}" "${found:-none}"
@@ -38,11 +38,11 @@ check() {
     return 0
   fi
   while read -r copy path; do
-    cmp -s -- "${copy}" "${ROOT}${path}" || compare_file "${path}" <"${copy}"
-    [[ -f "${ROOT}${path}" ]] || continue
-    modes="$(stat -c %a -- "${copy}" "${ROOT}${path}")"
-    [[ "${modes%$'\n'*}" == "${modes#*$'\n'}" ]] || differs "mode ${path}" "${modes%$'\n'*}" "${modes#*$'\n'}"
+    compare_file "${path}" <"${copy}"
+    [[ ! -f "${ROOT}${path}" ]] || copies+=("${copy}") paths+=("${path}")
   done < <(kept_files)
+  ((${#copies[@]} == 0)) || mapfile -t modes < <(stat -c %a -- "${copies[@]}")
+  for ((i = 0; i < ${#paths[@]}; i++)); do expect_mode "${paths[i]}" "${modes[i]}"; done
   [[ ! -e "${KEPT}/restart" ]] || differs 'kubelet restart' 'done' 'due'
   found="$(kubelet_found)"
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found:-not installed}"

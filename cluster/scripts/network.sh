@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # firewalld off (FIREWALLD=disable): each reload of it wipes the rules of kube-proxy and flannel. NetworkManager leaves the Pod network's links alone.
 readonly NM_CONFIG=/etc/NetworkManager/conf.d/kubeadm-lab.conf
+readonly NM_TEXT=$'[keyfile]\nunmanaged-devices+=interface-name:cni0;interface-name:flannel.*;interface-name:kube-ipvs0;interface-name:veth*'
 
 firewalld_check() {
-  local found
   [[ "${FIREWALLD}" == disable ]] || return 0
-  found="$(unit_active firewalld.service)"
-  [[ "${found}" != active ]] || differs 'firewalld running' 'inactive' "${found}"
-  found="$(unit_enabled firewalld.service)"
-  [[ "${found}" != enabled ]] || differs 'firewalld at boot' 'disabled' "${found}"
+  [[ "${ACTIVE[firewalld.service]-}" != active ]] || differs 'firewalld running' 'inactive' 'active'
+  [[ "${ENABLED[firewalld.service]}" != enabled ]] || differs 'firewalld at boot' 'disabled' 'enabled'
 }
 firewalld_apply() {
   if [[ "${FIREWALLD}" != disable ]]; then
@@ -23,20 +21,17 @@ firewalld_apply() {
 }
 
 nm_runs() { [[ "$(unit_active NetworkManager.service)" == active ]]; }
-nm_config() {
-  printf '[keyfile]\nunmanaged-devices+=interface-name:cni0;interface-name:flannel.*;interface-name:kube-ipvs0;interface-name:veth*\n'
-}
 nm_reload() {
   is_due 'reload NetworkManager' || return 0
   if nm_runs; then timeout 30 nmcli general reload >/dev/null 2>&1 || timeout 30 systemctl reload NetworkManager.service || die 'NetworkManager did not reload; see journalctl -u NetworkManager'; fi
   paid 'reload NetworkManager'
 }
 nm_check() {
-  ! nm_runs || nm_config | compare_file "${NM_CONFIG}" 0644
+  [[ "${ACTIVE[NetworkManager.service]-}" != active ]] || compare_file "${NM_CONFIG}" 0644 <<<"${NM_TEXT}"
   ! is_due 'reload NetworkManager' || differs 'NetworkManager reload' 'done' 'due'
 }
 nm_apply() {
-  ! nm_runs || nm_config | write_file "${NM_CONFIG}" 0644 'reload NetworkManager'
+  ! nm_runs || write_file "${NM_CONFIG}" 0644 'reload NetworkManager' <<<"${NM_TEXT}"
   nm_reload
 }
 nm_undo() {

@@ -5,9 +5,12 @@
 # With everything installed yum is not called. undo takes away repositories, locks, keys, and with REMOVE_ON_UNDO=yes the packages that were not there before.
 readonly REPOSITORY_FOLDER=/etc/yum.repos.d
 
-repository_path() { printf '%s/kubeadm-lab-%s.repo' "${REPOSITORY_FOLDER}" "${1%%$'\n'*}"; } # ENTRY
-repository_text() { printf '%s\n' "$(printf '%s' "${1#*$'\n'}")"; }                          # ENTRY
-sections() {                                                                               # yum's own ids of our repositories
+read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT, without the end of its last line
+  REPOSITORY_PATH="${REPOSITORY_FOLDER}/kubeadm-lab-${1%%$'\n'*}.repo"
+  REPOSITORY_TEXT="${1#*$'\n'}"
+  REPOSITORY_TEXT="${REPOSITORY_TEXT%$'\n'}"
+}
+sections() { # yum's own ids of our repositories
   local entry
   for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do sed -n 's/^\[\(.*\)\]$/\1/p' <<<"${entry}"; done
 }
@@ -35,7 +38,10 @@ other_version() { # NAME-VERSION that is not installed
 
 check() {
   local entry name list
-  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do repository_text "${entry}" | compare_file "$(repository_path "${entry}")" 0644; done
+  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do
+    read_repository "${entry}"
+    compare_file "${REPOSITORY_PATH}" 0644 <<<"${REPOSITORY_TEXT}"
+  done
   list="$(missing)"
   while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' "$(other_version "${name}")"; done <<<"${list}"
   [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
@@ -60,10 +66,11 @@ apply() {
 write_repositories() {
   local entry path wanted='' act
   for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do
-    path="$(repository_path "${entry}")" act=''
-    wanted+="${path}"$'\n'
-    [[ ! -e "${ROOT}${path}" ]] || act='clean metadata' # yum 3 would take those of the old address
-    repository_text "${entry}" | write_file "${path}" 0644 "${act}"
+    read_repository "${entry}"
+    act=''
+    wanted+="${REPOSITORY_PATH}"$'\n'
+    [[ ! -e "${ROOT}${REPOSITORY_PATH}" ]] || act='clean metadata' # yum 3 would take those of the old address
+    write_file "${REPOSITORY_PATH}" 0644 "${act}" <<<"${REPOSITORY_TEXT}"
   done
   while read -r path; do
     [[ "${path}" != "${REPOSITORY_FOLDER}"/* ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"

@@ -3,7 +3,7 @@
 # RUNTIME_KIND containerd: CONTAINERD_CONFIG, MIRRORS (array: registry, newline, its hosts.toml), CRICTL_CONFIG; docker: DOCKER_CONFIG (daemon.json).
 # containerd is restarted only when config.toml changed; mirrors are read at each pull (config_path).
 
-unit() { printf '%s.service' "${RUNTIME_KIND}"; }
+readonly RUNTIME_UNIT="${RUNTIME_KIND}.service"
 # Calls HANDLER PATH TEXT [ACT] for each file that this step owns.
 each_file() { # HANDLER
   local mirror
@@ -15,8 +15,8 @@ each_file() { # HANDLER
   for mirror in "${MIRRORS[@]+"${MIRRORS[@]}"}"; do "$1" "/etc/containerd/certs.d/${mirror%%$'\n'*}/hosts.toml" "${mirror#*$'\n'}"; done
   "$1" /etc/crictl.yaml "${CRICTL_CONFIG}"
 }
-write_one() { printf '%s\n' "${2%$'\n'}" | write_file "$1" 0644 "${3:-}"; }
-compare_one() { printf '%s\n' "${2%$'\n'}" | compare_file "$1" 0644; }
+write_one() { write_file "$1" 0644 "${3:-}" <<<"${2%$'\n'}"; }
+compare_one() { compare_file "$1" 0644 <<<"${2%$'\n'}"; }
 print_path() { printf '%s\n' "$1"; }
 runtime_answers() {
   if [[ "${RUNTIME_KIND}" == docker ]]; then timeout 10 docker version --format '{{.Server.Version}}'; else timeout 10 crictl version; fi
@@ -26,39 +26,40 @@ check() {
   local found
   each_file compare_one
   ! is_due 'restart the runtime' || differs "${RUNTIME_KIND} restart" 'done' 'due'
-  found="$(unit_active "$(unit)")"
+  found="$(unit_active "${RUNTIME_UNIT}")"
   [[ "${found}" == active ]] || differs "${RUNTIME_KIND} running" 'active' "${found:-not installed}"
-  found="$(unit_enabled "$(unit)")"
+  look_at_enabled "${RUNTIME_UNIT}" kubelet.service
+  found="${ENABLED[${RUNTIME_UNIT}]}"
   [[ "${found}" == enabled ]] || differs "${RUNTIME_KIND} at boot" 'enabled' "${found:-not installed}"
-  found="$(unit_enabled kubelet.service)"
+  found="${ENABLED[kubelet.service]}"
   [[ "${found}" == enabled ]] || differs 'kubelet at boot' 'enabled' "${found:-not installed}"
 }
 apply() {
   local path wanted
-  unit_exists "$(unit)" || die "$(unit) is not on this host; the packages step installs it"
+  unit_exists "${RUNTIME_UNIT}" || die "${RUNTIME_UNIT} is not on this host; the packages step installs it"
   unit_exists kubelet.service || die 'kubelet.service is not on this host; the packages step installs it'
-  keep_unit "$(unit)"
+  keep_unit "${RUNTIME_UNIT}"
   keep_unit kubelet.service
   each_file write_one
   wanted="$(each_file print_path)"
   while read -r path; do # a file that is no longer in the settings, such as a mirror
     [[ -z "${path}" ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"
   done < <(recorded_names files && recorded_names absent)
-  [[ "$(unit_enabled "$(unit)")" == enabled && "$(unit_enabled kubelet.service)" == enabled ]] || enable_units "$(unit)" kubelet.service
+  [[ "$(unit_enabled "${RUNTIME_UNIT}")" == enabled && "$(unit_enabled kubelet.service)" == enabled ]] || enable_units "${RUNTIME_UNIT}" kubelet.service
   start_runtime
 }
 start_runtime() {
   local verb=start
   ! is_due 'restart the runtime' || verb=restart
-  if [[ "${verb}" == restart || "$(unit_active "$(unit)")" != active ]]; then
-    start_unit "$(unit)" "${verb}" || failed_to_start "${verb} failed"
+  if [[ "${verb}" == restart || "$(unit_active "${RUNTIME_UNIT}")" != active ]]; then
+    start_unit "${RUNTIME_UNIT}" "${verb}" || failed_to_start "${verb} failed"
   fi
   wait_for 60 runtime_answers || failed_to_start "no answer in 60 s; last: ${LAST_SEEN:-nothing}"
   paid 'restart the runtime'
 }
 failed_to_start() {
-  journalctl -u "$(unit)" -n 15 --no-pager -o cat >&2 || true
-  die "$(unit): $1. The lines above are the end of journalctl -u $(unit)"
+  journalctl -u "${RUNTIME_UNIT}" -n 15 --no-pager -o cat >&2 || true
+  die "${RUNTIME_UNIT}: $1. The lines above are the end of journalctl -u ${RUNTIME_UNIT}"
 }
 undo() {
   local path
@@ -67,12 +68,12 @@ undo() {
     [[ "${path}" != */config.toml && "${path}" != */daemon.json ]] || owe 'restart the runtime'
     restore_file "${path}"
   done < <(recorded_names files && recorded_names absent)
-  if is_due 'restart the runtime' && [[ "$(recorded "active $(unit)" || true)" == active ]] && unit_exists "$(unit)"; then
-    restart_unit "$(unit)" || failed_to_start 'restart with its own configuration failed'
+  if is_due 'restart the runtime' && [[ "$(recorded "active ${RUNTIME_UNIT}" || true)" == active ]] && unit_exists "${RUNTIME_UNIT}"; then
+    restart_unit "${RUNTIME_UNIT}" || failed_to_start 'restart with its own configuration failed'
   fi
   paid 'restart the runtime'
   restore_unit kubelet.service
-  restore_unit "$(unit)"
+  restore_unit "${RUNTIME_UNIT}"
   finish_undo
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

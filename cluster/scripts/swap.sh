@@ -5,14 +5,21 @@
 readonly MARK='#kubeadm-lab# '
 readonly SWAP_LINE='[[:space:]]*[^#[:space:]][^[:space:]]*[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)'
 
-active_swaps() { awk 'NR > 1 { print $1, $5 }' "${ROOT}/proc/swaps"; } # device priority; line 1 is a header
+active_swaps() { # device priority
+  local device priority is_header=yes
+  [[ -e "${ROOT}/proc/swaps" ]] || return 0 # a kernel without swap
+  while read -r device _ _ _ priority; do
+    [[ "${is_header}" == yes ]] || printf '%s %s\n' "${device}" "${priority}"
+    is_header=no
+  done <"${ROOT}/proc/swaps"
+}
 fstab_without_swap() { sed -E "s,^${SWAP_LINE},${MARK}&," -- "${ROOT}/etc/fstab"; }
 memory_kib() { awk -v name="$1:" '$1 == name { print $2 }' "${ROOT}/proc/meminfo"; }
 
 swap_check() {
-  local devices
-  devices="$(active_swaps | cut -d ' ' -f 1 | paste -s -d ' ')"
-  [[ -z "${devices}" ]] || differs 'swap' 'off' "${devices}"
+  local device devices=''
+  while read -r device _; do devices+=" ${device}"; done < <(active_swaps)
+  [[ -z "${devices}" ]] || differs 'swap' 'off' "${devices# }"
   [[ ! -f "${ROOT}/etc/fstab" ]] || fstab_without_swap | compare_file /etc/fstab
 }
 swap_apply() {
@@ -35,7 +42,7 @@ swap_undo() {
     device="${name#swap }" priority="$(recorded "${name}")"
     if [[ ! -e "${device}" ]]; then
       log "swap stays off: ${device} is gone"
-    elif ! active_swaps | grep -q "^${device} "; then
+    elif ! active_swaps | grep "^${device} " >/dev/null; then
       case "${priority}" in
       -*) timeout 120 swapon -- "${device}" ;; # the kernel's own choice
       *) timeout 120 swapon -p "${priority}" -- "${device}" ;;

@@ -5,6 +5,8 @@
 # A second run changes nothing. A setting that is taken away gives back what it changed. undo reverts only what apply recorded.
 
 check() {
+  look_at_active firewalld.service NetworkManager.service ntpd.service chronyd.service
+  look_at_enabled firewalld.service chronyd.service
   swap_check
   selinux_check
   firewalld_check

@@ -6,9 +6,9 @@ readonly ZONES=/usr/share/zoneinfo
 zone_now() { readlink -f -- "${ROOT}/etc/localtime" || true; }
 zone_check() {
   local found
-  [[ -n "${TIMEZONE}" ]] || return 0
+  [[ -n "${TIMEZONE}" && ! "${ROOT}/etc/localtime" -ef "${ROOT}${ZONES}/${TIMEZONE}" ]] || return 0
   found="$(zone_now)"
-  [[ "${found}" == "$(readlink -f -- "${ROOT}${ZONES}/${TIMEZONE}")" ]] || differs 'time zone' "${TIMEZONE}" "${found#"${ROOT}${ZONES}/"}"
+  differs 'time zone' "${TIMEZONE}" "${found#"${ROOT}${ZONES}/"}"
 }
 zone_apply() {
   if [[ -z "${TIMEZONE}" ]]; then
@@ -16,7 +16,7 @@ zone_apply() {
     return 0
   fi
   [[ -f "${ROOT}${ZONES}/${TIMEZONE}" ]] || die "time zone ${TIMEZONE}: not in ${ZONES}. Choose one of: timedatectl list-timezones"
-  [[ "$(zone_now)" != "$(readlink -f -- "${ROOT}${ZONES}/${TIMEZONE}")" ]] || return 0
+  [[ ! "${ROOT}/etc/localtime" -ef "${ROOT}${ZONES}/${TIMEZONE}" ]] || return 0
   keep_original /etc/localtime
   ln -sfn -- "..${ZONES}/${TIMEZONE}" "${ROOT}/etc/localtime.kubeadm-lab-new"
   mv -fT -- "${ROOT}/etc/localtime.kubeadm-lab-new" "${ROOT}/etc/localtime"
@@ -43,14 +43,12 @@ restore_servers() { # PATH
   without_block "$1" | sed "s/^${MARK}//" | restore_edited "$1"
 }
 clock_check() {
-  local config found
+  local config
   config="$(chrony_config)"
-  uses_chronyd || return 0
+  [[ -n "${ENABLED[chronyd.service]}" && "${ACTIVE[ntpd.service]-}" != active ]] || return 0
   [[ -z "${config}" || -z "${NTP_SERVERS[*]-}" ]] || servers_config "${config}" | compare_file "${config}"
-  found="$(unit_active chronyd.service)"
-  [[ "${found}" == active ]] || differs 'chronyd running' 'active' "${found}"
-  found="$(unit_enabled chronyd.service)"
-  [[ "${found}" == enabled ]] || differs 'chronyd at boot' 'enabled' "${found}"
+  [[ "${ACTIVE[chronyd.service]-}" == active ]] || differs 'chronyd running' 'active' "${ACTIVE[chronyd.service]-}"
+  [[ "${ENABLED[chronyd.service]}" == enabled ]] || differs 'chronyd at boot' 'enabled' "${ENABLED[chronyd.service]}"
   ! is_due 'restart chronyd' || differs 'chronyd restart' 'done' 'due'
 }
 clock_apply() {

@@ -53,7 +53,7 @@ export class FakeHost {
 		const looks = /^systemctl (is-enabled|is-active|cat) /;
 		return this.exists("/calls")
 			? this.read("/calls")
-					.trimEnd()
+					.replace(/\n$/, "")
 					.split("\n")
 					.filter((line) => !looks.test(line))
 			: [];

@@ -22,13 +22,17 @@ const RPM = `case "$*" in
 -q\\ *) shift; printf '%s\\n' "$@" ;;
 esac`;
 /** What `check` asks of systemctl, and a start, with no process of its own: the real one is quicker than FakeHost's. */
-const SYSTEMCTL = `name="\${*: -1}" now=''
-case "$1" in
-is-enabled) read -r now <"\${KUBEADM_LAB_ROOT}/units/\${name%.service}.enabled" || exit 1 ;;
-is-active) read -r now <"\${KUBEADM_LAB_ROOT}/units/\${name%.service}.active" || exit 3 ;;
-start) echo active >"\${KUBEADM_LAB_ROOT}/units/\${name%.service}.active" ;;
-esac
-[[ -z "\${now}" ]] || echo "\${now}"`;
+const SYSTEMCTL = `verb="$1"
+shift 2
+for name in "$@"; do
+  unit="\${KUBEADM_LAB_ROOT}/units/\${name%.service}" now=inactive
+  case "\${verb}" in
+  is-enabled) read -r now <"\${unit}.enabled" ;;
+  is-active) [[ ! -e "\${unit}.active" ]] || read -r now <"\${unit}.active" ;;
+  start) echo active >"\${unit}.active" ;;
+  esac
+  [[ "\${verb}" == start ]] || echo "\${now}"
+done`;
 
 const NO_SWAP = "Filename Type Size Used Priority";
 /** br_netfilter brings its sysctls, all 0. */
