@@ -6,7 +6,7 @@ import type { ClusterSettings, HostSpec } from "../config.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
-import { HostConnections, HostRecording } from "./host-state.ts";
+import { HostConnections, HostRecording, HostState, type HostStateArgs } from "./host-state.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
 import { podCidrs } from "./pod-cidr.ts";
@@ -107,6 +107,11 @@ export class Cluster extends pulumi.ComponentResource {
 	/** Runs a script of cluster/scripts on one of this cluster's hosts. */
 	step(name: string, args: Omit<HostStepArgs, "ssh">, opts: HostStepOptions): Command {
 		return hostStep(name, { ...args, ssh: this.#args.ssh }, opts);
+	}
+
+	/** The same for a state to keep: the script's `check` is looked at, and its `undo` gives the host back. */
+	state(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostState {
+		return new HostState(name, args, { ...opts, provider: this.#connections });
 	}
 
 	/** At its deletion, while the hosts leave the cluster, it tells what their recorders wrote. */

@@ -29,6 +29,8 @@ export interface HostStateArgs {
 	settings: Record<string, Setting>;
 	/** The script changes nothing with `apply` either. A preview runs it and shows what it prints. Default false. */
 	looksOnly?: boolean;
+	/** `apply` has work to do. Default true; without it nothing is dialled until destroy. */
+	apply?: boolean;
 	/** `undo` has work to do on delete. Default true; without it a dead host doesn't hold up a destroy. */
 	undo?: boolean;
 }
@@ -42,7 +44,7 @@ export class HostState extends pulumi.CustomResource {
 	declare readonly printed: pulumi.Output<string>;
 
 	constructor(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections }) {
-		const { host, step, settings, looksOnly = false, undo = true } = args;
+		const { host, step, settings, looksOnly = false, apply = true, undo = true } = args;
 		super(
 			"host:index:Step",
 			name,
@@ -50,6 +52,7 @@ export class HostState extends pulumi.CustomResource {
 				...{ host, step, settings },
 				text: pulumi.secret(stepText(step, settings)), // no secret, but hundreds of lines that a preview would show; `settings` says what is in it
 				...(looksOnly ? { looksOnly } : {}),
+				...(apply ? {} : { apply }),
 				...(undo ? {} : { undo }),
 				printed: undefined,
 			},

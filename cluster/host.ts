@@ -1,5 +1,4 @@
 // A host made ready for kubeadm.
-import type { Command } from "@pulumi/command/remote/command.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec, Repository } from "../config.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
@@ -25,7 +24,7 @@ export class Host extends pulumi.ComponentResource {
 	readonly name: string;
 	readonly spec: HostSpec;
 	/** At its undo the host leaves its cluster, whatever init or join made of it: their own undo is left out where this one comes too. */
-	readonly leave: Command;
+	readonly leave: HostState;
 	/** What `leave` is made after: what is made after these too is undone in its stage. */
 	readonly configured: pulumi.Resource[];
 	/** The step after which its container runtime runs. */
@@ -48,10 +47,10 @@ export class Host extends pulumi.ComponentResource {
 		const system = state("system", systemSettings(cluster), [packages]);
 		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
 		this.configured = [system, this.runtime];
-		this.leave = hostStep(
+		this.leave = new HostState(
 			`${name}-leave`,
-			{ ...{ host: spec, ssh: cluster.ssh, step: "leave" }, settings: { HOST_NAME: spec.name }, apply: false },
-			{ parent: this, dependsOn: this.configured },
+			{ host: spec.name, step: "leave", settings: { HOST_NAME: spec.name }, apply: false },
+			{ parent: this, dependsOn: this.configured, provider: connections },
 		);
 		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };

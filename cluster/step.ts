@@ -20,8 +20,6 @@ export interface HostStepArgs {
 	isSecret?: boolean;
 	/** What it prints is for the program, not for people: not logged, kept in the state. Default false. */
 	isQuiet?: boolean;
-	/** `apply` has work to do when the step is created. Default true; without it nothing is dialled until destroy. */
-	apply?: boolean;
 	/** `undo` has work to do at destroy. Default true; without it a dead host doesn't hold up a destroy. */
 	undo?: boolean;
 	/** A changed value undoes the step and applies it again. Any other change applies it again in place. */
@@ -87,7 +85,7 @@ function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.C
  * A failed create keeps nothing in the state, so `apply` can be run again after dying anywhere. The scripts bound their own time: customTimeouts would only limit dialling.
  */
 export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions): Command {
-	const { ssh, step, settings, isSecret = false, isQuiet = isSecret, apply = true, undo = true, triggers } = args;
+	const { ssh, step, settings, isSecret = false, isQuiet = isSecret, undo = true, triggers } = args;
 	const host = pulumi.output(args.host);
 	const verb = (word: string) => host.user.apply((user) => `${user === "root" ? "" : "sudo -n "}bash -s -- ${word}`);
 	return new Command(
@@ -95,7 +93,8 @@ export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions
 		{
 			connection: connectionTo(host, ssh),
 			stdin: pulumi.all(settings).apply((values) => stepText(step, values as Record<string, Setting>)),
-			...(apply ? { create: verb("apply"), update: verb("apply") } : {}),
+			create: verb("apply"),
+			update: verb("apply"),
 			...(undo ? { delete: verb("undo") } : {}),
 			...(isQuiet ? { logging: "none" as const } : {}),
 			...(triggers ? { triggers } : {}),

@@ -13,7 +13,7 @@ export function diff(olds: Properties, news: Properties): Map<string, Change> {
 	const changes = new Map<string, Change>();
 	const add = (path: string, kind: Kind | undefined, replaces = false) => kind && changes.set(path, { kind, replaces });
 	for (const name of ["host", "step"]) add(name, kindOf(olds[name], news[name]), olds[name] !== undefined);
-	for (const name of ["looksOnly", "undo"]) add(name, kindOf(olds[name], news[name]));
+	for (const name of ["looksOnly", "apply", "undo"]) add(name, kindOf(olds[name], news[name]));
 	for (const [path, kind] of members("settings", olds.settings, news.settings)) add(path, kind);
 	for (const [path, kind] of members("found", olds.found ?? {}, news.found ?? {})) add(path, kind);
 	const text = kindOf(olds.text, news.text);

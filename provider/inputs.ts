@@ -13,6 +13,8 @@ export interface Inputs {
 	settings?: Properties;
 	/** `apply` changes nothing on the host: a preview runs it too, and nothing is kept of one that failed. Default false. */
 	looksOnly?: boolean;
+	/** `apply` has work to do. Default true; without it the host is neither looked at nor changed before `undo`. */
+	apply?: boolean;
 	/** `undo` has work to do on delete. Default true. */
 	undo?: boolean;
 	/** Computed: for each item that was ever found different, what is wanted. In the outputs: what was found. */
@@ -23,7 +25,7 @@ export interface Failure {
 	reason: string;
 }
 
-const FIELDS = ["host", "step", "text", "settings", "looksOnly", "undo"];
+const FIELDS = ["host", "step", "text", "settings", "looksOnly", "apply", "undo"];
 
 /** Fills in `found`, and names everything that is wrong by property. A value is never part of a reason: it may be a secret. */
 export function check(olds: Properties, news: Properties, hosts: string[]): { inputs: Properties; failures: Failure[] } {
@@ -42,7 +44,7 @@ export function check(olds: Properties, news: Properties, hosts: string[]): { in
 	const step = text("step");
 	if (step !== undefined && !/^[a-z][a-z0-9-]*$/.test(step)) fail("step", "must be lower-case letters, digits and dashes");
 	if (text("text")?.includes("\0")) fail("text", "holds a NUL character, which no shell can read");
-	for (const name of ["looksOnly", "undo"]) {
+	for (const name of ["looksOnly", "apply", "undo"]) {
 		const value = open(news[name] ?? null);
 		if (value !== null && typeof value !== "boolean" && !isUnknown(value)) fail(name, "must be true or false");
 	}

@@ -41,6 +41,7 @@ function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>)
 	return work(log, () =>
 		act(known, {
 			status: (line) => log.status(urn, line),
+			info: (line) => log.diagnostic(urn, "info", line),
 			warn: (line) => log.diagnostic(urn, "warning", line),
 			error: (line) => log.diagnostic(urn, "error", line),
 		}),

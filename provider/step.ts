@@ -10,6 +10,8 @@ import { type Ended, endOf } from "./ssh/script.ts";
 export interface Shown {
 	/** A line beside the resource while it is worked on. */
 	status: (line: string) => void;
+	/** A line that stays. */
+	info: (line: string) => void;
 	warn: (line: string) => void;
 	error: (line: string) => void;
 }
@@ -29,7 +31,7 @@ export class Steps {
 	/** Looks at the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
 	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
 		const step = plain(inputs);
-		if (step.looksOnly) return { state, inputs };
+		if (step.looksOnly || step.apply === false) return { state, inputs };
 		const answer = await this.#look(step, shown);
 		if (!answer) return { state, inputs };
 		const wanted = { ...step.found, ...pick(answer, "wanted") };
@@ -41,6 +43,7 @@ export class Steps {
 	async previewCreate(inputs: Properties, shown: Shown): Promise<Properties> {
 		if (!containsUnknown(inputs)) {
 			const step = plain(inputs);
+			if (step.apply === false) return stateOf(inputs, "");
 			await this.#report.during((say) => (step.looksOnly ? this.#sayFacts(step, shown, say) : this.#sayChanges(step, inputs, shown, say)));
 		}
 		return stateOf(inputs, UNKNOWN);
@@ -54,12 +57,13 @@ export class Steps {
 	}
 
 	async create(inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
-		const { host, step } = plain(inputs);
+		const { host, step, apply } = plain(inputs);
 		const id = `${host}/${step}`;
-		return { id, state: await this.#apply(id, inputs, shown) };
+		return { id, state: apply === false ? stateOf(inputs, "") : await this.#apply(id, inputs, shown) };
 	}
 
 	async update(id: string, olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
+		if (plain(inputs).apply === false) return stateOf(inputs, "");
 		// A remote.Command of the version before, whose script is the same: if the host is as it should be, only the state moves over.
 		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === reveal(inputs.text ?? null)) {
 			const step = plain(inputs);
@@ -74,6 +78,7 @@ export class Steps {
 		if (step.looksOnly || step.undo === false) return;
 		const ended = await this.#run(step, "undo", state, shown);
 		if (ended.code !== 0) throw new Error(failure(step, "undo", ended));
+		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
 	}
 
 	async #apply(id: string, inputs: Properties, shown: Shown): Promise<Properties> {

@@ -60,9 +60,9 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 
 		// Made before the Pod and after the join, so at destroy they come between the two. They dial at create only if there is a file to empty.
 		const witnesses = cluster.workers.map((worker) =>
-			cluster.step(
+			cluster.state(
 				`${name}-${worker.host.name}-witness`,
-				{ host: worker.host, step: "witness", settings: { HOST_NAME: worker.host.name, MESSAGE_FILE: file, FRESH: freshFile }, apply: freshFile },
+				{ host: worker.host.name, step: "witness", settings: { HOST_NAME: worker.host.name, MESSAGE_FILE: file, FRESH: freshFile }, apply: freshFile },
 				{ parent: this, dependsOn: worker },
 			),
 		);

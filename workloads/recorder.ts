@@ -1,5 +1,4 @@
 // Records what happens to Pods, from before they exist until after they are gone.
-import type { Command } from "@pulumi/command/remote/command.js";
 import type { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -24,7 +23,7 @@ export interface RecorderArgs {
  */
 export class Recorder extends pulumi.ComponentResource {
 	/** What a Pod must wait for, so that nothing of its life is missed. */
-	readonly started: Command[];
+	readonly started: pulumi.Resource[];
 	readonly #name: string;
 	readonly #args: RecorderArgs;
 
@@ -41,13 +40,13 @@ export class Recorder extends pulumi.ComponentResource {
 		this.registerOutputs({});
 	}
 
-	#start(host: HostSpec, role: HostSpec["role"], dependsOn: pulumi.Resource[]): Command {
+	#start(host: HostSpec, role: HostSpec["role"], dependsOn: pulumi.Resource[]): pulumi.Resource {
 		const { cluster, namespace, messageFile, hours } = this.#args;
 		const reference = cluster.controlPlane.host;
-		return cluster.step(
+		return cluster.state(
 			`${this.#name}-${host.name}-recorder`,
 			{
-				...{ host, step: "recorder" },
+				...{ host: host.name, step: "recorder" },
 				settings: {
 					...{ HOST_NAME: host.name, ROLE: role, NAMESPACE: namespace, MESSAGE_FILE: messageFile },
 					...{ REFERENCE: reference.name, REFERENCE_ADDRESS: reference.address, RUNTIME_KIND: cluster.runtimeKind, BOUND_SECONDS: hours * 3600 },

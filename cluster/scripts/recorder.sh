@@ -42,9 +42,8 @@ is_following() { # once per list of the API server
   [[ "${ROLE}" != control-plane ]] || [[ "$(tail -n +"$((NOTES + 1))" -- "${FOLDER}/note.jsonl" 2>/dev/null | grep -c '"following ')" -ge 2 ]]
 }
 
-check() {
+check() { # an end by itself is none of a repair's business, and neither is a recording that was fetched
   recorded 'started' >/dev/null || differs "unit ${UNIT}" 'started' 'never started'
-  [[ -d "${FOLDER}" ]] || differs "folder ${FOLDER#"${ROOT}"}" 'present' 'absent'
 }
 apply() {
   if ! recorded 'started' >/dev/null || [[ ! -d "${FOLDER}" ]]; then

@@ -250,6 +250,30 @@ test("all steps of a host share one connection, also where the server takes only
 	}
 });
 
+test("a step without apply is neither looked at nor changed, also where its script is another; delete undoes it, and what undo prints stays to be read", async () => {
+	const gone = { host: "gone", step: "late", text: text({ check: "exit 9", apply: "exit 9" }), apply: false };
+	const made = await plugin.create("it", gone);
+	await plugin.create("new", gone, { preview: true });
+	assert.deepEqual((await plugin.read("it", made)).state, made.state);
+	await plugin.update("it", made, { ...gone, text: `${gone.text}\n` });
+	await plugin.update("moved", { id: "step01234567", state: { stdin: gone.text, delete: "bash -s -- undo" }, inputs: {} }, gone);
+	assert.deepEqual([...plugin.engine.of(plugin.urn("it")), ...plugin.engine.of(plugin.urn("moved"))], []);
+
+	const shows = { host: "one", step: "late", text: text({ undo: "printf 'one line\\nand another\\n'; echo progress >&2" }), apply: false, found: {} };
+	await plugin.delete("shows", { id: "one/late", state: shows, inputs: shows });
+	const lines = plugin.engine.of(plugin.urn("shows")).map(({ message, isEphemeral, severity }) => [message, isEphemeral, severity]);
+	assert.deepEqual(
+		lines.filter(([message]) => message !== "progress"),
+		[
+			["one line", false, "info"],
+			["and another", false, "info"],
+		],
+	);
+	const secret = { ...shows, settings: { PASSWORD: asSecret("pw") } };
+	await plugin.delete("secret", { id: "one/late", state: secret, inputs: secret });
+	assert.deepEqual(plugin.engine.of(plugin.urn("secret")), []);
+});
+
 test("delete without anything to undo dials no host", async () => {
 	const step = { host: "gone", step: "x", text: "exit 1", undo: false, found: {} };
 	await plugin.delete("it", { id: "it", state: step, inputs: step });

@@ -83,13 +83,13 @@ test("at destroy each worker shows its message file between the Pod's end and it
 	for (const host of WORKERS) {
 		const witness = graph.named(`lifecycle-demo-${host}-witness`);
 		assertBefore(witness.name, [`lab-${host}-worker-join`]);
-		assert.equal(witness.inputs.delete, "bash -s -- undo");
+		assert.equal(witness.inputs.undo, undefined, "it has an undo");
 	}
 });
 test("at destroy all hosts leave at once, after the last witness and before anything else of a host is undone", () => {
 	for (const host of HOSTS) {
 		const leave = graph.named(`lab-${host}-leave`);
-		assert.deepEqual([leave.inputs.create, leave.inputs.update, leave.inputs.delete], [undefined, undefined, "bash -s -- undo"]);
+		assert.deepEqual([leave.inputs.apply, leave.inputs.undo], [false, undefined]);
 		assertBefore(leave.name, [`lab-${host}-system`, `lab-${host}-runtime`]);
 		assertBeside(leave.name, [...HOSTS.filter((other) => other !== host).map((other) => `lab-${other}-leave`), `lab-${host}-images`]);
 	}

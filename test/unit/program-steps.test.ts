@@ -1,25 +1,27 @@
 // How a step on a host is looked at, repeated and undone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { graph, HOSTS, NODE_STATES, program } from "./program.ts";
+import { graph, HOSTS, NODE_STATES, program, WORKERS } from "./program.ts";
 import type { Graph } from "./program-graph.ts";
 
 test("the converged state of a host belongs to the provider that looks at it, and a stack made with commands moves over", () => {
-	const names = HOSTS.flatMap((host) => ["preflight", "identity", "packages", "system", "runtime", ...NODE_STATES].map((step) => `lab-${host}-${step}`));
-	assert.deepEqual(graph.states.map(({ name }) => name).sort(), names.sort());
+	const steps = ["preflight", "identity", "packages", "system", "runtime", "leave", ...NODE_STATES];
+	const names = HOSTS.flatMap((host) => [...steps.map((step) => `lab-${host}-${step}`), `lifecycle-demo-life-${host}-recorder`]);
+	assert.deepEqual(graph.states.map(({ name }) => name).sort(), [...names, ...WORKERS.map((host) => `lifecycle-demo-${host}-witness`)].sort());
 	for (const { name, inputs, formerTypes, needs } of graph.states) {
 		assert.deepEqual(formerTypes, ["command:remote:Command"], name);
 		assert.ok(needs.includes(graph.named("lab-hosts").urn), name);
-		assert.equal(name, `lab-${inputs.step === "node" ? inputs.settings.NODE_NAME : inputs.host}-${inputs.step}`);
+		assert.ok(name.endsWith(`-${inputs.step === "node" ? inputs.settings.NODE_NAME : inputs.host}-${inputs.step}`), name);
 		assert.equal(inputs.looksOnly, inputs.step === "preflight" ? true : undefined, name);
-		const flags = [...(inputs.looksOnly ? ["looksOnly"] : []), ...(inputs.undo === false ? ["undo"] : [])];
+		assert.equal(inputs.apply, ["leave", "witness"].includes(inputs.step) ? false : undefined, name);
+		const flags = [...(inputs.looksOnly ? ["looksOnly"] : []), ...(inputs.apply === false ? ["apply"] : []), ...(inputs.undo === false ? ["undo"] : [])];
 		assert.deepEqual(Object.keys(inputs).sort(), ["host", "settings", "step", "text", ...flags].sort(), name);
 	}
 });
-test("every step that has a create has the same update, so that a changed connection never means a new create", () => {
+test("every command's update is its create, so that a changed connection never means a new create", () => {
 	for (const { name, inputs } of graph.commands) {
 		assert.equal(inputs.update, inputs.create, name);
-		assert.ok(inputs.create !== undefined || inputs.delete !== undefined, name);
+		assert.ok(inputs.create !== undefined, name);
 	}
 });
 test("steps with nothing to undo have no delete, so that a dead host does not hold up a destroy", () => {
@@ -27,17 +29,12 @@ test("steps with nothing to undo have no delete, so that a dead host does not ho
 	assert.deepEqual([...new Set(without)].sort(), ["images", "kubeconfig", "message", "recording"]);
 });
 test("witnesses dial no host before destroy, unless the file is to be emptied", async () => {
-	const witnesses = (of: Graph) => of.commands.filter(({ name }) => name.endsWith("-witness"));
-	assert.deepEqual(
-		witnesses(graph).map(({ inputs }) => inputs.create),
-		[undefined, undefined],
-	);
+	const witnesses = (of: Graph) => of.states.filter(({ name }) => name.endsWith("-witness")).map(({ inputs: { apply, settings } }) => [apply, settings.FRESH]);
+	const never = [false, false];
+	assert.deepEqual(witnesses(graph), [never, never]);
 	const fresh = await program({ changes: { demoFreshFile: true } });
-	assert.deepEqual(
-		witnesses(fresh.graph).map(({ inputs }) => inputs.create),
-		["bash -s -- apply", "bash -s -- apply"],
-	);
-	assert.ok(witnesses(fresh.graph).every(({ inputs }) => /^readonly FRESH='yes'$/m.test(inputs.stdin)));
+	const applied = [undefined, true];
+	assert.deepEqual(witnesses(fresh.graph), [applied, applied]);
 });
 test("no delete hook: a plain pulumi destroy would refuse to run", () => {
 	for (const { name, hooks } of graph.resources) assert.deepEqual(hooks.ofDelete, [], name);

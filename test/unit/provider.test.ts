@@ -14,7 +14,7 @@ test("check names everything that is wrong with a step by its property, and show
 	assert.deepEqual(reasons(step), []);
 	assert.deepEqual(reasons({ ...step, host: "three" }), ["host is none of the provider's hosts: one, two"]);
 	assert.deepEqual(reasons({ host: "", step: "Not This", text: "a\0b", undo: "no", wrong: 1, settings: { A: {}, LIST: ["x", 2], "a b": null } }), [
-		"wrong is none of host, step, text, settings, looksOnly, undo",
+		"wrong is none of host, step, text, settings, looksOnly, apply, undo",
 		"host must be a text that is not empty",
 		"step must be lower-case letters, digits and dashes",
 		"text holds a NUL character, which no shell can read",
