@@ -57,6 +57,7 @@ export class HostState extends pulumi.CustomResource {
 				printed: undefined,
 			},
 			{
+				deleteBeforeReplace: true, // or the old undo would wipe what the new apply found in place (--replace)
 				...opts,
 				aliases: [{ type: "command:remote:Command" }], // what it was before the provider: the state moves over, and no host is touched (docs/drift.md)
 			},

@@ -161,10 +161,14 @@ compare_file() { # PATH [MODE]: stdin is what it should hold. With MODE not in a
 }
 expect_mode() { MODES_OF+=("$1") MODES+=("$2"); } # PATH MODE
 compare_modes() {
-  local found i
+  local mode path i
+  local -A found=()
   ((${#MODES_OF[@]} > 0)) || return 0
-  mapfile -t found < <(stat -c %a -- "${MODES_OF[@]/#/${ROOT}}")
-  for i in "${!MODES[@]}"; do [[ "${found[i]-}" == "${MODES[i]}" ]] || differs "mode ${MODES_OF[i]}" "${MODES[i]}" "${found[i]:-gone}"; done
+  while read -r mode path; do found[${path}]="${mode}"; done < <(stat -c '%a %n' -- "${MODES_OF[@]/#/${ROOT}}")
+  for i in "${!MODES[@]}"; do
+    mode="${found[${ROOT}${MODES_OF[i]}]-gone}"
+    [[ "${mode}" == "${MODES[i]}" ]] || differs "mode ${MODES_OF[i]}" "${MODES[i]}" "${mode}"
+  done
 }
 restore_file() { # PATH: as it was before the first write_file; nothing without a record
   local target="${ROOT}$1"
@@ -205,7 +209,7 @@ without_block() { # PATH: prints the file without our block; a block that lost i
 
 # Services: whether a unit was enabled and running, before the first change.
 unit_exists() { systemctl cat -- "$1" >/dev/null 2>&1; }
-unit_enabled() { systemctl is-enabled -- "$1" 2>/dev/null || true; } # enabled, disabled, masked, static, or nothing
+unit_enabled() { systemctl is-enabled -- "$1" 2>/dev/null | grep -Fxv not-found || true; } # enabled, disabled, masked, static, or nothing; systemd 253 says not-found
 unit_active() { systemctl is-active -- "$1" 2>/dev/null || true; }
 # The same for several at once: ACTIVE and ENABLED, by unit. A process for each costs more than all the rest of a check.
 look_at_active() { # UNITS...: systemctl prints a line for each, also for one that is not there
@@ -219,7 +223,7 @@ look_at_enabled() { # UNITS...: a line for each that is there
   local unit found i=0
   mapfile -t found < <(systemctl is-enabled -- "$@" 2>/dev/null)
   for unit in "$@"; do
-    if ((${#found[@]} == $#)); then ENABLED[${unit}]="${found[i]}"; else ENABLED[${unit}]="$(unit_enabled "${unit}")"; fi
+    if ((${#found[@]} == $#)); then ENABLED[${unit}]="${found[i]/#not-found/}"; else ENABLED[${unit}]="$(unit_enabled "${unit}")"; fi
     i=$((i + 1))
   done
 }

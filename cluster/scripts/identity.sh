@@ -24,7 +24,7 @@ set_name() { # NAME
 check() {
   local found
   hosts_file | compare_file /etc/hosts
-  compare_file /etc/hostname <<<"${HOST_NAME}"
+  compare_file /etc/hostname < <(printf '%s\n' "${HOST_NAME}")
   found="$(<"${KERNEL_NAME}")"
   [[ "${found}" == "${HOST_NAME}" ]] || differs 'host name' "${HOST_NAME}" "${found}"
 }

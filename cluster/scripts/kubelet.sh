@@ -121,8 +121,9 @@ node_is_ready() { # SINCE: what was reported before does not count. An API serve
     printf '%s' "${text##*$'\n'}"
     return 0
   }
+  text="${text##*$'\n'}" # kubectl's warnings come first
   printf '%s' "${text}"
-  [[ "${text}" == *' True '* && ! "${text%% *}" < "$1" ]]
+  [[ "${text}" == [0-9]*' True '* && ! "${text%% *}" < "$1" ]]
 }
 is_healthy() { [[ "$(kubelet_found)" == active ]]; }
 undo() { :; }

@@ -16,7 +16,7 @@ each_file() { # HANDLER
   "$1" /etc/crictl.yaml "${CRICTL_CONFIG}"
 }
 write_one() { write_file "$1" 0644 "${3:-}" <<<"${2%$'\n'}"; }
-compare_one() { compare_file "$1" 0644 <<<"${2%$'\n'}"; }
+compare_one() { compare_file "$1" 0644 < <(printf '%s\n' "${2%$'\n'}"); } # <<< would write a file before bash 5.1, and want space for it
 print_path() { printf '%s\n' "$1"; }
 runtime_answers() {
   if [[ "${RUNTIME_KIND}" == docker ]]; then timeout 10 docker version --format '{{.Server.Version}}'; else timeout 10 crictl version; fi

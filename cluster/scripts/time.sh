@@ -6,9 +6,9 @@ readonly ZONES=/usr/share/zoneinfo
 zone_now() { readlink -f -- "${ROOT}/etc/localtime" || true; }
 zone_check() {
   local found
-  [[ -n "${TIMEZONE}" && ! "${ROOT}/etc/localtime" -ef "${ROOT}${ZONES}/${TIMEZONE}" ]] || return 0
+  [[ -n "${TIMEZONE}" ]] || return 0
   found="$(zone_now)"
-  differs 'time zone' "${TIMEZONE}" "${found#"${ROOT}${ZONES}/"}"
+  [[ "${found}" == "${ROOT}${ZONES}/${TIMEZONE}" || "${found}" == "$(readlink -f -- "${ROOT}${ZONES}/${TIMEZONE}")" ]] || differs 'time zone' "${TIMEZONE}" "${found#"${ROOT}${ZONES}/"}"
 }
 zone_apply() {
   if [[ -z "${TIMEZONE}" ]]; then
@@ -16,7 +16,7 @@ zone_apply() {
     return 0
   fi
   [[ -f "${ROOT}${ZONES}/${TIMEZONE}" ]] || die "time zone ${TIMEZONE}: not in ${ZONES}. Choose one of: timedatectl list-timezones"
-  [[ ! "${ROOT}/etc/localtime" -ef "${ROOT}${ZONES}/${TIMEZONE}" ]] || return 0
+  [[ "$(zone_now)" != "$(readlink -f -- "${ROOT}${ZONES}/${TIMEZONE}")" ]] || return 0
   keep_original /etc/localtime
   ln -sfn -- "..${ZONES}/${TIMEZONE}" "${ROOT}/etc/localtime.kubeadm-lab-new"
   mv -fT -- "${ROOT}/etc/localtime.kubeadm-lab-new" "${ROOT}/etc/localtime"

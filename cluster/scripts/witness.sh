@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # MESSAGE_FILE is where the Pod's hooks write on this host. apply prints the path; FRESH=yes empties the file, once before undo.
 # undo runs when the Pod is gone and before the host is reset: it shows the file, the proof that preStop ran. The file stays.
-readonly SHOWN_BYTES=65536 # the output is kept in the state
+readonly SHOWN_BYTES=65536
 
 check() { :; }
 apply() {

@@ -14,7 +14,7 @@ export interface Answer {
 	stderr: string;
 }
 
-/** A systemctl: every unit it is asked about exists; `units/<unit>.enabled` and `.active` hold its state, `calls` what was asked. */
+/** A systemctl: every unit it is asked about exists but for `units/<unit>.missing`, at which is-enabled ends; `.enabled` and `.active` hold its state, `calls` what was asked. */
 export const SYSTEMCTL = `units="\${KUBEADM_LAB_ROOT}/units"
 verb="" names=()
 for word in "$@"; do case "\${word}" in -*) ;; *) if [[ -z "\${verb}" ]]; then verb="\${word}"; else names+=("\${word%.service}"); fi ;; esac; done
@@ -22,7 +22,10 @@ mkdir -p "\${units}"
 status=0
 for name in "\${names[@]}"; do
   case "\${verb}" in
-  is-enabled) cat "\${units}/\${name}.enabled" 2>/dev/null || { echo disabled; status=1; } ;;
+  is-enabled)
+    [[ ! -e "\${units}/\${name}.missing" ]] || exit 1
+    cat "\${units}/\${name}.enabled" 2>/dev/null || { echo disabled; status=1; }
+    ;;
   is-active) cat "\${units}/\${name}.active" 2>/dev/null || { echo inactive; status=3; } ;;
   enable) echo enabled >"\${units}/\${name}.enabled" ;;
   disable) echo disabled >"\${units}/\${name}.enabled" ;;

@@ -8,7 +8,8 @@ test("the converged state of a host belongs to the provider that looks at it, an
 	const steps = ["preflight", "identity", "packages", "system", "runtime", "leave", ...NODE_STATES];
 	const names = HOSTS.flatMap((host) => [...steps.map((step) => `lab-${host}-${step}`), `lifecycle-demo-life-${host}-recorder`]);
 	assert.deepEqual(graph.states.map(({ name }) => name).sort(), [...names, ...WORKERS.map((host) => `lifecycle-demo-${host}-witness`)].sort());
-	for (const { name, inputs, formerTypes, needs } of graph.states) {
+	for (const { name, inputs, formerTypes, needs, deleteBeforeReplace } of graph.states) {
+		assert.equal(deleteBeforeReplace, true, name);
 		assert.deepEqual(formerTypes, ["command:remote:Command"], name);
 		assert.ok(needs.includes(graph.named("lab-hosts").urn), name);
 		assert.ok(name.endsWith(`-${inputs.step === "node" ? inputs.settings.NODE_NAME : inputs.host}-${inputs.step}`), name);
