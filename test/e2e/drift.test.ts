@@ -38,6 +38,7 @@ describe("drift", { concurrency: false }, () => {
 		await lab("up");
 		await lab("reset");
 		await pulumi("up");
+		await kubectl("wait pods --all -A --for=condition=Ready --timeout=120s"); // one that starts only now would be taken for a repair's doing
 	});
 	after(async () => {
 		await rm(folder, { recursive: true });
