@@ -35,10 +35,10 @@ export class Host extends pulumi.ComponentResource {
 		const { spec, cluster, preflights, connections, workloadImages = [] } = args;
 		this.name = spec.name;
 		this.spec = spec;
-		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[]) =>
+		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], flags: { apply?: boolean } = {}) =>
 			new HostState(
 				`${name}-${step}`,
-				{ host: spec.name, step, settings: { HOST_NAME: spec.name, ...settings } },
+				{ host: spec.name, step, settings: { HOST_NAME: spec.name, ...settings }, ...flags },
 				{ parent: this, dependsOn: after, provider: connections },
 			);
 
@@ -47,11 +47,7 @@ export class Host extends pulumi.ComponentResource {
 		const system = state("system", systemSettings(cluster), [packages]);
 		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
 		this.configured = [system, this.runtime];
-		this.leave = new HostState(
-			`${name}-leave`,
-			{ host: spec.name, step: "leave", settings: { HOST_NAME: spec.name }, apply: false },
-			{ parent: this, dependsOn: this.configured, provider: connections },
-		);
+		this.leave = state("leave", {}, this.configured, { apply: false });
 		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
 		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [this.runtime] });
