@@ -1,5 +1,6 @@
 // Inputs of `host:index:Step`: what they must be, and what is filled in.
-import { containsSecret, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
+import { pack, unpack } from "./packed-script.ts";
+import { asSecret, containsSecret, isObject, isSecret, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
 /** A step's inputs without envelopes. */
 export interface Inputs {
@@ -7,7 +8,7 @@ export interface Inputs {
 	host: string;
 	/** What the step is called where a person reads it. */
 	step: string;
-	/** The script that is sent, with everything it needs. It knows the verbs apply, check and undo. */
+	/** The script that is sent, with everything it needs. It knows the verbs apply, check and undo. The state keeps it packed. */
 	text: string;
 	/** What is in the text, for a person: shown when it changes. */
 	settings?: Properties;
@@ -49,8 +50,17 @@ export function check(olds: Properties, news: Properties, hosts: string[]): { in
 		if (value !== null && typeof value !== "boolean" && !isUnknown(value)) fail(name, "must be true or false");
 	}
 	checkSettings(open(news.settings ?? null), fail);
-	const isSame = reveal(olds.text ?? null) === reveal(news.text ?? null);
-	return { inputs: { ...news, found: isSame ? (olds.found ?? {}) : {} }, failures };
+	const kept = packed(olds.text, news.text);
+	const isSame = kept !== undefined && kept === olds.text;
+	return { inputs: { ...news, ...(kept === undefined ? {} : { text: kept }), found: isSame ? (olds.found ?? {}) : {} }, failures };
+}
+
+/** A script's value as the state keeps it, in its envelope: the old one where it is the same script, however that is packed. */
+export function packed(old: Value | undefined, wanted: Value | undefined): Value | undefined {
+	const [one, other] = [open(old ?? null), open(wanted ?? null)];
+	if (typeof other !== "string" || isUnknown(other)) return wanted;
+	if (typeof one === "string" && unpack(one) === unpack(other) && isSecret(old) === isSecret(wanted)) return old;
+	return isSecret(wanted) ? asSecret(pack(other)) : pack(other);
 }
 
 function checkSettings(settings: Value, fail: (property: string, reason: string) => void): void {
@@ -76,6 +86,6 @@ export function isHidden(inputs: Properties): boolean {
 }
 
 export function plain(properties: Properties): Inputs {
-	const { found, ...rest } = reveal(properties) as unknown as Inputs;
-	return { ...rest, found: found ?? {} };
+	const inputs = reveal(properties) as unknown as Inputs;
+	return { ...inputs, text: unpack(inputs.text ?? ""), found: inputs.found ?? {} };
 }

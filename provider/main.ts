@@ -10,7 +10,7 @@ import { check, type Failure } from "./inputs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
-import { fromStruct, type Properties, toStruct } from "./plugin/values.ts";
+import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
 import { changedInputs, checkRecording, tellRecording } from "./recording.ts";
 import { Report } from "./report.ts";
 import { type Shown, Steps } from "./step.ts";
@@ -28,10 +28,12 @@ let hostNames: string[] = [];
 const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-1);
 const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === RECORDING;
 
-/** A step's state with its script, which is kept among the inputs alone: it is most of what there is to send and to store. */
+/** A state with its scripts, which are kept among the inputs alone: they are most of what there is to send and to store. */
 function whole(state: Properties, inputs: Properties): Properties {
-	return state.text === undefined && inputs.text !== undefined ? { ...state, text: inputs.text } : state;
+	const kept = ["text", "scripts"].filter((name) => state[name] === undefined && inputs[name] !== undefined);
+	return { ...state, ...Object.fromEntries(kept.map((name) => [name, inputs[name] as Value])) };
 }
+const withoutScripts = ({ scripts: _, ...state }: Properties): Properties => state;
 
 /** Does one piece of work for a step. */
 function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
@@ -91,15 +93,16 @@ const handlers: grpc.UntypedServiceImplementation = {
 		return new provider.ConfigureResponse().setAcceptsecrets(true).setAcceptresources(true).setSupportspreview(true);
 	}),
 	check: unary((request: provider.CheckRequest) => {
-		const news = fromStruct(request.getNews());
-		return checked(isRecording(request) ? { inputs: news, failures: checkRecording(news) } : check(fromStruct(request.getOlds()), news, hostNames));
+		const [olds, news] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+		return checked(isRecording(request) ? checkRecording(olds, news) : check(olds, news, hostNames));
 	}),
 	diff: unary((request: provider.DiffRequest) => {
+		const [olds, news] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
 		if (isRecording(request)) {
-			const names = changedInputs(fromStruct(request.getOlds()), fromStruct(request.getNews()));
+			const names = changedInputs(olds, news);
 			return new provider.DiffResponse().setChanges(names.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(names);
 		}
-		const changes = diff(whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews()));
+		const changes = diff(olds, news);
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
 		for (const [path, { kind, replaces }] of changes) {
@@ -113,7 +116,8 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	create: unary(async (request: provider.CreateRequest) => {
 		const inputs = fromStruct(request.getProperties());
-		if (isRecording(request)) return new provider.CreateResponse().setId(request.getPreview() ? "" : "recording").setProperties(request.getProperties());
+		if (isRecording(request))
+			return new provider.CreateResponse().setId(request.getPreview() ? "" : "recording").setProperties(toStruct(withoutScripts(inputs)));
 		if (request.getPreview()) {
 			// With a configuration that isn't known yet there is nobody to ask.
 			const state = steps ? await workOn(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
@@ -135,16 +139,16 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
-		if (isRecording(request)) return new provider.UpdateResponse().setProperties(request.getNews());
+		if (isRecording(request)) return new provider.UpdateResponse().setProperties(toStruct(withoutScripts(inputs)));
 		const state = await workOn(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
 		);
 		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
-		const state = fromStruct(request.getProperties());
+		const state = whole(fromStruct(request.getProperties()), fromStruct(request.getOldInputs()));
 		if (isRecording(request)) await tell(request.getUrn(), state);
-		else await workOn(request.getUrn(), (steps, shown) => steps.remove(whole(state, fromStruct(request.getOldInputs())), shown));
+		else await workOn(request.getUrn(), (steps, shown) => steps.remove(state, shown));
 		return new empty.Empty();
 	}),
 };

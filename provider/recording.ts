@@ -1,8 +1,9 @@
 // What `host:index:Recording` does over its life: nothing until it is deleted; then it reads what the hosts recorded, and tells it as a short table.
 // lifecycle/ makes the table, and is loaded only then.
 import type { Hosts } from "./hosts.ts";
-import type { Failure } from "./inputs.ts";
-import { isEqual, isObject, isUnknown, open, type Properties, reveal } from "./plugin/values.ts";
+import { type Failure, packed } from "./inputs.ts";
+import { unpack } from "./packed-script.ts";
+import { asSecret, isEqual, isObject, isSecret, isUnknown, open, type Properties, reveal } from "./plugin/values.ts";
 import { endOf } from "./ssh/script.ts";
 import type { Shown } from "./step.ts";
 
@@ -16,8 +17,8 @@ interface Inputs {
 }
 const FIELDS = ["scripts", "pod", "stack"];
 
-/** Names everything that is wrong by property. */
-export function checkRecording(news: Properties): Failure[] {
+/** Names everything that is wrong by property. The inputs to keep have the scripts packed. */
+export function checkRecording(olds: Properties, news: Properties): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = Object.keys(news)
 		.filter((name) => !FIELDS.includes(name))
 		.map((property) => ({ property, reason: `is none of ${FIELDS.join(", ")}` }));
@@ -27,7 +28,10 @@ export function checkRecording(news: Properties): Failure[] {
 		if (!isRight && !isUnknown(value))
 			failures.push({ property, reason: property === "scripts" ? "must be an object: a script for each host" : "must be a text" });
 	}
-	return failures;
+	const [old, wanted] = [open(olds.scripts ?? null), open(news.scripts ?? null)];
+	if (!isObject(wanted)) return { inputs: news, failures };
+	const scripts = Object.fromEntries(Object.entries(wanted).map(([host, text]) => [host, packed(isObject(old) ? old[host] : undefined, text) ?? text]));
+	return { inputs: { ...news, scripts: isSecret(news.scripts) ? asSecret(scripts) : scripts }, failures };
 }
 /** Names of what is another: it is taken into the state, and no host is asked. */
 export function changedInputs(olds: Properties, news: Properties): string[] {
@@ -39,7 +43,7 @@ export async function tellRecording(state: Properties, hosts: Hosts, { warn, inf
 	const { scripts, pod, stack } = reveal(state) as unknown as Inputs;
 	const read = async ([host, text]: [string, string]): Promise<string[]> => {
 		try {
-			const ended = await hosts.run(host, { verb: "apply", text, isLook: true });
+			const ended = await hosts.run(host, { verb: "apply", text: unpack(text), isLook: true });
 			if (ended.code === 0) return [ended.stdout];
 			warn(`${host}: ${ended.stderr.trim().split("\n").at(-1) || endOf(ended)}`);
 		} catch (error) {
@@ -47,8 +51,8 @@ export async function tellRecording(state: Properties, hosts: Hosts, { warn, inf
 		}
 		return [];
 	};
-	const packed = (await Promise.all(Object.entries(scripts).map(read))).flat();
-	if (packed.length === 0) return;
+	const recordings = (await Promise.all(Object.entries(scripts).map(read))).flat();
+	if (recordings.length === 0) return;
 	const { lastReport } = await import("../lifecycle/short.ts");
-	info(`${lastReport(packed, pod)}\nthe whole story: npm run lifecycle -- report ${stack}`);
+	info(`${lastReport(recordings, pod)}\nthe whole story: npm run lifecycle -- report ${stack}`);
 }

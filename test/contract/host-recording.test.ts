@@ -63,6 +63,8 @@ test("making it, looking at it and changing it contact no host, and a wrong inpu
 	assert.deepEqual(await plugin.diff(made, made.inputs), {});
 	const changed = await plugin.update("told", made, { ...inputs, pod: "other" });
 	assert.equal(changed.state.pod, "other");
+	assert.deepEqual([made.state.scripts, changed.state.scripts], [undefined, undefined], "the scripts are among the inputs alone");
+	assert.match(String((made.inputs.scripts as { one: string }).one), /^gzip:/);
 	assert.deepEqual(plugin.engine.of(plugin.urn("told")), []);
 	const { failures } = await plugin.check({ scripts: "x", pod: "", more: 1 });
 	assert.deepEqual(

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { details, parseAnswer, summary } from "../../provider/answer.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "../../provider/configuration.ts";
 import { diff } from "../../provider/diff.ts";
-import { check } from "../../provider/inputs.ts";
-import { asSecret, type Properties, UNKNOWN } from "../../provider/plugin/values.ts";
+import { check, plain } from "../../provider/inputs.ts";
+import { asSecret, isSecret, open, type Properties, UNKNOWN } from "../../provider/plugin/values.ts";
 import { changes, facts, Report } from "../../provider/report.ts";
 
 const step = { host: "one", step: "system", text: asSecret("echo"), settings: { A: "1", LIST: ["x", "y"], ON: true, N: 3 } };
@@ -31,6 +31,19 @@ test("check keeps what is wanted of items that were found different, until the s
 	assert.deepEqual(check({ ...step, found }, step, []).inputs.found, found);
 	assert.deepEqual(check({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
 	assert.deepEqual(check({}, step, []).inputs.found, {});
+});
+test("a script is kept packed in its envelope, and stays as it was kept until it is another script", () => {
+	const { inputs } = check({}, step, []);
+	assert.match(String(open(inputs.text ?? null)), /^gzip:/);
+	assert.ok(isSecret(inputs.text));
+	assert.equal(plain(inputs).text, "echo");
+	assert.equal(open(check({}, { ...step, text: "echo" }, []).inputs.text ?? null), open(inputs.text ?? null), "the same without an envelope");
+	assert.deepEqual(check(inputs, step, []).inputs, inputs);
+	assert.deepEqual(check({}, inputs, []).inputs, inputs, "what is packed is not packed again");
+	assert.deepEqual(check(step, step, []).inputs.text, step.text, "as the version before kept it");
+	assert.equal(plain(check(step, { ...step, text: asSecret("other") }, []).inputs).text, "other");
+	const long = { ...step, text: asSecret("systemctl is-active kubelet.service\n".repeat(700)) };
+	assert.ok(String(open(check({}, long, []).inputs.text ?? null)).length < 500);
 });
 
 const state = { ...step, found: { "sysctl a": "1" }, printed: "" };
