@@ -2,7 +2,8 @@
 # What the recorder's unit does: recorder.sh writes these functions with their values into a file of the host, and systemd runs it at each boot.
 readonly LARGEST_FILE_KB=65536 # of one stream; a day of a small cluster is about 1 MB
 readonly API_SECONDS=1800      # for a cluster that is only being made, or boots
-readonly GOOD_ERROR_MS=40      # a calm lab's, 24 November 2026
+readonly GOOD_ERROR_MS=40      # a calm lab's, 24 November 2026: a request takes up to twice as long
+readonly CLOCK_REQUESTS=20     # five on a calm host
 
 now() { date +%s%3N; }
 # What it reads, line by line, as JSON text.
@@ -50,35 +51,40 @@ broken() { # pods|events: said once
   [[ -z "${version}" ]] || note "the watch of $1 broke, and what happened until the next line of this kind is not recorded"
   version=''
 }
-# The API server says the time in whole seconds: the moment when its second changes tells its clock to about the length of one request.
-# Once this host has joined: before, all hosts are busy and answer late. The best of three such moments, or the first good one.
+# The API server says the time in whole seconds, so each answer bounds how far this host is ahead of it, from both sides. The next request is sent where
+# the server's second should change: its answer takes away half of what is left. Few requests, since Pods start meanwhile.
+# Once this host has joined: before, all hosts are busy and answer late.
 clock_offset() {
-  local before='' previous after last='' answer begun="${SECONDS}" moments=0 error least=1000 offset=''
-  while ((moments < 3 && least > GOOD_ERROR_MS && SECONDS - begun < API_SECONDS)); do
+  local low='' high='' before after answer server width=0 begun="${SECONDS}" asked=0 pattern=$'[Dd]ate: ([^\r\n]+)'
+  while ((asked < CLOCK_REQUESTS && SECONDS - begun < API_SECONDS)); do
     if [[ ! -e "${ROOT}/etc/kubernetes/kubelet.conf" ]]; then
       sleep 1
       continue
     fi
-    previous="${before}"
     before="$(now)"
-    answer="$(curl --silent --insecure --head --max-time 2 "https://${REFERENCE_ADDRESS}:6443/healthz" 2>/dev/null | sed -n 's/^[Dd]ate: //p' | tr -d '\r')"
+    answer="$(curl --silent --insecure --head --max-time 2 "https://${REFERENCE_ADDRESS}:6443/healthz" 2>/dev/null)"
     after="$(now)"
-    if [[ -z "${answer}" ]]; then
+    if [[ ! "${answer}" =~ ${pattern} ]]; then
       sleep 2
-    elif [[ -n "${last}" && "${answer}" != "${last}" ]]; then
-      moments=$((moments + 1)) error="$(((after - previous) / 2 + 1))"
-      if ((error < least)); then least="${error}" offset="$(((previous + after) / 2 - $(date -d "${answer}" +%s) * 1000))"; fi
-      sleep 0.8
-      before="$(now)" answer='' # a change while asleep says nothing
-    else
-      sleep 0.01
+      continue
     fi
-    last="${answer}"
+    server="$(date -d "${BASH_REMATCH[1]}" +%s)000"
+    asked=$((asked + 1))
+    # It was between server and server + 999 there when it was between before and after here.
+    if [[ -z "${low}" ]] || ((before - server - 1000 > high || after - server < low)); then # the first, or a clock was set meanwhile
+      low=$((before - server - 1000)) high=$((after - server))
+    else
+      if ((before - server - 1000 > low)); then low=$((before - server - 1000)); fi
+      if ((after - server < high)); then high=$((after - server)); fi
+    fi
+    width=$((high - low))
+    ((width > 2 * GOOD_ERROR_MS)) || break
+    sleep "$(printf '0.%03d' $(((1000 - ($(now) + (after - before) / 2 - (low + high) / 2) % 1000) % 1000)))"
   done
-  if [[ -z "${offset}" ]]; then
+  if [[ -z "${low}" ]]; then
     note "the clock of ${REFERENCE} could not be measured: no answer from https://${REFERENCE_ADDRESS}:6443/healthz"
   else
-    printf '{"at":%s,"host":"%s","from":"clock","data":{"reference":"%s","offsetMs":%d,"errorMs":%d}}\n' "$(now)" "${WHERE}" "${REFERENCE}" "${offset}" "${least}" >>"${FOLDER}/clock.jsonl"
+    printf '{"at":%s,"host":"%s","from":"clock","data":{"reference":"%s","offsetMs":%d,"errorMs":%d}}\n' "$(now)" "${WHERE}" "${REFERENCE}" "$(((low + high) / 2))" "$(((width + 1) / 2))" >>"${FOLDER}/clock.jsonl"
   fi
 }
 # Whatever ends is begun again: containerd may be restarted.
@@ -177,7 +183,7 @@ run() {
 }
 program() {
   printf '#!/usr/bin/env bash\n'
-  declare -p ROOT WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS
+  declare -p ROOT WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS CLOCK_REQUESTS
   declare -f now stamp_text note raw version_in follow broken clock_offset hear containerd_events containerd_log server_logs server_log kubelet_requests hear_file listen message_file end_recording \
     remove_recording run
   printf '%s\n' "\"\${1:-run}\"" exit # expanded when it runs
