@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
+import { unpack } from "../../provider/packed-script.ts";
 import { mark, pods, written } from "./audit.ts";
 import { hosts, kubectl, lab, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "./lab.ts";
 
@@ -65,7 +66,8 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 		const address = new Map(hosts.map((name, i) => [`172.16.1.${110 + i}`, name]));
 		const steps = deployment.resources.flatMap(({ type, urn, inputs }) => {
 			const name = urn.split("::").at(-1) ?? "";
-			if (type === "host:index:Step") return [{ name, where: String(inputs.host), text: String(clear(inputs.text)), looksOnly: inputs.looksOnly === true }];
+			if (type === "host:index:Step")
+				return [{ name, where: String(inputs.host), text: unpack(String(clear(inputs.text))), looksOnly: inputs.looksOnly === true }];
 			if (type !== "command:remote:Command") return [];
 			return [{ name, where: address.get(clear(inputs.connection).host) ?? "", text: String(clear(inputs.stdin)), looksOnly: false }];
 		});
