@@ -58,12 +58,14 @@ export function usedFiles(text: string): string[] {
 	return text.match(/^#!.*\n# uses: (.+)$/m)?.[1]?.split(" ") ?? [];
 }
 
-/** The text that a host runs: settings in order of their names, then common.sh, the files that the script uses, and the script. */
+/** Of cluster/scripts: what every script gets in front. */
+export const COMMON_FILES = ["common.sh", "files.sh", "units.sh", "verbs.sh"];
+/** The text that a host runs: settings in order of their names, then the common files, those that the script uses, and the script. */
 export function stepText(step: string, settings: Record<string, Setting>): string {
 	const assignments = Object.keys(settings)
 		.sort()
 		.map((name) => assignment(name, settings[name] as Setting));
-	const files = ["common.sh", ...script(`${step}.sh`).uses, `${step}.sh`];
+	const files = [...COMMON_FILES, ...script(`${step}.sh`).uses, `${step}.sh`];
 	return `${[`readonly STEP=${shellQuote(step)}`, ...assignments].join("\n")}\n${files.map((file) => script(file).text).join("")}`;
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { stripComments, usedFiles } from "../../cluster/step.ts";
+import { COMMON_FILES, stripComments, usedFiles } from "../../cluster/step.ts";
 import { SAMPLE_HOSTS, sampleSteps } from "./verbs.ts";
 
 const folder = new URL("../../cluster/scripts/", import.meta.url);
@@ -17,7 +17,7 @@ test("every script with verbs has sample settings", () => {
 });
 
 test("every script is used, by itself or by another", () => {
-	const used = new Set(["common.sh", ...samples.map(({ step }) => `${step}.sh`), ...files.flatMap((name) => usedFiles(source(name)))]);
+	const used = new Set([...COMMON_FILES, ...samples.map(({ step }) => `${step}.sh`), ...files.flatMap((name) => usedFiles(source(name)))]);
 	assert.deepEqual(
 		files.filter((name) => !used.has(name)),
 		[],

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
-import { stepText, stripComments } from "../../cluster/step.ts";
+import { COMMON_FILES, stepText, stripComments } from "../../cluster/step.ts";
 import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";
 
 type Settings = ReturnType<typeof sampleSettings>;
@@ -118,8 +118,8 @@ function hostNamed(name: string): SampleHost {
 	return host;
 }
 
-/** A script of a test's own around cluster/scripts/<files>, for functions that no script shows from outside. */
-export function withFiles(body: string, files: string[] = ["common.sh"]): string {
-	const sources = files.map((file) => stripComments(readFileSync(new URL(`../../cluster/scripts/${file}`, import.meta.url), "utf8")));
+/** A script of a test's own around the common files and cluster/scripts/<files>, for functions that no script shows from outside. */
+export function withFiles(body: string, files: string[] = []): string {
+	const sources = [...COMMON_FILES, ...files].map((file) => stripComments(readFileSync(new URL(`../../cluster/scripts/${file}`, import.meta.url), "utf8")));
 	return `readonly STEP='test'\n${sources.join("")}${body}\nmain "$@" </dev/null\n`;
 }

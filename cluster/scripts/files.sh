@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Files that can be given back. PATH is absolute and without ROOT.
+
+make_folder() { # PATH: with its parents; those that were missing are recorded
+  [[ ! -d "${ROOT}$1" ]] || return 0
+  make_folder "${1%/*}"
+  open_records
+  encode "$1"
+  : >"${RECORDS}/folders/${ENCODED}"
+  mkdir -- "${ROOT}$1"
+}
+has_original() { # PATH: was a file or link before, and is recorded
+  encode "$1"
+  [[ -e "${RECORDS}/files/${ENCODED}" || -L "${RECORDS}/files/${ENCODED}" ]]
+}
+is_kept() { has_original "$1" || [[ -e "${RECORDS}/absent/${ENCODED}" ]]; } # PATH: recorded, also as absent
+drop_original() {                                                         # PATH
+  encode "$1"
+  rm -f -- "${RECORDS}/files/${ENCODED}" "${RECORDS}/absent/${ENCODED}"
+}
+keep_original() { # PATH: file, link or nothing
+  ! is_kept "$1" || return 0
+  open_records
+  if [[ -e "${ROOT}$1" || -L "${ROOT}$1" ]]; then
+    rm -f -- "${RECORDS}/new"
+    cp -a -- "${ROOT}$1" "${RECORDS}/new"
+    mv -fT -- "${RECORDS}/new" "${RECORDS}/files/${ENCODED}"
+  else
+    : >"${RECORDS}/absent/${ENCODED}"
+  fi
+}
+holds_stdin() { # PATH: whether it holds what stdin gives; TEXT is that. The end of a text is the end of the input, since no text here has a NUL
+  local found=''
+  IFS= read -r -d '' TEXT || true
+  [[ -f "${ROOT}$1" && -r "${ROOT}$1" ]] && ! IFS= read -r -d '' found <"${ROOT}$1" && [[ "${found}" == "${TEXT}" ]]
+}
+# Makes PATH hold what stdin gives. MODE - keeps mode and owner of the file there. ACT becomes due when the file changes.
+write_file() { # PATH MODE [ACT]
+  local target="${ROOT}$1" mode="$2" fresh="${ROOT}$1.kubeadm-lab-new" is_held=yes
+  holds_stdin "$1" || is_held=no
+  if [[ -f "${target}" && ! -L "${target}" ]]; then
+    [[ "${mode}" != - ]] || mode="0$(stat -c %a -- "${target}")"
+    if [[ "${is_held}" == yes ]]; then
+      keep_mode "$1" "${mode#0}"
+      return 0
+    fi
+  fi
+  make_folder "${1%/*}"
+  rm -f -- "${fresh}"
+  if [[ "$2" == - && -f "${target}" && ! -L "${target}" ]]; then cp -a -- "${target}" "${fresh}"; else (umask 077 && : >"${fresh}"); fi
+  printf '%s' "${TEXT}" >"${fresh}"
+  chmod "${mode/#-/0644}" "${fresh}"
+  keep_original "$1"
+  [[ -z "${3:-}" ]] || owe "$3"
+  mv -fT -- "${fresh}" "${target}"
+  log "wrote $1"
+}
+# PATH becomes what COMMAND prints of it; a COMMAND that fails changes nothing (a pipe into write_file would tell only afterwards).
+edit_file() { # PATH ACT COMMAND...
+  local path="$1" act="$2" edited
+  shift 2
+  edited="$(set -e && "$@" && printf x)" || die "can't make the new text of ${path}; it stays as it was"
+  printf '%s' "${edited%x}" | write_file "${path}" - "${act}"
+}
+keep_mode() { # PATH MODE: who reads the file need not be told
+  [[ "$(stat -c %a -- "${ROOT}$1")" != "$2" ]] || return 0
+  keep_original "$1"
+  chmod "$2" "${ROOT}$1"
+  log "mode of $1: $2"
+}
+compare_file() { # PATH [MODE]: stdin is what it should hold. With MODE not in a pipe: compare_modes looks at all of them by one stat
+  local found=absent
+  if ! holds_stdin "$1"; then
+    [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
+    differs "file $1" "sha256 $(printf '%s' "${TEXT}" | sha256sum | cut -c 1-12)" "${found}"
+  fi
+  [[ -n "${2:-}" && -f "${ROOT}$1" && ! -L "${ROOT}$1" ]] || return 0
+  expect_mode "$1" "${2#0}"
+}
+expect_mode() { MODES_OF+=("$1") MODES+=("$2"); } # PATH MODE
+compare_modes() {
+  local mode path i
+  local -A found=()
+  ((${#MODES_OF[@]} > 0)) || return 0
+  while read -r mode path; do found[${path}]="${mode}"; done < <(stat -c '%a %n' -- "${MODES_OF[@]/#/${ROOT}}")
+  for i in "${!MODES[@]}"; do
+    mode="${found[${ROOT}${MODES_OF[i]}]-gone}"
+    [[ "${mode}" == "${MODES[i]}" ]] || differs "mode ${MODES_OF[i]}" "${MODES[i]}" "${mode}"
+  done
+}
+restore_file() { # PATH: as it was before the first write_file; nothing without a record
+  local target="${ROOT}$1"
+  is_kept "$1" || return 0
+  rm -f -- "${target}.kubeadm-lab-new"
+  if has_original "$1"; then
+    make_folder "${1%/*}"
+    has_original "$1"
+    cp -a -- "${RECORDS}/files/${ENCODED}" "${target}.kubeadm-lab-new"
+    mv -fT -- "${target}.kubeadm-lab-new" "${target}"
+  else
+    rm -f -- "${target}"
+  fi
+  drop_original "$1"
+  log "restored $1"
+}
+# For a file that others edit too: stdin is the file of today without our lines. Where nobody else changed it, the original comes back with its times.
+restore_edited() { # PATH
+  local rest
+  rest="$(cat)"
+  if has_original "$1" && [[ "$(<"${RECORDS}/files/${ENCODED}")" == "${rest}" ]] || { ! has_original "$1" && is_kept "$1" && [[ -z "${rest}" ]]; }; then
+    restore_file "$1"
+    return 0
+  fi
+  rm -f -- "${ROOT}$1.kubeadm-lab-new"
+  if [[ -f "${ROOT}$1" && "$(<"${ROOT}$1")" != "${rest}" ]]; then printf '%s\n' "${rest}" | write_file "$1" -; fi
+  drop_original "$1"
+}
+readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
+without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line
+  [[ ! -f "${ROOT}$1" ]] || awk -v first="${BLOCK_BEGIN}" -v last="${BLOCK_END}" '
+    $0 == first { printf "%s", held; held = ""; inside = 1; next }
+    inside && $0 == last { held = ""; inside = 0; next }
+    inside { held = held $0 "\n"; next }
+    { print }
+    END { printf "%s", held }' "${ROOT}$1"
+}

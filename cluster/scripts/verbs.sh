@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The three verbs of a script: how a run begins and ends, and that there is one at a time.
+
+# The last act of every undo: nothing of this step stays on the host.
+finish_undo() {
+  local folder
+  while read -r folder; do
+    [[ -z "${folder}" ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true # in use by somebody else by now: stays
+  done < <(recorded_names folders | sort -r)
+  rm -rf -- "${RECORDS:?}"
+  rmdir -- "${STATE}" 2>/dev/null || true # the other steps' records
+  rm -f -- "${ROOT}/run/lock/kubeadm-lab-${STEP}.lock"
+}
+# One run of a step at a time. Children inherit the lock: what a killed run left running is waited for.
+take_lock() { # NAME
+  local lock="${ROOT}/run/lock/kubeadm-lab-$1.lock"
+  mkdir -p -- "${lock%/*}"
+  while :; do
+    exec 9>"${lock}"
+    flock -w "${LOCK_SECONDS}" 9 || die "another run of $1 has held ${lock} for ${LOCK_SECONDS} s. See who: fuser -v ${lock}"
+    [[ ! "${lock}" -ef "/proc/$$/fd/9" ]] || return 0 # else the last holder removed it: take the new one
+  done
+}
+tell_end() { [[ "$1" == [023] || "${DIED}" == yes ]] || log "error: exit status $1 at: $2"; } # STATUS COMMAND
+# check in a substitution, which drops -e and the trap by itself; what goes wrong in it is told there, once.
+told_check() {
+  DIED=no
+  trap 'tell_end "$?" "${BASH_COMMAND}"' EXIT
+  set -e
+  check
+  compare_modes
+}
+on_exit() { # STATUS COMMAND
+  trap '' HUP INT TERM
+  [[ "${KILLED}" == yes ]] || tell_end "$@"
+  ! declare -F at_exit >/dev/null || at_exit "$1"
+}
+main() { # VERB
+  local answer
+  case "${1:-}" in
+  apply | check | undo) ;;
+  *)
+    printf 'usage: bash -s -- apply|check|undo\n' >&2
+    exit 2
+    ;;
+  esac
+  trap 'on_exit "$?" "${BASH_COMMAND}"' EXIT
+  trap 'KILLED=yes; exit 143' HUP INT TERM
+  [[ -n "${ROOT}" || "${EUID}" == 0 ]] || die "runs as $(id -un), expected root. Connect as root, or let this user run sudo without a password"
+  [[ "$1" == check ]] || declare -F looks_only >/dev/null || take_lock "${STEP}"
+  [[ "$1" == check ]] || "$1"
+  [[ "$1" != undo ]] || return 0
+  DIED=yes
+  answer="$(told_check)"
+  DIED=no
+  [[ -n "${answer}" ]] || return 0
+  if [[ "$1" == check ]]; then
+    printf '%s\n' "${answer}"
+    exit 3
+  fi
+  printf '%s\n' "${answer}" >&2
+  die 'not in place after apply: the lines above say what (item, wanted, found)'
+}
