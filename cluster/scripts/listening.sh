@@ -55,7 +55,7 @@ broken() { # pods|events: said once
 # the server's second should change: its answer takes away half of what is left. Few requests, since Pods start meanwhile.
 # Once this host has joined: before, all hosts are busy and answer late.
 clock_offset() {
-  local low='' high='' before after answer server width=0 begun="${SECONDS}" asked=0 pattern=$'[Dd]ate: ([^\r\n]+)'
+  local low='' high='' before after answer server least most width=0 begun="${SECONDS}" asked=0 pattern=$'[Dd]ate: ([^\r\n]+)'
   while ((asked < CLOCK_REQUESTS && SECONDS - begun < API_SECONDS)); do
     if [[ ! -e "${ROOT}/etc/kubernetes/kubelet.conf" ]]; then
       sleep 1
@@ -71,11 +71,12 @@ clock_offset() {
     server="$(date -d "${BASH_REMATCH[1]}" +%s)000"
     asked=$((asked + 1))
     # It was between server and server + 999 there when it was between before and after here.
-    if [[ -z "${low}" ]] || ((before - server - 1000 > high || after - server < low)); then # the first, or a clock was set meanwhile
-      low=$((before - server - 1000)) high=$((after - server))
+    least=$((before - server - 1000)) most=$((after - server))
+    if [[ -z "${low}" ]] || ((least > high || most < low)); then # the first, or a clock was set meanwhile
+      low="${least}" high="${most}"
     else
-      if ((before - server - 1000 > low)); then low=$((before - server - 1000)); fi
-      if ((after - server < high)); then high=$((after - server)); fi
+      if ((least > low)); then low="${least}"; fi
+      if ((most < high)); then high="${most}"; fi
     fi
     width=$((high - low))
     ((width > 2 * GOOD_ERROR_MS)) || break
