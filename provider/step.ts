@@ -63,10 +63,10 @@ export class Steps {
 	}
 
 	async update(id: string, olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
-		if (plain(inputs).apply === false) return stateOf(inputs, "");
+		const step = plain(inputs);
+		if (step.apply === false) return stateOf(inputs, "");
 		// A remote.Command of the version before, whose script is the same: if the host is as it should be, only the state moves over.
-		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === plain(inputs).text) {
-			const step = plain(inputs);
+		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === step.text) {
 			const answer = step.looksOnly ? undefined : await this.#look(step, shown);
 			if (step.looksOnly || answer?.size === 0) return stateOf(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
 		}
