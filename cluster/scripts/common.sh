@@ -12,7 +12,6 @@ readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-la
 readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
 readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-600}" # longer than any step's own bound on a host that does its work at all
 DIED=no KILLED=no LAST_SEEN='' TEXT='' MODES_OF=() MODES=()
-declare -A ACTIVE=() ENABLED=()
 
 log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }
 die() {

@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2034 # ACTIVE and ENABLED are for the scripts that come after this file
 # Services: whether a unit was enabled and running, before the first change.
+
+declare -A ACTIVE=() ENABLED=()
 
 unit_exists() { systemctl cat -- "$1" >/dev/null 2>&1; }
 unit_enabled() { systemctl is-enabled -- "$1" 2>/dev/null | grep -Fxv not-found || true; } # enabled, disabled, masked, static, or nothing; systemd 253 says not-found
