@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { utimesSync } from "node:fs";
+import { appendFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { unpack } from "../../lifecycle/packed.ts";
@@ -166,11 +166,12 @@ test("after a boot the unit goes on where it was: with the next line of the file
 	const heard = (from: string) => recordingOf(worker, "k8s-node01").lines.flatMap((line) => (line.from === from ? [line.data] : []));
 	worker.write(MESSAGE, "of an earlier Pod\n");
 	worker.run("recorder", "apply", settings, "k8s-node01");
-	worker.write(MESSAGE, "of an earlier Pod\nheard\n");
+	const append = (line: string) => appendFileSync(join(worker.root, MESSAGE), line); // as hooks do: a file written anew is read anew
+	append("heard\n");
 	await until(() => heard("file").length === 1);
 	worker.command("journalctl", "sleep 20");
 	boot(worker);
-	worker.write(MESSAGE, "of an earlier Pod\nheard\nwritten while nobody heard\n");
+	append("written while nobody heard\n");
 	systemctl(worker, "start");
 	await until(() => heard("file").length === 2);
 	assert.deepEqual([heard("file-start"), heard("file")], [["of an earlier Pod"], ["heard", "written while nobody heard"]]);
@@ -206,7 +207,7 @@ test("at its bound it ends, and what nobody fetches is gone a week later, the un
 	const host = hostWith(t);
 	host.write(MESSAGE, "a line\n");
 	host.run("recorder", "apply", { ...settings, BOUND_SECONDS: 3 }, "k8s-node01");
-	await pause(3000);
+	await until(() => recordingOf(host, "k8s-node01").lines.some(({ from }) => from === "file-end"));
 	const { lines, problems } = recordingOf(host, "k8s-node01");
 	assert.deepEqual(problems, []);
 	assert.equal(lines.find(({ from }) => from === "end")?.data, "its time was over");
