@@ -6,7 +6,8 @@ const KEEPALIVE_MS = 15_000; // Go's net.Dialer
 
 /** Connects to a port. No timeout where it is 0. */
 export function reachHost(host: string, port: number, timeoutSeconds: number): Promise<Socket> {
-	const socket = connect({ host, port, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
+	// noDelay as Go's dialer: else each login waits four times, and each script three times, for a delayed ACK of the host, 40 ms.
+	const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
 	return reach(socket, "tcp", `${host.includes(":") ? `[${host}]` : host}:${port}`, timeoutSeconds);
 }
 
