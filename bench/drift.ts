@@ -128,7 +128,7 @@ export async function driftSection(rounds: number): Promise<string> {
 			`${count} hosts, ${parallel} at once: ${more.toFixed(1)} s more in a preview, check ${median(check).toFixed(1)} s, ${providerMiB.toFixed(0)} MiB`,
 		);
 		rows.push(
-			`| ${count} | ${parallel} | ${spread(blind)} | ${spread(seen)} | ${more.toFixed(1)} | ${elsewhere.toFixed(1)} | ${aim} | ${hostsCpu.toFixed(1)} | ${spread(check)} | ${busyPercent.toFixed(0)} | ${spread(repair)} | ${apply[0]?.toFixed(1)} | ${providerMiB.toFixed(0)} | ${(providerMiB / count).toFixed(1)} |`,
+			`| ${count} | ${parallel} | ${spread(blind)} | ${spread(seen)} | ${more.toFixed(1)} | ${aim} | ${elsewhere.toFixed(1)} | ${hostsCpu.toFixed(1)} | ${spread(check)} | ${busyPercent.toFixed(0)} | ${spread(repair)} | ${apply[0]?.toFixed(1)} | ${providerMiB.toFixed(0)} | ${(providerMiB / count).toFixed(1)} |`,
 		);
 	}
 	return `## What looking at hosts costs
@@ -136,7 +136,7 @@ export async function driftSection(rounds: number): Promise<string> {
 Played hosts, medians of ${rounds} rounds: a real sshd each on a loopback address, ${STEPS.length} steps with their real \`check\` over a folder that plays the host's files; the ${cpus().length} cores do the hosts' work too (hosts' CPU: seconds of one check; real hosts do it themselves, side by side; cores busy: of this machine, in a check; without the hosts: more, less their CPU spread over the cores). At once: how many resources the engine works on, \`PULUMI_PARALLEL\`, by itself four a core. Without looking: the same
 state without \`refreshBeforeUpdate\`. The check is \`pulumi refresh --preview-only --expect-no-changes\`; the repair is \`up\` after one sysctl of one host was changed; the apply is the first \`up\` on hosts where all is in place.
 
-| hosts | at once | preview without looking, s | preview, s | more, s | without the hosts, s | aim | hosts' CPU, s | check, s | cores busy, % | repair, s | apply, s | provider, MiB | a host, MiB |
+| hosts | at once | preview without looking, s | preview, s | more, s | aim | without the hosts, s | hosts' CPU, s | check, s | cores busy, % | repair, s | apply, s | provider, MiB | a host, MiB |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
