@@ -29,15 +29,30 @@ keep_original() { # PATH: file, link or nothing
     : >"${RECORDS}/absent/${ENCODED}"
   fi
 }
-holds_stdin() { # PATH: whether it holds what stdin gives; TEXT is that. The end of a text is the end of the input, since no text here has a NUL
-  local found=''
-  IFS= read -r -d '' TEXT || true
-  [[ -f "${ROOT}$1" && -r "${ROOT}$1" ]] && ! IFS= read -r -d '' found <"${ROOT}$1" && [[ "${found}" == "${TEXT}" ]]
+read_file() { # PATH: TEXT is all of it; 1 where there is no file, or one with a NUL, which no text here has
+  TEXT=''
+  [[ -f "${ROOT}$1" && -r "${ROOT}$1" ]] && ! IFS= read -r -d '' TEXT <"${ROOT}$1"
 }
-# Makes PATH hold what stdin gives. MODE - keeps mode and owner of the file there. ACT becomes due when the file changes.
-write_file() { # PATH MODE [ACT]
-  local target="${ROOT}$1" mode="$2" fresh="${ROOT}$1.kubeadm-lab-new" is_held=yes
-  holds_stdin "$1" || is_held=no
+# TEXT is what COMMAND prints for PATH. Any part of COMMAND that fails ends the script, before PATH is touched: a pipe would tell only afterwards.
+# To be called by itself: in a condition bash forgets -e, and a text that lost its middle would count.
+text_for() { # PATH COMMAND...
+  local path="$1" status=0
+  shift
+  set +e
+  TEXT="$(
+    set -e
+    "$@"
+    printf x
+  )"
+  status=$?
+  set -e
+  ((status == 0)) || die "can't make the new text of ${path}; it stays as it was"
+  TEXT="${TEXT%x}"
+}
+# Makes PATH hold TEXT. MODE - keeps mode and owner of the file there. ACT becomes due when the file changes.
+write_file() { # PATH MODE TEXT [ACT]
+  local target="${ROOT}$1" mode="$2" text="$3" fresh="${ROOT}$1.kubeadm-lab-new" is_held=no
+  ! read_file "$1" || [[ "${TEXT}" != "${text}" ]] || is_held=yes
   if [[ -f "${target}" && ! -L "${target}" ]]; then
     [[ "${mode}" != - ]] || mode="0$(stat -c %a -- "${target}")"
     if [[ "${is_held}" == yes ]]; then
@@ -48,19 +63,18 @@ write_file() { # PATH MODE [ACT]
   make_folder "${1%/*}"
   rm -f -- "${fresh}"
   if [[ "$2" == - && -f "${target}" && ! -L "${target}" ]]; then cp -a -- "${target}" "${fresh}"; else (umask 077 && : >"${fresh}"); fi
-  printf '%s' "${TEXT}" >"${fresh}"
+  printf '%s' "${text}" >"${fresh}"
   chmod "${mode/#-/0644}" "${fresh}"
   keep_original "$1"
-  [[ -z "${3:-}" ]] || owe "$3"
+  [[ -z "${4:-}" ]] || owe "$4"
   mv -fT -- "${fresh}" "${target}"
   log "wrote $1"
 }
-# PATH becomes what COMMAND prints of it; a COMMAND that fails changes nothing (a pipe into write_file would tell only afterwards).
-edit_file() { # PATH ACT COMMAND...
-  local path="$1" act="$2" edited
+edit_file() { # PATH ACT COMMAND...: PATH becomes what COMMAND prints of it
+  local path="$1" act="$2"
   shift 2
-  edited="$(set -e && "$@" && printf x)" || die "can't make the new text of ${path}; it stays as it was"
-  printf '%s' "${edited%x}" | write_file "${path}" - "${act}"
+  text_for "${path}" "$@"
+  write_file "${path}" - "${TEXT}" "${act}"
 }
 keep_mode() { # PATH MODE: who reads the file need not be told
   [[ "$(stat -c %a -- "${ROOT}$1")" != "$2" ]] || return 0
@@ -68,14 +82,18 @@ keep_mode() { # PATH MODE: who reads the file need not be told
   chmod "$2" "${ROOT}$1"
   log "mode of $1: $2"
 }
-compare_file() { # PATH [MODE]: stdin is what it should hold. With MODE not in a pipe: compare_modes looks at all of them by one stat
+compare_file() { # PATH MODE TEXT: MODE - is any. compare_modes looks at all of them by one stat, so not in a pipe
   local found=absent
-  if ! holds_stdin "$1"; then
+  if ! read_file "$1" || [[ "${TEXT}" != "$3" ]]; then
     [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
-    differs "file $1" "sha256 $(printf '%s' "${TEXT}" | sha256sum | cut -c 1-12)" "${found}"
+    differs "file $1" "sha256 $(printf '%s' "$3" | sha256sum | cut -c 1-12)" "${found}"
   fi
-  [[ -n "${2:-}" && -f "${ROOT}$1" && ! -L "${ROOT}$1" ]] || return 0
+  [[ "$2" != - && -f "${ROOT}$1" && ! -L "${ROOT}$1" ]] || return 0
   expect_mode "$1" "${2#0}"
+}
+compare_edited() { # PATH COMMAND...: whether edit_file would change it
+  text_for "$@"
+  compare_file "$1" - "${TEXT}"
 }
 expect_mode() { MODES_OF+=("$1") MODES+=("$2"); } # PATH MODE
 compare_modes() {
@@ -103,24 +121,34 @@ restore_file() { # PATH: as it was before the first write_file; nothing without 
   drop_original "$1"
   log "restored $1"
 }
-# For a file that others edit too: stdin is the file of today without our lines. Where nobody else changed it, the original comes back with its times.
-restore_edited() { # PATH
+# For a file that others edit too: COMMAND prints the file of today without our lines. Where nobody else changed it, the original comes back with its times.
+restore_edited() { # PATH COMMAND...
   local rest
-  rest="$(cat)"
+  TEXT=''
+  [[ ! -f "${ROOT}$1" ]] || text_for "$@"
+  rest="$(printf '%s' "${TEXT}")" # without the ends of its last lines, as $(<FILE) is
   if has_original "$1" && [[ "$(<"${RECORDS}/files/${ENCODED}")" == "${rest}" ]] || { ! has_original "$1" && is_kept "$1" && [[ -z "${rest}" ]]; }; then
     restore_file "$1"
     return 0
   fi
   rm -f -- "${ROOT}$1.kubeadm-lab-new"
-  if [[ -f "${ROOT}$1" && "$(<"${ROOT}$1")" != "${rest}" ]]; then printf '%s\n' "${rest}" | write_file "$1" -; fi
+  if [[ -f "${ROOT}$1" && "$(<"${ROOT}$1")" != "${rest}" ]]; then write_file "$1" - "${rest}"$'\n'; fi
   drop_original "$1"
 }
 readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
 without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line
-  [[ ! -f "${ROOT}$1" ]] || awk -v first="${BLOCK_BEGIN}" -v last="${BLOCK_END}" '
-    $0 == first { printf "%s", held; held = ""; inside = 1; next }
-    inside && $0 == last { held = ""; inside = 0; next }
-    inside { held = held $0 "\n"; next }
-    { print }
-    END { printf "%s", held }' "${ROOT}$1"
+  local line held='' is_inside=no
+  [[ -f "${ROOT}$1" ]] || return 0
+  while IFS= read -r line || [[ -n "${line}" ]]; do
+    case "${is_inside} ${line}" in
+    "no ${BLOCK_BEGIN}" | "yes ${BLOCK_BEGIN}")
+      printf '%s' "${held}"
+      held='' is_inside=yes
+      ;;
+    "yes ${BLOCK_END}") held='' is_inside=no ;;
+    yes\ *) held+="${line}"$'\n' ;;
+    *) printf '%s\n' "${line}" ;;
+    esac
+  done <"${ROOT}$1"
+  printf '%s' "${held}"
 }

@@ -23,15 +23,15 @@ set_name() { # NAME
 
 check() {
   local found
-  hosts_file | compare_file /etc/hosts
-  compare_file /etc/hostname < <(printf '%s\n' "${HOST_NAME}")
+  compare_edited /etc/hosts hosts_file
+  compare_file /etc/hostname - "${HOST_NAME}"$'\n'
   found="$(<"${KERNEL_NAME}")"
   [[ "${found}" == "${HOST_NAME}" ]] || differs 'host name' "${HOST_NAME}" "${found}"
 }
 apply() {
   local found
   edit_file /etc/hosts '' hosts_file
-  printf '%s\n' "${HOST_NAME}" | write_file /etc/hostname - 'tell hostnamed'
+  write_file /etc/hostname - "${HOST_NAME}"$'\n' 'tell hostnamed'
   found="$(<"${KERNEL_NAME}")"
   if [[ "${found}" != "${HOST_NAME}" ]]; then
     record 'host name' "${found}"
@@ -41,7 +41,7 @@ apply() {
 }
 undo() {
   local old
-  without_block /etc/hosts | restore_edited /etc/hosts
+  restore_edited /etc/hosts without_block /etc/hosts
   restore_file /etc/hostname
   if old="$(recorded 'host name')" && [[ "$(<"${KERNEL_NAME}")" == "${HOST_NAME}" ]]; then set_name "${old}"; fi
   tell_hostnamed

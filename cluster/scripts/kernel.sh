@@ -8,7 +8,7 @@ module_is_there() { # NAME
   [[ ! -d "${ROOT}/sys/module/${1//-/_}" ]] || return 0
   case "$1" in
   br_netfilter) [[ -e "${ROOT}/proc/sys/net/bridge/bridge-nf-call-iptables" ]] ;;
-  overlay) grep -qw overlay -- "${ROOT}/proc/filesystems" ;;
+  overlay) read_file /proc/filesystems && [[ "${TEXT}" == *$'\toverlay\n'* ]] ;;
   *)
     builtin="${ROOT}/lib/modules/$(uname -r)/modules.builtin"
     [[ -r "${builtin}" ]] && grep -Eq "/${1//[-_]/[-_]}\.ko" -- "${builtin}"
@@ -19,20 +19,17 @@ modules_are_there() {
   local name
   for name in "${MODULES[@]+"${MODULES[@]}"}"; do module_is_there "${name}" || return 1; done
 }
-module_names() { # TEXT_OF_MODULES: one a line, without the end of the last
-  printf -v TEXT_OF_MODULES '%s\n' "${MODULES[@]+"${MODULES[@]}"}"
-  TEXT_OF_MODULES="${TEXT_OF_MODULES%$'\n'}"
-}
+module_lines() { printf -v MODULE_LINES '%s\n' "${MODULES[@]+"${MODULES[@]}"}"; } # MODULE_LINES: a name each
 modules_check() {
   local name
-  module_names
-  compare_file "${MODULES_FILE}" 0644 <<<"${TEXT_OF_MODULES}"
+  module_lines
+  compare_file "${MODULES_FILE}" 0644 "${MODULE_LINES}"
   for name in "${MODULES[@]+"${MODULES[@]}"}"; do module_is_there "${name}" || differs "module ${name}" 'loaded' 'not loaded'; done
 }
 modules_apply() {
   local name
-  module_names
-  write_file "${MODULES_FILE}" 0644 <<<"${TEXT_OF_MODULES}"
+  module_lines
+  write_file "${MODULES_FILE}" 0644 "${MODULE_LINES}"
   for name in "${MODULES[@]+"${MODULES[@]}"}"; do
     ! module_is_there "${name}" || continue
     record "module ${name}" loaded
@@ -92,7 +89,7 @@ sysctls_check() {
   local present
   read_sysctls
   # A module that is not loaded takes its keys along, and what the file should hold can't be told.
-  if [[ ! -e "${ROOT}${SYSCTLS_FILE}" ]] || modules_are_there; then compare_file "${SYSCTLS_FILE}" 0644 < <(printf '%s' "${SYSCTL_LINES}"); fi
+  if [[ ! -e "${ROOT}${SYSCTLS_FILE}" ]] || modules_are_there; then compare_file "${SYSCTLS_FILE}" 0644 "${SYSCTL_LINES}"; fi
   for present in "${PRESENT[@]+"${PRESENT[@]}"}"; do
     sysctl_now "${present%% *}"
     [[ "${WORDS}" == "${present#* }" ]] || differs "sysctl ${present%% *}" "${present#* }" "${WORDS}"
@@ -105,7 +102,7 @@ sysctls_apply() {
     compgen -G "${PATH_OF_KEY}" >/dev/null || log "sysctl left out: ${pair%%=*} (not in this kernel)"
   done
   read_sysctls
-  printf '%s' "${SYSCTL_LINES}" | write_file "${SYSCTLS_FILE}" 0644
+  write_file "${SYSCTLS_FILE}" 0644 "${SYSCTL_LINES}"
   for present in "${PRESENT[@]+"${PRESENT[@]}"}"; do
     key="${present%% *}" value="${present#* }"
     wanted+="${key} "

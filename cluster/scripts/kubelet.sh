@@ -38,7 +38,8 @@ check() {
     return 0
   fi
   while read -r copy path; do
-    compare_file "${path}" <"${copy}"
+    read_file "${copy#"${ROOT}"}" || true
+    compare_file "${path}" - "${TEXT}"
     [[ ! -f "${ROOT}${path}" ]] || copies+=("${copy}") paths+=("${path}")
   done < <(kept_files)
   ((${#copies[@]} == 0)) || mapfile -t modes < <(stat -c %a -- "${copies[@]}")
@@ -116,14 +117,14 @@ wait_for_node() { # SINCE
   [[ "${LAST_SEEN}" == *' True '* ]] || log "Node $(cluster_value node) after the start of its kubelet: ${LAST_SEEN:-no status}"
 }
 node_is_ready() { # SINCE: what was reported before does not count. An API server that does not answer is not waited for
-  local text
-  text="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${READY}" 2>&1)" || {
-    printf '%s' "${text##*$'\n'}"
+  local answer
+  answer="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${READY}" 2>&1)" || {
+    printf '%s' "${answer##*$'\n'}"
     return 0
   }
-  text="${text##*$'\n'}" # kubectl's warnings come first
-  printf '%s' "${text}"
-  [[ "${text}" == [0-9]*' True '* && ! "${text%% *}" < "$1" ]]
+  answer="${answer##*$'\n'}" # kubectl's warnings come first
+  printf '%s' "${answer}"
+  [[ "${answer}" == [0-9]*' True '* && ! "${answer%% *}" < "$1" ]]
 }
 is_healthy() { [[ "$(kubelet_found)" == active ]]; }
 undo() { :; }

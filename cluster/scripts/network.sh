@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # firewalld off (FIREWALLD=disable): each reload of it wipes the rules of kube-proxy and flannel. NetworkManager leaves the Pod network's links alone.
 readonly NM_CONFIG=/etc/NetworkManager/conf.d/kubeadm-lab.conf
-readonly NM_TEXT=$'[keyfile]\nunmanaged-devices+=interface-name:cni0;interface-name:flannel.*;interface-name:kube-ipvs0;interface-name:veth*'
+readonly NM_TEXT=$'[keyfile]\nunmanaged-devices+=interface-name:cni0;interface-name:flannel.*;interface-name:kube-ipvs0;interface-name:veth*\n'
 
 firewalld_check() {
   [[ "${FIREWALLD}" == disable ]] || return 0
@@ -27,11 +27,11 @@ nm_reload() {
   paid 'reload NetworkManager'
 }
 nm_check() {
-  [[ "${ACTIVE[NetworkManager.service]-}" != active ]] || compare_file "${NM_CONFIG}" 0644 <<<"${NM_TEXT}"
+  [[ "${ACTIVE[NetworkManager.service]-}" != active ]] || compare_file "${NM_CONFIG}" 0644 "${NM_TEXT}"
   ! is_due 'reload NetworkManager' || differs 'NetworkManager reload' 'done' 'due'
 }
 nm_apply() {
-  ! nm_runs || write_file "${NM_CONFIG}" 0644 'reload NetworkManager' <<<"${NM_TEXT}"
+  ! nm_runs || write_file "${NM_CONFIG}" 0644 "${NM_TEXT}" 'reload NetworkManager'
   nm_reload
 }
 nm_undo() {

@@ -5,21 +5,26 @@
 # With everything installed yum is not called. undo takes away repositories, locks, keys, and with REMOVE_ON_UNDO=yes the packages that were not there before.
 readonly REPOSITORY_FOLDER=/etc/yum.repos.d
 
-read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT, without the end of its last line
+read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT
   REPOSITORY_PATH="${REPOSITORY_FOLDER}/kubeadm-lab-${1%%$'\n'*}.repo"
   REPOSITORY_TEXT="${1#*$'\n'}"
-  REPOSITORY_TEXT="${REPOSITORY_TEXT%$'\n'}"
+  REPOSITORY_TEXT="${REPOSITORY_TEXT%$'\n'}"$'\n'
 }
 sections() { # yum's own ids of our repositories
   local entry
   for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do sed -n 's/^\[\(.*\)\]$/\1/p' <<<"${entry}"; done
 }
 # yum 3, or dnf under its name: they keep locks in different files and forms.
-is_dnf() { [[ "$(readlink -f -- "$(command -v yum)")" == *dnf* ]]; }
-lock_list() { # prints the file's path; nothing without the plugin
-  local config=/etc/yum/pluginconf.d/versionlock.conf
+is_dnf() {
+  [[ -n "${YUM:-}" ]] || YUM="$(readlink -f -- "$(command -v yum)" || true)"
+  [[ "${YUM}" == *dnf* ]]
+}
+find_lock_list() { # LOCK_LIST: the file's path; empty without the plugin
+  local line config=/etc/yum/pluginconf.d/versionlock.conf
+  LOCK_LIST=''
   ! is_dnf || config=/etc/dnf/plugins/versionlock.conf
-  [[ ! -f "${ROOT}${config}" ]] || sed -n 's/^locklist[[:space:]]*=[[:space:]]*//p' -- "${ROOT}${config}"
+  [[ -f "${ROOT}${config}" ]] || return 0
+  while read -r line; do [[ ! "${line}" =~ ^locklist[[:blank:]]*=[[:blank:]]*(.*)$ ]] || LOCK_LIST="${BASH_REMATCH[1]}"; done <"${ROOT}${config}"
 }
 locked_list() { # PATH: the file with our block
   local format='%|EPOCH?{%{EPOCH}}:{0}|:%{NAME}-%{VERSION}-%{RELEASE}.*\n'
@@ -40,15 +45,15 @@ check() {
   local entry name list
   for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do
     read_repository "${entry}"
-    compare_file "${REPOSITORY_PATH}" 0644 <<<"${REPOSITORY_TEXT}"
+    compare_file "${REPOSITORY_PATH}" 0644 "${REPOSITORY_TEXT}"
   done
   list="$(missing)"
   while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' "$(other_version "${name}")"; done <<<"${list}"
   [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
   [[ -z "${list}" ]] || return 0 # no release to compare a lock with
-  list="$(lock_list)"
-  if [[ -n "${list}" ]]; then
-    locked_list "${list}" | compare_file "${list}"
+  find_lock_list
+  if [[ -n "${LOCK_LIST}" ]]; then
+    compare_edited "${LOCK_LIST}" locked_list "${LOCK_LIST}"
   elif ((${#PACKAGES[@]} > 0)); then
     differs 'version lock' 'yum-plugin-versionlock' 'not installed'
   fi
@@ -59,9 +64,9 @@ apply() {
   write_repositories
   list="$(missing)"
   [[ -z "${list}" ]] || install_packages "${list}"
-  list="$(lock_list)"
-  [[ -n "${list}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
-  [[ -z "${list}" ]] || edit_file "${list}" '' locked_list "${list}"
+  find_lock_list
+  [[ -n "${LOCK_LIST}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
+  [[ -z "${LOCK_LIST}" ]] || edit_file "${LOCK_LIST}" '' locked_list "${LOCK_LIST}"
 }
 write_repositories() {
   local entry path wanted='' act
@@ -70,7 +75,7 @@ write_repositories() {
     act=''
     wanted+="${REPOSITORY_PATH}"$'\n'
     [[ ! -e "${ROOT}${REPOSITORY_PATH}" ]] || act='clean metadata' # yum 3 would take those of the old address
-    write_file "${REPOSITORY_PATH}" 0644 "${act}" <<<"${REPOSITORY_TEXT}"
+    write_file "${REPOSITORY_PATH}" 0644 "${REPOSITORY_TEXT}" "${act}"
   done
   while read -r path; do
     [[ "${path}" != "${REPOSITORY_FOLDER}"/* ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"
@@ -79,8 +84,8 @@ write_repositories() {
 install_packages() { # NAMES, one a line
   local names list
   mapfile -t names <<<"$1"
-  list="$(lock_list)"
-  [[ -z "${list}" ]] || edit_file "${list}" '' without_block "${list}" # a new version must not meet the lock on the old one
+  find_lock_list
+  [[ -z "${LOCK_LIST}" ]] || edit_file "${LOCK_LIST}" '' without_block "${LOCK_LIST}" # a new version must not meet the lock on the old one
   log "installing ${#names[@]} packages: ${names[*]}"
   begin_transaction
   if is_due 'clean metadata'; then
@@ -113,10 +118,10 @@ failed_to_install() { # WHAT
   die "packages: $1. Repositories: $(sections | paste -s -d ' '). See what they have: yum --disablerepo='*' --enablerepo='kubeadm-lab-*' --showduplicates list kubelet"
 }
 undo() {
-  local list path
+  local path
   end_cut_off_transaction
-  list="$(lock_list)"
-  [[ -z "${list}" ]] || without_block "${list}" | restore_edited "${list}"
+  find_lock_list
+  [[ -z "${LOCK_LIST}" ]] || restore_edited "${LOCK_LIST}" without_block "${LOCK_LIST}"
   if [[ "${REMOVE_ON_UNDO}" == yes ]]; then
     remove_packages
     clear_package_folders

@@ -15,8 +15,8 @@ each_file() { # HANDLER
   for mirror in "${MIRRORS[@]+"${MIRRORS[@]}"}"; do "$1" "/etc/containerd/certs.d/${mirror%%$'\n'*}/hosts.toml" "${mirror#*$'\n'}"; done
   "$1" /etc/crictl.yaml "${CRICTL_CONFIG}"
 }
-write_one() { write_file "$1" 0644 "${3:-}" <<<"${2%$'\n'}"; }
-compare_one() { compare_file "$1" 0644 < <(printf '%s\n' "${2%$'\n'}"); } # <<< would write a file before bash 5.1, and want space for it
+write_one() { write_file "$1" 0644 "${2%$'\n'}"$'\n' "${3:-}"; }
+compare_one() { compare_file "$1" 0644 "${2%$'\n'}"$'\n'; }
 print_path() { printf '%s\n' "$1"; }
 runtime_answers() {
   if [[ "${RUNTIME_KIND}" == docker ]]; then timeout 10 docker version --format '{{.Server.Version}}'; else timeout 10 crictl version; fi
@@ -26,7 +26,8 @@ check() {
   local found
   each_file compare_one
   ! is_due 'restart the runtime' || differs "${RUNTIME_KIND} restart" 'done' 'due'
-  found="$(unit_active "${RUNTIME_UNIT}")"
+  look_at_active "${RUNTIME_UNIT}"
+  found="${ACTIVE[${RUNTIME_UNIT}]-}"
   [[ "${found}" == active ]] || differs "${RUNTIME_KIND} running" 'active' "${found:-not installed}"
   look_at_enabled "${RUNTIME_UNIT}" kubelet.service
   found="${ENABLED[${RUNTIME_UNIT}]}"

@@ -5,11 +5,12 @@ readonly SELINUX_CONFIG=/etc/selinux/config
 
 selinux_mode() { if command -v getenforce >/dev/null; then getenforce; else printf 'Disabled\n'; fi; }
 permissive_config() { sed -E 's/^SELINUX=enforcing([[:space:]]*)$/SELINUX=permissive\1/' -- "${ROOT}${SELINUX_CONFIG}"; }
+enforcing_config() { sed -E 's/^SELINUX=permissive([[:space:]]*)$/SELINUX=enforcing\1/' -- "${ROOT}${SELINUX_CONFIG}"; }
 
 selinux_check() {
   [[ "${SELINUX}" == permissive ]] || return 0
   [[ "$(selinux_mode)" != Enforcing ]] || differs 'SELinux' 'Permissive' 'Enforcing'
-  [[ ! -f "${ROOT}${SELINUX_CONFIG}" ]] || permissive_config | compare_file "${SELINUX_CONFIG}"
+  if read_file "${SELINUX_CONFIG}" && [[ "${TEXT}" == *SELINUX=enforcing* ]]; then compare_edited "${SELINUX_CONFIG}" permissive_config; fi
 }
 selinux_apply() {
   if [[ "${SELINUX}" != permissive ]]; then
@@ -23,9 +24,7 @@ selinux_apply() {
   log 'SELinux: Enforcing is now Permissive'
 }
 selinux_undo() {
-  if has_original "${SELINUX_CONFIG}"; then
-    sed -E 's/^SELINUX=permissive([[:space:]]*)$/SELINUX=enforcing\1/' -- "${ROOT}${SELINUX_CONFIG}" | restore_edited "${SELINUX_CONFIG}"
-  fi
+  ! has_original "${SELINUX_CONFIG}" || restore_edited "${SELINUX_CONFIG}" enforcing_config
   if recorded 'selinux mode' >/dev/null && [[ "$(selinux_mode)" == Permissive ]]; then setenforce 1 || die 'setenforce 1 failed; see sestatus'; fi
   forget 'selinux mode'
 }

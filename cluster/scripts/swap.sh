@@ -20,7 +20,7 @@ swap_check() {
   local device devices=''
   while read -r device _; do devices+=" ${device}"; done < <(active_swaps)
   [[ -z "${devices}" ]] || differs 'swap' 'off' "${devices# }"
-  [[ ! -f "${ROOT}/etc/fstab" ]] || fstab_without_swap | compare_file /etc/fstab
+  if read_file /etc/fstab && [[ $'\n'"${TEXT}" =~ $'\n'${SWAP_LINE} ]]; then compare_edited /etc/fstab fstab_without_swap; fi
 }
 swap_apply() {
   local device priority used available
@@ -36,7 +36,7 @@ swap_apply() {
 }
 swap_undo() {
   local name device priority
-  [[ ! -f "${ROOT}/etc/fstab" ]] || sed "s|^${MARK}||" -- "${ROOT}/etc/fstab" | restore_edited /etc/fstab
+  restore_edited /etc/fstab sed "s|^${MARK}||" -- "${ROOT}/etc/fstab"
   while read -r name; do
     [[ -n "${name}" ]] || continue
     device="${name#swap }" priority="$(recorded "${name}")"

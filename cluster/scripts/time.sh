@@ -3,12 +3,13 @@
 # The zone is set through the link itself: timedatectl makes the kernel's clock jump on some hosts (lab), and needs D-Bus.
 readonly ZONES=/usr/share/zoneinfo
 
-zone_now() { readlink -f -- "${ROOT}/etc/localtime" || true; }
+is_zone() { [[ "${ROOT}/etc/localtime" -ef "${ROOT}${ZONES}/${TIMEZONE}" ]]; } # or another name of the same zone, which is a link to it
 zone_check() {
   local found
-  [[ -n "${TIMEZONE}" ]] || return 0
-  found="$(zone_now)"
-  [[ "${found}" == "${ROOT}${ZONES}/${TIMEZONE}" || "${found}" == "$(readlink -f -- "${ROOT}${ZONES}/${TIMEZONE}")" ]] || differs 'time zone' "${TIMEZONE}" "${found#"${ROOT}${ZONES}/"}"
+  if [[ -z "${TIMEZONE}" ]] || is_zone; then return 0; fi
+  found="$(readlink -f -- "${ROOT}/etc/localtime" || true)"
+  found="${found#"${ROOT}"}"
+  differs 'time zone' "${TIMEZONE}" "${found#"${ZONES}/"}"
 }
 zone_apply() {
   if [[ -z "${TIMEZONE}" ]]; then
@@ -16,17 +17,16 @@ zone_apply() {
     return 0
   fi
   [[ -f "${ROOT}${ZONES}/${TIMEZONE}" ]] || die "time zone ${TIMEZONE}: not in ${ZONES}. Choose one of: timedatectl list-timezones"
-  [[ "$(zone_now)" != "$(readlink -f -- "${ROOT}${ZONES}/${TIMEZONE}")" ]] || return 0
+  ! is_zone || return 0
   keep_original /etc/localtime
   ln -sfn -- "..${ZONES}/${TIMEZONE}" "${ROOT}/etc/localtime.kubeadm-lab-new"
   mv -fT -- "${ROOT}/etc/localtime.kubeadm-lab-new" "${ROOT}/etc/localtime"
   log "time zone: ${TIMEZONE}"
 }
 
-chrony_config() { # prints its path; nothing where chrony is not installed
-  local file
-  for file in /etc/chrony.conf /etc/chrony/chrony.conf; do
-    [[ ! -f "${ROOT}${file}" ]] || { printf '%s' "${file}" && return 0; }
+find_chrony_config() { # CHRONY_CONFIG: its path; empty where chrony is not installed
+  for CHRONY_CONFIG in /etc/chrony.conf /etc/chrony/chrony.conf ''; do
+    [[ ! -f "${ROOT}${CHRONY_CONFIG}" ]] || return 0
   done
 }
 servers_config() { # PATH: other servers marked, ours in a block
@@ -37,31 +37,30 @@ servers_config() { # PATH: other servers marked, ours in a block
 }
 # Where ntpd keeps the time, it stays so: the two would fight over the clock.
 uses_chronyd() { unit_exists chronyd.service && [[ "$(unit_active ntpd.service)" != active ]]; }
-restore_servers() { # PATH
-  is_kept "${1:-none}" || return 0
+servers_of_before() { without_block "${CHRONY_CONFIG}" | sed "s/^${MARK}//"; }
+restore_servers() {
+  if [[ -z "${CHRONY_CONFIG}" ]] || ! is_kept "${CHRONY_CONFIG}"; then return 0; fi
   owe 'restart chronyd'
-  without_block "$1" | sed "s/^${MARK}//" | restore_edited "$1"
+  restore_edited "${CHRONY_CONFIG}" servers_of_before
 }
 clock_check() {
-  local config
-  config="$(chrony_config)"
+  find_chrony_config
   [[ -n "${ENABLED[chronyd.service]}" && "${ACTIVE[ntpd.service]-}" != active ]] || return 0
-  [[ -z "${config}" || -z "${NTP_SERVERS[*]-}" ]] || servers_config "${config}" | compare_file "${config}"
+  [[ -z "${CHRONY_CONFIG}" || -z "${NTP_SERVERS[*]-}" ]] || compare_edited "${CHRONY_CONFIG}" servers_config "${CHRONY_CONFIG}"
   [[ "${ACTIVE[chronyd.service]-}" == active ]] || differs 'chronyd running' 'active' "${ACTIVE[chronyd.service]-}"
   [[ "${ENABLED[chronyd.service]}" == enabled ]] || differs 'chronyd at boot' 'enabled' "${ENABLED[chronyd.service]}"
   ! is_due 'restart chronyd' || differs 'chronyd restart' 'done' 'due'
 }
 clock_apply() {
-  local config
-  config="$(chrony_config)"
+  find_chrony_config
   if ! uses_chronyd; then
     log 'chronyd is not used here (not installed, or ntpd runs): the clock is left to what keeps it now'
     return 0
   fi
-  if [[ -n "${config}" && -n "${NTP_SERVERS[*]-}" ]]; then
-    edit_file "${config}" 'restart chronyd' servers_config "${config}"
+  if [[ -n "${CHRONY_CONFIG}" && -n "${NTP_SERVERS[*]-}" ]]; then
+    edit_file "${CHRONY_CONFIG}" 'restart chronyd' servers_config "${CHRONY_CONFIG}"
   else
-    restore_servers "${config}"
+    restore_servers
   fi
   keep_unit chronyd.service
   [[ "$(unit_enabled chronyd.service)" == enabled ]] || enable_units chronyd.service
@@ -73,7 +72,8 @@ clock_apply() {
   fi
 }
 clock_undo() {
-  restore_servers "$(chrony_config)"
+  find_chrony_config
+  restore_servers
   if is_due 'restart chronyd' && [[ "$(recorded 'active chronyd.service' || true)" == active ]] && unit_exists chronyd.service; then
     restart_unit chronyd.service || die 'chronyd did not restart; see journalctl -u chronyd'
   fi

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FakeHost, withFiles } from "./fake-host.ts";
 
 const WRITER = withFiles(`
-check() { printf 'new\\n' | compare_file /etc/app/app.conf; }
-apply() { printf 'new\\n' | write_file /etc/app/app.conf "\${MODE:-0640}" 'restart app'; }
+check() { compare_file /etc/app/app.conf - $'new\\n'; }
+apply() { write_file /etc/app/app.conf "\${MODE:-0640}" $'new\\n' 'restart app'; }
 undo() { restore_file /etc/app/app.conf; finish_undo; }`);
 
 test("check prints item, wanted and found with tabs, and exits 3", (t) => {
@@ -130,10 +130,10 @@ apply() { record 'a/b%2F c' first; record 'a/b%2F c' second; recorded 'a/b%2F c'
 
 test("what is due after a change stays due when the run dies before it is done", (t) => {
 	const host = new FakeHost(t);
-	const dies = withFiles(`check() { :; }\napply() { printf 'new\\n' | write_file /etc/app.conf 0644 'restart app'; kill -9 $$; }`);
+	const dies = withFiles(`check() { :; }\napply() { write_file /etc/app.conf 0644 $'new\\n' 'restart app'; kill -9 $$; }`);
 	assert.equal(host.bash(dies, "apply").status, null);
 	const again = withFiles(`check() { :; }
-apply() { printf 'new\\n' | write_file /etc/app.conf 0644 'restart app'; is_due 'restart app' && printf 'due\\n'; paid 'restart app'; is_due 'restart app' || printf 'done\\n'; }`);
+apply() { write_file /etc/app.conf 0644 $'new\\n' 'restart app'; is_due 'restart app' && printf 'due\\n'; paid 'restart app'; is_due 'restart app' || printf 'done\\n'; }`);
 	assert.equal(host.bash(again, "apply").stdout, "due\ndone\n");
 });
 
@@ -163,17 +163,31 @@ test("without_block takes out our block only, and of a block without an end only
 	assert.equal(host.bash(script, "apply").stdout, "one\ntwo\n");
 	host.write("/etc/file", "one\n# kubeadm-lab begin\ntheirs\ntwo\n");
 	assert.equal(host.bash(script, "apply").stdout, "one\ntheirs\ntwo\n");
+	host.write(
+		"/etc/file",
+		"a # kubeadm-lab begin\n\n \\t* \n# kubeadm-lab begin\n  theirs\n# kubeadm-lab begin\nours\n# kubeadm-lab end\n# kubeadm-lab end\nno end",
+	);
+	assert.equal(host.bash(script, "apply").stdout, "a # kubeadm-lab begin\n\n \\t* \n  theirs\n# kubeadm-lab end\nno end\n");
 });
 
-test("edit_file leaves the file as it was when the command that makes its new text fails", (t) => {
-	const host = new FakeHost(t);
-	const script = withFiles(`check() { :; }\nbroken() { sed 's|(a|b|' -E -- "\${ROOT}/etc/file"; }\napply() { edit_file /etc/file '' broken; }`);
-	host.write("/etc/file", "one\n");
-	const { status, stderr } = host.bash(script, "apply");
-	assert.equal(status, 1);
-	assert.match(stderr, /can't make the new text of \/etc\/file; it stays as it was/);
-	assert.equal(host.read("/etc/file"), "one\n");
-});
+for (const [what, broken] of [
+	["fails", `sed 's|(a|b|' -E -- "\${ROOT}/etc/file"`],
+	["fails before its end", `sed 's|(a|b|' -E -- "\${ROOT}/etc/file"; printf 'the end\\n'`],
+	["fails in a pipe", `sed 's|(a|b|' -E -- "\${ROOT}/etc/file" | cat; printf 'the end\\n'`],
+] as const)
+	for (const verb of ["check", "apply", "undo"])
+		test(`${verb} leaves an edited file as it was when the command that makes its new text ${what}`, (t) => {
+			const host = new FakeHost(t);
+			const script = withFiles(`check() { compare_edited /etc/file broken; }
+apply() { edit_file /etc/file '' broken; }
+undo() { restore_edited /etc/file broken; finish_undo; }
+broken() { ${broken}; }`);
+			host.write("/etc/file", "one\n");
+			const { status, stderr } = host.bash(script, verb);
+			assert.equal(status, 1);
+			assert.match(stderr, /can't make the new text of \/etc\/file; it stays as it was/);
+			assert.equal(host.read("/etc/file"), "one\n");
+		});
 
 test("two runs of a step take turns, and wait for what a killed run left running", async (t) => {
 	const host = new FakeHost(t);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { linkSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";
@@ -100,6 +100,26 @@ test("system sets time zone, time servers and chronyd", (t) => {
 	);
 	assert.equal(host.read("/units/chronyd.active"), "active\n");
 	assert.equal(host.read("/units/chronyd.enabled"), "enabled\n");
+});
+
+test("another time zone is a difference, another name of the same one is none", (t) => {
+	const host = bareHost(t);
+	host.run("system", "apply");
+	const link = join(host.root, "etc/localtime");
+	linkSync(join(host.root, "usr/share/zoneinfo/Asia/Shanghai"), join(host.root, "usr/share/zoneinfo/PRC"));
+	for (const [name, answer] of [
+		["PRC", ""],
+		["America/New_York", "time zone\tAsia/Shanghai\tAmerica/New_York\n"],
+		["Asia/Nowhere", "time zone\tAsia/Shanghai\tAsia/Nowhere\n"],
+	] as const) {
+		rmSync(link);
+		symlinkSync(`../usr/share/zoneinfo/${name}`, link);
+		assert.equal(host.run("system", "check").stdout, answer);
+	}
+	assert.equal(host.run("system", "apply").status, 0);
+	assert.equal(readlinkSync(link), "../usr/share/zoneinfo/Asia/Shanghai");
+	rmSync(link);
+	assert.equal(host.run("system", "check").stdout, "time zone\tAsia/Shanghai\t/etc/localtime\n");
 });
 
 test("a second apply of system calls nothing that changes the host", (t) => {
@@ -216,8 +236,11 @@ test("swap, SELinux, a module and NetworkManager, changed by hand, are one item 
 	host.command("nmcli");
 	host.run("system", "apply");
 	const nm = "/etc/NetworkManager/conf.d/kubeadm-lab.conf";
-	const changes: [string, () => void, RegExp, string][] = [
+	const changes: [string, () => void, RegExp, ...string[]][] = [
 		["swap", () => host.write("/proc/swaps", `${SWAPS}/dev/null partition 2097148 0 -2\n`), /^swap\toff\t\/dev\/null$/, "swapoff -- /dev/null"],
+		["first line of fstab", () => host.write("/etc/fstab", "\t/swap none\tswap\n"), /^file \/etc\/fstab\tsha256 \w{12}\tsha256 \w{12}$/],
+		["last line of fstab", () => host.write("/etc/fstab", "#/a b swap\n\n/b c swap sw"), /^file \/etc\/fstab\tsha256 \w{12}\tsha256 \w{12}$/],
+		["SELinux at boot", () => host.write("/etc/selinux/config", SELINUX), /^file \/etc\/selinux\/config\tsha256 \w{12}\tsha256 \w{12}$/],
 		["SELinux", () => host.write("/mode", "Enforcing\n"), /^SELinux\tPermissive\tEnforcing$/, "setenforce 0"],
 		["module", () => rmSync(join(host.root, "proc/filesystems")), /^module overlay\tloaded\tnot loaded$/, "modprobe -- overlay"],
 		[
@@ -235,7 +258,7 @@ test("swap, SELinux, a module and NetworkManager, changed by hand, are one item 
 	];
 	const loads = host.read("/bin/modprobe").split("\n").slice(2).join("\n");
 	host.command("modprobe", `if [[ "$*" == *overlay* ]]; then printf 'nodev\\toverlay\\n' >"$KUBEADM_LAB_ROOT/proc/filesystems"; exit; fi\n${loads}`);
-	for (const [what, change, shown, repair] of changes) {
+	for (const [what, change, shown, ...repairs] of changes) {
 		change();
 		assert.match(host.run("system", "check").stdout.trimEnd(), shown, what);
 		host.forgetCalls();
@@ -243,7 +266,7 @@ test("swap, SELinux, a module and NetworkManager, changed by hand, are one item 
 		assert.equal(status, 0, stderr);
 		assert.deepEqual(
 			host.calls().filter((call) => call !== "getenforce "),
-			[repair],
+			repairs,
 			what,
 		);
 		assert.equal(host.run("system", "check").status, 0, what);
