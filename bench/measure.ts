@@ -26,18 +26,29 @@ const read = (path: string): string => {
 };
 
 /** Resident MiB of a process and all that descend from it, or of those among them whose command line holds a text. */
-function residentMiB(root: number, text?: string): number {
-	const parents = new Map<number, number>();
-	for (const name of readdirSync("/proc")) {
-		if (!/^\d+$/.test(name)) continue;
-		const parent = /^PPid:\s+(\d+)$/m.exec(read(`/proc/${name}/status`))?.[1];
-		if (parent) parents.set(Number(name), Number(parent));
+class Memory {
+	/** Of each process that the last look saw. Only new ones are asked for it: a lab has hundreds, and to read them all each time takes from what is measured. */
+	private parents = new Map<number, number>();
+
+	private readonly root: number;
+
+	constructor(root: number) {
+		this.root = root;
 	}
-	const isOurs = (pid: number): boolean => pid === root || (parents.has(pid) && isOurs(parents.get(pid) as number));
-	const counts = (pid: number) => isOurs(pid) && (text === undefined || read(`/proc/${pid}/cmdline`).includes(text));
-	let kib = 0;
-	for (const pid of parents.keys()) if (counts(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
-	return kib / 1024;
+
+	look(): void {
+		const now = readdirSync("/proc")
+			.filter((name) => /^\d+$/.test(name))
+			.map(Number);
+		this.parents = new Map(now.map((pid) => [pid, this.parents.get(pid) ?? Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0)]));
+	}
+	residentMiB(text?: string): number {
+		const isOurs = (pid: number): boolean => pid === this.root || (this.parents.has(pid) && isOurs(this.parents.get(pid) as number));
+		const counts = (pid: number) => isOurs(pid) && (text === undefined || read(`/proc/${pid}/cmdline`).includes(text));
+		let kib = 0;
+		for (const pid of this.parents.keys()) if (counts(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+		return kib / 1024;
+	}
 }
 
 /** All cores, since boot, in ticks. */
@@ -52,7 +63,7 @@ export interface Options {
 	env?: NodeJS.ProcessEnv;
 	/** Part of a command line: the memory of such processes is told by itself. */
 	watch?: string;
-	/** Looks at memory too, which costs the machine a few percent. Default true. */
+	/** Looks at memory too, which costs the machine about one percent of a core. Default true. */
 	samples?: boolean;
 	/** Exit codes that are no failure. Default 0. */
 	codes?: number[];
@@ -78,10 +89,12 @@ export function measure(command: string, args: string[], { cwd = project, env = 
 		child.stderr.setEncoding("utf8").on("data", (text: string) => {
 			output += text;
 		});
+		const memory = new Memory(child.pid ?? 0);
 		const sampler = setInterval(() => {
 			if (!child.pid || !samples) return;
-			memoryMiB = Math.max(memoryMiB, residentMiB(child.pid));
-			if (watch) watchedMiB = Math.max(watchedMiB, residentMiB(child.pid, watch));
+			memory.look();
+			memoryMiB = Math.max(memoryMiB, memory.residentMiB());
+			if (watch) watchedMiB = Math.max(watchedMiB, memory.residentMiB(watch));
 		}, 100);
 		const bound = setTimeout(() => child.kill("SIGKILL"), 600_000);
 		child.on("error", reject);
