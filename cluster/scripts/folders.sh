@@ -12,30 +12,41 @@ remember_folder() { # STORE PATH
   fi
   mv -f -- "${file}.new" "${file}"
 }
-mounts_in() { # PATH: mount points at and below it, innermost first
+look_at_mounts() { # MOUNTS: mount points, the oldest first
   local point
+  MOUNTS=()
   while read -r _ point _; do
     printf -v point '%b' "${point//\\0/\\00}" # a space is \040 there
-    [[ "${point}" != "$1" && "${point}" != "$1"/* ]] || printf '%s\n' "${point}"
-  done </proc/self/mounts | sort -r
+    MOUNTS+=("${point}")
+  done </proc/self/mounts
 }
-remove_tree() { # PATH with ROOT: never across a mount, so that no foreign disk is emptied
-  local point
-  while read -r point; do
-    [[ -z "${point}" ]] || umount -- "${point}" 2>/dev/null || umount -l -- "${point}" || die "can't unmount ${point}; see who uses it: fuser -vm ${point}"
-  done < <(mounts_in "$1")
-  rm -rf --one-file-system -- "${1:?}"
+remove_trees() { # PATHS with ROOT: never across a mount, so that no foreign disk is emptied
+  local i point tree
+  (($# > 0)) || return 0
+  look_at_mounts
+  for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do
+    point="${MOUNTS[i]}"
+    for tree in "$@"; do
+      [[ "${point}" == "${tree}" || "${point}" == "${tree}"/* ]] || continue
+      umount -- "${point}" 2>/dev/null || umount -l -- "${point}" || ! mountpoint -q -- "${point}" || die "can't unmount ${point}; see who uses it: fuser -vm ${point}"
+      break
+    done
+  done
+  rm -rf --one-file-system -- "$@"
 }
-clear_folder() { # STORE PATH: nothing without a list
-  local file entry
-  encode "$2"
-  file="$1/${ENCODED}"
-  [[ -e "${file}" && -d "${ROOT}$2" && ! -L "${ROOT}$2" ]] || return 0
-  if [[ "$(head -n 1 -- "${file}")" == absent ]]; then
-    remove_tree "${ROOT}$2"
-    return 0
-  fi
-  while read -r entry; do
-    [[ -z "${entry}" ]] || remove_tree "${ROOT}$2/${entry}"
-  done < <(find "${ROOT}$2" -mindepth 1 -maxdepth 1 -printf '%f\n' | grep -Fxv -f <(tail -n +2 -- "${file}"))
+clear_folders() { # STORE PATHS...: takes away what they did not have; nothing from one without a list
+  local folder known path trees=()
+  for folder in "${@:2}"; do
+    encode "${folder}"
+    if [[ ! -d "${ROOT}${folder}" || -L "${ROOT}${folder}" ]] || ! read_file "${1#"${ROOT}"}/${ENCODED}"; then continue; fi
+    if [[ "${TEXT}" == absent* ]]; then
+      trees+=("${ROOT}${folder}")
+      continue
+    fi
+    known=$'\n'"${TEXT#*$'\n'}"
+    for path in "${ROOT}${folder}"/* "${ROOT}${folder}"/.[!.]* "${ROOT}${folder}"/..?*; do
+      [[ ! -e "${path}" && ! -L "${path}" ]] || [[ "${known}" == *$'\n'"${path##*/}"$'\n'* ]] || trees+=("${path}")
+    done
+  done
+  remove_trees "${trees[@]+"${trees[@]}"}"
 }

@@ -46,23 +46,24 @@ remove_rules() { # BEFORE
   local tool attempt commands
   while read -r tool; do
     command -v "${tool}-restore" >/dev/null || continue
-    for attempt in 1 2 3; do # another program may hold the lock, or change a rule in between
+    for attempt in 1 2 3 4; do # another program may hold the lock, or change a rule in between
       commands="$(removal "${tool}" "$1")"
-      [[ -n "${commands}" ]] || break
+      [[ -n "${commands}" && "${attempt}" != 4 ]] || break
       timeout 30 "${tool}-restore" --noflush <<<"${commands}" 2>/dev/null || sleep "${attempt}"
     done
-    [[ -z "$(removal "${tool}" "$1")" ]] || die "${tool}: rules of the cluster are still there; see ${tool}-save | grep -E 'KUBE-|FLANNEL-|CNI-'"
+    [[ -z "${commands}" ]] || die "${tool}: rules of the cluster are still there; see ${tool}-save | grep -E 'KUBE-|FLANNEL-|CNI-'"
   done < <(tools)
 }
 remove_links() { # BEFORE
-  local path name master
+  local path name master before
+  before=$'\n'"$(<"$1")"$'\n'
   for path in "${ROOT}"/run/netns/cni-*; do
     name="${path##*/}"
-    [[ ! -e "${path}" ]] || grep -Fxq -- "netns ${name}" "$1" || timeout 30 ip netns delete "${name}" || true
+    [[ ! -e "${path}" || "${before}" == *$'\n'"netns ${name}"$'\n'* ]] || timeout 30 ip netns delete "${name}" || true
   done
   for path in "${ROOT}"/sys/class/net/*; do
     name="${path##*/}"
-    ! grep -Fxq -- "link ${name}" "$1" || continue
+    [[ "${before}" != *$'\n'"link ${name}"$'\n'* ]] || continue
     master="$(readlink -f -- "${path}/master" || true)"
     case "${name} ${master##*/}" in
     cni0\ * | flannel.* | flannel-v6.* | kube-ipvs0\ * | veth*\ cni0) timeout 30 ip link delete "${name}" 2>/dev/null || [[ ! -e "${path}" ]] || die "can't delete the link ${name}; see ip -d link show ${name}" ;;

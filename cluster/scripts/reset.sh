@@ -67,17 +67,18 @@ remove_cgroups() {
   pod_cgroups | grep -Fxv -f "${CLUSTER}/cgroups" | xargs -r -d '\n' rmdir -- 2>/dev/null || true
 }
 restore_cluster_sysctls() {
-  local file target before
+  local file target before now
   for file in "${CLUSTER}"/sysctls/*; do
     target="${file##*/}"
     target="${ROOT}/proc/sys/${target//%2F//}"
     [[ -e "${file}" && -e "${target}" ]] || continue
-    before="$(<"${file}")"
-    [[ "$(<"${target}")" == "${before}" ]] || (printf '%s\n' "${before}" >"${target}") 2>/dev/null || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at $(<"${target}"); it was ${before}"
+    before='' now=''
+    IFS= read -r before <"${file}" || true
+    IFS= read -r now <"${target}" || true
+    [[ "${now}" == "${before}" ]] || (printf '%s\n' "${before}" >"${target}") 2>/dev/null || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at ${now}; it was ${before}"
   done
 }
 release_cluster() {
-  local folder
   log "resetting this host: it leaves $(cluster_value id)"
   if unit_exists kubelet.service; then
     timeout 120 systemctl stop kubelet.service || die 'the kubelet did not stop in 120 s; see journalctl -u kubelet'
@@ -85,7 +86,7 @@ release_cluster() {
   leave_node
   remove_pods
   kubeadm_reset
-  for folder in "${CLUSTER_FOLDERS[@]}"; do clear_folder "${CLUSTER}/folders" "${folder}"; done
+  clear_folders "${CLUSTER}/folders" "${CLUSTER_FOLDERS[@]}"
   remove_links "${CLUSTER}/network"
   remove_rules "${CLUSTER}/network"
   remove_cgroups

@@ -89,11 +89,13 @@ remove_keys() {
   done < <(recorded_names values 'key ')
 }
 clear_package_folders() {
-  local folder file
-  for folder in "${DATA_FOLDERS[@]}"; do clear_folder "${RECORDS}/lists" "${folder}"; done
+  local folder file state
+  clear_folders "${RECORDS}/lists" "${DATA_FOLDERS[@]}"
   for folder in "${PACKAGE_FOLDERS[@]}"; do
     encode "${folder}"
     file="${RECORDS}/lists/${ENCODED}"
-    [[ ! -e "${file}" || "$(head -n 1 -- "${file}")" != absent ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true
+    [[ -e "${file}" && -d "${ROOT}${folder}" ]] || continue
+    read -r state <"${file}"
+    [[ "${state}" != absent ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true
   done
 }

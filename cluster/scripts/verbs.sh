@@ -3,18 +3,18 @@
 
 # The last act of every undo: nothing of this step stays on the host.
 finish_undo() {
-  local folder
-  while read -r folder; do
-    [[ -z "${folder}" ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true # in use by somebody else by now: stays
-  done < <(recorded_names folders | sort -r)
-  rm -rf -- "${RECORDS:?}"
+  local i folders=()
+  mapfile -t folders < <(recorded_names folders)
+  for ((i = ${#folders[@]} - 1; i >= 0; i--)); do # inner ones first
+    rmdir -- "${ROOT}${folders[i]}" 2>/dev/null || true # in use by somebody else by now: stays
+  done
+  rm -rf -- "${RECORDS:?}" "${ROOT}/run/lock/kubeadm-lab-${STEP}.lock"
   rmdir -- "${STATE}" 2>/dev/null || true # the other steps' records
-  rm -f -- "${ROOT}/run/lock/kubeadm-lab-${STEP}.lock"
 }
 # One run of a step at a time. Children inherit the lock: what a killed run left running is waited for.
 take_lock() { # NAME
   local lock="${ROOT}/run/lock/kubeadm-lab-$1.lock"
-  mkdir -p -- "${lock%/*}"
+  [[ -d "${lock%/*}" ]] || mkdir -p -- "${lock%/*}"
   while :; do
     exec 9>"${lock}"
     flock -w "${LOCK_SECONDS}" 9 || die "another run of $1 has held ${lock} for ${LOCK_SECONDS} s. See who: fuser -v ${lock}"
