@@ -24,7 +24,9 @@ find_lock_list() { # LOCK_LIST: the file's path; empty without the plugin
   LOCK_LIST=''
   ! is_dnf || config=/etc/dnf/plugins/versionlock.conf
   [[ -f "${ROOT}${config}" ]] || return 0
-  while read -r line; do [[ ! "${line}" =~ ^locklist[[:blank:]]*=[[:blank:]]*(.*)$ ]] || LOCK_LIST="${BASH_REMATCH[1]}"; done <"${ROOT}${config}"
+  while read -r line || [[ -n "${line}" ]]; do
+    [[ ! "${line}" =~ ^locklist[[:blank:]]*=[[:blank:]]*(.*)$ ]] || LOCK_LIST="${BASH_REMATCH[1]}"
+  done <"${ROOT}${config}"
 }
 locked_list() { # PATH: the file with our block
   local format='%|EPOCH?{%{EPOCH}}:{0}|:%{NAME}-%{VERSION}-%{RELEASE}.*\n'

@@ -26,7 +26,7 @@ for n in \${names}; do
   case "$n" in *-[0-9]*) echo "\${n%-*} \${n##*-}" ;; *) echo "$n 1.0" ;; esac >>"\${db}"
 done
 mkdir -p "\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d" "\${KUBEADM_LAB_ROOT}/var/lib/containerd/images"
-printf '[main]\\nlocklist = /etc/yum/pluginconf.d/versionlock.list\\n' >"\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d/versionlock.conf"
+printf '[main]\\nlocklist = /etc/yum/pluginconf.d/versionlock.list' >"\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d/versionlock.conf"
 [[ -e "\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d/versionlock.list" ]] || : >"\${KUBEADM_LAB_ROOT}/etc/yum/pluginconf.d/versionlock.list"`;
 const BARE = "rpm 4.11.3\nbash 4.2.46\nsocat 1.7\n";
 
