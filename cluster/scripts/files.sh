@@ -29,9 +29,10 @@ keep_original() { # PATH: file, link or nothing
     : >"${RECORDS}/absent/${ENCODED}"
   fi
 }
-read_file() { # PATH: TEXT is all of it; 1 where there is no file, or one with a NUL, which no text here has
+# The braces: bash 4.2 tells of a file that it can't open only by the status of the whole. The size: a disk error ends read as the end of the file does.
+read_file() { # PATH: TEXT is all of it; 1 where there is no file, one that can't be read, or one with a NUL, which no text here has
   TEXT=''
-  [[ -f "${ROOT}$1" && -r "${ROOT}$1" ]] && ! IFS= read -r -d '' TEXT <"${ROOT}$1"
+  [[ -f "${ROOT}$1" && -r "${ROOT}$1" ]] && { ! IFS= read -r -d '' TEXT; } <"${ROOT}$1" && [[ -n "${TEXT}" || ! -s "${ROOT}$1" ]]
 }
 # TEXT is what COMMAND prints for PATH. Any part of COMMAND that fails ends the script, before PATH is touched: a pipe would tell only afterwards.
 # To be called by itself: in a condition bash forgets -e, and a text that lost its middle would count.
@@ -137,9 +138,11 @@ restore_edited() { # PATH COMMAND...
 }
 readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
 without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line
-  local line held='' is_inside=no
+  local line lines=() held='' is_inside=no
   [[ -f "${ROOT}$1" ]] || return 0
-  while IFS= read -r line || [[ -n "${line}" ]]; do
+  read_file "$1" || die "can't read $1, or it has a NUL"
+  mapfile -t lines <"${ROOT}$1"
+  for line in "${lines[@]+"${lines[@]}"}"; do
     case "${is_inside} ${line}" in
     "no ${BLOCK_BEGIN}" | "yes ${BLOCK_BEGIN}")
       printf '%s' "${held}"
@@ -149,6 +152,6 @@ without_block() { # PATH: prints the file without our block; a block that lost i
     yes\ *) held+="${line}"$'\n' ;;
     *) printf '%s\n' "${line}" ;;
     esac
-  done <"${ROOT}$1"
+  done
   printf '%s' "${held}"
 }

@@ -39,10 +39,17 @@ clear_folders() { # STORE PATHS...: takes away what they did not have; nothing f
   for folder in "${@:2}"; do
     encode "${folder}"
     if [[ ! -d "${ROOT}${folder}" || -L "${ROOT}${folder}" ]] || ! read_file "${1#"${ROOT}"}/${ENCODED}"; then continue; fi
-    if [[ "${TEXT}" == absent* ]]; then
+    case "${TEXT}" in
+    present$'\n'*) ;;
+    absent*)
       trees+=("${ROOT}${folder}")
       continue
-    fi
+      ;;
+    *)
+      log "${folder} stays as it is: the list of what it had before is damaged ($1/${ENCODED})"
+      continue
+      ;;
+    esac
     known=$'\n'"${TEXT#*$'\n'}"
     for path in "${ROOT}${folder}"/* "${ROOT}${folder}"/.[!.]* "${ROOT}${folder}"/..?*; do
       [[ ! -e "${path}" && ! -L "${path}" ]] || [[ "${known}" == *$'\n'"${path##*/}"$'\n'* ]] || trees+=("${path}")

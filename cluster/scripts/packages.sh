@@ -15,8 +15,9 @@ sections() { # yum's own ids of our repositories
   for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do sed -n 's/^\[\(.*\)\]$/\1/p' <<<"${entry}"; done
 }
 # yum 3, or dnf under its name: they keep locks in different files and forms.
+YUM=''
 is_dnf() {
-  [[ -n "${YUM:-}" ]] || YUM="$(readlink -f -- "$(command -v yum)" || true)"
+  [[ -n "${YUM}" ]] || YUM="$(readlink -f -- "$(command -v yum)" || true)"
   [[ "${YUM}" == *dnf* ]]
 }
 find_lock_list() { # LOCK_LIST: the file's path; empty without the plugin

@@ -3,7 +3,7 @@
 # The zone is set through the link itself: timedatectl makes the kernel's clock jump on some hosts (lab), and needs D-Bus.
 readonly ZONES=/usr/share/zoneinfo
 
-is_zone() { [[ "${ROOT}/etc/localtime" -ef "${ROOT}${ZONES}/${TIMEZONE}" ]]; } # or another name of the same zone, which is a link to it
+is_zone() { [[ "${ROOT}/etc/localtime" -ef "${ROOT}${ZONES}/${TIMEZONE}" ]]; } # or another name of the same zone, which is a link to it, also a hard one
 zone_check() {
   local found
   if [[ -z "${TIMEZONE}" ]] || is_zone; then return 0; fi

@@ -173,6 +173,7 @@ test("without_block takes out our block only, and of a block without an end only
 for (const [what, broken] of [
 	["fails", `sed 's|(a|b|' -E -- "\${ROOT}/etc/file"`],
 	["fails before its end", `sed 's|(a|b|' -E -- "\${ROOT}/etc/file"; printf 'the end\\n'`],
+	["can't be read as text", `printf 'a\\0b\\n' >"\${ROOT}/etc/other"; without_block /etc/other`],
 	["fails in a pipe", `sed 's|(a|b|' -E -- "\${ROOT}/etc/file" | cat; printf 'the end\\n'`],
 ] as const)
 	for (const verb of ["check", "apply", "undo"])
