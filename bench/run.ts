@@ -150,7 +150,7 @@ ${["up", "up by hand, plain", "up by hand, tuned", "destroy", BLIND_DESTROY, "do
 | looking at three hosts and their Nodes, seconds more | ${(median(of(LOOKING)) - median(of(NOT_LOOKING))).toFixed(1)} | at most 0.8 |
 | repair of one item to up | ${ratio("repair of one item", "up")} | |
 
-## What keeps an aim from being met
+## What the seconds are made of
 
 - up: 0.75 of plain is ${(0.75 * median(of("up by hand, plain"))).toFixed(1)} s, and even tuned, which keeps no record of what was there, takes ${median(of("up by hand, tuned")).toFixed(1)} s: the rest is yum, kubeadm and Kubernetes' own start, on two cores that are busy most of the time.
 - destroy: the engine looks at everything before it deletes, then come the recordings and the message files; by hand does neither. The table below has what each takes; \`--refresh=false\` leaves the look out.
