@@ -34,6 +34,12 @@ read_file() { # PATH: TEXT is all of it; 1 where there is no file, one that can'
   TEXT=''
   [[ -f "${ROOT}$1" && -r "${ROOT}$1" ]] && { ! IFS= read -r -d '' TEXT; } <"${ROOT}$1" && [[ -n "${TEXT}" || ! -s "${ROOT}$1" ]]
 }
+read_lines() { # PATH: TEXT_LINES are its lines, without their ends; ends the script where there is no such text
+  read_file "$1" || die "can't read $1, or it has a NUL"
+  mapfile -t TEXT_LINES <"${ROOT}$1"
+}
+has_line() { [[ $'\n'"$1" == *$'\n'"$2"$'\n'* ]]; } # TEXT, each line with its end; LINE
+holds() { read_file "$1" && [[ "${TEXT}" == "$2" ]]; }    # PATH TEXT
 # TEXT is what COMMAND prints for PATH. Any part of COMMAND that fails ends the script, before PATH is touched: a pipe would tell only afterwards.
 # To be called by itself: in a condition bash forgets -e, and a text that lost its middle would count.
 text_for() { # PATH COMMAND...
@@ -52,8 +58,8 @@ text_for() { # PATH COMMAND...
 }
 # Makes PATH hold TEXT. MODE - keeps mode and owner of the file there. ACT becomes due when the file changes.
 write_file() { # PATH MODE TEXT [ACT]
-  local target="${ROOT}$1" mode="$2" text="$3" fresh="${ROOT}$1.kubeadm-lab-new" is_held=no
-  ! read_file "$1" || [[ "${TEXT}" != "${text}" ]] || is_held=yes
+  local target="${ROOT}$1" mode="$2" text="$3" fresh="${ROOT}$1.kubeadm-lab-new" is_held=yes
+  holds "$1" "${text}" || is_held=no
   if [[ -f "${target}" && ! -L "${target}" ]]; then
     [[ "${mode}" != - ]] || mode="0$(stat -c %a -- "${target}")"
     if [[ "${is_held}" == yes ]]; then
@@ -85,7 +91,7 @@ keep_mode() { # PATH MODE: who reads the file need not be told
 }
 compare_file() { # PATH MODE TEXT: MODE - is any. compare_modes looks at all of them by one stat, so not in a pipe
   local found=absent
-  if ! read_file "$1" || [[ "${TEXT}" != "$3" ]]; then
+  if ! holds "$1" "$3"; then
     [[ ! -r "${ROOT}$1" ]] || found="sha256 $(sha256sum <"${ROOT}$1" | cut -c 1-12)"
     differs "file $1" "sha256 $(printf '%s' "$3" | sha256sum | cut -c 1-12)" "${found}"
   fi
@@ -95,6 +101,11 @@ compare_file() { # PATH MODE TEXT: MODE - is any. compare_modes looks at all of 
 compare_edited() { # PATH COMMAND...: whether edit_file would change it
   text_for "$@"
   compare_file "$1" - "${TEXT}"
+}
+compare_edited_lines() { # REGEX PATH COMMAND...: for a COMMAND that changes only lines which begin like REGEX; without such a line it is not run
+  [[ -f "${ROOT}$2" ]] || return 0
+  if read_file "$2" && [[ ! $'\n'"${TEXT}" =~ $'\n'$1 ]]; then return 0; fi
+  compare_edited "${@:2}"
 }
 expect_mode() { MODES_OF+=("$1") MODES+=("$2"); } # PATH MODE
 compare_modes() {
@@ -138,11 +149,10 @@ restore_edited() { # PATH COMMAND...
 }
 readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
 without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line
-  local line lines=() held='' is_inside=no
+  local line held='' is_inside=no
   [[ -f "${ROOT}$1" ]] || return 0
-  read_file "$1" || die "can't read $1, or it has a NUL"
-  mapfile -t lines <"${ROOT}$1"
-  for line in "${lines[@]+"${lines[@]}"}"; do
+  read_lines "$1"
+  for line in "${TEXT_LINES[@]+"${TEXT_LINES[@]}"}"; do
     case "${is_inside} ${line}" in
     "no ${BLOCK_BEGIN}" | "yes ${BLOCK_BEGIN}")
       printf '%s' "${held}"

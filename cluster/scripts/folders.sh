@@ -12,6 +12,11 @@ remember_folder() { # STORE PATH
   fi
   mv -f -- "${file}.new" "${file}"
 }
+read_list() { # STORE PATH: TEXT is its list, empty where that is damaged; 1 where there is none
+  encode "$2"
+  [[ -e "$1/${ENCODED}" ]] || return 1
+  read_file "${1#"${ROOT}"}/${ENCODED}" || TEXT=''
+}
 look_at_mounts() { # MOUNTS: mount points, the oldest first
   local point
   MOUNTS=()
@@ -35,13 +40,12 @@ remove_trees() { # PATHS with ROOT: never across a mount, so that no foreign dis
   rm -rf --one-file-system -- "$@"
 }
 clear_folders() { # STORE PATHS...: takes away what they did not have; nothing from one without a list
-  local folder known path trees=()
+  local folder path trees=()
   for folder in "${@:2}"; do
-    encode "${folder}"
-    if [[ ! -d "${ROOT}${folder}" || -L "${ROOT}${folder}" ]] || ! read_file "${1#"${ROOT}"}/${ENCODED}"; then continue; fi
+    if [[ ! -d "${ROOT}${folder}" || -L "${ROOT}${folder}" ]] || ! read_list "$1" "${folder}"; then continue; fi
     case "${TEXT}" in
     present$'\n'*) ;;
-    absent*)
+    $'absent\n')
       trees+=("${ROOT}${folder}")
       continue
       ;;
@@ -50,9 +54,8 @@ clear_folders() { # STORE PATHS...: takes away what they did not have; nothing f
       continue
       ;;
     esac
-    known=$'\n'"${TEXT#*$'\n'}"
     for path in "${ROOT}${folder}"/* "${ROOT}${folder}"/.[!.]* "${ROOT}${folder}"/..?*; do
-      [[ ! -e "${path}" && ! -L "${path}" ]] || [[ "${known}" == *$'\n'"${path##*/}"$'\n'* ]] || trees+=("${path}")
+      [[ ! -e "${path}" && ! -L "${path}" ]] || has_line "${TEXT#*$'\n'}" "${path##*/}" || trees+=("${path}")
     done
   done
   remove_trees "${trees[@]+"${trees[@]}"}"

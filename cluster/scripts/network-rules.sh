@@ -56,14 +56,14 @@ remove_rules() { # BEFORE
 }
 remove_links() { # BEFORE
   local path name master before
-  before=$'\n'"$(<"$1")"$'\n'
+  before="$(<"$1")"$'\n'
   for path in "${ROOT}"/run/netns/cni-*; do
     name="${path##*/}"
-    [[ ! -e "${path}" || "${before}" == *$'\n'"netns ${name}"$'\n'* ]] || timeout 30 ip netns delete "${name}" || true
+    [[ ! -e "${path}" ]] || has_line "${before}" "netns ${name}" || timeout 30 ip netns delete "${name}" || true
   done
   for path in "${ROOT}"/sys/class/net/*; do
     name="${path##*/}"
-    [[ "${before}" != *$'\n'"link ${name}"$'\n'* ]] || continue
+    ! has_line "${before}" "link ${name}" || continue
     master="$(readlink -f -- "${path}/master" || true)"
     case "${name} ${master##*/}" in
     cni0\ * | flannel.* | flannel-v6.* | kube-ipvs0\ * | veth*\ cni0) timeout 30 ip link delete "${name}" 2>/dev/null || [[ ! -e "${path}" ]] || die "can't delete the link ${name}; see ip -d link show ${name}" ;;

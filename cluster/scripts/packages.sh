@@ -25,14 +25,15 @@ find_lock_list() { # LOCK_LIST: the file's path; empty without the plugin
   LOCK_LIST=''
   ! is_dnf || config=/etc/dnf/plugins/versionlock.conf
   [[ -f "${ROOT}${config}" ]] || return 0
-  while read -r line || [[ -n "${line}" ]]; do
-    [[ ! "${line}" =~ ^locklist[[:blank:]]*=[[:blank:]]*(.*)$ ]] || LOCK_LIST="${BASH_REMATCH[1]}"
-  done <"${ROOT}${config}"
+  read_lines "${config}"
+  for line in "${TEXT_LINES[@]+"${TEXT_LINES[@]}"}"; do
+    [[ ! "${line}" =~ ^[[:blank:]]*locklist[[:blank:]]*=[[:blank:]]*(.*[^[:blank:]]) ]] || LOCK_LIST="${BASH_REMATCH[1]}"
+  done
 }
-locked_list() { # PATH: the file with our block
+locked_list() { # LOCK_LIST with our block
   local format='%|EPOCH?{%{EPOCH}}:{0}|:%{NAME}-%{VERSION}-%{RELEASE}.*\n'
   ! is_dnf || format='%{NAME}-%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}.*\n'
-  without_block "$1"
+  without_block "${LOCK_LIST}"
   ((${#PACKAGES[@]} > 0)) || return 0
   printf '%s\n' "${BLOCK_BEGIN}"
   rpm -q --qf "${format}" "${PACKAGES[@]}"
@@ -56,7 +57,7 @@ check() {
   [[ -z "${list}" ]] || return 0 # no release to compare a lock with
   find_lock_list
   if [[ -n "${LOCK_LIST}" ]]; then
-    compare_edited "${LOCK_LIST}" locked_list "${LOCK_LIST}"
+    compare_edited "${LOCK_LIST}" locked_list
   elif ((${#PACKAGES[@]} > 0)); then
     differs 'version lock' 'yum-plugin-versionlock' 'not installed'
   fi
@@ -69,7 +70,7 @@ apply() {
   [[ -z "${list}" ]] || install_packages "${list}"
   find_lock_list
   [[ -n "${LOCK_LIST}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
-  [[ -z "${LOCK_LIST}" ]] || edit_file "${LOCK_LIST}" '' locked_list "${LOCK_LIST}"
+  [[ -z "${LOCK_LIST}" ]] || edit_file "${LOCK_LIST}" '' locked_list
 }
 write_repositories() {
   local entry path wanted='' act
@@ -81,7 +82,7 @@ write_repositories() {
     write_file "${REPOSITORY_PATH}" 0644 "${REPOSITORY_TEXT}" "${act}"
   done
   while read -r path; do
-    [[ "${path}" != "${REPOSITORY_FOLDER}"/* ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"
+    [[ "${path}" != "${REPOSITORY_FOLDER}"/* ]] || has_line "${wanted}" "${path}" || restore_file "${path}"
   done < <(recorded_names files && recorded_names absent)
 }
 install_packages() { # NAMES, one a line

@@ -67,15 +67,13 @@ remove_cgroups() {
   pod_cgroups | grep -Fxv -f "${CLUSTER}/cgroups" | xargs -r -d '\n' rmdir -- 2>/dev/null || true
 }
 restore_cluster_sysctls() {
-  local file target before now
+  local file target before
   for file in "${CLUSTER}"/sysctls/*; do
     target="${file##*/}"
     target="${ROOT}/proc/sys/${target//%2F//}"
     [[ -e "${file}" && -e "${target}" ]] || continue
-    before='' now=''
-    IFS= read -r before <"${file}" || true
-    IFS= read -r now <"${target}" || true
-    [[ "${now}" == "${before}" ]] || (printf '%s\n' "${before}" >"${target}") 2>/dev/null || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at ${now}; it was ${before}"
+    before="$(<"${file}")"
+    [[ "$(<"${target}")" == "${before}" ]] || (printf '%s\n' "${before}" >"${target}") 2>/dev/null || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at $(<"${target}"); it was ${before}"
   done
 }
 release_cluster() {

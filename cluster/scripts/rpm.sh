@@ -89,13 +89,9 @@ remove_keys() {
   done < <(recorded_names values 'key ')
 }
 clear_package_folders() {
-  local folder file state
+  local folder
   clear_folders "${RECORDS}/lists" "${DATA_FOLDERS[@]}"
   for folder in "${PACKAGE_FOLDERS[@]}"; do
-    encode "${folder}"
-    file="${RECORDS}/lists/${ENCODED}"
-    [[ -e "${file}" && -d "${ROOT}${folder}" ]] || continue
-    read -r state <"${file}"
-    [[ "${state}" != absent ]] || rmdir -- "${ROOT}${folder}" 2>/dev/null || true
+    if [[ -d "${ROOT}${folder}" ]] && read_list "${RECORDS}/lists" "${folder}" && [[ "${TEXT}" == $'absent\n' ]]; then rmdir -- "${ROOT}${folder}" 2>/dev/null || true; fi
   done
 }

@@ -42,9 +42,9 @@ apply() {
   keep_unit "${RUNTIME_UNIT}"
   keep_unit kubelet.service
   each_file write_one
-  wanted="$(each_file print_path)"
+  wanted="$(each_file print_path)"$'\n'
   while read -r path; do # a file that is no longer in the settings, such as a mirror
-    [[ -z "${path}" ]] || grep -Fxq -- "${path}" <<<"${wanted}" || restore_file "${path}"
+    [[ -z "${path}" ]] || has_line "${wanted}" "${path}" || restore_file "${path}"
   done < <(recorded_names files && recorded_names absent)
   [[ "$(unit_enabled "${RUNTIME_UNIT}")" == enabled && "$(unit_enabled kubelet.service)" == enabled ]] || enable_units "${RUNTIME_UNIT}" kubelet.service
   start_runtime

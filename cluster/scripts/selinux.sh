@@ -10,7 +10,7 @@ enforcing_config() { sed -E 's/^SELINUX=permissive([[:space:]]*)$/SELINUX=enforc
 selinux_check() {
   [[ "${SELINUX}" == permissive ]] || return 0
   [[ "$(selinux_mode)" != Enforcing ]] || differs 'SELinux' 'Permissive' 'Enforcing'
-  [[ ! -f "${ROOT}${SELINUX_CONFIG}" ]] || { read_file "${SELINUX_CONFIG}" && [[ "${TEXT}" != *SELINUX=enforcing* ]]; } || compare_edited "${SELINUX_CONFIG}" permissive_config
+  compare_edited_lines 'SELINUX=enforcing' "${SELINUX_CONFIG}" permissive_config
 }
 selinux_apply() {
   if [[ "${SELINUX}" != permissive ]]; then

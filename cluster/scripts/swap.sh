@@ -20,7 +20,7 @@ swap_check() {
   local device devices=''
   while read -r device _; do devices+=" ${device}"; done < <(active_swaps)
   [[ -z "${devices}" ]] || differs 'swap' 'off' "${devices# }"
-  [[ ! -f "${ROOT}/etc/fstab" ]] || { read_file /etc/fstab && [[ ! $'\n'"${TEXT}" =~ $'\n'${SWAP_LINE} ]]; } || compare_edited /etc/fstab fstab_without_swap
+  compare_edited_lines "${SWAP_LINE}" /etc/fstab fstab_without_swap
 }
 swap_apply() {
   local device priority used available

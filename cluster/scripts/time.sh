@@ -29,8 +29,8 @@ find_chrony_config() { # CHRONY_CONFIG: its path; empty where chrony is not inst
     [[ ! -f "${ROOT}${CHRONY_CONFIG}" ]] || return 0
   done
 }
-servers_config() { # PATH: other servers marked, ours in a block
-  without_block "$1" | sed -E "s/^(server|pool)[[:space:]]/${MARK}&/"
+servers_config() { # CHRONY_CONFIG with other servers marked, ours in a block
+  without_block "${CHRONY_CONFIG}" | sed -E "s/^(server|pool)[[:space:]]/${MARK}&/"
   printf '%s\n' "${BLOCK_BEGIN}"
   printf 'server %s iburst\n' "${NTP_SERVERS[@]+"${NTP_SERVERS[@]}"}"
   printf '%s\n' "${BLOCK_END}"
@@ -46,7 +46,7 @@ restore_servers() {
 clock_check() {
   find_chrony_config
   [[ -n "${ENABLED[chronyd.service]}" && "${ACTIVE[ntpd.service]-}" != active ]] || return 0
-  [[ -z "${CHRONY_CONFIG}" || -z "${NTP_SERVERS[*]-}" ]] || compare_edited "${CHRONY_CONFIG}" servers_config "${CHRONY_CONFIG}"
+  [[ -z "${CHRONY_CONFIG}" || -z "${NTP_SERVERS[*]-}" ]] || compare_edited "${CHRONY_CONFIG}" servers_config
   [[ "${ACTIVE[chronyd.service]-}" == active ]] || differs 'chronyd running' 'active' "${ACTIVE[chronyd.service]-}"
   [[ "${ENABLED[chronyd.service]}" == enabled ]] || differs 'chronyd at boot' 'enabled' "${ENABLED[chronyd.service]}"
   ! is_due 'restart chronyd' || differs 'chronyd restart' 'done' 'due'
@@ -58,7 +58,7 @@ clock_apply() {
     return 0
   fi
   if [[ -n "${CHRONY_CONFIG}" && -n "${NTP_SERVERS[*]-}" ]]; then
-    edit_file "${CHRONY_CONFIG}" 'restart chronyd' servers_config "${CHRONY_CONFIG}"
+    edit_file "${CHRONY_CONFIG}" 'restart chronyd' servers_config
   else
     restore_servers
   fi

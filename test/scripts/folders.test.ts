@@ -48,11 +48,13 @@ test("a folder whose list is damaged stays as it is, and is told", (t) => {
 	const host = new FakeHost(t);
 	host.write("/etc/kept/file", "1");
 	assert.equal(host.bash(SCRIPT, "apply").status, 0);
-	host.write("/lists/%2Fetc%2Fkept", "");
-	const { status, stderr } = host.bash(SCRIPT, "undo");
-	assert.equal(status, 0);
-	assert.match(stderr, /test: \/etc\/kept stays as it is: the list of what it had before is damaged \(.*%2Fetc%2Fkept\)/);
-	assert.equal(host.read("/etc/kept/file"), "1");
+	for (const damaged of ["", "present", "present\n\0"]) {
+		host.write("/lists/%2Fetc%2Fkept", damaged);
+		const { status, stderr } = host.bash(SCRIPT, "undo");
+		assert.equal(status, 0);
+		assert.match(stderr, /test: \/etc\/kept stays as it is: the list of what it had before is damaged \(.*%2Fetc%2Fkept\)/);
+		assert.equal(host.read("/etc/kept/file"), "1");
+	}
 });
 
 test("a foreign disk that was mounted in a folder is let go, not emptied", (t) => {
