@@ -40,6 +40,8 @@ export class Cluster extends pulumi.ComponentResource {
 	readonly controlPlane: ControlPlane;
 	readonly flannel: Flannel;
 	readonly workers: Worker[];
+	/** What a Pod must wait for: flannel runs on every worker. */
+	readonly ready: pulumi.Resource[];
 	readonly #args: ClusterArgs;
 	readonly #connections: HostConnections;
 	readonly #configured: pulumi.Resource[];
@@ -71,9 +73,13 @@ export class Cluster extends pulumi.ComponentResource {
 			(host) => new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, podCidr: cidrOf(host) }, child),
 		);
 		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
-			nodeStates(`${name}-${spec.name}`, { spec, cluster: args, clusterId, controlPlane: this.controlPlane, member, connections, apiServer }, this);
+			nodeStates(
+				`${name}-${spec.name}`,
+				{ spec, cluster: args, clusterId, controlPlane: this.controlPlane, flannel: this.flannel, member, connections, apiServer },
+				this,
+			);
 		const [apiServer] = stateOf(controlPlaneHost.spec, this.controlPlane.init);
-		for (const { host, join } of this.workers) stateOf(host, join, apiServer);
+		this.ready = [this.flannel, ...this.workers.flatMap(({ host, join }) => stateOf(host, join, apiServer).slice(0, 1))];
 
 		this.provider = this.controlPlane.provider;
 		this.kubeconfig = this.controlPlane.kubeconfig;

@@ -23,7 +23,7 @@ const labels = { "k8s-app": "flannel" };
 
 /**
  * flannel with the vxlan backend: Documentation/kube-flannel.yml of flannel v0.25.7, except that flanneld is told which network card to use.
- * Create waits for the DaemonSet to be there, and not for its Pods: before the workers have joined there are none. Each join waits for flannel's file on its own host instead.
+ * Create waits for the DaemonSet to be there, and not for its Pods: before the workers have joined there are none. Each Node's `kubelet` waits for flannel's file on its own host instead (node.ts).
  * Delete: nothing, where the control plane goes too; its reset takes flannel along, and flannel keeps the network up until then.
  */
 export class Flannel extends pulumi.ComponentResource {

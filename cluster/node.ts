@@ -2,6 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config.ts";
 import type { ControlPlane } from "./control-plane.ts";
+import type { Flannel } from "./flannel.ts";
 import { type HostConnections, HostState } from "./host-state.ts";
 
 export interface NodeArgs {
@@ -12,24 +13,29 @@ export interface NodeArgs {
 	/** The step that made the host a Node: its join, or init. */
 	member: pulumi.Resource;
 	connections: HostConnections;
+	/** Without it no Node becomes Ready. */
+	flannel: Flannel;
 	/** The control plane's `kubelet`, whose repair may restart the API server that `node` asks. Of the control plane's own Node: undefined. */
 	apiServer?: pulumi.Resource;
 }
 
 /**
  * Two states of one Node.
- * `kubelet`, on its host: flags, configuration, static Pods and certificates as kubeadm left them. Delete: nothing, the host's reset takes them along.
+ * `kubelet`, on its host: flags, configuration, static Pods and certificates as kubeadm left them, and flannel's file: what a Pod waits for. Delete: nothing, the
+ * host's reset takes them along.
  * `node`, on the control plane: labels, taints, Ready. Delete: drains a worker and deletes its Node, unless the control plane goes too.
- * Nothing waits for them: a cluster is up without.
  */
 export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource): HostState[] {
-	const { spec, cluster, clusterId, controlPlane, member, connections, apiServer } = args;
+	const { spec, cluster, clusterId, controlPlane, member, connections, flannel, apiServer } = args;
 	// A host that joins anew starts with new states: what kubeadm wrote is kept again.
 	const opts = { parent, provider: connections, replaceWith: [member], deletedWith: controlPlane.init };
 	const kubelet = new HostState(
 		`${name}-kubelet`,
-		{ host: spec.name, step: "kubelet", settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor }, undo: false },
-		{ ...opts, dependsOn: member },
+		{
+			...{ host: spec.name, step: "kubelet", undo: false },
+			settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor, TIMEOUT_SECONDS: cluster.timeouts.joinSeconds },
+		},
+		{ ...opts, dependsOn: [member, flannel] },
 	);
 	const node = new HostState(
 		`${name}-node`,

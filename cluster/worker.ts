@@ -23,7 +23,7 @@ export interface WorkerArgs {
 
 /**
  * Joins one prepared host to the cluster.
- * Create: makes a join token that lives 15 minutes, joins, waits for flannel's subnet file, ends the token's life. On a joined host it changes nothing.
+ * Create: makes a join token that lives 15 minutes, joins, ends the token's life. On a joined host it changes nothing.
  * A new control plane makes it leave the old cluster and join again.
  * Delete: `kubeadm reset` on the host, and what that leaves behind. Where the cluster goes on, its Node was drained and deleted before (node.ts).
  */

@@ -24,7 +24,7 @@ export class Gallery extends pulumi.ComponentResource {
 
 	constructor(name: string, { cluster, scenarios, images, recorders }: GalleryArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:workloads:Gallery", name, {}, opts);
-		const dependsOn = [cluster.flannel, ...cluster.workers, ...recorders];
+		const dependsOn = [...cluster.ready, ...recorders];
 		const lines = scenarios.map((scenario): [string, pulumi.Input<string>] => {
 			const refused = refusal(scenario, cluster.release, cluster.featureGates);
 			if (refused !== undefined) return [scenario, refused];

@@ -74,7 +74,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 			{
 				parent: this,
 				provider: cluster.provider,
-				dependsOn: [cluster.flannel, ...cluster.workers, ...witnesses, ...(recorder?.started ?? [])],
+				dependsOn: [...cluster.ready, ...witnesses, ...(recorder?.started ?? [])],
 				deleteBeforeReplace: true, // the name is fixed: the provider would take the old Pod for the new one, and then delete it (--replace, lab, 25 November 2026)
 				replaceWith: [cluster.controlPlane.init], // a new control plane knows nothing of the old one's Pods
 				customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },

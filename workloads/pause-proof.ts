@@ -33,7 +33,7 @@ export class PauseProof extends pulumi.ComponentResource {
 					...{
 						parent: this,
 						provider: cluster.provider,
-						dependsOn: [cluster.flannel, ...cluster.workers, ...recorders],
+						dependsOn: [...cluster.ready, ...recorders],
 						deleteBeforeReplace: true, // as in lifecycle-demo.ts
 						replaceWith: [cluster.controlPlane.init],
 					},

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh clock.sh
-# kubeadm join on a worker, until its Pods can have a network. CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
+# kubeadm join on a worker. CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
 # NODE_NAME, POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
 # A host that is in this cluster (same id, same CA) stays as it is; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
+# It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
 # Prints a line `node version`. undo resets.
-readonly SUBNET_FILE=/run/flannel/subnet.env
 
 wanted_ca() { grep -Eo 'sha256:[0-9a-f]{64}' <<<"${JOIN_CONFIG}" | head -n 1 || true; }
 is_joined() { is_done && [[ "$(cluster_value ca)" == "$(wanted_ca)" ]]; }
@@ -13,19 +13,16 @@ check() {
   is_joined || differs 'cluster' "${CLUSTER_ID}" "$(cluster_value id) ($(cluster_value ca))"
   found="$(unit_active kubelet.service)"
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found}"
-  [[ -s "${ROOT}${SUBNET_FILE}" ]] || differs "file ${SUBNET_FILE}" 'present' 'absent'
 }
 apply() {
   local end=$((SECONDS + TIMEOUT_SECONDS))
   if is_joined; then
     [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
-    wait_for_flannel $((end - SECONDS))
   else
     compare_clocks
     start_afresh worker "${JOIN_CONFIG}"
     join_until "${end}"
     [[ -z "${POD_CIDR}" ]] || give_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${POD_CIDR}" $((end - SECONDS))
-    wait_for_flannel $((end - SECONDS))
     note ca "$(wanted_ca)"
     note finished yes
   fi
@@ -46,12 +43,6 @@ compare_clocks() {
   [[ "${JOIN_CONFIG}" =~ ${pattern} ]] || return 0
   offset="$(clock_offset "https://${BASH_REMATCH[1]}/version")" || return 0 # kubeadm says it better when there is no answer
   ((${offset#-} <= bound)) || die "clock: ${offset} s from the control plane's (${BASH_REMATCH[1]}), expected at most ${bound} s. Set it: chronyc makestep, or date -s"
-}
-# Ready comes before flannel has a subnet; a Pod that starts in between loses 12 s (lab).
-wait_for_flannel() { # SECONDS
-  wait_for "$1" test -s "${ROOT}${SUBNET_FILE}" && return 0
-  LAST_SEEN="$(kube "${KUBELET_CONF}" get node "${NODE_NAME}" -o 'jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.reason}: {.message}{end}' 2>&1 | tail -n 1)" || true
-  die "flannel has not started on this host: no ${SUBNET_FILE} within ${TIMEOUT_SECONDS} s; Node Ready: ${LAST_SEEN:-no answer}. See kubectl -n kube-flannel get pods -o wide"
 }
 undo() {
   ! cluster_is_claimed || release_cluster

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh certificates.sh kubectl.sh
-# What kubeadm left on a Node's host: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates. CLUSTER_ID, RELEASE_MINOR.
+# What kubeadm left on a Node's host: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates; and flannel's file, without
+# which no Pod has a network. CLUSTER_ID, RELEASE_MINOR, TIMEOUT_SECONDS (for flannel's start).
 # The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
 looks_only() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
 readonly KEPT="${CLUSTER}/kubelet"
 readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
+readonly SUBNET_FILE=/run/flannel/subnet.env
 readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default
 readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
 
@@ -47,6 +49,7 @@ check() {
   [[ ! -e "${KEPT}/restart" ]] || differs 'kubelet restart' 'done' 'due'
   found="$(kubelet_found)"
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found:-not installed}"
+  [[ -s "${ROOT}${SUBNET_FILE}" ]] || differs "file ${SUBNET_FILE}" 'present' 'absent'
   certificates_check
 }
 apply() {
@@ -59,6 +62,7 @@ apply() {
   renew_certificates
   start_kubelet
   restart_static_pods
+  wait_for_flannel
   tell_ending_cas
 }
 join_again() {
@@ -125,6 +129,12 @@ node_is_ready() { # SINCE: what was reported before does not count. An API serve
   answer="${answer##*$'\n'}" # kubectl's warnings come first
   printf '%s' "${answer}"
   [[ "${answer}" == [0-9]*' True '* && ! "${answer%% *}" < "$1" ]]
+}
+# Ready comes before flannel has a subnet; a Pod that starts in between loses 12 s (lab).
+wait_for_flannel() {
+  wait_for "${TIMEOUT_SECONDS}" test -s "${ROOT}${SUBNET_FILE}" && return 0
+  LAST_SEEN="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${READY}" 2>&1 | tail -n 1)" || true
+  die "flannel has not started on this host: no ${SUBNET_FILE} within ${TIMEOUT_SECONDS} s; Node Ready: ${LAST_SEEN:-no answer}. See kubectl -n kube-flannel get pods -o wide"
 }
 is_healthy() { [[ "$(kubelet_found)" == active ]]; }
 undo() { :; }

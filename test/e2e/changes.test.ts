@@ -30,7 +30,7 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 		await lab("up");
 		knownHosts = await readFile(`${labFolder}/known_hosts`, "utf8");
 		await lab("reset");
-		await pulumi("up");
+		await pulumi("up", "--parallel", "2"); // as many workers as slots
 		await kubectl("wait --for=condition=Ready pods --all --all-namespaces --timeout=120s"); // CoreDNS comes after the end of up
 	});
 	after(async () => {

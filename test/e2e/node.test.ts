@@ -13,7 +13,7 @@ describe("a worker", { concurrency: false }, () => {
 		folder = await mkdtemp(`${tmpdir()}/node-`);
 		await lab("up");
 		await lab("reset");
-		await pulumi("up");
+		await pulumi("up", "--parallel", "4");
 		const { node } = await location();
 		leaves = workers.find((worker) => worker !== node) ?? "";
 		const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");

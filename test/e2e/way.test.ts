@@ -185,10 +185,10 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 			);
 		});
 
-	test("the same hosts go up and down a second time, and the message file goes on", async () => {
-		await pulumi("up");
+	test("the same hosts go up and down a second time with one slot of the engine, and the message file goes on", async () => {
+		await pulumi("up", "--parallel", "1");
 		const second = (await location()).node;
-		await pulumi("destroy");
+		await pulumi("destroy", "--parallel", "1");
 		const written = await read(second, `cat ${messageFile}`);
 		assert.ok(written.endsWith(threeLines), written);
 		for (const host of hosts) assert.notEqual((await onHost(host, "test -e /var/lib/kubeadm-lab")).code, 0, `${host}: /var/lib/kubeadm-lab is left`);

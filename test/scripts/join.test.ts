@@ -69,18 +69,12 @@ if [[ "$1" == join && ! -e "$r/once" ]]; then mkdir -p "$r/etc/kubernetes/pki"; 
 	assert.match(stderr, /Node k8s-node02 is still Ready from before; trying again in 5 s/);
 });
 
-test("join without flannel says what it last saw, and gives the worker back", (t) => {
+test("join does not wait for flannel, which may have to wait for its end", (t) => {
 	const host = preparedHost(t);
-	const before = tree(host);
 	host.write("/bin/kubeadm", `${host.read("/bin/kubeadm")}\nrm -f "\${KUBEADM_LAB_ROOT}/run/flannel/subnet.env"\n`);
-	host.command("kubectl", `case "$*" in *"get node"*) echo 'False KubeletNotReady: cni plugin not initialized' ;; esac`);
 	const { status, stderr } = host.run("join", "apply", worker());
-	assert.equal(status, 1);
-	assert.match(
-		stderr,
-		/error: flannel has not started on this host: no \/run\/flannel\/subnet\.env within 2 s; Node Ready: False KubeletNotReady: cni plugin not initialized\. See kubectl -n kube-flannel get pods -o wide/,
-	);
-	assert.deepEqual(tree(host), before);
+	assert.equal(status, 0, stderr);
+	assert.equal(host.exists("/run/flannel/subnet.env"), false);
 });
 
 test("a clock that is off from the control plane's stops a join before it changes anything", (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, statSync } from "node:fs";
+import { chmodSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ID, preparedHost } from "./cluster-host.ts";
@@ -9,6 +9,7 @@ import type { FakeHost } from "./fake-host.ts";
 const FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
 const CONFIG = "/var/lib/kubelet/config.yaml";
 const MANIFEST = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+const SUBNET = "/run/flannel/subnet.env";
 const CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
 /** A certificate that is good for so many days; negative: it ended. */
@@ -30,6 +31,7 @@ function member(t: TestContext, step = "join"): FakeHost {
 	for (const [name, value] of Object.entries({ id: ID, step, node: "k8s-node02", finished: "yes", socket: "unix:///run/containerd/containerd.sock" }))
 		host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
 	for (const path of [FLAGS, CONFIG, "/etc/kubernetes/kubelet.conf", ...(step === "init" ? [MANIFEST] : [])]) host.write(path, `as kubeadm wrote ${path}\n`);
+	host.write(SUBNET, "FLANNEL_NETWORK=10.244.0.0/16\n");
 	for (const path of [CLIENT, "/etc/kubernetes/pki/ca.crt"]) host.write(path, good);
 	host.write("/units/kubelet.active", "active\n");
 	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/hangs" ]] || exit 7`);
@@ -66,6 +68,21 @@ test("the first apply keeps what kubeadm wrote, and restarts nothing", (t) => {
 	assert.deepEqual(differences(host), [""]);
 	assert.equal(statSync(join(host.root, "/var/lib/kubeadm-lab/cluster/kubelet/files")).mode & 0o777, 0o700, "a kubeconfig is among them");
 	assert.equal(host.exists("/run/lock/kubeadm-lab-kubelet.lock"), false, "nothing stays after the reset");
+});
+test("a Node on which flannel has not started is waited for, and told with what its kubelet last reported", (t) => {
+	const host = member(t);
+	rmSync(join(host.root, SUBNET));
+	host.command("kubectl", "echo '2026-11-27T10:00:00Z False KubeletNotReady: cni plugin not initialized'");
+	const { status, stderr } = host.run("kubelet", "apply", { TIMEOUT_SECONDS: 1 });
+	assert.equal(status, 1);
+	assert.match(
+		stderr,
+		/error: flannel has not started on this host: no \/run\/flannel\/subnet\.env within 1 s; Node Ready: \S+ False KubeletNotReady: cni plugin not initialized\. See kubectl -n kube-flannel get pods -o wide/,
+	);
+	assert.deepEqual(differences(host), [`file ${SUBNET}\tpresent\tabsent`]);
+	host.write(SUBNET, "FLANNEL_NETWORK=10.244.0.0/16\n");
+	assert.equal(run(host).status, 0);
+	assert.deepEqual(differences(host), [""]);
 });
 test("changed flags are put back and restart the kubelet, once", (t) => {
 	const host = member(t);

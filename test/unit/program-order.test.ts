@@ -1,5 +1,6 @@
 // What waits for what, at up and at destroy.
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { graph, HOST_STEPS, HOSTS, program, WORKERS } from "./program.ts";
 
@@ -78,6 +79,42 @@ test("recorders listen before there is a Pod and until it is gone, and cost the 
 		off.graph.resources.filter(({ name }) => /record|life-|-life$/.test(name)).map(({ name }) => name),
 		[],
 	);
+});
+/** What a script or a Pod waits for at up that others make, by the end of its name. With fewer slots than such steps, the engine would never get to what is not depended on. */
+const WAITS: Record<string, string[]> = {
+	init: ["lab-k8s-master-images", "lab-k8s-master-runtime"], // static Pods
+	join: ["lab-control-plane-init"], // the API server, the controller-manager
+	kubelet: ["lab-flannel-daemon-set"], // flannel's file; a kubelet that was restarted, for Ready
+	node: ["lab-flannel-daemon-set"], // Ready
+	recorder: ["lab-control-plane-init", "lab-k8s-master-runtime"], // lists of the API server
+	"demo-pod": ["lab-flannel-daemon-set", ...WORKERS.flatMap((host) => [`lab-${host}-worker-join`, `lab-${host}-kubelet`])], // Ready
+	"api-recording": ["lifecycle-demo-pod"], // the recorder hears that it is Ready
+	"node-recording": ["lifecycle-demo-pod"],
+	look: ["lifecycle-demo-pause-pause-private", "lifecycle-demo-pause-pause-shared"],
+	"gallery-main-ends": ["lab-flannel-daemon-set", ...WORKERS.map((host) => `lab-${host}-kubelet`)],
+	runtime: [], // the service that it starts itself
+};
+test("whatever waits for another's work depends on it, so that a single slot of the engine is enough", async () => {
+	const { graph: whole } = await program({ changes: { pauseProof: true, gallery: ["main-ends"] } });
+	const names = whole.resources.map(({ name }) => name);
+	for (const [end, needed] of Object.entries(WAITS)) {
+		const waiting = names.filter((name) => name.endsWith(`-${end}`));
+		assert.notDeepEqual(waiting, [], end);
+		for (const name of waiting) for (const one of needed) assert.ok(whole.before(name).has(one), `${name} waits for ${one} and does not depend on it`);
+	}
+	// A script with a new wait has to be thought about here.
+	const folder = new URL("../../cluster/scripts/", import.meta.url);
+	const waits = readdirSync(folder).filter((file) =>
+		/^ *[^#\n]*\b(wait_for [^|{]|kubectl .* (wait|--watch))/m.test(readFileSync(new URL(file, folder), "utf8")),
+	);
+	const known: Record<string, string> = {
+		"certificates.sh": "kubelet",
+		"pause.sh": "look",
+		"recording.sh": "api-recording",
+		"scenario.sh": "gallery-main-ends",
+	};
+	for (const file of waits.filter((name) => name !== "common.sh"))
+		assert.ok((known[file] ?? file.replace(".sh", "")) in WAITS, `${file} waits for something: say in WAITS for what`);
 });
 test("at destroy each worker shows its message file between the Pod's end and its reset", () => {
 	for (const host of WORKERS) {
