@@ -1,5 +1,4 @@
 // The Pod of the seed's page, and what its hooks wrote.
-import { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import type { core } from "@pulumi/kubernetes/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -7,6 +6,7 @@ import type { Pod as PodState } from "../lifecycle/entry.ts";
 import { podLine } from "../lifecycle/pod-line.ts";
 import type { ScenarioName } from "../lifecycle/scenarios.ts";
 import { shortReport } from "../lifecycle/short.ts";
+import { boundedPod } from "./bounded-pod.ts";
 import { Gallery } from "./gallery.ts";
 import { PauseProof } from "./pause-proof.ts";
 import { Recorder } from "./recorder.ts";
@@ -68,17 +68,10 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		);
 		const life = { cluster, namespace: "default", messageFile: file, hours: recordHours, pod: POD };
 		const recorder = recordHours > 0 ? new Recorder(`${name}-life`, life, { parent: this }) : undefined;
-		const pod = new Pod(
+		const pod = boundedPod(
 			`${name}-pod`,
-			{ metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args) },
-			{
-				parent: this,
-				provider: cluster.provider,
-				dependsOn: [...cluster.ready, ...witnesses, ...(recorder?.started ?? [])],
-				deleteBeforeReplace: true, // the name is fixed: the provider would take the old Pod for the new one, and then delete it (--replace, lab, 25 November 2026)
-				replaceWith: [cluster.controlPlane.init], // a new control plane knows nothing of the old one's Pods
-				customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },
-			},
+			{ cluster, metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args), seconds: podSeconds },
+			{ parent: this, dependsOn: [...cluster.ready, ...witnesses, ...(recorder?.started ?? [])] },
 		);
 		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => known({ metadata, spec, status }));
 		const host = placed.apply(({ spec }) => cluster.hostOf(spec.nodeName));

@@ -1,8 +1,8 @@
 // What the seed's page says of the pause container, looked at row by row on a real Pod.
-import { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
 import { PAUSE_PODS, pausePod, pauseRows, pauseTable } from "../lifecycle/pause.ts";
+import { boundedPod } from "./bounded-pod.ts";
 
 export interface PauseProofArgs {
 	cluster: Cluster;
@@ -26,19 +26,10 @@ export class PauseProof extends pulumi.ComponentResource {
 		if (worker === undefined) throw new Error("pauseProof needs a worker: add one under hosts");
 		const pods = PAUSE_PODS.map((podName) => {
 			const { metadata, spec } = pausePod(podName, image);
-			return new Pod(
+			return boundedPod(
 				`${name}-${podName}`,
-				{ metadata, spec: { ...spec, nodeName: worker.host.name } },
-				{
-					...{
-						parent: this,
-						provider: cluster.provider,
-						dependsOn: [...cluster.ready, ...recorders],
-						deleteBeforeReplace: true, // as in lifecycle-demo.ts
-						replaceWith: [cluster.controlPlane.init],
-					},
-					customTimeouts: { create: `${podSeconds}s`, update: `${podSeconds}s`, delete: `${podSeconds}s` },
-				},
+				{ cluster, metadata, spec: { ...spec, nodeName: worker.host.name }, seconds: podSeconds },
+				{ parent: this, dependsOn: [...cluster.ready, ...recorders] },
 			);
 		});
 		const look = cluster.step(
