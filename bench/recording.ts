@@ -2,8 +2,8 @@
 // usage: node bench/recording.ts [RUNS]   default 10 of each kind, about 2 minutes; prints the section that bench/run.ts puts into docs/benchmarks.md
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { hookIn } from "../lifecycle/life.ts";
-import { type Story, storyOf } from "../lifecycle/story.ts";
+import { hookIn } from "../lifecycle/history/pod-history.ts";
+import { type Story, storyOf } from "../lifecycle/render/story.ts";
 import { lab, measure, median, project, pulumi } from "./measure.ts";
 import { CONTROL_PLANE, HOSTS, live, onHost, type Times, WORKER } from "./recorded-pod.ts";
 

@@ -3,8 +3,8 @@
 // usage: node bench/report.ts SHAPE SIZE   measures one, in a process of its own, and prints its row
 import { execFileSync } from "node:child_process";
 import { pageOf } from "../lifecycle/render/html.ts";
+import { storyOf } from "../lifecycle/render/story.ts";
 import { fullText } from "../lifecycle/render/text.ts";
-import { storyOf } from "../lifecycle/story.ts";
 import { fixture, probed } from "../test/unit/lifecycle-fixture.ts";
 
 const APART_MS = 600_000;

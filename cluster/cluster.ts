@@ -2,14 +2,14 @@
 import type { Command } from "@pulumi/command/remote/command.js";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterSettings, HostSpec } from "../config.ts";
+import { podCidrs } from "../config/pod-cidr.ts";
+import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
 import { HostConnections, HostRecording, HostState, type HostStateArgs } from "./host-state.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
-import { podCidrs } from "./pod-cidr.ts";
 import { type HostStepArgs, type HostStepOptions, hostStep } from "./step.ts";
 import { Worker } from "./worker.ts";
 

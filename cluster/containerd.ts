@@ -1,7 +1,8 @@
 // Settings -> configuration files of the container runtime and of crictl. Pure.
-import type { ClusterSettings } from "../config.ts";
+
+import { compareVersions } from "../config/releases.ts";
+import type { ClusterSettings } from "../config/settings.ts";
 import { criSocket, pauseImage } from "./kubeadm.ts";
-import { compareVersions } from "./releases.ts";
 
 /** containerd looks here for one folder per registry, and reads it anew at each pull (since containerd 1.5). */
 const CERTS_FOLDER = "/etc/containerd/certs.d";

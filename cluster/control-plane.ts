@@ -2,7 +2,7 @@
 import type { Command } from "@pulumi/command/remote/command.js";
 import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterSettings, HostSpec } from "../config.ts";
+import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
 import { initConfiguration } from "./kubeadm.ts";
 import { hostStep, printed } from "./step.ts";

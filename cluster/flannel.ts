@@ -7,7 +7,7 @@ import { ClusterRole } from "@pulumi/kubernetes/rbac/v1/clusterRole.js";
 import { ClusterRoleBinding } from "@pulumi/kubernetes/rbac/v1/clusterRoleBinding.js";
 import type { core } from "@pulumi/kubernetes/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterSettings } from "../config.ts";
+import type { ClusterSettings } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 export interface FlannelArgs {

@@ -1,6 +1,6 @@
 // The converged state of one step of a host, as a resource of the provider in provider/: looked at in each preview, repaired by `up`.
 import * as pulumi from "@pulumi/pulumi";
-import type { HostSpec, SshSettings } from "../config.ts";
+import type { HostSpec, SshSettings } from "../config/settings.ts";
 import { type Setting, stepText } from "./step.ts";
 
 /** How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host. */

@@ -1,6 +1,6 @@
 // A host made ready for kubeadm.
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterSettings, HostSpec, Repository } from "../config.ts";
+import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
 import { type HostConnections, HostState } from "./host-state.ts";
 import { imagesFor } from "./kubeadm.ts";

@@ -1,6 +1,6 @@
 // Settings -> kubeadm's configuration files, per API version; and which images each host needs. Pure.
 import { stringify } from "yaml";
-import type { ClusterSettings, HostSpec } from "../config.ts";
+import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 
 const API_PORT = 6443;
 

@@ -1,6 +1,6 @@
 // A Node after its host has joined: what kubeadm wrote on the host, and the Node object. Both are looked at in each preview and repaired by `up`.
 import type * as pulumi from "@pulumi/pulumi";
-import type { ClusterSettings, HostSpec } from "../config.ts";
+import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Flannel } from "./flannel.ts";
 import { type HostConnections, HostState } from "./host-state.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "@pulumi/command/remote/command.js";
 import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { HostSpec, SshSettings } from "../config.ts";
+import type { HostSpec, SshSettings } from "../config/settings.ts";
 
 /** What a script may be given: booleans reach it as yes or no, lists as bash arrays. */
 export type Setting = string | number | boolean | string[];

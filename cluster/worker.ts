@@ -1,7 +1,7 @@
 // A worker: one prepared host joins the cluster.
 import type { Command } from "@pulumi/command/remote/command.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterSettings } from "../config.ts";
+import type { ClusterSettings } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { versionOf } from "./control-plane.ts";
 import type { Host } from "./host.ts";

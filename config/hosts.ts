@@ -1,10 +1,11 @@
 // Hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
-import { podCidrs } from "../cluster/pod-cidr.ts";
-import type { Release } from "../cluster/releases.ts";
-import type { ClusterSettings, HostSpec } from "../config.ts";
+
 import { contains, formatCidr, NODE_PREFIX, nodesIn, overlap, parseAddress, parseCidr, type Range } from "./network.ts";
+import { podCidrs } from "./pod-cidr.ts";
 import type { Report } from "./problems.ts";
 import type { Values } from "./read.ts";
+import type { Release } from "./releases.ts";
+import type { ClusterSettings, HostSpec } from "./settings.ts";
 
 type Hosts = Values["hosts"];
 

@@ -1,8 +1,9 @@
 // Release, container runtime, flannel and packages: chosen from the stack's keys, and refused where they do not go together. Pure.
-import { compareVersions, FLANNELS, type Flannel, findRelease, nearestVersion, type Release, verdict } from "../cluster/releases.ts";
-import type { Repository } from "../config.ts";
+
 import { pathText, type Report } from "./problems.ts";
 import type { Values } from "./read.ts";
+import { compareVersions, FLANNELS, type Flannel, findRelease, nearestVersion, type Release, verdict } from "./releases.ts";
+import type { Repository } from "./settings.ts";
 
 type Top = Values["top"];
 export interface Runtime {
@@ -40,7 +41,7 @@ export function chooseKubernetes(top: Top, report: Report): Kubernetes | undefin
 	if (!result.goes) {
 		const advice =
 			result.nearest === undefined
-				? "No release in cluster/releases.ts does; change the kernel, the runtime or flannel."
+				? "No release in config/releases.ts does; change the kernel, the runtime or flannel."
 				: `Use ${result.nearest}, the nearest that does.`;
 		report("kubernetesVersion", `${version} does not go with these hosts: ${result.reason}. ${advice}`);
 	}
@@ -48,7 +49,7 @@ export function chooseKubernetes(top: Top, report: Report): Kubernetes | undefin
 }
 function unknownVersionText(version: string): string {
 	const nearest = nearestVersion(version);
-	return `${JSON.stringify(version)} is not in the table of known combinations (cluster/releases.ts). Use ${nearest}, the nearest that is.`;
+	return `${JSON.stringify(version)} is not in the table of known combinations (config/releases.ts). Use ${nearest}, the nearest that is.`;
 }
 
 function chooseFlannel(top: Top, release: Release | undefined, report: Report): Flannel | undefined {

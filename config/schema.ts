@@ -1,8 +1,8 @@
 // Every configuration key with its type, default and rule. Pulumi.yaml repeats types and defaults for people and for `pulumi config`
 // (test/unit/stack-files.test.ts holds the two together), so that the program means the same where Pulumi.yaml is not read, as in tests.
 import { z } from "zod";
-import { SCENARIO_NAMES } from "../lifecycle/scenarios.ts";
 import { parseAddress, parseCidr } from "./network.ts";
+import { SCENARIO_NAMES } from "./settings.ts";
 
 const matching = (pattern: RegExp, expected: string) => z.string().refine((text) => pattern.test(text), { error: expected });
 const optional = <T extends z.ZodType<string>>(rule: T) =>

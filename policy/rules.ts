@@ -1,5 +1,5 @@
 // The rules, pure: a resource in, what is wrong with it out.
-import { compareVersions, LAST_KERNEL_310 } from "../cluster/releases.ts";
+import { compareVersions, LAST_KERNEL_310 } from "../config/releases.ts";
 
 export interface Resource {
 	type: string;

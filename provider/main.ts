@@ -11,7 +11,7 @@ import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
 import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
-import { changedInputs, checkRecording, tellRecording } from "./recording.ts";
+import { changedInputs, checkRecording, type Summarize, tellRecording } from "./recording.ts";
 import { Report } from "./report.ts";
 import { type Shown, Steps } from "./step.ts";
 
@@ -50,11 +50,13 @@ function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>)
 	);
 }
 
+/** Loaded only then: it is more than all the rest. */
+const summary: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).lastReport(recordings, pod);
 function tell(urn: string, state: Properties): Promise<void> {
 	const say = (severity: "info" | "warning") => (text: string) => log.diagnostic(urn, severity, text);
 	const known = hosts;
 	if (!known) throw new Error("the provider's configuration is not known yet");
-	return work(log, () => tellRecording(state, known, { warn: say("warning"), info: say("info") }));
+	return work(log, () => tellRecording(state, known, { warn: say("warning"), info: say("info") }, summary));
 }
 
 function checked({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {

@@ -1,5 +1,4 @@
-// What `host:index:Recording` does over its life: nothing until it is deleted; then it reads what the hosts recorded, and tells it as a short table.
-// lifecycle/ makes the table, and is loaded only then.
+// What `host:index:Recording` does over its life: nothing until it is deleted; then it reads what the hosts recorded, and shows the summary that it is given.
 import type { Hosts } from "./hosts.ts";
 import { type Failure, packed } from "./inputs.ts";
 import { unpack } from "./packed-script.ts";
@@ -8,7 +7,7 @@ import { endOf } from "./ssh/script.ts";
 import type { Shown } from "./step.ts";
 
 interface Inputs {
-	/** By host: the script that prints its recording, packed (lifecycle/packed.ts), with `apply`. */
+	/** By host: the script that prints its recording, packed (lifecycle/recording/packed.ts), with `apply`. */
 	scripts: Record<string, string>;
 	/** Told in full; each other Pod in one line. */
 	pod: string;
@@ -38,8 +37,16 @@ export function changedInputs(olds: Properties, news: Properties): string[] {
 	return FIELDS.filter((name) => !isEqual(reveal(olds[name] ?? null), reveal(news[name] ?? null)));
 }
 
+/** What packed recordings of hosts say of a Pod, in a few lines. */
+export type Summarize = (recordings: string[], pod: string) => Promise<string>;
+
 /** A recording that can't be read is a warning: it must not keep anybody from a destroy. */
-export async function tellRecording(state: Properties, hosts: Hosts, { warn, info }: Pick<Shown, "warn"> & { info: (text: string) => void }): Promise<void> {
+export async function tellRecording(
+	state: Properties,
+	hosts: Hosts,
+	{ warn, info }: Pick<Shown, "warn"> & { info: (text: string) => void },
+	summarize: Summarize,
+): Promise<void> {
 	const { scripts, pod, stack } = reveal(state) as unknown as Inputs;
 	const read = async ([host, text]: [string, string]): Promise<string[]> => {
 		try {
@@ -53,6 +60,5 @@ export async function tellRecording(state: Properties, hosts: Hosts, { warn, inf
 	};
 	const recordings = (await Promise.all(Object.entries(scripts).map(read))).flat();
 	if (recordings.length === 0) return;
-	const { lastReport } = await import("../lifecycle/short.ts");
-	info(`${lastReport(recordings, pod)}\nthe whole story: npm run lifecycle -- report ${stack}`);
+	info(`${await summarize(recordings, pod)}\nthe whole story: npm run lifecycle -- report ${stack}`);
 }

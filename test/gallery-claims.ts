@@ -1,8 +1,9 @@
 // What each Pod of the gallery is there to show, measured in a recording: the verdicts and events that it promises, and what is its own.
 import assert from "node:assert/strict";
-import { hookIn, type PodLife, type Run } from "../lifecycle/life.ts";
-import { SCENARIOS, type Scenario, type ScenarioName } from "../lifecycle/scenarios.ts";
-import type { PodStory } from "../lifecycle/story.ts";
+import type { ScenarioName } from "../config/settings.ts";
+import { hookIn, type PodLife, type Run } from "../lifecycle/history/pod-history.ts";
+import type { PodStory } from "../lifecycle/render/story.ts";
+import { SCENARIOS, type Scenario } from "../workloads/scenarios.ts";
 
 const runsOf = ({ containers }: PodLife, name = "main"): Run[] => containers.find((container) => container.name === name)?.runs ?? [];
 function runOf(life: PodLife, name = "main"): Run {

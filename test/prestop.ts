@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import type { GuaranteeId } from "../lifecycle/guarantees.ts";
-import { hookIn } from "../lifecycle/life.ts";
-import type { PodStory } from "../lifecycle/story.ts";
+import { hookIn } from "../lifecycle/history/pod-history.ts";
+import type { PodStory } from "../lifecycle/render/story.ts";
+import type { GuaranteeId } from "../lifecycle/verdicts/guarantees.ts";
 
 /** By name of the recording: what ends the Pod, in the words of the table. */
 export const WAYS = {

@@ -1,7 +1,8 @@
 // The gallery of Pods that go wrong, as far as the stack asks for it.
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
-import { type Images, refusal, SCENARIOS, type Scenario, type ScenarioName, scenarioPod } from "../lifecycle/scenarios.ts";
+import type { ScenarioName } from "../config/settings.ts";
+import { type Images, refusal, SCENARIOS, type Scenario, scenarioPod } from "./scenarios.ts";
 
 export interface GalleryArgs {
 	cluster: Cluster;

@@ -2,10 +2,10 @@
 import type { core } from "@pulumi/kubernetes/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
-import type { Pod as PodState } from "../lifecycle/entry.ts";
-import { podLine } from "../lifecycle/pod-line.ts";
-import type { ScenarioName } from "../lifecycle/scenarios.ts";
-import { shortReport } from "../lifecycle/short.ts";
+import type { ScenarioName } from "../config/settings.ts";
+import type { Pod as PodState } from "../lifecycle/recording/entry.ts";
+import { podLine } from "../lifecycle/render/pod-line.ts";
+import { shortReport } from "../lifecycle/render/summary.ts";
 import { boundedPod } from "./bounded-pod.ts";
 import { Gallery } from "./gallery.ts";
 import { PauseProof } from "./pause-proof.ts";

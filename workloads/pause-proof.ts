@@ -1,8 +1,9 @@
 // What the seed's page says of the pause container, looked at row by row on a real Pod.
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
-import { PAUSE_PODS, pausePod, pauseRows, pauseTable } from "../lifecycle/pause.ts";
+import { pauseRows, pauseTable } from "../lifecycle/verdicts/pause.ts";
 import { boundedPod } from "./bounded-pod.ts";
+import { PAUSE_PODS, pausePod } from "./pause-pod.ts";
 
 export interface PauseProofArgs {
 	cluster: Cluster;

@@ -2,7 +2,7 @@
 import type { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
-import type { HostSpec } from "../config.ts";
+import type { HostSpec } from "../config/settings.ts";
 
 export interface RecorderArgs {
 	cluster: Cluster;
@@ -56,7 +56,7 @@ export class Recorder extends pulumi.ComponentResource {
 		);
 	}
 
-	/** The recording of a Pod that is Ready, packed (lifecycle/packed.ts): of the control plane and of the Pod's `host`. Read again for another Pod. */
+	/** The recording of a Pod that is Ready, packed (lifecycle/recording/packed.ts): of the control plane and of the Pod's `host`. Read again for another Pod. */
 	read(host: pulumi.Output<HostSpec>, pod: Pod): pulumi.Output<string[]> {
 		const uid = pod.metadata.uid;
 		const read = (name: string, from: pulumi.Input<HostSpec>, settings: Record<string, pulumi.Input<string>>) =>

@@ -161,7 +161,7 @@ runtime_found() { # such as: containerd 1.6.33
   found="${found:-, none}"
   printf '%s' "${found#, }"
 }
-# What the matrix of releases (cluster/releases.ts) says of this host's own kernel; runtime and CNI were judged before any host was contacted.
+# What the matrix of releases (config/releases.ts) says of this host's own kernel; runtime and CNI were judged before any host was contacted.
 verdict() {
   local entry item found expected
   for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do

@@ -1,7 +1,7 @@
 // A Pod as `kubectl describe pod` prints it: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
 import type { core } from "@pulumi/kubernetes/types/output.js";
-import type { Entry, Pod } from "../entry.ts";
-import { age } from "../pod-line.ts";
+import type { Entry, Pod } from "../recording/entry.ts";
+import { age } from "./pod-line.ts";
 import { tabbed } from "./tabs.ts";
 
 /** Ages of events count to `now`, in ms. */

@@ -1,11 +1,11 @@
 // The story as one page that needs nothing else: no network, no script. Light or dark as the reader's system; printable.
-import type { Entry } from "../entry.ts";
-import type { PodStory, Story } from "../story.ts";
-import type { Verdict } from "../verdicts.ts";
+import type { Entry } from "../recording/entry.ts";
+import type { Verdict } from "../verdicts/verdicts.ts";
 import { escaped } from "./escape.ts";
 import { offset } from "./offset.ts";
 import { pausePart } from "./pause.ts";
 import { runsPart } from "./runs.ts";
+import type { PodStory, Story } from "./story.ts";
 import { STYLE } from "./style.ts";
 import { svgOf } from "./svg.ts";
 import { clockLines, momentsOf } from "./text.ts";

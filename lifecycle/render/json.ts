@@ -1,6 +1,6 @@
 // The story as JSON, for other programs: what the page shows, with the entries by number.
-import type { Runs } from "../runs.ts";
-import type { Story } from "../story.ts";
+import type { Runs } from "../verdicts/repeats.ts";
+import type { Story } from "./story.ts";
 
 const runJson = ({ name, count, guarantees, measures }: Runs) => ({
 	...{ name, count, measures },

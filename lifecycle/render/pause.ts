@@ -1,5 +1,5 @@
 // What the pause container holds together, as a part of the page.
-import type { PauseRow } from "../pause.ts";
+import type { PauseRow } from "../verdicts/pause.ts";
 import { escaped } from "./escape.ts";
 
 export function pausePart(rows: PauseRow[]): string {

@@ -1,8 +1,8 @@
 // A Pod's life as rows of bars and marks: what is drawn, before anybody draws it.
-import type { Entry } from "../entry.ts";
-import type { Exec } from "../hooks.ts";
-import { seconds } from "../judge.ts";
-import type { PodLife, Run } from "../life.ts";
+
+import type { Exec, PodLife, Run } from "../history/pod-history.ts";
+import type { Entry } from "../recording/entry.ts";
+import { seconds } from "../verdicts/order.ts";
 
 export type BarKind = "pending" | "running" | "ready" | "ending" | "created" | "init" | "main" | "pause" | "postStart" | "preStop" | "command";
 export interface Bar {

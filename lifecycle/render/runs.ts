@@ -1,6 +1,6 @@
 // Several lives of one Pod, as text and as a part of the page.
-import { seconds } from "../judge.ts";
-import { type Measure, median, type Runs } from "../runs.ts";
+import { seconds } from "../verdicts/order.ts";
+import { type Measure, median, type Runs } from "../verdicts/repeats.ts";
 import { columns } from "./columns.ts";
 import { escaped } from "./escape.ts";
 import { cssOf, WORDS } from "./verdict-list.ts";

@@ -1,6 +1,7 @@
 // A Pod's life as a drawing: a row for the Pod, its sandbox and each container, hooks and signals on top.
-import type { Entry } from "../entry.ts";
-import type { PodLife } from "../life.ts";
+
+import type { PodLife } from "../history/pod-history.ts";
+import type { Entry } from "../recording/entry.ts";
 import { type Axis, axisOf, CUT_WIDTH } from "./axis.ts";
 import { escaped } from "./escape.ts";
 import { Lanes, textWidth } from "./lanes.ts";

@@ -1,12 +1,12 @@
 // The story as plain text, for a terminal or a log.
-import type { Entry } from "../entry.ts";
-import { seconds } from "../judge.ts";
-import { pauseTable } from "../pause.ts";
-import type { PodStory, Story } from "../story.ts";
-import type { Verdict } from "../verdicts.ts";
+import type { Entry } from "../recording/entry.ts";
+import { seconds } from "../verdicts/order.ts";
+import { pauseTable } from "../verdicts/pause.ts";
+import type { Verdict } from "../verdicts/verdicts.ts";
 import { offset } from "./offset.ts";
 import { isNews, rowsOf } from "./rows.ts";
 import { runsText } from "./runs.ts";
+import type { PodStory, Story } from "./story.ts";
 import { WORDS } from "./verdict-list.ts";
 
 /** A few lines: what came when, and the verdicts that say something. */

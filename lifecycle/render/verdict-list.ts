@@ -1,7 +1,7 @@
 // Verdicts on the page: what was found, on which entries, and the sentence that was tested.
-import type { Entry } from "../entry.ts";
-import type { Word } from "../judge.ts";
-import type { Verdict } from "../verdicts.ts";
+import type { Entry } from "../recording/entry.ts";
+import type { Word } from "../verdicts/order.ts";
+import type { Verdict } from "../verdicts/verdicts.ts";
 import { escaped } from "./escape.ts";
 
 export const WORDS = ["FAIL", "PASS", "NOT GUARANTEED", "NOT OBSERVED"] as const satisfies Word[];

@@ -1,6 +1,6 @@
 // A Pod's YAML as the seed's page shows it: what somebody wrote, without what the API server filled in.
 import { Document, isScalar, visit } from "yaml";
-import type { Pod } from "../entry.ts";
+import type { Pod } from "../recording/entry.ts";
 
 /** Set by the API server where nobody said anything: left out, so that what a person wrote can be read. */
 const DEFAULTS: Record<string, unknown> = {

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pageOf } from "../../lifecycle/render/html.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { svgOf } from "../../lifecycle/render/svg.ts";
-import { storyOf } from "../../lifecycle/story.ts";
 import { fixture } from "../unit/lifecycle-fixture.ts";
 
 const QUIET = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];

@@ -1,7 +1,7 @@
 // What the plugin `host` tells at the deletion of a recording, against a real SSH server.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { pack } from "../../lifecycle/packed.ts";
+import { pack } from "../../lifecycle/recording/packed.ts";
 import { fixture } from "../unit/lifecycle-fixture.ts";
 import { HostPlugin, text } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { SCENARIO_NAMES, SCENARIOS } from "../../lifecycle/scenarios.ts";
-import { type Story, storyOf } from "../../lifecycle/story.ts";
+import { SCENARIO_NAMES } from "../../config/settings.ts";
+import { type Story, storyOf } from "../../lifecycle/render/story.ts";
+import { SCENARIOS } from "../../workloads/scenarios.ts";
 import { assertScenario } from "../gallery-claims.ts";
 import { hosts, lab, onHost, project, pulumi, succeed } from "./lab.ts";
 

@@ -6,8 +6,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { excerpt } from "../../lifecycle/excerpt.ts";
-import { type PodStory, storyOf } from "../../lifecycle/story.ts";
+import { excerpt } from "../../lifecycle/recording/excerpt.ts";
+import { type PodStory, storyOf } from "../../lifecycle/render/story.ts";
 import { recordingFile, rowOf, hasRun as saysItRan, tableFile, WAYS, type Way } from "../prestop.ts";
 import { controlPlane, kubectl, lab, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { type TestContext, test } from "node:test";
-import { pauseRows } from "../../lifecycle/pause.ts";
+import { pauseRows } from "../../lifecycle/verdicts/pause.ts";
 import { FakeHost } from "./fake-host.ts";
 
 /** Processes that may be ended, one for each container that its crictl knows. */

@@ -3,8 +3,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { unpack } from "../../lifecycle/packed.ts";
-import { readRecording } from "../../lifecycle/recording.ts";
+import { unpack } from "../../lifecycle/recording/packed.ts";
+import { readRecording } from "../../lifecycle/recording/recording.ts";
 import { FakeHost, SYSTEMCTL } from "./fake-host.ts";
 
 const MESSAGE = "/data/volumes/nginx/log/message";

@@ -1,8 +1,8 @@
 // Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
 
 import { stepText } from "../../cluster/step.ts";
-import { PAUSE_PODS } from "../../lifecycle/pause.ts";
-import { scenarioPod } from "../../lifecycle/scenarios.ts";
+import { PAUSE_PODS } from "../../workloads/pause-pod.ts";
+import { scenarioPod } from "../../workloads/scenarios.ts";
 
 export interface SampleHost {
 	name: string;

@@ -19,7 +19,7 @@ test("every problem is reported at once, each with its path", () => {
 		"serviceCidr: 10.96.0.0/12 overlaps podCidr 10.96.0.0/16. Choose ranges apart, such as 10.96.0.0/12 and 10.244.0.0/16.",
 		"sshPrivateKey: not set. Run: pulumi config set -s dev --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile.",
 		"hosts[1].hostKey: not set. Run: npm run trust -- dev",
-		'kubernetesVersion: "1.29.5" is not in the table of known combinations (cluster/releases.ts). Use 1.29.15, the nearest that is.',
+		'kubernetesVersion: "1.29.5" is not in the table of known combinations (config/releases.ts). Use 1.29.15, the nearest that is.',
 	]);
 });
 
@@ -137,7 +137,7 @@ const wrong: [string, Record<string, unknown>, string[]][] = [
 		"a kernel that nothing goes with",
 		{ kernel: "2.6.32" },
 		[
-			"kubernetesVersion: 1.29.15 does not go with these hosts: it needs kernel 3.10 or later, found 2.6.32. No release in cluster/releases.ts does; change the kernel, the runtime or flannel.",
+			"kubernetesVersion: 1.29.15 does not go with these hosts: it needs kernel 3.10 or later, found 2.6.32. No release in config/releases.ts does; change the kernel, the runtime or flannel.",
 		],
 	],
 	[

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
-import { BEGIN, configTable, END, withTable } from "../../scripts/config-table.ts";
+import { BEGIN, configTable, END, withTable } from "../../commands/config-table.ts";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string) => readFileSync(join(root, path), "utf8");
@@ -16,7 +16,7 @@ const readme = text("README.md");
 const codeOf = (document: string) => [...document.matchAll(/```[\s\S]*?```|`[^`\n]+`/g)].map(([code]) => code.replaceAll("`", ""));
 
 test("the README's table of configuration keys is current", () => {
-	assert.equal(withTable(readme, configTable(text("Pulumi.yaml"))), readme, "run: node_modules/.bin/node scripts/config-table.ts");
+	assert.equal(withTable(readme, configTable(text("Pulumi.yaml"))), readme, "run: node_modules/.bin/node commands/config-table.ts");
 });
 test("the table of keys escapes what would end a cell or start a tag, and keeps the text around the markers", () => {
 	const yaml = 'config:\n  other:key: { value: 1 }\n  list: { type: array, items: { type: string }, default: [], description: "a|b <c> `<d>`." }\n';

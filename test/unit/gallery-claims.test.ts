@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SCENARIO_NAMES, SCENARIOS } from "../../lifecycle/scenarios.ts";
-import { storyOf } from "../../lifecycle/story.ts";
+import { SCENARIO_NAMES } from "../../config/settings.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
+import { SCENARIOS } from "../../workloads/scenarios.ts";
 import { assertScenario } from "../gallery-claims.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 

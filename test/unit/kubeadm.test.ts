@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { apiEndpoint, criSocket, imagesFor, initConfiguration, joinConfiguration } from "../../cluster/kubeadm.ts";
-import { RELEASE_VERSIONS } from "../../cluster/releases.ts";
-import type { ClusterSettings } from "../../config.ts";
+import { RELEASE_VERSIONS } from "../../config/releases.ts";
+import type { ClusterSettings } from "../../config/settings.ts";
 import { allCompared, golden } from "../golden.ts";
 import { hosts, settings } from "./settings.ts";
 

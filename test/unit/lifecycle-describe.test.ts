@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { tabbed } from "../../lifecycle/render/tabs.ts";
-import { storyOf } from "../../lifecycle/story.ts";
 import { withoutAges } from "../describe.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { storyOf } from "../../lifecycle/story.ts";
-import { filesOf } from "../../scripts/lifecycle.ts";
+import { filesOf } from "../../commands/lifecycle.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const folder = join(import.meta.dirname, "../../docs/lifecycle");

@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { pack } from "../../lifecycle/packed.ts";
+import { pack } from "../../lifecycle/recording/packed.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGXOwmdoRTmvYlGqJmJnBYfY8FKvkZWWRHQDP8UaALhd";
@@ -33,7 +33,7 @@ function project(t: TestContext, answers: Record<string, string>) {
 		chmodSync(join(folder, name), 0o755);
 	}
 	const lifecycle = (words: string[], env: NodeJS.ProcessEnv = {}) => {
-		const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "../../scripts/lifecycle.ts"), ...words], {
+		const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "../../commands/lifecycle.ts"), ...words], {
 			...{ encoding: "utf8", cwd: folder },
 			env: { ...process.env, PATH: `${folder}${delimiter}${process.env.PATH}`, ...env },
 		});

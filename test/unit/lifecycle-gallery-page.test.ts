@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SCENARIO_NAMES, SCENARIOS } from "../../lifecycle/scenarios.ts";
+import { SCENARIO_NAMES } from "../../config/settings.ts";
+import { SCENARIOS } from "../../workloads/scenarios.ts";
 
 test("docs/gallery.md lists every Pod of the gallery, with what it shows and the release it needs", () => {
 	const text = readFileSync(join(import.meta.dirname, "../../docs/gallery.md"), "utf8");

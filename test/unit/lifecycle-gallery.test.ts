@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cluster } from "../../cluster/cluster.ts";
-import { refusal, SCENARIO_NAMES, scenarioPod } from "../../lifecycle/scenarios.ts";
-import { storyOf } from "../../lifecycle/story.ts";
+import { SCENARIO_NAMES } from "../../config/settings.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { Gallery } from "../../workloads/gallery.ts";
+import { refusal, scenarioPod } from "../../workloads/scenarios.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 import { resolved, run } from "./program-graph.ts";
 import { problems, settings } from "./settings.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { storyOf } from "../../lifecycle/story.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { fixture, withAfter, without } from "./lifecycle-fixture.ts";
 
 const whole = fixture("destroyed");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hookIn } from "../../lifecycle/life.ts";
-import { type PodStory, storyOf } from "../../lifecycle/story.ts";
-import type { Verdict } from "../../lifecycle/verdicts.ts";
+import { hookIn } from "../../lifecycle/history/pod-history.ts";
+import { type PodStory, storyOf } from "../../lifecycle/render/story.ts";
+import type { Verdict } from "../../lifecycle/verdicts/verdicts.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const only = (text: string): PodStory => {

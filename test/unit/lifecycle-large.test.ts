@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hookIn } from "../../lifecycle/life.ts";
+import { hookIn } from "../../lifecycle/history/pod-history.ts";
 import { pageOf } from "../../lifecycle/render/html.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { fullText } from "../../lifecycle/render/text.ts";
-import { storyOf } from "../../lifecycle/story.ts";
 import { probed } from "./lifecycle-fixture.ts";
 
 const PROBES = 10_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Pod } from "../../lifecycle/entry.ts";
-import { age, podLine } from "../../lifecycle/pod-line.ts";
+import type { Pod } from "../../lifecycle/recording/entry.ts";
+import { age, podLine } from "../../lifecycle/render/pod-line.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: parts of a status
 type Parts = any;

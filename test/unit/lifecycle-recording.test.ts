@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RecordingError, readRecording, trimmed } from "../../lifecycle/recording.ts";
-import { storyOf } from "../../lifecycle/story.ts";
+import { RecordingError, readRecording, trimmed } from "../../lifecycle/recording/recording.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const whole = fixture("destroyed");

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { requestIn } from "../../scripts/lifecycle/request.ts";
+import { requestIn } from "../../commands/lifecycle/request.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 test("a stack, or recordings, is what each command needs", () => {
@@ -34,7 +34,7 @@ function folder(t: TestContext): string {
 	return path;
 }
 const lifecycle = (...words: string[]) => {
-	const { status, stdout, stderr } = spawnSync(process.execPath, ["scripts/lifecycle.ts", ...words], {
+	const { status, stdout, stderr } = spawnSync(process.execPath, ["commands/lifecycle.ts", ...words], {
 		encoding: "utf8",
 		cwd: join(import.meta.dirname, "../.."),
 	});

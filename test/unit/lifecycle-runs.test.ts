@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { pageOf } from "../../lifecycle/render/html.ts";
 import { storyJson } from "../../lifecycle/render/json.ts";
 import { runsText } from "../../lifecycle/render/runs.ts";
-import { median, runsOf } from "../../lifecycle/runs.ts";
-import { storyOf } from "../../lifecycle/story.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
+import { median, runsOf } from "../../lifecycle/verdicts/repeats.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const once = storyOf(fixture("destroyed"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pack } from "../../lifecycle/packed.ts";
-import { lastReport, shortReport } from "../../lifecycle/short.ts";
+import { pack } from "../../lifecycle/recording/packed.ts";
+import { lastReport, shortReport } from "../../lifecycle/render/summary.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const POD = "lifecycle-demo-pod";

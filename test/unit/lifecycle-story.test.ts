@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { storyOf } from "../../lifecycle/story.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 test("what preStop wrote is not among what was there before the deletion, however late that was heard of", () => {

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Entry, span } from "../../lifecycle/entry.ts";
-import { between, order } from "../../lifecycle/judge.ts";
-import { livesIn } from "../../lifecycle/life.ts";
-import { type Line, type Recording, readRecording, STREAMS, type Stream } from "../../lifecycle/recording.ts";
-import { preciseTime } from "../../lifecycle/runtime.ts";
-import { timelineOf } from "../../lifecycle/timeline.ts";
-import { judge } from "../../lifecycle/verdicts.ts";
+import { livesIn } from "../../lifecycle/history/history.ts";
+import { type Entry, span } from "../../lifecycle/recording/entry.ts";
+import { type Line, type Recording, readRecording, STREAMS, type Stream } from "../../lifecycle/recording/recording.ts";
+import { preciseTime } from "../../lifecycle/recording/runtime.ts";
+import { timelineOf } from "../../lifecycle/recording/timeline.ts";
+import { between, order } from "../../lifecycle/verdicts/order.ts";
+import { judge } from "../../lifecycle/verdicts/verdicts.ts";
 import { keptRecording } from "../prestop.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GUARANTEES } from "../../lifecycle/guarantees.ts";
-import { storyOf } from "../../lifecycle/story.ts";
-import type { Verdict } from "../../lifecycle/verdicts.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
+import { GUARANTEES } from "../../lifecycle/verdicts/guarantees.ts";
+import type { Verdict } from "../../lifecycle/verdicts/verdicts.ts";
 import { fixture, moved, withAfter, without } from "./lifecycle-fixture.ts";
 
 const whole = fixture("destroyed");

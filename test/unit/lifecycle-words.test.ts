@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pageOf } from "../../lifecycle/render/html.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { svgOf } from "../../lifecycle/render/svg.ts";
 import { shortText } from "../../lifecycle/render/text.ts";
-import { storyOf } from "../../lifecycle/story.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const story = storyOf(fixture("destroyed"));

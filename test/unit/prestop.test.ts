@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
-import { excerpt } from "../../lifecycle/excerpt.ts";
-import { storyOf } from "../../lifecycle/story.ts";
+import { excerpt } from "../../lifecycle/recording/excerpt.ts";
+import { storyOf } from "../../lifecycle/render/story.ts";
 import { keptRecording, recordingFile, rowOf, tableFile, WAYS, type Way } from "../prestop.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { CallbackServer } from "@pulumi/pulumi/runtime/callbacks.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
-import { pack } from "../../lifecycle/packed.ts";
+import { pack } from "../../lifecycle/recording/packed.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 /** How the SDK marks a secret on its way to the engine. */

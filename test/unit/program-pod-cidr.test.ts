@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { podCidrs } from "../../cluster/pod-cidr.ts";
+import { podCidrs } from "../../config/pod-cidr.ts";
 
 const host = (name: string, address: string, role: "control-plane" | "worker" = "worker") => ({ name, address, role });
 const SEED = [host("k8s-master", "172.16.1.110", "control-plane"), host("k8s-node01", "172.16.1.111"), host("k8s-node02", "172.16.1.112")];

@@ -10,7 +10,7 @@ import {
 	type Surroundings,
 	unsupportedKernelNeeds,
 	verdict,
-} from "../../cluster/releases.ts";
+} from "../../config/releases.ts";
 
 const release = (version: string): Release => {
 	const row = findRelease(version);

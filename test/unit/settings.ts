@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
-import { ConfigError, loadSettings, type Settings } from "../../config.ts";
+import type { Settings } from "../../config/settings.ts";
+import { ConfigError, loadSettings } from "../../config.ts";
 
 const field = (data: Buffer | string) => {
 	const length = Buffer.alloc(4);

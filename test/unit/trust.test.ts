@@ -10,7 +10,7 @@ import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import ssh2 from "ssh2";
-import { fingerprint, keysIn, type Terminal, targetsIn, trust, withHostKeys } from "../../scripts/trust.ts";
+import { fingerprint, keysIn, type Terminal, targetsIn, trust, withHostKeys } from "../../commands/trust.ts";
 import { hostKey, rsaHostKey, stackConfig } from "./settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "trust-"));
@@ -196,7 +196,7 @@ test("the command tells usage from failure, reads answers line by line, and take
 	const [a, b] = [await serve("ed25519"), await serve("ed25519")];
 	const file = stackFile([{ port: a.port }, { port: b.port, hostKey: hostKey() }]);
 	const run = async (args: string[], input: string) => {
-		const child = spawn(process.execPath, [join(import.meta.dirname, "../../scripts/trust.ts"), ...args], { cwd: folder });
+		const child = spawn(process.execPath, [join(import.meta.dirname, "../../commands/trust.ts"), ...args], { cwd: folder });
 		child.stdin.end(input);
 		const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
 		return { status, text: stdout + stderr };

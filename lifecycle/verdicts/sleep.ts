@@ -1,7 +1,8 @@
 // Verdicts about hooks that only sleep (from Kubernetes 1.30): the kubelet waits by itself, so they show in nothing but the time that passes.
-import { type Entry, span } from "./entry.ts";
-import { between, type Finding, found, notObserved, seconds } from "./judge.ts";
-import type { ContainerLife, PodLife, Run } from "./life.ts";
+
+import type { ContainerLife, PodLife, Run } from "../history/pod-history.ts";
+import { type Entry, span } from "../recording/entry.ts";
+import { between, type Finding, found, notObserved, seconds } from "./order.ts";
 
 /** The kubelet gives a process this long after a preStop hook has used up the grace period (pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds). */
 export const LEAST_GRACE_SECONDS = 2;

@@ -1,7 +1,8 @@
 // The gallery: Pods that go wrong in the ways that bite people. Pure: what each is, what it should show, and which release it needs.
 import type { core } from "@pulumi/kubernetes/types/input.js";
-import type { GuaranteeId } from "./guarantees.ts";
-import type { Word } from "./judge.ts";
+import type { ScenarioName } from "../config/settings.ts";
+import type { GuaranteeId } from "../lifecycle/verdicts/guarantees.ts";
+import type { Word } from "../lifecycle/verdicts/order.ts";
 
 export interface Images {
 	/** Has a shell, and little else. */
@@ -187,9 +188,7 @@ export const SCENARIOS = {
 		expected: { "ready-after-poststart": "PASS", "prestop-before-term": "PASS", "hooks-at-least-once": "PASS", "grace-includes-prestop": "PASS" },
 		events: ["Killing"],
 	},
-} as const satisfies Record<string, Scenario>;
-export type ScenarioName = keyof typeof SCENARIOS;
-export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[];
+} as const satisfies Record<ScenarioName, Scenario>;
 
 /** The Pod of a scenario: named like it, found by the label `lifecycle`. */
 export function scenarioPod(name: ScenarioName, images: Images) {

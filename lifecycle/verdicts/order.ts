@@ -1,6 +1,7 @@
 // Whether one thing came before another, as far as the recording can tell. Never more than that.
-import { type Entry, span } from "./entry.ts";
-import { type Heard, wasHeard } from "./heard.ts";
+
+import { type Heard, wasHeard } from "../recording/coverage.ts";
+import { type Entry, span } from "../recording/entry.ts";
 
 export type Order = "before" | "after" | "unknown";
 

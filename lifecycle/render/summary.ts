@@ -1,8 +1,8 @@
 // The short tables that `pulumi up` and `pulumi destroy` show.
-import { unpack } from "./packed.ts";
-import { RecordingError } from "./recording.ts";
-import { countsText, shortText } from "./render/text.ts";
+import { unpack } from "../recording/packed.ts";
+import { RecordingError } from "../recording/recording.ts";
 import { type Story, storyOf } from "./story.ts";
+import { countsText, shortText } from "./text.ts";
 
 /** While the Pod lives: what came when, and the verdicts so far. Of several lives the last one. */
 export function shortReport(packed: string[], pod: string): string {

@@ -1,5 +1,5 @@
 // A Pod's life in rounds: after a reboot of its node, or where a container was started again, promises about a start hold anew.
-import type { PodLife } from "./life.ts";
+import type { PodLife } from "./pod-history.ts";
 
 /** One for each new sandbox, and for each end of a main container that was started again; the whole life where there is none. */
 export function roundsOf(life: PodLife): PodLife[] {

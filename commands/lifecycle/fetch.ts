@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { stepText } from "../../cluster/step.ts";
 import { readKeyFile } from "../../config/keys.ts";
-import { unpack } from "../../lifecycle/packed.ts";
+import { unpack } from "../../lifecycle/recording/packed.ts";
 import { targetsIn } from "../trust.ts";
 
 /** The user's mistake, or a host that can't be asked. */

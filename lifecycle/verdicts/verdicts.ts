@@ -1,16 +1,23 @@
 // A verdict for each guarantee over one Pod's life, with the entries that decide it.
-import { type Entry, span } from "./entry.ts";
+
+import { unseen } from "../history/hooks.ts";
+import { type ContainerLife, graceOf, hookIn, isForced, type PodLife, type Run } from "../history/pod-history.ts";
+import { roundsOf } from "../history/rounds.ts";
+import { LATE_MS } from "../recording/coverage.ts";
+import { type Entry, span } from "../recording/entry.ts";
 import { GUARANTEES, type Guarantee, type GuaranteeId } from "./guarantees.ts";
-import { LATE_MS } from "./heard.ts";
-import { unseen } from "./hooks.ts";
-import { between, combined, type Finding, found, missing, notObserved, ordered } from "./judge.ts";
-import { type ContainerLife, graceOf, hookIn, isForced, type PodLife, type Run } from "./life.ts";
-import { roundsOf } from "./rounds.ts";
+import { between, combined, type Finding, found, missing, notObserved, ordered } from "./order.ts";
 import { readyAfterSleep, sleptFor } from "./sleep.ts";
-import { judgeStop } from "./verdicts-stop.ts";
+import { judgeStop } from "./stop.ts";
 
 export interface Verdict extends Finding {
 	guarantee: Guarantee;
+}
+/** One Pod's history with its verdicts. */
+export interface JudgedPod {
+	life: PodLife;
+	/** In the order of GUARANTEES. */
+	verdicts: Verdict[];
 }
 
 /** One verdict for each guarantee, in the order of GUARANTEES. */

@@ -1,10 +1,11 @@
 // Verdicts about a Pod's end.
-import { type Entry, span } from "./entry.ts";
+
+import { unseen } from "../history/hooks.ts";
+import { graceOf, hookIn, isDeleted, isForced, type PodLife, type Run } from "../history/pod-history.ts";
+import { isDeaf, LATE_MS } from "../recording/coverage.ts";
+import { type Entry, span } from "../recording/entry.ts";
 import type { GuaranteeId } from "./guarantees.ts";
-import { isDeaf, LATE_MS } from "./heard.ts";
-import { unseen } from "./hooks.ts";
-import { between, combined, type Finding, found, missing, notObserved, ordered, seconds } from "./judge.ts";
-import { graceOf, hookIn, isDeleted, isForced, type PodLife, type Run } from "./life.ts";
+import { between, combined, type Finding, found, missing, notObserved, ordered, seconds } from "./order.ts";
 import { graceAfterSleep, LEAST_GRACE_SECONDS, termAfterSleep } from "./sleep.ts";
 
 /** How late a kill may come on a busy host. */

@@ -1,56 +1,9 @@
 // The entries of one Pod, put in order as its life: which container ran when, what was run in it, how it was stopped.
-import { type Entry, type Pod, span } from "./entry.ts";
-import { type Heard, LATE_MS, NOT_HEARD } from "./heard.ts";
-import { type Exec, type Hook, hookOf, nameHooks } from "./hooks.ts";
-import type { Timeline } from "./timeline.ts";
-
-/** One start of a container, until its end. */
-export interface Run {
-	containerId: string;
-	created?: Entry;
-	/** The entry point's process. */
-	started?: Entry;
-	exited?: Entry;
-	execs: Exec[];
-	/** What its server logged of the kubelet's httpGet hooks. */
-	requests: Entry[];
-	stopRequested?: Entry;
-	/** All of them: a second deletion may give less time than the first. */
-	stops: Entry[];
-	term?: Entry;
-	kill?: Entry;
-}
-export interface ContainerLife {
-	name: string;
-	role: "init" | "sidecar" | "main";
-	/** In the order of their starts. */
-	runs: Run[];
-	/** What the Pod's spec gives it. */
-	postStart?: Hook;
-	preStop?: Hook;
-}
-export interface PodLife {
-	uid: string;
-	name: string;
-	node: string;
-	pod: Pod;
-	/** As it was before its deletion was requested. */
-	alive: Pod;
-	/** Everything about this Pod, and every line of the message file on its Node while it lived. */
-	entries: Entry[];
-	/** Lines of the message file that were there before the Pod: those from before the recording, and the last ones of it. */
-	earlier: Entry[];
-	/** Init containers in their order, then the others. */
-	containers: ContainerLife[];
-	added?: Entry;
-	deletionRequested?: Entry;
-	gone?: Entry;
-	sandboxes: Run[];
-	/** Whether containerd's own times are there, or only the API's whole seconds. */
-	hasRuntime: boolean;
-	/** What could be heard of its Node. */
-	heard: Heard;
-}
+import { type Heard, LATE_MS, NOT_HEARD } from "../recording/coverage.ts";
+import type { Entry, Pod } from "../recording/entry.ts";
+import type { Timeline } from "../recording/timeline.ts";
+import { hookOf, nameHooks } from "./hooks.ts";
+import type { ContainerLife, Exec, PodLife, Run } from "./pod-history.ts";
 
 /** Every Pod of the timeline, in the order in which they appeared. */
 export function livesIn(timeline: Timeline): PodLife[] {
@@ -181,15 +134,3 @@ function addExec(run: Run, execs: Map<string, Exec>, entry: Entry): void {
 	else if (entry.kind === "exec-started") exec.started = entry;
 	else exec.exited = entry;
 }
-/** The hook's command in this run, or its request. */
-export const hookIn = (run: Run, what: "postStart" | "preStop"): Exec | undefined => run.execs.find((exec) => exec.what === what);
-/** Whether the run was stopped because of the Pod's deletion, and not before it, such as after a failed probe. */
-export const isDeleted = ({ deletionRequested }: PodLife, { stopRequested }: Run): boolean =>
-	deletionRequested !== undefined && (stopRequested === undefined || stopRequested.at >= span(deletionRequested).earliest);
-/** Seconds that hook and process of a container have together when it is stopped: the deletion's, or without one what the spec says (default 30). */
-export function graceOf(life: PodLife, run: Run): number {
-	const asked = isDeleted(life, run) ? life.deletionRequested?.graceSeconds : undefined;
-	return asked ?? life.pod.spec.terminationGracePeriodSeconds ?? 30;
-}
-/** Deleted with grace period 0: the API server forgets the Pod at once, whatever still runs. */
-export const isForced = ({ deletionRequested }: PodLife): boolean => deletionRequested?.graceSeconds === 0;

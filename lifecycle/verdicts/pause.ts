@@ -1,33 +1,7 @@
 // What the pause container holds together: rows that step `pause` printed -> a table with a verdict for each. Pure.
-export const PAUSE_PODS = ["pause-private", "pause-shared"] as const;
-export type PausePod = (typeof PAUSE_PODS)[number];
+import { type PauseLook, pauseLook } from "../recording/pause-look.ts";
 
-/** Two containers that have one volume; `pause-shared` shares its process namespace too. */
-export function pausePod(name: PausePod, image: string) {
-	const volumeMounts = [{ name: "shared", mountPath: "/shared" }];
-	const container = (own: string, command: string) => ({
-		name: own,
-		image,
-		imagePullPolicy: "IfNotPresent",
-		command: ["/bin/sh", "-c", command],
-		volumeMounts,
-	});
-	return {
-		metadata: { name, namespace: "default", labels: { lifecycle: "pause" } },
-		spec: {
-			...{ terminationGracePeriodSeconds: 2, shareProcessNamespace: name === "pause-shared", volumes: [{ name: "shared", emptyDir: {} }] },
-			// "exec": the process itself gets SIGTERM, and shows under its own name.
-			containers: [container("one", "echo hello from one >/shared/hello; exec httpd -f -p 8080 -h /shared"), container("two", "exec sleep 3600")],
-		},
-	};
-}
-
-export interface PauseRow {
-	pod: string;
-	what: string;
-	pause: string;
-	one: string;
-	two: string;
+export interface PauseRow extends PauseLook {
 	/** In words, and whether it is what the documentation says. */
 	verdict: "PASS" | "FAIL";
 	says: string;
@@ -38,20 +12,16 @@ export function pauseRows(text: string): PauseRow[] {
 		.split("\n")
 		.filter((line) => line !== "")
 		.map((line) => {
-			const row = pauseRow(line);
-			if (row === undefined) throw new Error(`expected five fields in a row of step pause, found ${JSON.stringify(line)}`);
-			return row;
+			const look = pauseLook(line);
+			if (look === undefined) throw new Error(`expected five fields in a row of step pause, found ${JSON.stringify(line)}`);
+			return pauseRow(look);
 		});
 }
-/** Undefined where the line is no row. */
-export function pauseRow(line: string): PauseRow | undefined {
-	const [pod = "", what = "", pause = "", one = "", two, more] = line.split("\t");
-	if (two === undefined || more !== undefined) return undefined;
-	const row = { pod, what, pause, one, two };
-	const { isRight, says } = judged(row);
-	return { ...row, verdict: isRight ? "PASS" : "FAIL", says };
+export function pauseRow(look: PauseLook): PauseRow {
+	const { isRight, says } = judged(look);
+	return { ...look, verdict: isRight ? "PASS" : "FAIL", says };
 }
-function judged({ pod, what, pause, one, two }: Omit<PauseRow, "verdict" | "says">): { isRight: boolean; says: string } {
+function judged({ pod, what, pause, one, two }: PauseLook): { isRight: boolean; says: string } {
 	const isShared = pod === "pause-shared";
 	const same = pause === one && one === two;
 	switch (what) {

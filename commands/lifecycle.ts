@@ -2,14 +2,14 @@
 // story.json, story.txt and a drawing of each Pod. Exit status: 0 done, 1 nothing could be shown, 2 wrong usage.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { RecordingError } from "../lifecycle/recording.ts";
+import { RecordingError } from "../lifecycle/recording/recording.ts";
 import { pageOf } from "../lifecycle/render/html.ts";
 import { storyJson } from "../lifecycle/render/json.ts";
 import { runsText } from "../lifecycle/render/runs.ts";
+import { type Story, storyOf } from "../lifecycle/render/story.ts";
 import { svgOf } from "../lifecycle/render/svg.ts";
 import { fullText, shortText } from "../lifecycle/render/text.ts";
-import { runsOf } from "../lifecycle/runs.ts";
-import { type Story, storyOf } from "../lifecycle/story.ts";
+import { runsOf } from "../lifecycle/verdicts/repeats.ts";
 import { FetchError } from "./lifecycle/fetch.ts";
 import { repeat } from "./lifecycle/repeat.ts";
 import { type Request, requestIn, USAGE, UsageError } from "./lifecycle/request.ts";

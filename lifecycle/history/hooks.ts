@@ -1,22 +1,7 @@
 // Which commands and requests in a container's run were its hooks.
-import type { Entry, Pod } from "./entry.ts";
-import type { ContainerLife, PodLife, Run } from "./life.ts";
+import type { Entry, Pod } from "../recording/entry.ts";
+import type { ContainerLife, Hook, PodLife, Run } from "./pod-history.ts";
 
-/** A command that the kubelet ran in a container (a hook, or a probe), or a request that it made of it (a hook). */
-export interface Exec {
-	what: "postStart" | "preStop" | "command";
-	/** Undefined for a request: its server tells only that it was answered. */
-	requested?: Entry;
-	started?: Entry;
-	exited?: Entry;
-}
-export interface Hook {
-	form: "exec" | "httpGet" | "tcpSocket" | "sleep";
-	/** Of httpGet. */
-	path?: string;
-	/** Of sleep. */
-	seconds?: number;
-}
 type Handler = NonNullable<NonNullable<Pod["spec"]["containers"][number]["lifecycle"]>["preStop"]>;
 
 export function hookOf(handler: Handler): Hook {

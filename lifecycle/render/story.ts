@@ -1,14 +1,16 @@
 // A recording's whole story, ready to be shown: what every way of showing it starts from.
-import { type Entry, span } from "./entry.ts";
-import { hookIn, livesIn, type PodLife } from "./life.ts";
-import type { PauseRow } from "./pause.ts";
+
+import { livesIn } from "../history/history.ts";
+import { hookIn, type PodLife } from "../history/pod-history.ts";
+import { type Entry, span } from "../recording/entry.ts";
+import { readRecording } from "../recording/recording.ts";
+import { type Timeline, timelineOf } from "../recording/timeline.ts";
+import { type PauseRow, pauseRow } from "../verdicts/pause.ts";
+import { type Runs, runsOf } from "../verdicts/repeats.ts";
+import { type JudgedPod, judge } from "../verdicts/verdicts.ts";
+import { describePod } from "./describe.ts";
 import { podLine } from "./pod-line.ts";
-import { readRecording } from "./recording.ts";
-import { describePod } from "./render/describe.ts";
-import { podYaml } from "./render/yaml.ts";
-import { type Runs, runsOf } from "./runs.ts";
-import { type Timeline, timelineOf } from "./timeline.ts";
-import { judge, type Verdict } from "./verdicts.ts";
+import { podYaml } from "./yaml.ts";
 
 export interface Story {
 	timeline: Timeline;
@@ -20,9 +22,7 @@ export interface Story {
 	/** In words: what is wrong with the recording, or missing. */
 	problems: string[];
 }
-export interface PodStory {
-	life: PodLife;
-	verdicts: Verdict[];
+export interface PodStory extends JudgedPod {
 	seed: SeedView;
 }
 /** What the seed's page shows of its Pod, from this recording. */
@@ -49,7 +49,7 @@ export function storyOf(text: string, { name = "recording", pod, problems = [] }
 		pod === undefined ? "No Pod appeared while this was recorded." : `Pod ${pod} never appeared while this was recorded${seen ? `; these did: ${seen}` : ""}.`;
 	const missing = lives.length > 0 ? [] : [nobody];
 	const pods = lives.map((life) => ({ life, verdicts: judge(life), seed: seedView(life) }));
-	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause, problems: [...problems, ...timeline.problems, ...missing] };
+	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause.map(pauseRow), problems: [...problems, ...timeline.problems, ...missing] };
 }
 
 /** When the Pod's end began, in ms: the deletion is heard of some time after it was requested, and preStop may run before that. */

@@ -1,6 +1,6 @@
 // A Pod as `kubectl get pod -o wide` prints it. Pure.
 import type { core } from "@pulumi/kubernetes/types/output.js";
-import type { Pod } from "./entry.ts";
+import type { Pod } from "../recording/entry.ts";
 
 const HEADER = ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE", "NOMINATED NODE", "READINESS GATES"];
 /** kubectl's table: at least 3 spaces between columns (k8s.io/cli-runtime/pkg/printers/tabwriter.go). */

@@ -1,4 +1,4 @@
-// node scripts/config-table.ts: writes the table of configuration keys into README.md, made from Pulumi.yaml.
+// node commands/config-table.ts: writes the table of configuration keys into README.md, made from Pulumi.yaml.
 // Only the lines between the two markers change; test/unit/docs.test.ts fails when they are not current.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parse } from "yaml";
@@ -10,7 +10,7 @@ interface Declared {
 	description: string;
 }
 
-export const BEGIN = "<!-- config table: begin; made from Pulumi.yaml by scripts/config-table.ts -->";
+export const BEGIN = "<!-- config table: begin; made from Pulumi.yaml by commands/config-table.ts -->";
 export const END = "<!-- config table: end -->";
 
 /** A Markdown table with one row per key, in the order of Pulumi.yaml. Keys of other namespaces are Pulumi's own and left out. */

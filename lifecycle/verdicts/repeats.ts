@@ -1,9 +1,10 @@
 // Several lives of Pods of one name, side by side: how often each verdict was given, and how long things took.
-import type { Entry } from "./entry.ts";
+
+import { hookIn, type Run } from "../history/pod-history.ts";
+import type { Entry } from "../recording/entry.ts";
 import { GUARANTEES, type Guarantee } from "./guarantees.ts";
-import type { Word } from "./judge.ts";
-import { hookIn, type Run } from "./life.ts";
-import type { PodStory } from "./story.ts";
+import type { Word } from "./order.ts";
+import type { JudgedPod } from "./verdicts.ts";
 
 export interface Runs {
 	name: string;
@@ -35,10 +36,10 @@ const BETWEEN: { what: string; from: (run: Run) => Entry | undefined; to: (run: 
 ];
 
 /** Every name that has two lives or more. */
-export function runsOf(pods: PodStory[]): Runs[] {
+export function runsOf(pods: JudgedPod[]): Runs[] {
 	return [...Map.groupBy(pods, ({ life }) => life.name)].filter(([, own]) => own.length > 1).map(([name, own]) => runsOfOne(name, own));
 }
-function runsOfOne(name: string, pods: PodStory[]): Runs {
+function runsOfOne(name: string, pods: JudgedPod[]): Runs {
 	const guarantees = GUARANTEES.map((guarantee, place) => {
 		const words: Partial<Record<Word, number>> = {};
 		for (const { verdicts } of pods) {
@@ -51,7 +52,7 @@ function runsOfOne(name: string, pods: PodStory[]): Runs {
 	const measures = containers.flatMap((container) => BETWEEN.map((one) => measured(container, one, pods)));
 	return { name, count: pods.length, guarantees, measures: measures.filter(({ values }) => values.length > 0) };
 }
-function measured(container: string, { what, from, to, names }: (typeof BETWEEN)[number], pods: PodStory[]): Measure {
+function measured(container: string, { what, from, to, names }: (typeof BETWEEN)[number], pods: JudgedPod[]): Measure {
 	const values = pods.flatMap(({ life }) =>
 		(life.containers.find(({ name }) => name === container)?.runs ?? []).flatMap((run) => {
 			const [start, end] = [from(run), to(run)];

@@ -1,7 +1,7 @@
 // Where recordings come from: files, or a stack's hosts.
 import { existsSync, readFileSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
-import { RecordingError, trimmed } from "../../lifecycle/recording.ts";
+import { RecordingError, trimmed } from "../../lifecycle/recording/recording.ts";
 import { FetchError, fetchRecordings, run } from "./fetch.ts";
 import { type Request, UsageError } from "./request.ts";
 

@@ -1,7 +1,7 @@
 // Which /24 of the Pod network each Node gets when the program gives them out. Pure.
 
-import { formatAddress, NODE_PREFIX, nodesIn, parseAddress, parseCidr } from "../config/network.ts";
-import type { ClusterSettings } from "../config.ts";
+import { formatAddress, NODE_PREFIX, nodesIn, parseAddress, parseCidr } from "./network.ts";
+import type { ClusterSettings } from "./settings.ts";
 
 /**
  * Host name -> CIDR. A Node's range can't change once it is set, so it must not depend on who else is in the list: it is the /24 whose index is
