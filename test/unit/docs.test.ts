@@ -96,7 +96,7 @@ const OTHERS = [
 	"sudo: a password is required", // sudo -n
 ];
 
-const sources = ["cluster", "config", "workloads", "provider", "lab", "scripts"]
+const sources = ["cluster", "config", "workloads", "provider", "lab", "commands"]
 	.flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)))
 	.filter((path) => /\.(ts|sh)$|^lab\/(lab|demo|setup)$/.test(path))
 	.concat("config.ts")
