@@ -41,7 +41,7 @@ export class NotReached extends Error {}
 
 // Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each look.
 // With -c it would run ~/.bashrc where its stdin is a socket, as rshd's was.
-const SHELL = `bash --norc -c 'eval "$(cat)"' kubeadm-lab`;
+export const SHELL = `bash --norc -c 'eval "$(cat)"' kubeadm-lab`;
 const CHANNELS = 4; // sshd's MaxSessions is 10 by default, and 8 at once already met refusals (2026-11-24)
 const LOOK_RETRIES = 1;
 const REMEMBERED_MS = 20_000; // how long a host that did not answer is not asked again by a look

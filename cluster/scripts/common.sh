@@ -11,7 +11,7 @@ export PATH="${ROOT:+${ROOT}/bin:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-lab/${STEP}"
 readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
 readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-600}" # longer than any step's own bound on a host that does its work at all
-DIED=no KILLED=no LAST_SEEN='' TEXT='' MODES_OF=() MODES=()
+DIED=no KILLED=no WHAT='' LAST_SEEN='' TEXT='' MODES_OF=() MODES=()
 
 log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }
 die() {

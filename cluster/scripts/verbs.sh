@@ -21,10 +21,16 @@ take_lock() { # NAME
     [[ ! "${lock}" -ef "/proc/$$/fd/9" ]] || return 0 # else the last holder removed it: take the new one
   done
 }
-tell_end() { [[ "$1" == [023] || "${DIED}" == yes ]] || log "error: exit status $1 at: $2"; } # STATUS COMMAND
+# WHAT is the command that failed: with bash 5 an EXIT trap has only `eval` where the whole script was evaluated, as the provider does it.
+# 0, 2 and 3 are answers of main; a command may fail with 2 or 3 as well.
+tell_end() { [[ "${DIED}" == yes || (-z "${WHAT}" && "$1" == [023]) ]] || log "error: exit status $1 at: ${WHAT:-$2}"; } # STATUS COMMAND
+name_failure() {
+  set -E
+  trap 'WHAT="${BASH_COMMAND}"' ERR
+}
 # check in a substitution, which drops -e and the trap by itself; what goes wrong in it is told there, once.
 told_check() {
-  DIED=no
+  DIED=no WHAT=''
   trap 'tell_end "$?" "${BASH_COMMAND}"' EXIT
   set -e
   check
@@ -44,6 +50,7 @@ main() { # VERB
     exit 2
     ;;
   esac
+  name_failure
   trap 'on_exit "$?" "${BASH_COMMAND}"' EXIT
   trap 'KILLED=yes; exit 143' HUP INT TERM
   [[ -n "${ROOT}" || "${EUID}" == 0 ]] || die "runs as $(id -un), expected root. Connect as root, or let this user run sudo without a password"

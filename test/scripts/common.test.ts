@@ -144,17 +144,32 @@ test("apply fails when its own check still finds a difference, and says which", 
 	assert.match(stderr, /^thing\tup\tdown\n.* test: error: not in place after apply: the lines above say what \(item, wanted, found\)\n$/);
 });
 
-test("an unforeseen failure ends the run and names the command", (t) => {
-	const { status, stderr } = new FakeHost(t).bash(withFiles("check() { :; }\napply() { false; printf 'went on\\n'; }"), "apply");
-	assert.equal(status, 1);
-	assert.match(stderr, / test: error: exit status 1 at: false\n$/);
-});
+for (const form of ["bash", "provided"] as const) {
+	for (const failing of ["false", "grep -qs x /nowhere", 'text="$(exit 3)"'])
+		test(`an unforeseen failure of ${failing} ends the run and names the command, as an act or through the provider (${form})`, (t) => {
+			const text = withFiles(`check() { :; }\napply() { ${failing}; printf 'went on\\n'; }`);
+			const { status, stdout, stderr } = new FakeHost(t)[form](text, "apply");
+			assert.notEqual(status, 0);
+			assert.equal(stdout, "");
+			assert.equal(stderr.replace(/^\S+ /, ""), `test: error: exit status ${status} at: ${failing}\n`);
+		});
 
-test("a failure inside check is no clean bill", (t) => {
-	const { status, stdout } = new FakeHost(t).bash(withFiles("check() { false; printf ''; }"), "check");
-	assert.equal(stdout, "");
-	assert.equal(status, 1);
-});
+	test(`a failure inside check is no clean bill, and is told once with its command (${form})`, (t) => {
+		const { status, stdout, stderr } = new FakeHost(t)[form](
+			withFiles("inner() { grep -qs x /nowhere; }\ncheck() { differs a b c; inner; printf ''; }"),
+			"check",
+		);
+		assert.equal(stdout, "");
+		assert.equal(status, 2);
+		assert.match(stderr, /^\S+ test: error: exit status 2 at: grep -qs x \/nowhere\n$/);
+	});
+
+	test(`a missing setting is told by bash's own line and an exit status (${form})`, (t) => {
+		const { status, stderr } = new FakeHost(t)[form](withFiles('check() { :; }\napply() { printf "%s" "$NOT_THERE"; }'), "apply");
+		assert.notEqual(status, 0);
+		assert.match(stderr, /NOT_THERE: unbound variable/);
+	});
+}
 
 test("without_block takes out our block only, and of a block without an end only its first line", (t) => {
 	const host = new FakeHost(t);

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { COMMON_FILES, stepText, stripComments } from "../../cluster/step.ts";
-import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";
+import { SHELL } from "../../provider/hosts.ts";
+import { ACTS, SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";
 
 type Settings = ReturnType<typeof sampleSettings>;
 export interface Answer {
@@ -88,13 +89,22 @@ export class FakeHost {
 
 	/** Runs a script as it would be sent to `name`, with sample settings and `changes` over them. */
 	run(step: string, verb: string, changes: Settings = {}, name = "k8s-node02"): Answer {
-		return this.bash(this.text(step, changes, name), verb);
+		const text = this.text(step, changes, name);
+		return ACTS.has(step) ? this.bash(text, verb) : this.provided(text, verb);
 	}
 	text(step: string, changes: Settings = {}, name = "k8s-node02"): string {
 		return stepText(step, { ...sampleSettings(step, hostNamed(name)), ...changes });
 	}
+	/** As an act's command runs it, from stdin. */
 	bash(text: string, ...args: string[]): Answer {
-		const { status, stdout, stderr } = spawnSync("bash", ["-s", "--", ...args], { input: text, encoding: "utf8", env: this.#environment() });
+		return this.#shell("bash", ["-s", "--", ...args], text);
+	}
+	/** As the provider runs it, through the host's login shell. */
+	provided(text: string, verb: string): Answer {
+		return this.#shell("sh", ["-c", `exec ${SHELL} ${verb}`], text);
+	}
+	#shell(command: string, args: string[], input: string): Answer {
+		const { status, stdout, stderr } = spawnSync(command, args, { input, encoding: "utf8", env: this.#environment() });
 		return { status, stdout, stderr };
 	}
 	/** Runs it in a process group of its own, which a stand-in may end as a whole. Returns bash's exit status. */
