@@ -28,7 +28,7 @@ is_good() { # PATH
   else
     answer="$(openssl x509 -in "${file}" -noout -enddate -checkend $((WANTED_DAYS * 86400)) 2>&1)" && return 0
   fi
-  ENDS="$(sed -n 's/^notAfter=/until /p' <<<"${answer}")"
+  ENDS="$(printf '%s\n' "${answer}" | sed -n 's/^notAfter=/until /p')"
   ENDS="${ENDS:-not readable}"
   return 1
 }
@@ -67,7 +67,7 @@ renew_certificates() {
     kubelet) : >"${KEPT}/restart" ;;
     *)
       [[ "${pod}" == - ]] || : >"${KEPT}/restart-${pod}" # first: after a run that ends in between, nothing else tells that the Pod has not read it
-      answer="$(timeout 120 kubeadm "${verb[@]}" renew "${name}" 2>&1)" || die "kubeadm certs renew ${name} failed (${path}: ${ENDS}): $(grep -v 'stack trace' <<<"${answer}" | tail -n 2 | paste -s -d ' ')"
+      answer="$(timeout 120 kubeadm "${verb[@]}" renew "${name}" 2>&1)" || die "kubeadm certs renew ${name} failed (${path}: ${ENDS}): $(printf '%s\n' "${answer}" | grep -v 'stack trace' | tail -n 2 | paste -s -d ' ')"
       log "renewed ${path}"
       ;;
     esac

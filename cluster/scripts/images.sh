@@ -17,11 +17,10 @@ missing() {
   if [[ "${RUNTIME_KIND}" == docker ]]; then
     listed="$(timeout 30 docker images --format '{{.Repository}}:{{.Tag}}')" || die 'docker does not answer: systemctl status docker'
   else
-    listed="$(timeout 30 crictl images)" || die 'the runtime does not answer: systemctl status containerd; crictl info'
-    listed="$(awk '{ print $1 ":" $2 }' <<<"${listed}")"
+    listed="$(timeout 30 crictl images | awk '{ print $1 ":" $2 }')" || die 'the runtime does not answer: systemctl status containerd; crictl info'
   fi
   for image in "${IMAGES[@]+"${IMAGES[@]}"}"; do
-    grep -Fxq -- "${image}" <<<"${listed}" || is_here "${image}" || printf '%s\n' "${image}"
+    has_line "${listed}"$'\n' "${image}" || is_here "${image}" || printf '%s\n' "${image}"
   done
 }
 pull() { # IMAGE
@@ -48,12 +47,12 @@ pull_every() { # STRIDE FROM IMAGES...: each fourth, one after the other
 check() {
   local image list
   list="$(missing)"
-  while read -r image; do [[ -z "${image}" ]] || differs "image ${image}" 'present' 'absent'; done <<<"${list}"
+  while read -r image; do [[ -z "${image}" ]] || differs "image ${image}" 'present' 'absent'; done < <(printf '%s\n' "${list}")
 }
 apply() {
   local names=() image list lane lanes=() failed=0
   list="$(missing)"
-  while read -r image; do [[ -z "${image}" ]] || names+=("${image}"); done <<<"${list}"
+  while read -r image; do [[ -z "${image}" ]] || names+=("${image}"); done < <(printf '%s\n' "${list}")
   ((${#names[@]} > 0)) || return 0
   log "pulling ${#names[@]} images"
   for ((lane = 0; lane < PARALLEL; lane++)); do

@@ -6,7 +6,7 @@
 # It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
 # Prints a line `node version`. undo resets.
 
-wanted_ca() { grep -Eo 'sha256:[0-9a-f]{64}' <<<"${JOIN_CONFIG}" | head -n 1 || true; }
+wanted_ca() { [[ ! "${JOIN_CONFIG}" =~ sha256:[0-9a-f]{64} ]] || printf '%s' "${BASH_REMATCH[0]}"; }
 is_joined() { is_done && [[ "$(cluster_value ca)" == "$(wanted_ca)" ]]; }
 check() {
   local found

@@ -70,9 +70,9 @@ read_sysctls() { # PRESENT: `key value` each; SYSCTL_LINES: the file's text
   done
 }
 words() { # TEXT: WORDS are its words with one space between them; the kernel prints tabs
-  local list
-  read -r -a list <<<"$1" || true
-  WORDS="${list[*]-}"
+  WORDS="${1//[[:space:]]/ }"
+  while [[ "${WORDS}" == *'  '* ]]; do WORDS="${WORDS//  / }"; done
+  WORDS="${WORDS# }" WORDS="${WORDS% }"
 }
 sysctl_now() { # KEY: WORDS
   key_path "$1"

@@ -3,7 +3,7 @@
 readonly CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600: a join's configuration holds a token
 STARTED=no
 
-checksum() { sha256sum <<<"$1" | cut -c 1-64; }
+checksum() { printf '%s\n' "$1" | sha256sum | cut -c 1-64; }
 is_done() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && "$(cluster_value step)" == "${STEP}" && -n "$(cluster_value finished)" ]]; }
 start_afresh() { # ROLE CONFIG
   if cluster_is_claimed && [[ "$(cluster_value id)" != "${CLUSTER_ID}" ]]; then

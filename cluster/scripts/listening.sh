@@ -118,7 +118,7 @@ server_log() { # CONTAINER
   early="$(kubelet_requests "$1")"
   sleep 0.2 # the line of preStop may be on its way
   late="$(kubelet_requests "$1")"
-  [[ -z "${late:-${early}}" ]] || stamp_text request <<<"${late:-${early}}"
+  [[ -z "${late:-${early}}" ]] || printf '%s\n' "${late:-${early}}" | stamp_text request
 }
 kubelet_requests() { sed -n "/kube-lifecycle\//s/^/$1 /p" "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"$1".log 2>/dev/null || true; } # CONTAINER
 hear_file() {

@@ -49,7 +49,7 @@ remove_rules() { # BEFORE
     for attempt in 1 2 3 4; do # another program may hold the lock, or change a rule in between
       commands="$(removal "${tool}" "$1")"
       [[ -n "${commands}" && "${attempt}" != 4 ]] || break
-      timeout 30 "${tool}-restore" --noflush <<<"${commands}" 2>/dev/null || sleep "${attempt}"
+      printf '%s\n' "${commands}" | timeout 30 "${tool}-restore" --noflush 2>/dev/null || sleep "${attempt}"
     done
     [[ -z "${commands}" ]] || die "${tool}: rules of the cluster are still there; see ${tool}-save | grep -E 'KUBE-|FLANNEL-|CNI-'"
   done < <(tools)

@@ -24,7 +24,7 @@ read_node() {
     cordoned) CORDONED=yes ;;
     ready) READY="${key}" REASON="${value}" ;;
     esac
-  done <<<"${text}"
+  done < <(printf '%s\n' "${text}")
 }
 exists() { ((${#HAS[@]} > 0)); } # every Node has labels
 is_wanted_label() {              # KEY
@@ -86,7 +86,7 @@ set_labels() {
     [[ -z "${HAS[${key}]+x}" ]] || changes+=("${key}-")
     ours="${ours/,${key},/,}"
   done
-  ours="$(tr -s , <<<"${ours}")"
+  ours="$(printf '%s' "${ours}" | tr -s ,)"
   ours="${ours#,}" ours="${ours%,}"
   # The record first: a run that is killed in between must not forget a label.
   if [[ "${ours}" != "${SET_BEFORE}" ]]; then change annotate node "${NODE_NAME}" --overwrite "${OURS}=${ours}"; fi

@@ -12,7 +12,7 @@ read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT
 }
 sections() { # yum's own ids of our repositories
   local entry
-  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do sed -n 's/^\[\(.*\)\]$/\1/p' <<<"${entry}"; done
+  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do sed -n 's/^\[\(.*\)\]$/\1/p' < <(printf '%s\n' "${entry}"); done
 }
 # yum 3, or dnf under its name: they keep locks in different files and forms.
 YUM=''
@@ -52,7 +52,7 @@ check() {
     compare_file "${REPOSITORY_PATH}" 0644 "${REPOSITORY_TEXT}"
   done
   list="$(missing)"
-  while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' "$(other_version "${name}")"; done <<<"${list}"
+  while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' "$(other_version "${name}")"; done < <(printf '%s\n' "${list}")
   [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
   [[ -z "${list}" ]] || return 0 # no release to compare a lock with
   find_lock_list
@@ -87,7 +87,7 @@ write_repositories() {
 }
 install_packages() { # NAMES, one a line
   local names list
-  mapfile -t names <<<"$1"
+  mapfile -t names < <(printf '%s\n' "$1")
   find_lock_list
   [[ -z "${LOCK_LIST}" ]] || edit_file "${LOCK_LIST}" '' without_block "${LOCK_LIST}" # a new version must not meet the lock on the old one
   log "installing ${#names[@]} packages: ${names[*]}"

@@ -52,7 +52,7 @@ look_at_swap() {
 # kubeadm's own check (system-validators): 3.10 passes up to 1.31; from 1.32 on it asks for 4.19, which the override leaves out. From 1.20 on the pids cgroup is needed.
 look_at_kernel() {
   local major minor pids
-  IFS=.- read -r major minor _ <<<"$(kernel)"
+  IFS=.- read -r major minor _ < <(kernel)
   KERNEL_NUMBER=$((major * 100 + ${minor%%[!0-9]*})) # 310 for 3.10
   if ((KERNEL_NUMBER < 310)); then
     problem 'kernel' "$(kernel)" "at least 3.10 for Kubernetes 1.${RELEASE_MINOR}" 'choose a host with CentOS 7 or newer'
@@ -83,9 +83,8 @@ look_at_ports() {
   done
 }
 number() { # ADDRESS as a number
-  local a b c d
-  IFS=. read -r a b c d <<<"$1"
-  printf '%s' $((((a * 256 + b) * 256 + c) * 256 + d))
+  [[ "$1" =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$ ]]
+  printf '%s' $((((BASH_REMATCH[1] * 256 + BASH_REMATCH[2]) * 256 + BASH_REMATCH[3]) * 256 + BASH_REMATCH[4]))
 }
 overlap() { # CIDR CIDR
   local bits="${1#*/}"
@@ -106,8 +105,8 @@ look_at_networks() {
 # chronyd knows the offset to a millisecond once it is synchronised; else the time source's Date, to a second. Ahead is positive.
 look_at_clock() {
   local offset='' from='' answer whole
-  if answer="$(timeout 10 chronyc -n tracking 2>/dev/null)" && grep -q '^Leap status *: Normal' <<<"${answer}"; then
-    offset="$(sed -n 's/^System time *: \([0-9]*\.[0-9]\{3\}\)[0-9]* seconds \(slow\|fast\).*/\2\1/p' <<<"${answer}")" from='chronyd'
+  if answer="$(timeout 10 chronyc -n tracking 2>/dev/null)" && [[ "${answer}" =~ Leap\ status\ *:\ Normal ]]; then
+    offset="$(printf '%s\n' "${answer}" | sed -n 's/^System time *: \([0-9]*\.[0-9]\{3\}\)[0-9]* seconds \(slow\|fast\).*/\2\1/p')" from='chronyd'
     offset="${offset/slow/-}" offset="${offset/fast/}"
   elif [[ -n "${TIME_SOURCE:-}" ]]; then
     offset="$(clock_offset "${TIME_SOURCE}")" || offset=''
@@ -137,7 +136,7 @@ check() {
   local entry item found expected
   ((${#PROBLEMS[@]} > 0)) || look
   for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
-    IFS=$'\t' read -r item found expected _ <<<"${entry}"
+    IFS=$'\t' read -r item found expected _ < <(printf '%s\n' "${entry}")
     differs "${item}" "${expected}" "${found}"
   done
 }
@@ -145,7 +144,7 @@ apply() {
   local entry item found expected advice
   look
   for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
-    IFS=$'\t' read -r item found expected advice <<<"${entry}"
+    IFS=$'\t' read -r item found expected advice < <(printf '%s\n' "${entry}")
     printf '%s: %s: found %s; expected %s. To go on: %s.\n' "${HOST_NAME}" "${item}" "${found}" "${expected}" "${advice}" >&2
   done
   print_facts # also of a host that is refused: a preview shows both
@@ -165,7 +164,7 @@ runtime_found() { # such as: containerd 1.6.33
 verdict() {
   local entry item found expected
   for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
-    IFS=$'\t' read -r item found expected _ <<<"${entry}"
+    IFS=$'\t' read -r item found expected _ < <(printf '%s\n' "${entry}")
     [[ "${item}" == kernel || "${item}" == cgroups ]] || continue
     if ((KERNEL_NUMBER >= 310)) && [[ "${item}" == kernel ]]; then
       printf 'needs an override (allowUnsupportedKernel): %s %s, %s' "${item}" "${found}" "${expected}"

@@ -10,32 +10,12 @@ readonly LIST_SECONDS=60              # an API server that has just started may 
 readonly CPU_QUOTA=50% # of one CPU, whatever there is to hear; docs/recording.md has what it takes
 
 service() {
-  cat <<UNIT
-[Unit]
-Description=Records the life of Pods for kubeadm-lab
-After=containerd.service
-Before=kubelet.service
-
-[Service]
-ExecStart=/bin/bash ${PROGRAM}
-CPUQuota=${CPU_QUOTA}
-
-[Install]
-WantedBy=multi-user.target
-UNIT
+  printf '%s\n' '[Unit]' 'Description=Records the life of Pods for kubeadm-lab' 'After=containerd.service' 'Before=kubelet.service' '' \
+    '[Service]' "ExecStart=/bin/bash ${PROGRAM}" "CPUQuota=${CPU_QUOTA}" '' '[Install]' 'WantedBy=multi-user.target'
 }
 timer() {
-  cat <<UNIT
-[Unit]
-Description=Removes the recording of kubeadm-lab ${KEPT_DAYS} days after its end
-
-[Timer]
-OnCalendar=daily
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-UNIT
+  printf '%s\n' '[Unit]' "Description=Removes the recording of kubeadm-lab ${KEPT_DAYS} days after its end" '' \
+    '[Timer]' 'OnCalendar=daily' 'Persistent=true' '' '[Install]' 'WantedBy=timers.target'
 }
 is_following() { # once per list of the API server
   [[ -e "${FOLDER}/listening" ]] || return 1

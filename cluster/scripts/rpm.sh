@@ -14,8 +14,8 @@ missing_of() { # PACKAGES...
   local answer
   (($# > 0)) || return 0
   if answer="$(rpm -q "$@" 2>&1)"; then return 0; fi
-  grep -q ' is not installed$' <<<"${answer}" || die "rpm -q failed: ${answer}"
-  sed -n 's/^package \(.*\) is not installed$/\1/p' <<<"${answer}"
+  [[ "${answer}"$'\n' == *' is not installed'$'\n'* ]] || die "rpm -q failed: ${answer}"
+  printf '%s\n' "${answer}" | sed -n 's/^package \(.*\) is not installed$/\1/p'
 }
 # A killed rpm leaves locks in the Berkeley DB environment that make every later one fail; the environment is made anew when it is missing.
 heal_rpm() {
@@ -67,7 +67,7 @@ remove_packages() {
     while read -r needed; do
       [[ -n "${needed}" ]] || continue
       while read -r provider; do kept+=" ${provider} "; done < <(rpm -q --whatprovides --qf '%{NAME}.%{ARCH}\n' "${needed}" 2>/dev/null)
-    done < <(sed -n 's/^[[:space:]]*\([^ ]*\).* is needed by (installed) .*/\1/p' <<<"${answer}" | sort -u)
+    done < <(printf '%s\n' "${answer}" | sed -n 's/^[[:space:]]*\([^ ]*\).* is needed by (installed) .*/\1/p' | sort -u)
     without "${kept}" "${list[@]}"
     ((${#REST[@]} < ${#list[@]})) || die "rpm -e: ${answer}"
     list=("${REST[@]+"${REST[@]}"}")

@@ -36,6 +36,10 @@ for (const { step, host, text } of samples) {
 	});
 }
 
+test("no script has a here-string or a here-document, which bash 4.2 puts into /tmp: a secret would be on disk, and a full /tmp would end the script", () => {
+	for (const name of files) assert.doesNotMatch(stripComments(source(name)), /<<[<\-\w'"]/, name);
+});
+
 test("no script uses what bash 4.2 does not have", () => {
 	const newer: [RegExp, string][] = [
 		[/\$\{\w+@[A-Za-z]\}/, "x@Q (4.4)"],
