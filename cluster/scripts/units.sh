@@ -6,13 +6,17 @@ declare -A ACTIVE=() ENABLED=()
 
 unit_exists() { systemctl cat -- "$1" >/dev/null 2>&1; }
 unit_enabled() { systemctl is-enabled -- "$1" 2>/dev/null | grep -Fxv not-found || true; } # enabled, disabled, masked, static, or nothing; systemd 253 says not-found
-unit_active() { systemctl is-active -- "$1" 2>/dev/null || true; }
+unit_active() { # UNIT: active, inactive, failed, ...
+  local found
+  found="$(systemctl is-active -- "$1" 2>/dev/null)" || true
+  printf '%s' "${found/#unknown/inactive}" # systemd 219's word for a unit that is not loaded
+}
 # The same for several at once: ACTIVE and ENABLED, by unit. A process for each costs more than all the rest of a check.
 look_at_active() { # UNITS...: systemctl prints a line for each, also for one that is not there
   local found i=0
   while read -r found; do
     i=$((i + 1))
-    ACTIVE[${!i}]="${found}"
+    ACTIVE[${!i}]="${found/#unknown/inactive}"
   done < <(systemctl is-active -- "$@" 2>/dev/null)
 }
 look_at_enabled() { # UNITS...: a line for each that is there

@@ -205,6 +205,14 @@ broken() { ${broken}; }`);
 			assert.equal(host.read("/etc/file"), "one\n");
 		});
 
+test("a unit that is not loaded is inactive, also in the words of systemd 219", (t) => {
+	const host = new FakeHost(t);
+	for (const [unit, word] of Object.entries({ gone: "unknown", here: "active", "failed-one": "failed" })) host.write(`/units/${unit}.active`, `${word}\n`);
+	const look = `for unit in gone here failed-one; do printf '%s %s\\n' "$(unit_active "\${unit}.service")" "\${ACTIVE[\${unit}.service]}"; done`;
+	const script = withFiles(`check() { :; }\napply() { look_at_active gone.service here.service failed-one.service; ${look}; }`);
+	assert.equal(host.bash(script, "apply").stdout, "inactive inactive\nactive active\nfailed failed\n");
+});
+
 test("two runs of a step take turns, and wait for what a killed run left running", async (t) => {
 	const host = new FakeHost(t);
 	const note = (line: string) => `printf '${line}\\n' >>"\${ROOT}/turns"`;
