@@ -56,6 +56,7 @@ export function handshake(pipe: Duplex, { user, hostKey, methods }: Login, patie
 		const client = new ssh2.Client();
 		const tried: string[] = [];
 		let isWrongHost = false;
+		let offered = "";
 		const fail = (reason: string) => {
 			client.destroy();
 			pipe.destroy();
@@ -70,6 +71,7 @@ export function handshake(pipe: Duplex, { user, hostKey, methods }: Login, patie
 		});
 		const refused = (error: Error & { level?: string }) => {
 			if (isWrongHost) return fail("ssh: host key mismatch");
+			if (hostKey && /no matching host key format/.test(error.message)) return fail(noSuchKey(hostKey, offered));
 			if (error.level === "client-authentication") {
 				return fail(`ssh: unable to authenticate, attempted methods [${tried.join(" ")}], no supported methods remain`);
 			}
@@ -89,12 +91,24 @@ export function handshake(pipe: Duplex, { user, hostKey, methods }: Login, patie
 					isWrongHost = hostKey !== undefined && !hostKey.getPublicSSH().equals(shown);
 					return !isWrongHost;
 				},
-				algorithms: hostKey ? { serverHostKey: [hostKey.type as never] } : undefined,
+				algorithms: hostKey ? { serverHostKey: signatures(hostKey) as never } : undefined,
+				debug: (line: string) => {
+					offered ||= line.match(/^Handshake: \(remote\) Host key format: (.*)$/)?.[1] ?? ""; // ssh2 1.17.0 tells it nowhere else
+				},
 			});
 		} catch (error) {
 			fail((error as Error).message);
 		}
 	});
+}
+
+/** What may prove a pinned key, best first. An RSA key signs with SHA-1, too old for servers of today, or with SHA-2 (RFC 8332), which OpenSSH has since 7.2. */
+function signatures({ type }: ParsedKey): string[] {
+	return type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [type];
+}
+function noSuchKey({ type }: ParsedKey, offered: string): string {
+	const others = offered.replaceAll(",", ", ") || "no key";
+	return `ssh: host key mismatch: an ${type} key is pinned, and the host offers ${others}. Look on its console, then: npm run trust -- <stack>`;
 }
 
 /** Offers each method once, if the server takes it at that point, and notes what was tried. The first try is always without any. */

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asSecret, isSecret, type Properties, reveal } from "../../provider/plugin/values.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
-import { freePort, Sshd } from "./support/sshd.ts";
+import { freePort, HARDENED_RSA, Sshd } from "./support/sshd.ts";
 
 let sshd: Sshd;
 let plugin: CommandPlugin;
@@ -37,6 +37,20 @@ test("a host with another key gets no command; the dial is retried, then fails w
 test("a host with several keys is let in by the pinned one, whichever is its favourite", async () => {
 	const { state } = await plugin.create("second", { connection: sshd.connection({ hostKey: sshd.publicKey("second") }), create: "echo in" });
 	assert.equal(state.stdout, "in");
+});
+
+test("a host with an RSA key only, and without SHA-1, is let in by it; a key of another type is told with what it offers", async () => {
+	const hardened = await Sshd.start(...HARDENED_RSA);
+	try {
+		const { state } = await plugin.create("rsa", { connection: hardened.connection({ hostKey: hardened.publicKey("rsa") }), create: "echo in" });
+		assert.equal(state.stdout, "in");
+		await assert.rejects(
+			plugin.create("no-rsa", { connection: hardened.connection(), create: "echo never" }),
+			/: ssh: (host key mismatch|no common algorithm for host key).* ssh-ed25519 .*offer\S* \[?rsa-sha2-512,? rsa-sha2-256\b/,
+		);
+	} finally {
+		await hardened.remove();
+	}
 });
 
 test("without a pinned key any host is let in", async () => {

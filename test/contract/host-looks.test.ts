@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { asSecret, type Properties } from "../../provider/plugin/values.ts";
 import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
 import type { State } from "./support/resource-plugin.ts";
-import { freePort, Sshd } from "./support/sshd.ts";
+import { freePort, HARDENED_RSA, Sshd } from "./support/sshd.ts";
 
 const LAST_KNOWN = " What is shown of it is the last known state.";
 const state = (step: string, check: string): State => {
@@ -87,6 +87,19 @@ describe("a host that can't be looked at", () => {
 	test("is none that shows another host key or takes another private key", async () => {
 		assert.match((await look(sshd, "exit 0", hostsAt(sshd, { hostKey: sshd.publicKey("other") }))).join(), /^one was not looked at: .*ssh: host key mismatch/);
 		assert.match((await look(sshd, "exit 0", { privateKey: asSecret(sshd.privateKey("other")) })).join(), /unable to authenticate/);
+	});
+	test("is none that has no key of the pinned type; one whose only key is RSA, and that takes no SHA-1, is looked at", async () => {
+		const hardened = await Sshd.start(...HARDENED_RSA);
+		try {
+			const said = (await look(hardened, "exit 0")).join();
+			assert.match(
+				said,
+				/ssh: host key mismatch: an ssh-ed25519 key is pinned, and the host offers rsa-sha2-512, rsa-sha2-256\. Look on its console, then: npm run trust/,
+			);
+			assert.deepEqual(await look(hardened, "exit 0", hostsAt(hardened, { hostKey: hardened.publicKey("rsa") })), []);
+		} finally {
+			await hardened.remove();
+		}
 	});
 	test("that is silent after the connection is given up after the login's bound", async () => {
 		const sockets: Socket[] = [];

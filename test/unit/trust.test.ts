@@ -116,11 +116,11 @@ async function freePort(): Promise<number> {
 }
 const SSHD = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"].find(existsSync);
 /** A server on 127.0.0.1 with one key of this type: the real sshd, or ssh2's own where none is installed. */
-async function serve(type: string): Promise<{ port: number; key: string }> {
+async function serve(type: string, ...options: string[]): Promise<{ port: number; key: string }> {
 	const port = await freePort();
 	const file = join(folder, `host-${port}`);
 	execFileSync("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", file]);
-	if (SSHD) stops.push(await startSshd(SSHD, file, port));
+	if (SSHD) stops.push(await startSshd(SSHD, file, port, options));
 	else {
 		const server = new ssh2.Server({ hostKeys: [readFileSync(file)] }, (client) => client.on("error", () => {})).listen(port, "127.0.0.1");
 		await once(server, "listening");
@@ -128,13 +128,27 @@ async function serve(type: string): Promise<{ port: number; key: string }> {
 	}
 	return { port, key: readFileSync(`${file}.pub`, "utf8").trim() };
 }
-async function startSshd(program: string, file: string, port: number): Promise<() => void> {
+async function startSshd(program: string, file: string, port: number, options: string[]): Promise<() => void> {
 	// As root sshd wants this folder, which its service makes; an sshd that only shows its key never uses it.
 	if (process.getuid?.() === 0 && !existsSync("/run/sshd")) {
 		mkdirSync("/run/sshd", { mode: 0o755 });
 		stops.push(() => rmdirSync("/run/sshd"));
 	}
-	const args = ["-D", "-e", "-f", "/dev/null", "-h", file, "-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none", "-p", String(port)];
+	const args = [
+		"-D",
+		"-e",
+		"-f",
+		"/dev/null",
+		"-h",
+		file,
+		"-o",
+		"ListenAddress=127.0.0.1",
+		"-o",
+		"PidFile=none",
+		...options.flatMap((option) => ["-o", option]),
+		"-p",
+		String(port),
+	];
 	const server = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
 	const lines = createInterface({ input: server.stderr });
 	const said: string[] = [];
@@ -170,6 +184,13 @@ test("with real servers: new keys are shown and written after a yes, and a secon
 	const again = script();
 	assert.equal(await trust(file, again, false), true);
 	assert.match(again.lines.at(-1) ?? "", /is unchanged\.$/);
+});
+
+test("with a real server: an RSA key is found where SHA-1 is not taken", async () => {
+	const { port, key } = await serve("rsa", "HostKeyAlgorithms=rsa-sha2-512,rsa-sha2-256");
+	const file = stackFile([{ port }]);
+	assert.equal(await trust(file, script(true), false), true);
+	assert.deepEqual(keysOf(file), [key]);
 });
 
 test("with a real server: a key that changed is replaced only after a yes of its own, even with --yes", async () => {

@@ -9,32 +9,38 @@ import type { Properties } from "../../../provider/plugin/values.ts";
 
 const SSHD = "/usr/sbin/sshd";
 const START_LIMIT_MS = 10_000;
+/** A server that takes no SHA-1, as today's guides for hardening have it, with an RSA key only. For Sshd.start. */
+export const HARDENED_RSA: [string, HostKey[]] = ["HostKeyAlgorithms rsa-sha2-512,rsa-sha2-256", ["rsa"]];
+type HostKey = "host" | "second" | "rsa";
 
 export class Sshd {
 	readonly folder = mkdtempSync(join(tmpdir(), "contract-sshd-"));
 	readonly port: number;
 	readonly #settings: string;
+	readonly #hostKeys: readonly HostKey[];
 	#server: ChildProcess | undefined;
 
-	private constructor(port: number, settings: string) {
+	private constructor(port: number, settings: string, hostKeys: readonly HostKey[]) {
 		this.port = port;
 		this.#settings = settings;
+		this.#hostKeys = hostKeys;
 	}
 
 	/** Prepares keys and settings. By default the server takes only variables that start with ACCEPTED_; a later line of `settings` adds to that. */
-	static async prepare(settings = ""): Promise<Sshd> {
+	static async prepare(settings = "", hostKeys: readonly HostKey[] = ["host", "second"]): Promise<Sshd> {
 		if (!existsSync(SSHD)) throw new Error(`${SSHD}: not found. The contract tests need a real SSH server. Install openssh-server.`);
 		if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 }); // sshd started by root refuses to work without it
-		const sshd = new Sshd(await freePort(), settings);
+		const sshd = new Sshd(await freePort(), settings, hostKeys);
 		for (const name of ["host", "user", "other"]) sshd.#makeKey(name);
 		sshd.#makeKey("second", "ecdsa");
+		if (hostKeys.includes("rsa")) sshd.#makeKey("rsa", "rsa");
 		execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "open sesame", "-f", sshd.#makeKey("locked")]);
 		writeFileSync(join(sshd.folder, "authorized_keys"), sshd.#read("user.pub") + sshd.#read("locked.pub"), { mode: 0o600 });
 		return sshd;
 	}
 
-	static async start(settings?: string): Promise<Sshd> {
-		const sshd = await Sshd.prepare(settings);
+	static async start(settings?: string, hostKeys?: readonly HostKey[]): Promise<Sshd> {
+		const sshd = await Sshd.prepare(settings, hostKeys);
 		await sshd.start();
 		return sshd;
 	}
@@ -44,8 +50,7 @@ export class Sshd {
 		writeFileSync(
 			config,
 			`ListenAddress 127.0.0.1:${this.port}
-HostKey ${this.folder}/host
-HostKey ${this.folder}/second
+${this.#hostKeys.map((name) => `HostKey ${this.folder}/${name}`).join("\n")}
 AuthorizedKeysFile ${this.folder}/authorized_keys
 PidFile none
 UsePAM no
@@ -97,8 +102,8 @@ ${this.#settings}
 		return this.#read(name);
 	}
 
-	/** Type and key, without the comment. The host has "host" (ed25519) and "second" (ecdsa); "other" (ed25519) is nobody's. */
-	publicKey(name: "host" | "second" | "other"): string {
+	/** Type and key, without the comment. The host has "host" (ed25519) and "second" (ecdsa), or only "rsa"; "other" (ed25519) is nobody's. */
+	publicKey(name: HostKey | "other"): string {
 		return this.#read(`${name}.pub`).trim().split(" ").slice(0, 2).join(" ");
 	}
 
