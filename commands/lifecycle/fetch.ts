@@ -1,12 +1,11 @@
-// Gets a stack's recordings from its hosts, over the ssh of this machine: the stack may be up, or destroyed already.
+// Gets a stack's recordings from its hosts, over SSH: the stack may be up, or destroyed already.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parse } from "yaml";
 import { stepText } from "../../cluster/step.ts";
 import { readKeyFile } from "../../config/keys.ts";
 import { unpack } from "../../lifecycle/recording/packed.ts";
+import { dial } from "../../provider/ssh/connection.ts";
+import { runScript } from "../../provider/ssh/script.ts";
 import { targetsIn } from "../trust.ts";
 
 /** The user's mistake, or a host that can't be asked. */
@@ -27,6 +26,8 @@ interface Host {
 	hostKey: string;
 }
 const CONNECT_SECONDS = 10;
+const KEEPALIVE_SECONDS = 10; // a host that vanishes in the middle is given up after four of them
+const RUN_SECONDS = 120;
 
 /** `text` is that of Pulumi.<stack>.yaml. `secretKey` asks Pulumi for the private key where the file holds none. */
 export async function fetchRecordings(text: string, secretKey: () => Promise<string>): Promise<Fetched> {
@@ -49,7 +50,7 @@ export async function fetchRecordings(text: string, secretKey: () => Promise<str
 			).map((problem) => `the recording was not removed from ${problem}`),
 	};
 }
-const failed = (answers: { host: Host; code: number; stderr: string }[]): string[] =>
+const failed = (answers: { host: Host; code: number | null | undefined; stderr: string }[]): string[] =>
 	answers.filter(({ code }) => code !== 0).map(({ host, stderr }) => `${host.name}: ${lastLine(stderr)}`);
 const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
 
@@ -69,27 +70,26 @@ async function privateKey(text: string, secretKey: () => Promise<string>): Promi
 	return file ? readKeyFile(String(file)) : secretKey();
 }
 
-/** Runs step `recording` with the given verb. The key and the known hosts are files for the length of the call only. */
-async function onHost({ name, address, port, user, hostKey }: Host, key: string, verb: string) {
-	const folder = mkdtempSync(join(tmpdir(), "kubeadm-lab-"));
+/** Runs step `recording` with the given verb. The key stays in memory: a file would outlive a Ctrl-C. */
+async function onHost({ name, address: host, port, user, hostKey }: Host, privateKey: string, verb: string) {
+	const connection = { host, port, user, hostKey, privateKey, dialErrorLimit: 0, perDialTimeout: CONNECT_SECONDS, ignoresAgent: true };
+	const patience = { loginSeconds: CONNECT_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
 	try {
-		writeFileSync(join(folder, "key"), key.endsWith("\n") ? key : `${key}\n`, { mode: 0o600 });
-		writeFileSync(join(folder, "known"), `${port === 22 ? address : `[${address}]:${port}`} ${hostKey}\n`);
-		const options = [
-			...["IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes", "LogLevel=ERROR", `ConnectTimeout=${CONNECT_SECONDS}`],
-			...[`IdentityFile=${folder}/key`, `UserKnownHostsFile=${folder}/known`, "GlobalKnownHostsFile=/dev/null"],
-		].flatMap((option) => ["-o", option]);
-		const command = `${user === "root" ? "" : "sudo -n "}bash -s -- ${verb}`;
-		return await run("ssh", ["-F", "/dev/null", ...options, "-p", String(port), `${user}@${address}`, command], {
-			input: stepText("recording", { HOST_NAME: name }),
-		});
-	} finally {
-		rmSync(folder, { recursive: true });
+		const client = await dial(connection, { signal: new AbortController().signal, status: () => {}, patience });
+		try {
+			const command = `${user === "root" ? "" : "sudo -n "}bash -s -- ${verb}`;
+			return await runScript(client, { command, text: stepText("recording", { HOST_NAME: name }), timeoutSeconds: RUN_SECONDS });
+		} finally {
+			client.end();
+		}
+	} catch (error) {
+		return { code: undefined, stdout: "", stderr: (error as Error).message };
 	}
 }
-export function run(command: string, args: string[], { input = "", timeoutSeconds = 120 } = {}): Promise<{ code: number; stdout: string; stderr: string }> {
+/** Runs a program of this machine. */
+export function run(command: string, args: string[], { timeoutSeconds = 120 } = {}): Promise<{ code: number; stdout: string; stderr: string }> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: timeoutSeconds * 1000 });
+		const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutSeconds * 1000 });
 		let [stdout, stderr] = ["", ""];
 		child.stdout.setEncoding("utf8").on("data", (part: string) => {
 			stdout += part;
@@ -97,9 +97,7 @@ export function run(command: string, args: string[], { input = "", timeoutSecond
 		child.stderr.setEncoding("utf8").on("data", (part: string) => {
 			stderr += part;
 		});
-		child.stdin.on("error", () => {}); // gone before it read all
 		child.on("error", reject);
 		child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
-		child.stdin.end(input);
 	});
 }

@@ -1,71 +1,118 @@
-// `npm run lifecycle` with a stack, against a pulumi and an ssh of this test's own.
+// `npm run lifecycle` with a stack, against a pulumi and SSH servers of this test's own.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import ssh2 from "ssh2";
 import { pack } from "../../lifecycle/recording/packed.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
-const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGXOwmdoRTmvYlGqJmJnBYfY8FKvkZWWRHQDP8UaALhd";
 const URN = "urn:pulumi:lab::kubeadm-lab::kubernetes:core/v1:Pod::lifecycle-demo-pod";
-const SSH = `#!/bin/sh
-cat >/dev/null
-for word in "$@"; do case "$word" in root@*) host="\${word#root@}" ;; esac; done
-exec sh "\${0%/*}/$host-\${word##* }"
-`;
 const PULUMI = `#!/bin/sh
 case "$1" in
-  config) echo a private key ;;
+  config) cat "\${0%/*}/user-key" ;;
   stack) printf 'NAME\\n  |  URN: %s\\n' '${URN}' ;;
   up) echo "$@" >>"\${0%/*}/ups"; [ "$(wc -l <"\${0%/*}/ups")" -lt "\${FAILS:-9}" ] || { echo 'error: the update failed' >&2; exit 255; } ;;
 esac
 `;
+type KeyPair = { public: string; private: string };
+const [HOST_KEY, USER_KEY] = [1, 2].map(() => ssh2.utils.generateKeyPairSync("ed25519")) as [KeyPair, KeyPair];
+/** A host that takes the user's key and answers each verb with a script of the folder. Returns its port. */
+async function host(t: TestContext, folder: string, name: string): Promise<number> {
+	const user = ssh2.utils.parseKey(USER_KEY.public) as ssh2.ParsedKey;
+	const server = new ssh2.Server({ hostKeys: [HOST_KEY.private] }, (client) => {
+		client.on("error", () => {});
+		client.on("authentication", (context) => {
+			if (context.method === "publickey" && context.key.data.equals(user.getPublicSSH())) context.accept();
+			else context.reject(["publickey"]);
+		});
+		client.on("session", (accept) => {
+			accept().on("exec", (accept, _reject, { command }) => {
+				const channel = accept();
+				const shell = spawn("sh", ["-c", `head -n 1 | sh; cat >/dev/null; . ./${name}-${command.split(" ").at(-1)}`], { cwd: folder });
+				channel.pipe(shell.stdin);
+				shell.stdout.pipe(channel, { end: false });
+				shell.stderr.pipe(channel.stderr, { end: false });
+				shell.on("close", (code) => channel.exit(code ?? 1) ?? channel.end());
+			});
+		});
+	});
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	t.after(() => void server.close());
+	return (server.address() as AddressInfo).port;
+}
 /** A project's folder with a stack of two hosts, each with what it answers to each verb. */
-function project(t: TestContext, answers: Record<string, string>) {
+async function project(t: TestContext, answers: Record<string, string>) {
 	const folder = mkdtempSync(join(tmpdir(), "kubeadm-lab-fetch-"));
 	t.after(() => rmSync(folder, { recursive: true }));
-	const hosts = [1, 2].map((place) => `    - { name: node-${place}, address: 192.0.2.${place}, hostKey: ${HOST_KEY} }\n`);
+	const ports = await Promise.all(["node-1", "node-2"].map((name) => host(t, folder, name)));
+	const hosts = ports.map((port, i) => `    - { name: node-${i + 1}, address: 127.0.0.1, port: ${port}, hostKey: ${HOST_KEY.public.trim()} }\n`);
 	writeFileSync(join(folder, "Pulumi.lab.yaml"), `config:\n  kubeadm-lab:hosts:\n${hosts.join("")}`);
-	for (const [name, content] of Object.entries({ ssh: SSH, pulumi: PULUMI, ...answers })) {
+	for (const [name, content] of Object.entries({ pulumi: PULUMI, "user-key": USER_KEY.private, ...answers })) {
 		writeFileSync(join(folder, name), content);
 		chmodSync(join(folder, name), 0o755);
 	}
-	const lifecycle = (words: string[], env: NodeJS.ProcessEnv = {}) => {
-		const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "../../commands/lifecycle.ts"), ...words], {
-			...{ encoding: "utf8", cwd: folder },
-			env: { ...process.env, PATH: `${folder}${delimiter}${process.env.PATH}`, ...env },
+	mkdirSync(join(folder, "tmp"));
+	const lifecycle = async (words: string[], env: NodeJS.ProcessEnv = {}) => {
+		const child = spawn(process.execPath, [join(import.meta.dirname, "../../commands/lifecycle.ts"), ...words], {
+			cwd: folder,
+			env: { ...process.env, PATH: `${folder}${delimiter}${process.env.PATH}`, TMPDIR: join(folder, "tmp"), ...env },
 		});
-		return { status, stdout, stderr };
+		const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+		return { status: child.exitCode, stdout, stderr };
 	};
 	return { folder, lifecycle };
 }
 const printing = (name: string) => `echo ${pack(fixture(name))}\n`;
 const FAILS = "echo 'error: no recording in /var/log' >&2; exit 1\n";
 
-test("a host that gave no recording is named in all that is written", (t) => {
-	const { folder, lifecycle } = project(t, { "192.0.2.1-apply": printing("destroyed"), "192.0.2.1-undo": "", "192.0.2.2-apply": FAILS });
-	const { status, stdout, stderr } = lifecycle(["report", "lab", "--to", "out"]);
+test("a host that gave no recording is named in all that is written", async (t) => {
+	const { folder, lifecycle } = await project(t, { "node-1-apply": printing("destroyed"), "node-1-undo": "", "node-2-apply": FAILS });
+	const { status, stdout, stderr } = await lifecycle(["report", "lab", "--to", "out"]);
 	assert.equal(status, 0, stderr);
 	const problem = "no recording from node-2: error: no recording in /var/log";
 	assert.ok(stdout.includes(`note: ${problem}\n`), stdout);
 	for (const file of ["page.html", "story.txt", "story.json"]) assert.ok(readFileSync(join(folder, "out", file), "utf8").includes(problem), file);
-	assert.equal(lifecycle(["fetch", "lab", "--to", "out/kept.jsonl"]).stderr, `${problem}\n`);
+	assert.equal((await lifecycle(["fetch", "lab", "--to", "out/kept.jsonl"])).stderr, `${problem}\n`);
 });
-test("a host that keeps its recording is named, and the report is there all the same", (t) => {
-	const { folder, lifecycle } = project(t, {
-		...{ "192.0.2.1-apply": printing("destroyed"), "192.0.2.1-undo": "echo 'error: disk' >&2; exit 1\n" },
-		...{ "192.0.2.2-apply": FAILS },
+test("a host that keeps its recording is named, and the report is there all the same", async (t) => {
+	const { folder, lifecycle } = await project(t, {
+		...{ "node-1-apply": printing("destroyed"), "node-1-undo": "echo 'error: disk' >&2; exit 1\n" },
+		...{ "node-2-apply": FAILS },
 	});
-	const { status, stderr } = lifecycle(["report", "lab", "--to", "out"]);
+	const { status, stderr } = await lifecycle(["report", "lab", "--to", "out"]);
 	assert.equal(status, 0);
 	assert.equal(stderr, "the recording was not removed from node-1: error: disk\n");
 	assert.match(readFileSync(join(folder, "out/page.html"), "utf8"), /lifecycle-demo-pod/);
 });
-test("repeat makes the Pod anew so many times, then puts the lives side by side", (t) => {
-	const { folder, lifecycle } = project(t, { "192.0.2.1-apply": printing("destroyed"), "192.0.2.2-apply": printing("pause") });
-	const { status, stdout, stderr } = lifecycle(["repeat", "2", "lab"]);
+test("the private key is on no disk while a host is asked, so that nothing stays after a Ctrl-C", async (t) => {
+	const { folder, lifecycle } = await project(t, { "node-1-apply": `ls tmp >seen\n${FAILS}`, "node-2-apply": FAILS });
+	const { status, stderr } = await lifecycle(["fetch", "lab", "--to", "kept.jsonl"]);
+	assert.equal(status, 1);
+	assert.equal(stderr, "no host gave a recording:\nnode-1: error: no recording in /var/log\nnode-2: error: no recording in /var/log\n");
+	assert.equal(readFileSync(join(folder, "seen"), "utf8"), "");
+	assert.deepEqual(readdirSync(join(folder, "tmp")), []);
+});
+test("a host that shows another key than the pinned one is told, and gets nothing", async (t) => {
+	const { folder, lifecycle } = await project(t, { "node-1-apply": printing("destroyed"), "node-1-undo": "", "node-2-apply": printing("pause") });
+	const [, , first = "", second = ""] = readFileSync(join(folder, "Pulumi.lab.yaml"), "utf8").split("\n");
+	writeFileSync(
+		join(folder, "Pulumi.lab.yaml"),
+		`config:\n  kubeadm-lab:hosts:\n${first}\n${second.replace(HOST_KEY.public.trim(), USER_KEY.public.trim())}\n`,
+	);
+	const { status, stderr } = await lifecycle(["fetch", "lab", "--to", "kept.jsonl"]);
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /^no recording from node-2: .*ssh: host key mismatch\n$/);
+});
+test("repeat makes the Pod anew so many times, then puts the lives side by side", async (t) => {
+	const { folder, lifecycle } = await project(t, { "node-1-apply": printing("destroyed"), "node-2-apply": printing("pause") });
+	const { status, stdout, stderr } = await lifecycle(["repeat", "2", "lab"]);
 	assert.equal(status, 0, stderr);
 	assert.match(stderr, /^round 1 of 2: \d+ s\nround 2 of 2: \d+ s\n/);
 	assert.match(stdout, /^lifecycle-demo-pod: \d+ lives\n/);
@@ -73,12 +120,12 @@ test("repeat makes the Pod anew so many times, then puts the lives side by side"
 	assert.equal(ups.length, 2);
 	for (const up of ups) assert.match(up, new RegExp(`^up -s lab --replace ${URN} --yes `));
 });
-test("repeat ends at the first round that fails, with pulumi's words, and without the Pod before any", (t) => {
-	const { folder, lifecycle } = project(t, {});
-	const failed = lifecycle(["repeat", "3", "lab"], { FAILS: "2" });
+test("repeat ends at the first round that fails, with pulumi's words, and without the Pod before any", async (t) => {
+	const { folder, lifecycle } = await project(t, {});
+	const failed = await lifecycle(["repeat", "3", "lab"], { FAILS: "2" });
 	assert.equal(failed.status, 1);
 	assert.match(failed.stderr, /^round 1 of 3: \d+ s\nround 2 of 3: pulumi up ended with 255:\nerror: the update failed\n$/);
 	writeFileSync(join(folder, "pulumi"), "#!/bin/sh\necho NAME\n");
-	const none = lifecycle(["repeat", "3", "lab"]);
+	const none = await lifecycle(["repeat", "3", "lab"]);
 	assert.deepEqual([none.status, none.stderr], [1, "stack lab has no lifecycle-demo-pod. First: pulumi up -s lab.\n"]);
 });
