@@ -1,52 +1,101 @@
 #!/usr/bin/env bash
-# What was in a folder before, so that undo takes away only what came later. The list is a file in STORE: line 1 present or absent, then the names.
+# What was in a folder before, so that undo takes away only what came later. The list is a file in STORE: line 1 `absent`, or `present MODE UID:GID PATH`, then the names.
+# PATH is where the folder really is: it, or one above it, may be a link to another disk. (Lists of an earlier release have no more than `present` there.)
 
 remember_folder() { # STORE PATH
   local file
   encode "$2"
   file="$1/${ENCODED}"
   if [[ -d "${ROOT}$2" ]]; then
-    { printf 'present\n' && ls -A -- "${ROOT}$2"; } >"${file}.new"
+    { printf 'present %s %s\n' "$(stat -L -c '%a %u:%g' -- "${ROOT}$2")" "$(real_folder "$2")" && ls -A -- "${ROOT}$2/"; } >"${file}.new"
   else
     printf 'absent\n' >"${file}.new"
   fi
   mv -f -- "${file}.new" "${file}"
 }
-read_list() { # STORE PATH: TEXT is its list, empty where that is damaged; 1 where there is none
+real_folder() { (cd -P -- "${ROOT}$1" && pwd -P); } # PATH
+read_list() {                                       # STORE PATH: TEXT is its list, empty where that is damaged; 1 where there is none
   encode "$2"
   [[ -e "$1/${ENCODED}" ]] || return 1
   read_file "${1#"${ROOT}"}/${ENCODED}" || TEXT=''
 }
-look_at_mounts() { # MOUNTS: mount points, the oldest first
-  local point
-  MOUNTS=()
-  while read -r _ point _; do
+look_at_mounts() { # MOUNTS: mount points, the oldest first; MOUNT_TYPES: their file systems
+  local point type
+  MOUNTS=() MOUNT_TYPES=()
+  while read -r _ point type _; do
     printf -v point '%b' "${point//\\0/\\00}" # a space is \040 there
-    MOUNTS+=("${point}")
+    MOUNTS+=("${point}") MOUNT_TYPES+=("${type}")
   done </proc/self/mounts
 }
-remove_trees() { # PATHS with ROOT: never across a mount, so that no foreign disk is emptied
-  local i point tree
+# Unmounts all that is mounted at or below the trees, inner mounts first. What is in use is told and ends the script, before anything in the trees is deleted:
+# somebody's data may be there. Only what holds nothing but this boot's memory, or a container's layers, is detached from under its users.
+let_go() { # TREES: real paths
+  local i point attempt stuck=() end=$((SECONDS + 60))
   (($# > 0)) || return 0
-  look_at_mounts
-  for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do
-    point="${MOUNTS[i]}"
-    for tree in "$@"; do
-      [[ "${point}" == "${tree}" || "${point}" == "${tree}"/* ]] || continue
-      umount -- "${point}" 2>/dev/null || umount -l -- "${point}" || ! mountpoint -q -- "${point}" || die "can't unmount ${point}; see who uses it: fuser -vm ${point}"
-      break
+  for attempt in 1 2 3 4 5; do # what has just been killed may still be ending
+    ((SECONDS < end)) || break
+    look_at_mounts
+    stuck=()
+    for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do
+      point="${MOUNTS[i]}"
+      is_in "${point}" "$@" || continue
+      # A server that is gone may hold an unmount up for ever.
+      timeout -k 5 30 umount -- "${point}" 2>/dev/null && continue
+      case "${MOUNT_TYPES[i]}" in
+      tmpfs | overlay | nsfs | mqueue | proc) timeout -k 5 30 umount -l -- "${point}" 2>/dev/null || stuck+=("${point}") ;;
+      *) stuck+=("${point}") ;;
+      esac
     done
+    ((${#stuck[@]} > 0)) || return 0
+    sleep 1
   done
+  look_at_mounts # it may be gone by now, or another one's unmount took it along
+  for point in "${MOUNTS[@]}"; do
+    is_in "${point}" "$@" || continue
+    die "can't unmount ${point}; in use by $(users_of "${point}"). Nothing in it was deleted. End what uses it and unmount it (umount ${point}; if its server is gone: umount -f -l ${point}), then run this again"
+  done
+}
+is_in() { # PATH TREES...: at or below one of them
+  local tree
+  for tree in "${@:2}"; do [[ "$1" != "${tree}" && "$1" != "${tree}"/* ]] || return 0; done
+  return 1
+}
+# From the links in /proc: looking at the mount itself would wait for a server that is gone.
+users_of() { # POINT: the first three of them
+  local point="$1" path target pid name known=' ' list=''
+  while IFS=$'\t' read -r path target; do
+    [[ "${target}" == "${point}" || "${target}" == "${point}/"* ]] || continue
+    pid="${path#/proc/}"
+    pid="${pid%%/*}"
+    [[ "${known}" != *" ${pid} "* ]] || continue
+    known+="${pid} "
+    name="$(cat -- "/proc/${pid}/comm" 2>/dev/null)" || continue # has ended
+    list+="${list:+, }${name} (pid ${pid})"
+    [[ "${list}" != *,*,* ]] || break
+  done < <(timeout 30 find /proc/[0-9]*/{cwd,root,exe} /proc/[0-9]*/{fd,map_files} -maxdepth 1 -type l -printf '%p\t%l\n' 2>/dev/null)
+  printf '%s' "${list:-nobody that shows in /proc here: perhaps a container, or a server that is gone}"
+}
+remove_trees() { # TREES: real paths; never across a mount, so that no foreign disk is emptied
+  (($# > 0)) || return 0
+  let_go "$@"
   rm -rf --one-file-system -- "$@"
 }
-clear_folders() { # STORE PATHS...: takes away what they did not have; nothing from one without a list
-  local folder path trees=()
+# TREES is all that came to the folders since: nothing of one without a list, or of one that leads elsewhere by now.
+find_new() { # STORE PATHS...
+  local folder path real
+  TREES=()
   for folder in "${@:2}"; do
-    if [[ ! -d "${ROOT}${folder}" || -L "${ROOT}${folder}" ]] || ! read_list "$1" "${folder}"; then continue; fi
+    if [[ ! -d "${ROOT}${folder}" ]] || ! read_list "$1" "${folder}"; then continue; fi
+    real="$(real_folder "${folder}")"
     case "${TEXT}" in
-    present$'\n'*) ;;
+    "present "*" ${real}"$'\n'*) ;;
+    present$'\n'*) [[ ! -L "${ROOT}${folder}" ]] || continue ;;
+    "present "*$'\n'*)
+      log "${folder} stays as it is: it leads to ${real} by now, and led elsewhere before"
+      continue
+      ;;
     $'absent\n')
-      trees+=("${ROOT}${folder}")
+      [[ -L "${ROOT}${folder}" ]] || TREES+=("${real}")
       continue
       ;;
     *)
@@ -54,9 +103,19 @@ clear_folders() { # STORE PATHS...: takes away what they did not have; nothing f
       continue
       ;;
     esac
-    for path in "${ROOT}${folder}"/* "${ROOT}${folder}"/.[!.]* "${ROOT}${folder}"/..?*; do
-      [[ ! -e "${path}" && ! -L "${path}" ]] || has_line "${TEXT#*$'\n'}" "${path##*/}" || trees+=("${path}")
+    for path in "${real}"/* "${real}"/.[!.]* "${real}"/..?*; do
+      [[ ! -e "${path}" && ! -L "${path}" ]] || has_line "${TEXT#*$'\n'}" "${path##*/}" || TREES+=("${path}")
     done
   done
-  remove_trees "${trees[@]+"${trees[@]}"}"
+}
+clear_folders() { # STORE PATHS...: takes away what they did not have; nothing from one without a list
+  local folder mode owner real
+  find_new "$@"
+  remove_trees "${TREES[@]+"${TREES[@]}"}"
+  for folder in "${@:2}"; do
+    if [[ ! -d "${ROOT}${folder}" ]] || ! read_list "$1" "${folder}"; then continue; fi
+    read -r _ mode owner real <<<"${TEXT%%$'\n'*}"
+    [[ -n "${real}" && "${real}" == "$(real_folder "${folder}")" && "$(stat -c '%a %u:%g' -- "${real}")" != "${mode} ${owner}" ]] || continue
+    chown -- "${owner}" "${real}" && chmod -- "${mode}" "${real}"
+  done
 }

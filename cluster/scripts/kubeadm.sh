@@ -25,6 +25,8 @@ run_kubeadm() { # SECONDS CONFIG VERB FLAGS...
   local seconds="$1" config="$2" ignored status=0
   shift 2
   ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
+  # A disk of its own is not empty for kubeadm, though etcd can use it.
+  [[ "$(ls -A -- "${ROOT}/var/lib/etcd/" 2>/dev/null)" != lost+found ]] || ignored+="${ignored:+,}DirAvailable--var-lib-etcd"
   rm -f -- "${CONFIG_FILE}"
   (umask 077 && printf '%s\n' "${config}" >"${CONFIG_FILE}") || return 1
   timeout -k 10 "${seconds}" kubeadm "$@" --config "${CONFIG_FILE}" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 |

@@ -3,8 +3,11 @@
 # init, join and leave use it. Every part of a release can be repeated, and none needs a living API server.
 readonly KUBELET_CONF=/etc/kubernetes/kubelet.conf
 # Inner folders first. What the RPMs own was there before and stays; /var/lib/containerd is not the cluster's.
-readonly CLUSTER_FOLDERS=(/etc/kubernetes/manifests /etc/kubernetes /etc/cni/net.d /etc/cni /var/lib/etcd /var/lib/kubelet /var/lib/cni /var/lib/kube-proxy
-  /var/lib/dockershim /run/flannel /var/log/pods /var/log/containers /opt/cni/bin /opt/cni /usr/libexec/kubernetes)
+readonly CLUSTER_FOLDERS=(/etc/kubernetes/manifests /etc/kubernetes/pki /etc/kubernetes/tmp /etc/kubernetes /etc/cni/net.d /etc/cni /var/lib/etcd
+  /var/lib/kubelet/{pods,plugins,plugins_registry,pki,device-plugins,pod-resources,checkpoints} /var/lib/kubelet /var/lib/cni/{networks,flannel,results,cache} /var/lib/cni
+  /var/lib/kube-proxy /var/lib/dockershim /run/flannel /var/log/pods /var/log/containers /opt/cni/bin /opt/cni /usr/libexec/kubernetes)
+# Files in them that kubeadm, the kubelet or flannel write anew where they are: a copy of each that was there is kept (of one level, and below a MB).
+readonly OVERWRITTEN=(/etc/cni/net.d /var/lib/kubelet) OVERWRITTEN_FILES=(/opt/cni/bin/flannel)
 # What the kubelet (protectKernelDefaults off), kube-proxy and the bridge plugin set.
 readonly CLUSTER_SYSCTLS=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes
   net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/netfilter/nf_conntrack_max net/netfilter/nf_conntrack_tcp_timeout_established
@@ -23,6 +26,7 @@ claim_cluster() { # ID NODE SOCKET ROLE
     encode "${name}"
     printf '%s\n' "${value}" >"${CLUSTER}.new/sysctls/${ENCODED}"
   done
+  keep_overwritten "${CLUSTER}.new/files"
   network_now >"${CLUSTER}.new/network"
   pod_cgroups >"${CLUSTER}.new/cgroups"
   printf '%s' "${STEP}" >"${CLUSTER}.new/step"
@@ -30,6 +34,27 @@ claim_cluster() { # ID NODE SOCKET ROLE
   printf '%s' "$3" >"${CLUSTER}.new/socket"
   printf '%s' "$1" >"${CLUSTER}.new/id"
   mv -T -- "${CLUSTER}.new" "${CLUSTER}"
+}
+keep_overwritten() { # STORE
+  local path
+  mkdir -p -- "$1"
+  while IFS= read -r path; do
+    encode "${path#"${ROOT}"}"
+    cp -a -- "${path}" "$1/${ENCODED}"
+  done < <(find -H "${OVERWRITTEN[@]/#/${ROOT}}" "${OVERWRITTEN_FILES[@]/#/${ROOT}}" -maxdepth 1 -type f \( -size -2048 -o -path "*${OVERWRITTEN_FILES[0]}" \) 2>/dev/null)
+}
+restore_overwritten() { # STORE
+  local copy path
+  for copy in "$1"/*; do
+    path="${copy##*/}"
+    path="${path//%2F//}"
+    path="${ROOT}${path//%25/%}"
+    [[ -f "${copy}" && -d "${path%/*}" ]] || continue
+    if [[ -f "${path}" && ! -L "${path}" ]] && cmp -s -- "${copy}" "${path}" && [[ "$(stat -c '%a %u:%g' -- "${copy}")" == "$(stat -c '%a %u:%g' -- "${path}")" ]]; then continue; fi
+    cp -a -- "${copy}" "${path}.kubeadm-lab-new"
+    mv -fT -- "${path}.kubeadm-lab-new" "${path}"
+    log "restored ${path#"${ROOT}"}"
+  done
 }
 note() { # NAME VALUE: beside the id, whole or not at all
   printf '%s' "$2" >"${CLUSTER}/new"
@@ -53,12 +78,20 @@ remove_pods() {
   [[ -n "${socket}" && "${socket}" != *dockershim* ]] && command -v crictl >/dev/null || return 0
   timeout 120 crictl --runtime-endpoint "${socket}" pods -q 2>/dev/null | timeout 120 xargs -r -n 1 -P 8 crictl --runtime-endpoint "${socket}" rmp -f >/dev/null 2>&1 || true
 }
-# Without remove-etcd-member: it would empty /var/lib/etcd on a worker too, whoever's it is. Without a kubeconfig: it would wait for a dead API server.
+# For the containers that are left. It would also empty folders, across mounts that it could not unmount (k/k#120376) and whatever was there before, so it runs
+# where these folders are covered: all of /var/lib, since up to 1.19 it unmounts the kubelet's folder itself. clear_folders does the rest.
+# Without remove-etcd-member: nothing of an etcd is its business. Without a kubeconfig: it would wait for a dead API server.
+covered() { # ROOT COMMAND...: to be called where mounts are this process's own
+  local folder
+  mount --make-rprivate / || return
+  for folder in "$1"/etc/kubernetes "$1"/run/kubernetes "$1"/var/lib; do [[ ! -d "${folder}" ]] || mount -t tmpfs -o size=1m kubeadm-lab "${folder}" || return; done
+  "${@:2}"
+}
 kubeadm_reset() {
   local socket
   command -v kubeadm >/dev/null || return 0
   socket="$(cluster_value socket)"
-  timeout 180 kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig "${CLUSTER}/none" ${socket:+--cri-socket "${socket}"} >"${CLUSTER}/reset.log" 2>&1 && return 0
+  timeout 180 unshare --mount bash -c "$(declare -f covered)"$'\ncovered "$@"' bash "${ROOT}" kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig "${CLUSTER}/none" ${socket:+--cri-socket "${socket}"} >"${CLUSTER}/reset.log" 2>&1 && return 0
   tail -n 10 -- "${CLUSTER}/reset.log" >&2
   log "kubeadm reset failed (exit status $?); going on by hand"
 }
@@ -83,8 +116,11 @@ release_cluster() {
   fi
   leave_node
   remove_pods
+  find_new "${CLUSTER}/folders" "${CLUSTER_FOLDERS[@]}"
+  let_go "${TREES[@]+"${TREES[@]}"}" # first, so that a host with a mount in use is not half gone
   kubeadm_reset
   clear_folders "${CLUSTER}/folders" "${CLUSTER_FOLDERS[@]}"
+  restore_overwritten "${CLUSTER}/files"
   remove_links "${CLUSTER}/network"
   remove_rules "${CLUSTER}/network"
   remove_cgroups

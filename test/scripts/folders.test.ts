@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readlinkSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FakeHost, withFiles } from "./fake-host.ts";
@@ -57,29 +57,106 @@ test("a folder whose list is damaged stays as it is, and is told", (t) => {
 	}
 });
 
+/** Runs `commands` in a mount namespace of its own, which ends with it. */
+const withMounts = (host: FakeHost, commands: string) =>
+	spawnSync("unshare", [...(process.getuid?.() === 0 ? [] : ["--map-root-user"]), "--mount", "bash", "-euc", commands], {
+		input: SCRIPT,
+		encoding: "utf8",
+		env: { ...process.env, KUBEADM_LAB_ROOT: host.root },
+	});
+
 test("a foreign disk that was mounted in a folder is let go, not emptied", (t) => {
 	const host = new FakeHost(t);
 	assert.equal(host.bash(SCRIPT, "apply").status, 0);
 	host.write("/disk/file", "1");
 	host.write("/etc/new/inner/on top/file", "2");
-	// in a mount namespace of its own, which ends with it: over each other, one inside the other, and one that is in use
-	const answer = spawnSync(
-		"unshare",
-		[
-			...(process.getuid?.() === 0 ? [] : ["--map-root-user"]),
-			...["--mount", "bash", "-euc"],
-			`cd "$KUBEADM_LAB_ROOT"
+	const answer = withMounts(
+		host, // over each other, and one inside the other
+		`cd "$KUBEADM_LAB_ROOT"
 mount --bind disk etc/new/inner
 mkdir "etc/new/inner/a b"
 for place in "etc/new/inner/a b" "etc/new/inner/a b" etc/new/inner; do mount --bind disk "$place"; done
-exec 8<"etc/new/inner/file"
 bash -s -- undo
 ! grep -F "$KUBEADM_LAB_ROOT" /proc/self/mounts`,
-		],
-		{ input: SCRIPT, encoding: "utf8", env: { ...process.env, KUBEADM_LAB_ROOT: host.root } },
 	);
 	assert.equal(answer.status, 0, answer.stderr + answer.stdout);
 	assert.equal(host.read("/disk/file"), "1");
 	assert.equal(host.exists("/disk/a b"), true);
 	assert.equal(host.exists("/etc/new"), false);
+});
+
+test("a disk in use stops it before anything is deleted, with who uses it and what to do; afterwards it goes on", (t) => {
+	const host = new FakeHost(t);
+	assert.equal(host.bash(SCRIPT, "apply").status, 0);
+	host.write("/disk/file", "1");
+	host.write("/etc/new/inner/below/file", "2");
+	host.write("/etc/kept/new", "2");
+	const answer = withMounts(
+		host,
+		`cd "$KUBEADM_LAB_ROOT"; text="$(cat)"
+mount --bind disk etc/new/inner
+exec 8<etc/new/inner/file
+if bash -s -- undo <<<"$text"; then exit 9; fi
+[[ -e etc/new/inner/file && -e etc/kept/new ]]
+exec 8<&-
+bash -s -- undo <<<"$text"`,
+	);
+	assert.equal(answer.status, 0, answer.stderr + answer.stdout);
+	assert.match(
+		answer.stderr,
+		/error: can't unmount (\S+\/etc\/new\/inner); in use by bash \(pid \d+\).*\. Nothing in it was deleted\. End what uses it and unmount it \(umount \1; if its server is gone: umount -f -l \1\), then run this again/,
+	);
+	assert.equal(host.read("/disk/file"), "1");
+	assert.equal(host.exists("/etc/new"), false);
+	assert.equal(host.exists("/etc/kept/new"), false);
+});
+
+test("what is only in memory is detached from under its users", (t) => {
+	const host = new FakeHost(t);
+	assert.equal(host.bash(SCRIPT, "apply").status, 0);
+	host.write("/etc/new/inner/file", "2");
+	const answer = withMounts(host, `cd "$KUBEADM_LAB_ROOT"; mount -t tmpfs none etc/new/inner; exec 8>etc/new/inner/file; bash -s -- undo`);
+	assert.equal(answer.status, 0, answer.stderr + answer.stdout);
+	assert.equal(host.exists("/etc/new"), false);
+});
+
+test("a folder that is a link to another disk, or lies below one, is cleared there of what came since, and keeps its mode", (t) => {
+	const host = new FakeHost(t);
+	host.write("/disk/etcd/lost+found/1", "1");
+	host.write("/disk/new/theirs", "1");
+	chmodSync(join(host.root, "disk/etcd"), 0o750);
+	mkdirSync(join(host.root, "etc"), { recursive: true });
+	symlinkSync("../disk/etcd", join(host.root, "etc/kept"));
+	symlinkSync("../disk/new", join(host.root, "etc/new"));
+	const before = [host.snapshot("/etc"), host.snapshot("/disk")];
+	assert.equal(host.bash(SCRIPT, "apply").status, 0);
+	host.write("/etc/kept/member/db", "2");
+	host.write("/etc/new/inner/file", "2");
+	chmodSync(join(host.root, "disk/etcd"), 0o700);
+	assert.deepEqual(host.bash(SCRIPT, "undo"), { status: 0, stdout: "", stderr: "" });
+	assert.deepEqual([host.snapshot("/etc"), host.snapshot("/disk")], before);
+	assert.equal(statSync(join(host.root, "disk/etcd")).mode & 0o777, 0o750);
+	assert.equal(readlinkSync(join(host.root, "etc/kept")), "../disk/etcd");
+});
+
+test("a folder that leads elsewhere by now stays as it is, and is told", (t) => {
+	const host = new FakeHost(t);
+	host.write("/etc/kept/file", "1");
+	host.write("/precious/file", "1");
+	assert.equal(host.bash(SCRIPT, "apply").status, 0);
+	rmSync(join(host.root, "etc/kept"), { recursive: true });
+	symlinkSync("../precious", join(host.root, "etc/kept"));
+	const { status, stderr } = host.bash(SCRIPT, "undo");
+	assert.equal(status, 0);
+	assert.match(stderr, /test: \/etc\/kept stays as it is: it leads to \S+\/precious by now, and led elsewhere before/);
+	assert.equal(host.read("/precious/file"), "1");
+});
+
+test("a list of an earlier release, which has no place, is still read", (t) => {
+	const host = new FakeHost(t);
+	host.write("/etc/kept/file", "1");
+	host.write("/etc/kept/new", "1");
+	host.write("/lists/%2Fetc%2Fkept", "present\nfile\n");
+	assert.deepEqual(host.bash(SCRIPT, "undo"), { status: 0, stdout: "", stderr: "" });
+	assert.deepEqual(host.snapshot("/etc/kept"), { "/etc/kept/file": "1" });
 });
