@@ -124,8 +124,16 @@ kubelet_requests() { sed -n "/kube-lifecycle\//s/^/$1 /p" "${ROOT}"/var/log/cont
 hear_file() {
   local heard=0
   if [[ -f "${FOLDER}/file.jsonl" ]]; then heard="$(wc -l <"${FOLDER}/file.jsonl")"; fi
-  # -s: a file whose folder is still missing is looked for this often.
-  tail -n "+$(($(<"${FOLDER}/.lines") + heard + 1))" -s 0.02 -F -- "${ROOT}${MESSAGE_FILE}" 2>/dev/null | stamp_text file
+  exec 7<> <(:) # nothing ever comes: a pause without a process
+  until [[ -d "${ROOT}${MESSAGE_FILE%/*}" ]]; do read -r -t 0.02 -u 7 || true; done
+  exec 7<&-
+  look_at_message_file
+  if [[ "${KIND}" != file && "${KIND}" != absent ]]; then
+    note "what is written to the message file is not recorded: $(refused)"
+    return 0
+  fi
+  # -s: a file that is still missing is looked for this often.
+  with_message_file ro tail -n "+$(($(<"${FOLDER}/.lines") + heard + 1))" -s 0.02 -F -- 2>/dev/null | stamp_text file
 }
 listen() {
   ulimit -f "${LARGEST_FILE_KB}"
@@ -149,7 +157,8 @@ listen() {
 message_file() { # start|end
   [[ "${ROLE}" == worker ]] || return 0
   rm -f -- "${FOLDER}/file-$1.jsonl"
-  if [[ -f "${ROOT}${MESSAGE_FILE}" ]]; then tail -n 1000 -- "${ROOT}${MESSAGE_FILE}" | stamp_text "file-$1"; fi
+  look_at_message_file
+  if [[ "${KIND}" == file ]]; then end_of_message_file -n 1000 | stamp_text "file-$1"; fi
 }
 end_recording() { # WHY
   [[ -e "${FOLDER}/end.jsonl" ]] || printf '{"at":%s,"host":"%s","from":"end","data":"%s"}\n' "$(now)" "${WHERE}" "$1" >"${FOLDER}/end.jsonl"
@@ -184,8 +193,8 @@ run() {
 }
 program() {
   printf '#!/usr/bin/env bash\n'
-  declare -p ROOT WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS CLOCK_REQUESTS
+  declare -p ROOT STATE WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS CLOCK_REQUESTS
   declare -f now stamp_text note raw version_in follow broken clock_offset hear containerd_events containerd_log server_logs server_log kubelet_requests hear_file listen message_file end_recording \
-    remove_recording run
+    look_at_message_file refused enter_message_folder with_message_file jailed end_of_message_file remove_recording run
   printf '%s\n' "\"\${1:-run}\"" exit # expanded when it runs
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: kubectl.sh recordings.sh listening.sh
+# uses: kubectl.sh recordings.sh message-file.sh listening.sh
 # Records the life of Pods as this host sees it, in a unit of its own that outlives the pulumi run and reboots, and ends by itself after BOUND_SECONDS.
 # ROLE control-plane: Pods and events of NAMESPACE, as the API server sends them. ROLE worker: what containerd does (RUNTIME_KIND), what servers log of
 # httpGet hooks, what is written to MESSAGE_FILE, and how far this host's clock is from that of REFERENCE (the control plane, at REFERENCE_ADDRESS). Each line is stamped with its arrival in ms.
@@ -32,7 +32,8 @@ apply() {
     (umask 077 && mkdir -p -- "${FOLDER}")
     printf '{"schema":"kubeadm-lab/recording","version":1,"at":%s,"host":"%s","role":"%s","namespace":"%s","messageFile":"%s"}\n' \
       "$(now)" "${WHERE}" "${ROLE}" "${NAMESPACE}" "${MESSAGE_FILE}" >"${FOLDER}/header.jsonl"
-    if [[ -f "${ROOT}${MESSAGE_FILE}" ]]; then wc -l <"${ROOT}${MESSAGE_FILE}"; else printf '0\n'; fi >"${FOLDER}/.lines"
+    look_at_message_file
+    if [[ "${KIND}" == file ]]; then end_of_message_file -n +1 | wc -l; else printf '0\n'; fi >"${FOLDER}/.lines"
     message_file start
     record 'started' yes
   fi

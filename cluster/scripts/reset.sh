@@ -51,7 +51,7 @@ restore_overwritten() { # STORE
     path="${ROOT}${path//%25/%}"
     [[ -f "${copy}" && -d "${path%/*}" ]] || continue
     if [[ -f "${path}" && ! -L "${path}" ]] && cmp -s -- "${copy}" "${path}" && [[ "$(stat -c '%a %u:%g' -- "${copy}")" == "$(stat -c '%a %u:%g' -- "${path}")" ]]; then continue; fi
-    cp -a -- "${copy}" "${path}.kubeadm-lab-new"
+    cp -a --remove-destination -- "${copy}" "${path}.kubeadm-lab-new"
     mv -fT -- "${path}.kubeadm-lab-new" "${path}"
     log "restored ${path#"${ROOT}"}"
   done
@@ -83,7 +83,7 @@ remove_pods() {
 # Without remove-etcd-member: nothing of an etcd is its business. Without a kubeconfig: it would wait for a dead API server.
 covered() { # ROOT COMMAND...: to be called where mounts are this process's own
   local folder
-  mount --make-rprivate / || return
+  mount --make-rslave / || return # what is unmounted here stays on the host, and what the host unmounts goes here too
   for folder in "$1"/etc/kubernetes "$1"/run/kubernetes "$1"/var/lib; do [[ ! -d "${folder}" ]] || mount -t tmpfs -o size=1m kubeadm-lab "${folder}" || return; done
   "${@:2}"
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { appendFileSync, utimesSync } from "node:fs";
+import { appendFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { unpack } from "../../lifecycle/recording/packed.ts";
@@ -91,6 +91,24 @@ test("the recorder on a worker hears the runtime, the message file and how far i
 	const [clock] = found("clock") as { reference: string; offsetMs: number; errorMs: number }[];
 	assert.equal(clock?.reference, "k8s-master");
 	assert.ok(Math.abs(clock?.offsetMs ?? 1e9) <= (clock?.errorMs ?? 0), JSON.stringify(clock)); // the stand-in tells the same clock
+});
+test("a message file that becomes a link is not followed by a recorder that listens, and one that is a link is told", async (t) => {
+	const host = hostWith(t);
+	host.write("/etc/shadow", "a secret\n");
+	host.write(MESSAGE, "before\n");
+	assert.equal(host.run("recorder", "apply", settings, "k8s-node01").status, 0);
+	appendFileSync(join(host.root, MESSAGE), "heard\n");
+	const file = () => (host.exists("/var/log/kubeadm-lab/recording/file.jsonl") ? host.read("/var/log/kubeadm-lab/recording/file.jsonl") : "");
+	await until(() => file().includes("heard"));
+	rmSync(join(host.root, MESSAGE));
+	symlinkSync(join(host.root, "etc/shadow"), join(host.root, MESSAGE));
+	await pause(500);
+	assert.doesNotMatch(file(), /secret/);
+	assert.equal(host.run("recorder", "undo", settings, "k8s-node01").status, 0);
+	assert.equal(host.exists("/var/log/kubeadm-lab/recording/file-end.jsonl"), false);
+	assert.equal(host.run("recorder", "apply", settings, "k8s-node01").status, 0);
+	await until(() => host.read("/var/log/kubeadm-lab/recording/note.jsonl").includes("is not recorded: /data/volumes/nginx/log/message is a link"));
+	assert.doesNotMatch(JSON.stringify(host.snapshot("/var/log/kubeadm-lab/recording")), /secret/);
 });
 test("a clock that is off is measured with a few requests, also where it is set meanwhile and where an answer fails", async (t) => {
 	const host = hostWith(t);
