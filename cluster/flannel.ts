@@ -13,7 +13,7 @@ import type { ControlPlane } from "./control-plane.ts";
 export interface FlannelArgs {
 	/** Whose API server gets the objects. */
 	controlPlane: ControlPlane;
-	/** Images, Pod CIDR, and the network whose card flannel must use. */
+	/** Images and Pod CIDR. */
 	cluster: ClusterSettings;
 }
 
@@ -22,7 +22,7 @@ const annotations = { "pulumi.com/patchForce": "true" };
 const labels = { "k8s-app": "flannel" };
 
 /**
- * flannel with the vxlan backend: Documentation/kube-flannel.yml of flannel v0.25.7, except that flanneld is told which network card to use.
+ * flannel with the vxlan backend: Documentation/kube-flannel.yml of flannel v0.25.7, except that flanneld is told the Node's own address.
  * Create waits for the DaemonSet to be there, and not for its Pods: before the workers have joined there are none. Each Node's `kubelet` waits for flannel's file on its own host instead (node.ts).
  * Delete: nothing, where the control plane goes too; its reset takes flannel along, and flannel keeps the network up until then.
  */
@@ -97,7 +97,7 @@ function flannelConfig(podCidr: string): Record<string, string> {
 	};
 }
 
-function flannelPod({ flannel, nodeNetwork }: ClusterSettings, configMap: pulumi.Input<string>): core.v1.PodSpec {
+function flannelPod({ flannel }: ClusterSettings, configMap: pulumi.Input<string>): core.v1.PodSpec {
 	const copy = { command: ["cp"] };
 	const cni = { name: "cni", mountPath: "/etc/cni/net.d" };
 	const plugin = { name: "cni-plugin", mountPath: "/opt/cni/bin" };
@@ -132,10 +132,17 @@ function flannelPod({ flannel, nodeNetwork }: ClusterSettings, configMap: pulumi
 				name: "kube-flannel",
 				image: flannel.image,
 				command: ["/opt/bin/flanneld"],
-				args: ["--ip-masq", "--kube-subnet-mgr", `--iface-regex=${addressPattern(nodeNetwork)}`],
+				args: ["--ip-masq", "--kube-subnet-mgr", "--iface=$(NODE_IP)"],
 				resources: { requests: { cpu: "100m", memory: "50Mi" } },
 				securityContext: { privileged: false, capabilities: { add: ["NET_ADMIN", "NET_RAW"] } },
-				env: [field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace"), { name: "EVENT_QUEUE_DEPTH", value: "5000" }],
+				env: [
+					field("POD_NAME", "metadata.name"),
+					field("POD_NAMESPACE", "metadata.namespace"),
+					{ name: "EVENT_QUEUE_DEPTH", value: "5000" },
+					// The Node's own address, which its kubelet was given as --node-ip: by default flannel takes the card of the default route, which is the other one, and
+					// by a pattern any other address of that range, such as one on lo. The text is the same on all Nodes: a new worker restarts none of the others.
+					field("NODE_IP", "status.hostIP"),
+				],
 				volumeMounts: [{ name: "run", mountPath: "/run/flannel" }, cfg, { name: "xtables-lock", mountPath: "/run/xtables.lock" }],
 			},
 		],
@@ -147,20 +154,4 @@ function flannelPod({ flannel, nodeNetwork }: ClusterSettings, configMap: pulumi
 			{ name: "xtables-lock", hostPath: { path: "/run/xtables.lock", type: "FileOrCreate" } },
 		],
 	};
-}
-
-/**
- * A pattern (RE2) for the addresses of a CIDR, such as `^172\.16\.1\.[0-9]+$`. flannel takes the card that has such an address; by default it would take
- * the card of the default route, which is the other one. A pattern, not the list of addresses: a new worker must not restart flannel on all the others.
- */
-export function addressPattern(cidr: string): string {
-	const [network = "", bits = ""] = cidr.split("/");
-	const octets = network.split(".").map((octet, index) => {
-		const fixed = Math.min(8, Math.max(0, Number(bits) - index * 8)); // leading bits of this octet that the CIDR fixes
-		const size = 2 ** (8 - fixed);
-		const first = Math.floor(Number(octet) / size) * size;
-		if (size === 256) return "[0-9]+";
-		return size === 1 ? String(first) : `(${Array.from({ length: size }, (_, step) => first + step).join("|")})`;
-	});
-	return `^${octets.join("\\.")}$`;
 }

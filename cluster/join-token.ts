@@ -105,7 +105,9 @@ class Api {
 			}
 		}
 		const what = method === "DELETE" ? "delete the join token" : "make a join token";
-		throw new Error(`can't ${what}: ${this.server.origin}: ${last}. Check that this machine reaches the API server; the next pulumi up tries again.`);
+		throw new Error(
+			`can't ${what}: ${this.server.origin}: ${last}. Check that this machine reaches the API server, and that no firewall between them or on that host (iptables -S INPUT, nft list ruleset) rejects it; the next pulumi up tries again.`,
+		);
 	}
 
 	#send(method: string, path: string, body?: string): Promise<Answer> {
