@@ -26,8 +26,10 @@ function connections({ type, props }: Resource): { where: string; hostKey?: stri
 		return Object.entries(hosts ?? {}).map(([name, host]) => ({ where: `hosts.${name}`, hostKey: (host as { hostKey?: string } | null)?.hostKey }));
 	}
 	if (!COMMAND.test(type) || !props.connection) return [];
-	const { hostKey, proxy } = props.connection;
-	return [{ where: "connection", hostKey }, ...(proxy ? [{ where: "connection.proxy", hostKey: proxy.hostKey }] : [])];
+	const { connection } = props;
+	const all = [{ where: "connection", ends: connection }, ...(connection.proxy ? [{ where: "connection.proxy", ends: connection.proxy }] : [])];
+	// Of a connection that is not known yet, the official plugin makes one with an empty host and the defaults, and no key.
+	return all.filter(({ ends }) => known(ends, "host") !== "").map(({ where, ends }) => ({ where, hostKey: ends.hostKey }));
 }
 
 interface PodSpec {

@@ -77,9 +77,12 @@ test("a server that takes them gets PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STD
 	const { state } = await plugin.create("willing", inputs);
 	const updated = await plugin.update("willing", state, { ...inputs, stdin: "new" });
 	assert.equal(updated.stdout, "out/err");
-	const { addPreviousOutputInEnv, ...older } = state; // as an older plugin left it, without the default filled in
-	assert.equal(addPreviousOutputInEnv, true);
-	for (const kept of [state, older]) await assert.rejects(plugin.delete("willing", kept), /:\nout\/err\n$/);
+	assert.deepEqual(
+		[state.addPreviousOutputInEnv, state.environment, updated.environment],
+		[undefined, undefined, undefined],
+		"what was passed on is no part of the state",
+	);
+	for (const kept of [state, { ...state, addPreviousOutputInEnv: true }]) await assert.rejects(plugin.delete("willing", kept), /:\nout\/err\n$/);
 });
 
 test("lines are shown as status lines of the resource, in order, while the command runs", async () => {

@@ -27,7 +27,14 @@ test("a provider configuration that stays the same has no difference", async () 
 test("check fills in defaults", async () => {
 	const { inputs } = await plugin.check({ connection: asSecret({ host: "h", proxy: { host: "p" } }), create: "true" });
 	const endpoint = { port: 22, user: "root", dialErrorLimit: 10, perDialTimeout: 15 };
-	assert.deepEqual(reveal(inputs), { create: "true", addPreviousOutputInEnv: true, connection: { host: "h", ...endpoint, proxy: { host: "p", ...endpoint } } });
+	assert.deepEqual(reveal(inputs), { create: "true", connection: { host: "h", ...endpoint, proxy: { host: "p", ...endpoint } } });
+});
+
+test("check makes a connection without a host of a secret one that is not known yet", async () => {
+	const { inputs, failures } = await plugin.check({ connection: asSecret(UNKNOWN), create: "true" });
+	assert.deepEqual(failures, []);
+	assert.ok(isSecret(inputs.connection));
+	assert.deepEqual(reveal(inputs.connection), { host: "", port: 22, user: "root", dialErrorLimit: 10, perDialTimeout: 15 });
 });
 
 test("check keeps what is given", async () => {

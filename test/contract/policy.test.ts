@@ -11,21 +11,24 @@ const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-const { connection, hasHostKey, steps, create, outputs } = JSON.parse(readFileSync("settings.json", "utf8"));
+const { connection, hasHostKey, isLate, steps, create, outputs } = JSON.parse(readFileSync("settings.json", "utf8"));
 class Step extends pulumi.CustomResource {
+	declare readonly printed: pulumi.Output<string>;
 	constructor(name: string, args: object, provider: pulumi.ProviderResource) { super("host:index:Step", name, { host: "one", text: "exit 0", printed: undefined, ...args }, { provider }); }
 }
 const { host: address, port, user, hostKey, privateKey, ...rest } = connection;
 const hosts = JSON.stringify({ one: { address, port, user, hostKey } });
 const provider = new (class extends pulumi.ProviderResource {})("host", "hosts", { hosts, privateKey, dialErrorLimit: 0 });
-for (const [name, args] of Object.entries<object>(steps)) new Step(name, args, provider);
+const made = Object.entries<object>(steps).map(([name, args]) => new Step(name, args, provider));
+// Where a host's step is still to come, all of its connection is not known yet.
+if (isLate) new command.remote.Command("late", { connection: made[0]!.printed.apply(() => ({ ...rest, host: address, port, user, hostKey, privateKey })) });
 new command.remote.Command("command", { connection: { ...rest, host: address, port, user, privateKey, ...(hasHostKey ? { hostKey } : {}) }, create });
 export const shown = outputs;
 `;
 const TOKEN = "abcdef.0123456789abcdef";
 const preflight = (set: object) => ({ step: "preflight", settings: { ROLE: "control-plane", KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, ...set } });
 const GOOD = {
-	...{ hasHostKey: true, create: "true", outputs: "v1.29.15" },
+	...{ hasHostKey: true, isLate: true, create: "true", outputs: "v1.29.15" },
 	steps: { first: preflight({}), packages: { step: "packages", settings: { PACKAGES: ["kubelet-1.29.15"] } } },
 };
 const BAD = {
@@ -71,9 +74,10 @@ after(async () => {
 	await sshd?.remove();
 });
 
-test("a program that keeps the rules passes, and is said to have been looked at", () => {
+test("a program that keeps the rules passes, also where a connection is not known yet, and is said to have been looked at", () => {
 	assert.equal(codes[0], 0, outputs.good);
 	assert.match(outputs.good, /kubeadm-lab@v0\.1\.0/);
+	assert.match(outputs.good, /command:remote:Command late create/);
 	assert.doesNotMatch(outputs.good, /\[mandatory\]/);
 });
 for (const [rule, said] of [

@@ -30,6 +30,17 @@ test("a connection without a host key breaks host-key, also behind a bastion and
 	const hosts = JSON.stringify({ one: { hostKey: "k" }, two: { hostKey: "" } });
 	assert.deepEqual(all([{ type: "pulumi:providers:host", name: "p", props: { hosts } }]), ["host-key: hosts.two: no hostKey. Add it: npm run trust"]);
 });
+test("a connection that is not known yet, as the official plugin makes one up, does not break host-key; what is known beside it does", () => {
+	const invented = { host: "", port: 22, user: "root", dialErrorLimit: 10, perDialTimeout: 15 };
+	assert.deepEqual(all([command({ connection: invented })]), []);
+	assert.deepEqual(all([command({ connection: { ...invented, proxy: { host: "b" } } })]), ["host-key: connection.proxy: no hostKey. Add it: npm run trust"]);
+	const unknownHost = {
+		get host(): string {
+			throw new Error("not known yet");
+		},
+	};
+	assert.deepEqual(all([command({ connection: unknownHost })]), ["host-key: connection: no hostKey. Add it: npm run trust"]);
+});
 test("a hostPath outside the allowed folders breaks host-path, in a Pod, in a template and in a volume of its own", () => {
 	const spec = {
 		volumes: [

@@ -48,7 +48,7 @@ const COMMAND: Shape = {
 		addPreviousOutputInEnv: "boolean",
 	},
 	required: ["connection"],
-	defaults: { addPreviousOutputInEnv: true },
+	defaults: {},
 	secrets: ["connection"],
 };
 
@@ -84,7 +84,8 @@ function checkObject(object: Properties, shape: Shape, failures: Failure[]): Pro
 
 function checkValue(value: Value, type: Type, field: string, shape: Shape, failures: Failure[]): Value {
 	const plain = open(value);
-	if (plain === UNKNOWN) return value;
+	// Of a secret object that is not known yet, the official plugin makes one with an empty host.
+	if (plain === UNKNOWN) return isSecret(value) && typeof type === "object" ? asSecret(checkObject({ host: "" }, type, failures)) : value;
 	if (typeof type === "object" && isObject(plain)) {
 		const checked = checkObject(plain, type, failures);
 		return isSecret(value) ? asSecret(checked) : checked;
