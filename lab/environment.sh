@@ -24,7 +24,8 @@ environment_files() {
   mkdir -p -- "${bin}" "${plugins}"
   install -d -m 0700 -- "${LAB}/tmp"
   ln -sf -- "$(piece kubernetes)/kubectl" "${bin}/kubectl"
-  if [[ -z "$(official_pulumi)" ]]; then
+  official_pulumi >"${LAB}/cli"
+  if [[ ! -s "${LAB}/cli" ]]; then
     # A hard link, not a symbolic one: the CLI looks for its language host beside its real path.
     ln -f -- "$(piece pulumi)/pulumi" "${bin}/pulumi"
     stand_in "${bin}/pulumi-language-nodejs" language-host.ts
@@ -43,12 +44,16 @@ environment_files() {
 
 # Becomes the command, so that Ctrl-C and signals reach it and nothing else.
 environment_exec() {
-  local official
-  official="$(official_pulumi)"
+  local official=''
+  # The CLI that `up` took, whatever this shell has on PATH.
+  if [[ -s "${LAB}/cli" ]]; then read -r official <"${LAB}/cli"; fi
+  [[ -z "${official}" || -x "${official}/pulumi" ]] ||
+    die "${official}/pulumi: not found, and lab/lab up took this official CLI. Install it there again; or, with a new lab: lab/lab down, then lab/lab up"
+  # PATH: this project's node goes before one that may lie beside an official CLI, and that CLI before any other.
   # TMPDIR: the Kubernetes provider leaves an admin kubeconfig there at each run (lab/README.md).
   # metadata=skip: a state's file is renamed into place, its metadata is not; killed in between, the engine leaves a state that none can read.
   exec env -u SSH_AUTH_SOCK -u KUBECONFIG \
-    PATH="${official:+${official}:}${LAB}/bin:${PROJECT}/node_modules/.bin:${PATH}" \
+    PATH="${LAB}/bin:${PROJECT}/node_modules/.bin:${official:+${official}:}${PATH}" \
     KUBEADM_LAB="${LAB}" TMPDIR="${LAB}/tmp" NODE_COMPILE_CACHE="${LAB}/node" \
     PULUMI_HOME="${LAB}/pulumi" PULUMI_BACKEND_URL="file://${LAB}/state?metadata=skip" PULUMI_CONFIG_PASSPHRASE=kubeadm-lab \
     PULUMI_SKIP_UPDATE_CHECK=true PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true PULUMI_DISABLE_REGISTRY_RESOLVE=true PULUMI_SUPPRESS_NEO_LINK=true \
