@@ -1,5 +1,6 @@
 // Stand-in for `pulumi-language-nodejs`, used by the lab only where the official one is not installed.
 // It runs programs and plugins, no more: no code generation, no packing. test/contract runs against both.
+// Left out on purpose: the official one hangs once a program prints a line of more than 64 KiB on stderr.
 import type * as grpc from "@grpc/grpc-js";
 import services from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
@@ -9,7 +10,7 @@ import { engineAddress, onEnd, packageVersion, serve, toStatus, unary } from "..
 import { endAll, type Started, start, stopAll } from "./language/child.ts";
 import { parseOptions } from "./language/options.ts";
 import { dependencies, requiredPackages } from "./language/packages.ts";
-import { pluginStart, programStart } from "./language/program.ts";
+import { configurationOf, pluginStart, programStart } from "./language/program.ts";
 
 /** What @pulumi/pulumi's runner exits with after it has shown the error itself (sdk/nodejs/cmd/run/index.ts, v3.270.0). */
 const ERROR_WAS_SHOWN = 32;
@@ -18,8 +19,9 @@ let engine = engineAddress(process.argv);
 
 async function run(request: language.RunRequest, call: grpc.ServerUnaryCall<language.RunRequest, language.RunResponse>): Promise<language.RunResponse> {
 	const response = new language.RunResponse();
+	const configuration = configurationOf(request); // what is wrong with it is no error of the program
 	try {
-		const { args, ...options } = programStart(request, engine);
+		const { args, ...options } = programStart(request, engine, configuration);
 		const program = start(
 			process.execPath,
 			args,

@@ -1,4 +1,4 @@
-// What the installed npm packages are, and which provider plugins they need: those whose package.json says `pulumi.resource`.
+// What the npm packages of a program are, and which provider plugins they need: those whose package.json says `pulumi.resource`.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -20,19 +20,23 @@ export function requiredPackages(programDirectory: string): Package[] {
 	return [...found.values()];
 }
 
-/** Installed packages: the ones package.json names, or all. */
+/** Packages of npm's lock file: the ones package.json names, or all. Throws where there is no such file. */
 export function dependencies(programDirectory: string, isTransitive: boolean): { name: string; version: string }[] {
-	const modules = join(programDirectory, "node_modules");
-	const { dependencies = {}, devDependencies = {} } = read(join(programDirectory, "package.json")) ?? {};
-	const direct = Object.keys({ ...dependencies, ...devDependencies }).map((name) => read(join(modules, name, "package.json")) ?? { name });
-	return [...(isTransitive ? manifests(modules) : direct)].map(({ name = "", version = "" }) => ({ name, version }));
+	const lockFile = join(programDirectory, "package-lock.json");
+	const lock = read(lockFile);
+	if (!lock) throw new Error(`${lockFile}: not found, and dependencies are told from it; this host knows no other lock file. Run npm install`);
+	const { dependencies = {} } = read(join(programDirectory, "package.json")) ?? {};
+	const locked = Object.entries(lock.packages ?? {}).map(([path, { version = "" }]) => ({ path, name: path.replace(/^(.*\/)?node_modules\//, ""), version }));
+	const wanted = locked.filter(({ path, name }) => path !== "" && (isTransitive || (name in dependencies && path === `node_modules/${name}`)));
+	return wanted.map(({ name, version }) => ({ name, version }));
 }
 
 interface Manifest {
 	name?: string;
 	version?: string;
 	dependencies?: Record<string, string>;
-	devDependencies?: Record<string, string>;
+	/** Of a lock file: by folder, the program's own being "". */
+	packages?: Record<string, { version?: string }>;
 	pulumi?: { resource?: boolean; name?: string; version?: string; server?: string };
 }
 

@@ -10,8 +10,13 @@ export interface Start {
 	env: NodeJS.ProcessEnv;
 }
 
+/** The configuration as the SDK wants it, as JSON. Throws for a key that is none, in the engine's words. */
+export function configurationOf(request: language.RunRequest): string {
+	return JSON.stringify(Object.fromEntries([...request.getConfigMap().entries()].map(([key, value]) => [longKey(key), value])));
+}
+
 /** A program: `pulumi up` and its like. */
-export function programStart(request: language.RunRequest, engineAddress: string): Start {
+export function programStart(request: language.RunRequest, engineAddress: string, configuration: string): Start {
 	const info = programInfo(request);
 	const options = parseOptions(info.getOptions());
 	const runner = locate(process.env.PULUMI_LANGUAGE_NODEJS_RUN_PATH || "@pulumi/pulumi/cmd/run", info.getProgramDirectory(), "pulumi install");
@@ -32,7 +37,7 @@ export function programStart(request: language.RunRequest, engineAddress: string
 		env: {
 			...process.env,
 			...options.environment,
-			PULUMI_CONFIG: JSON.stringify(Object.fromEntries([...request.getConfigMap().entries()].map(([key, value]) => [longKey(key), value]))),
+			PULUMI_CONFIG: configuration,
 			PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
 		},
 	};
@@ -74,8 +79,10 @@ function locate(module: string, folder: string, installCommand: string): string 
 
 /** `project:key` as old SDKs want it: `project:config:key`. New ones take both. */
 function longKey(key: string): string {
-	const [, namespace, name] = /^([^:]*):(?:config:)?(.*)$/.exec(key) ?? [];
-	return name === undefined ? key : `${namespace}:config:${name}`;
+	const [, namespace, name] = /^([^:]+):(?:config:)?([^:]+)$/.exec(key) ?? [];
+	if (name !== undefined) return `${namespace}:config:${name}`;
+	const shape = "configuration keys should be of the form `<namespace>:<name>`";
+	throw new Error(`failed to serialize configuration: could not parse ${key} as a configuration key (${shape})`);
 }
 
 function splitVariable(line: string): [string, string] {
