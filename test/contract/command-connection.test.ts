@@ -15,8 +15,8 @@ before(async () => {
 	plugin = await CommandPlugin.start();
 });
 after(async () => {
-	await plugin.stop();
-	await sshd.remove();
+	await plugin?.stop();
+	await sshd?.remove();
 });
 const retriesOf = (name: string) => plugin.engine.messages(plugin.urn(name)).filter((message) => / failed: retrying$/.test(message));
 const secondsSince = (start: number) => (performance.now() - start) / 1000;

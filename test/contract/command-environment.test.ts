@@ -12,8 +12,8 @@ before(async () => {
 	plugin = await CommandPlugin.start();
 });
 after(async () => {
-	await plugin.stop();
-	await sshd.remove();
+	await plugin?.stop();
+	await sshd?.remove();
 });
 const connection = () => sshd.connection();
 const SHOW = 'echo "$PULUMI_COMMAND_STDOUT/$PULUMI_COMMAND_STDERR"';

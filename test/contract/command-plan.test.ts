@@ -8,7 +8,7 @@ let plugin: CommandPlugin;
 before(async () => {
 	plugin = await CommandPlugin.start();
 });
-after(() => plugin.stop());
+after(() => plugin?.stop());
 
 const connection = (fields: Properties = {}): Value => asSecret({ host: "192.0.2.1", privateKey: "key", hostKey: "ssh-ed25519 AAAA", ...fields });
 /** A state as create leaves it, without having run. */

@@ -1,6 +1,8 @@
 // What only the stand-ins promise, whatever COMMAND_PLUGIN and LANGUAGE_HOST name: a quick end, no orphans, short errors.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { shorten } from "../../provider/plugin/serve.ts";
@@ -8,6 +10,7 @@ import { exitError, quote } from "../../provider/ssh/go-text.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
 import { standIn, temporaryFolder } from "./support/executable.ts";
 import { isAlive, LanguageHost } from "./support/language-host.ts";
+import { findPulumi } from "./support/project.ts";
 import { Sshd } from "./support/sshd.ts";
 
 delete process.env.COMMAND_PLUGIN;
@@ -91,3 +94,18 @@ async function startUnderShell(t: TestContext, name: "command-plugin" | "languag
 	assert.ok(isAlive(pid));
 	return pid;
 }
+
+test("the engine's tests take the lab's pulumi, and else the one on PATH", (t) => {
+	const { path, remove } = temporaryFolder();
+	t.after(remove);
+	for (const folder of ["cache/toolchain/pulumi-1", "official", "empty"]) mkdirSync(join(path, folder), { recursive: true });
+	const [own, official] = ["cache/toolchain/pulumi-1/pulumi", "official/pulumi"].map((name) => join(path, name)) as [string, string];
+	for (const file of [own, official]) writeFileSync(file, "");
+	const env = { KUBEADM_LAB_CACHE: join(path, "cache"), PATH: [join(path, "empty"), join(path, "official")].join(delimiter) };
+	assert.equal(findPulumi(env), own);
+	assert.equal(findPulumi({ ...env, PULUMI: official }), official);
+	rmSync(own);
+	assert.equal(findPulumi(env), official);
+	rmSync(official);
+	assert.throws(() => findPulumi(env), /no pulumi in .*cache\/toolchain or on PATH/);
+});

@@ -38,10 +38,11 @@ export class CommandPlugin extends ResourcePlugin {
 		return info.getVersion();
 	}
 
+	/** Whether it tells a difference; a plugin without this call tells none. */
 	async diffConfig(old: Properties, news: Properties): Promise<boolean> {
 		const request = new provider.DiffRequest().setOlds(toStruct(old)).setOldInputs(toStruct(old)).setNews(toStruct(news));
-		const response: provider.DiffResponse = await this.call(this.client.diffConfig, request);
-		return response.getChanges() === provider.DiffResponse.DiffChanges.DIFF_SOME;
+		const response: provider.DiffResponse | undefined = await this.optional(this.client.diffConfig, request);
+		return response?.getChanges() === provider.DiffResponse.DiffChanges.DIFF_SOME;
 	}
 
 	async check(news: Properties, type = TYPE): Promise<{ inputs: Properties; failures: Failure[] }> {

@@ -3,6 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { endTree, endWithThis } from "./ends.ts";
+
+const START_LIMIT_MS = 10_000;
+const PATIENCE_MS = 5000; // as the engine's: pkg/resource/plugin/plugin.go, pulumi v3.274.1
 
 /** Writes a script that runs one of the stand-ins the way the lab does, and returns its path. */
 export function standIn(name: "command-plugin" | "language-host", folder: string, executable: string): string {
@@ -32,6 +36,7 @@ export class Executable {
 			stdio: ["pipe", "pipe", "pipe"],
 			env: { ...process.env, PATH: searched, SSH_AUTH_SOCK: "", ...env },
 		});
+		endWithThis(this.process);
 		this.exited = new Promise((resolve) => this.process.once("close", (code) => resolve(code)));
 		this.port = new Promise((resolve, reject) => {
 			this.process.once("error", reject);
@@ -43,6 +48,8 @@ export class Executable {
 			this.process.stderr?.on("data", (data) => {
 				this.stderr += data;
 			});
+			// A hook has no time limit of its own, unlike a test: a plugin that does not start must fail it.
+			setTimeout(() => reject(new Error(`${path} printed no port within ${START_LIMIT_MS / 1000} s: ${this.stdout}${this.stderr}`)), START_LIMIT_MS).unref();
 			this.exited.then((code) => reject(new Error(`${path} ended with ${code} before it printed a port: ${this.stdout}${this.stderr}`)));
 		});
 		this.port.catch(() => {});
@@ -53,9 +60,12 @@ export class Executable {
 		if (this.process.pid) process.kill(-this.process.pid, "SIGINT");
 	}
 
+	/** Interrupts it, and ends it where it does not end in the time that the engine gives it. */
 	async stop(): Promise<void> {
+		const last = setTimeout(() => endTree(this.process), PATIENCE_MS);
 		if (this.process.exitCode === null && this.process.signalCode === null) this.interrupt();
 		await this.exited;
+		clearTimeout(last);
 	}
 }
 

@@ -21,6 +21,7 @@ export interface Seen {
 	env: Record<string, string>;
 }
 
+const CALL_LIMIT_MS = 60_000; // four times what the slowest program of the tests runs
 const RUNNER = `const { writeFileSync, renameSync } = require("node:fs");
 const { execPath: node, execArgv: nodeArguments, pid, env } = process;
 writeFileSync(env.SEEN + ".new", JSON.stringify({ pid, node, nodeArguments, args: process.argv.slice(2), cwd: process.cwd(), env }));
@@ -53,8 +54,15 @@ export class LanguageHost {
 		const path = process.env.LANGUAGE_HOST || standIn("language-host", folder, "pulumi-language-nodejs");
 		const env = { DO: act, SEEN: join(folder, "seen.json"), PULUMI_LANGUAGE_NODEJS_RUN_PATH: runner ? join(folder, "runner.cjs") : "" };
 		const executable = new Executable(path, engine.address, env);
-		const client = new services.LanguageRuntimeClient(`127.0.0.1:${await executable.port}`, grpc.credentials.createInsecure());
-		return new LanguageHost(folder, engine, executable, client, remove);
+		try {
+			const client = new services.LanguageRuntimeClient(`127.0.0.1:${await executable.port}`, grpc.credentials.createInsecure());
+			return new LanguageHost(folder, engine, executable, client, remove);
+		} catch (error) {
+			await executable.stop();
+			engine.stop();
+			remove();
+			throw error;
+		}
 	}
 
 	async stop(): Promise<void> {
@@ -139,11 +147,18 @@ export class LanguageHost {
 	}
 
 	#call<Request, Response>(
-		method: (request: Request, callback: (error: grpc.ServiceError | null, response: Response) => void) => unknown,
+		method: (
+			request: Request,
+			metadata: grpc.Metadata,
+			options: grpc.CallOptions,
+			callback: (error: grpc.ServiceError | null, response: Response) => void,
+		) => unknown,
 		request: Request,
 	): Promise<Response> {
 		return new Promise((resolve, reject) => {
-			method.call(this.#client, request, (error, response) => (error ? reject(new Error(error.details)) : resolve(response)));
+			method.call(this.#client, request, new grpc.Metadata(), { deadline: Date.now() + CALL_LIMIT_MS }, (error, response) =>
+				error ? reject(new Error(error.details)) : resolve(response),
+			);
 		});
 	}
 }

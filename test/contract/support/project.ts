@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, symlinkSyn
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import type { Properties } from "../../../provider/plugin/values.ts";
+import { endWithThis } from "./ends.ts";
 import { standIn, temporaryFolder } from "./executable.ts";
 
 export interface Result {
@@ -19,12 +20,14 @@ export interface Resource {
 	refreshBeforeUpdate?: boolean;
 }
 
-/** The `pulumi` that PULUMI names, or the one the lab has built. */
-function findPulumi(): string {
-	const cache = process.env.KUBEADM_LAB_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "kubeadm-lab");
-	const [found] = process.env.PULUMI ? [process.env.PULUMI] : globSync(join(cache, "toolchain/pulumi-*/pulumi"));
-	if (found && existsSync(found)) return found;
-	throw new Error(`no pulumi in ${cache}/toolchain. This test needs the real engine: build the lab's tool chain, or name a pulumi with PULUMI=/path.`);
+/** The `pulumi` that PULUMI names, or the one the lab has built, or the one on PATH: with an official one there the lab builds none. */
+export function findPulumi(env: NodeJS.ProcessEnv = process.env): string {
+	const cache = env.KUBEADM_LAB_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "kubeadm-lab");
+	const onPath = (env.PATH ?? "").split(delimiter).map((folder) => join(folder || ".", "pulumi"));
+	const pulumi = (env.PULUMI ? [env.PULUMI] : [...globSync(join(cache, "toolchain/pulumi-*/pulumi")), ...onPath]).find((path) => existsSync(path));
+	if (pulumi) return pulumi;
+	const found = env.PULUMI ? `PULUMI=${env.PULUMI}: not found` : `no pulumi in ${cache}/toolchain or on PATH`;
+	throw new Error(`${found}. This test needs the real engine: run lab/lab up, which builds it, or name a pulumi with PULUMI=/path.`);
 }
 
 export class Project {
@@ -85,6 +88,7 @@ export class Project {
 			const child = execFile(this.cli, [...args, "--non-interactive", "--color", "never"], options, (error: ExecFileException | null, stdout, stderr) =>
 				resolve({ code: error ? Number(error.code ?? -1) : 0, output: stdout + stderr }),
 			);
+			endWithThis(child);
 			interrupt = () => void child.kill("SIGINT");
 		});
 		return { ended, interrupt: () => interrupt() };

@@ -16,6 +16,13 @@ export interface State {
 	state: Properties;
 	inputs: Properties;
 }
+const CALL_LIMIT_MS = 60_000; // twice what the slowest call of the tests takes
+type Method<Request, Response> = (
+	request: Request,
+	metadata: grpc.Metadata,
+	options: grpc.CallOptions,
+	callback: (error: grpc.ServiceError | null, response: Response) => void,
+) => unknown;
 interface Process {
 	engine: Engine;
 	executable: Executable;
@@ -41,19 +48,33 @@ export abstract class ResourcePlugin {
 		const folder = temporaryFolder();
 		const engine = await Engine.start();
 		const executable = new Executable(executableIn(folder.path), engine.address, env);
-		const client = new services.ResourceProviderClient(`127.0.0.1:${await executable.port}`, grpc.credentials.createInsecure());
-		return { engine, executable, client, cleanUp: folder.remove };
+		try {
+			const client = new services.ResourceProviderClient(`127.0.0.1:${await executable.port}`, grpc.credentials.createInsecure());
+			return { engine, executable, client, cleanUp: folder.remove };
+		} catch (error) {
+			await executable.stop();
+			engine.stop();
+			folder.remove();
+			throw error;
+		}
 	}
 
 	abstract urn(name: string): string;
 	/** What the engine gets to see of a failure. */
 	protected abstract failure(error: grpc.ServiceError): Error;
 
+	/** Greets it and configures it; ends it where that fails. */
 	protected async configure(inputs: Properties, urn = ""): Promise<void> {
-		await this.call(this.client.handshake, new provider.ProviderHandshakeRequest().setEngineAddress(this.engine.address).setConfigureWithUrn(true));
-		const { failures } = await this.checkConfig({}, inputs, urn);
-		if (failures.length > 0) throw new Error(JSON.stringify(failures));
-		await this.call(this.client.configure, new provider.ConfigureRequest().setAcceptsecrets(true).setAcceptresources(true).setArgs(toStruct(inputs)));
+		try {
+			const greeting = new provider.ProviderHandshakeRequest().setEngineAddress(this.engine.address).setConfigureWithUrn(true);
+			await this.optional(this.client.handshake, greeting);
+			const { failures } = await this.checkConfig({}, inputs, urn);
+			if (failures.length > 0) throw new Error(JSON.stringify(failures));
+			await this.call(this.client.configure, new provider.ConfigureRequest().setAcceptsecrets(true).setAcceptresources(true).setArgs(toStruct(inputs)));
+		} catch (error) {
+			await this.stop();
+			throw error;
+		}
 	}
 
 	async checkConfig(olds: Properties, news: Properties, urn = ""): Promise<{ inputs: Properties; failures: Failure[] }> {
@@ -79,12 +100,20 @@ export abstract class ResourcePlugin {
 		this.#cleanUp();
 	}
 
-	protected call<Request, Response>(
-		method: (request: Request, callback: (error: grpc.ServiceError | null, response: Response) => void) => unknown,
-		request: Request,
-	): Promise<Response> {
+	protected call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
+		return this.#call(method, request).catch((error) => Promise.reject(this.failure(error)));
+	}
+
+	/** A call that a plugin need not have: undefined where it does not, as the engine takes it. */
+	protected optional<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response | undefined> {
+		return this.#call(method, request).catch((error) => (error.code === grpc.status.UNIMPLEMENTED ? undefined : Promise.reject(this.failure(error))));
+	}
+
+	#call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
 		return new Promise((resolve, reject) => {
-			method.call(this.client, request, (error, response) => (error ? reject(this.failure(error)) : resolve(response)));
+			method.call(this.client, request, new grpc.Metadata(), { deadline: Date.now() + CALL_LIMIT_MS }, (error, response) =>
+				error ? reject(error) : resolve(response),
+			);
 		});
 	}
 }

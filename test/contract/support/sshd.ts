@@ -6,6 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Properties } from "../../../provider/plugin/values.ts";
+import { endWithThis } from "./ends.ts";
 
 const SSHD = "/usr/sbin/sshd";
 const START_LIMIT_MS = 10_000;
@@ -41,7 +42,12 @@ export class Sshd {
 
 	static async start(settings?: string, hostKeys?: readonly HostKey[]): Promise<Sshd> {
 		const sshd = await Sshd.prepare(settings, hostKeys);
-		await sshd.start();
+		try {
+			await sshd.start();
+		} catch (error) {
+			await sshd.remove();
+			throw error;
+		}
 		return sshd;
 	}
 
@@ -64,6 +70,7 @@ ${this.#settings}
 		);
 		const server = spawn(SSHD, ["-D", "-e", "-f", config, "-E", join(this.folder, "log")], { stdio: "ignore" });
 		this.#server = server;
+		endWithThis(server);
 		for (const end = performance.now() + START_LIMIT_MS; !(await answers(this.port)); await sleep(20)) {
 			if (server.exitCode !== null || performance.now() > end) throw new Error(`sshd did not start: ${this.log}`);
 		}
