@@ -1,5 +1,4 @@
-// SSH keys: the private key that opens the hosts, and the public key each host must show.
-import { createPrivateKey } from "node:crypto";
+// SSH keys: files with keys, and the public key that each host must show.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 
@@ -31,40 +30,8 @@ export function readKeyFile(path: string): string {
 	}
 }
 
-/**
- * Refuses what is no private key that can be used without a passphrase. Says nothing about the key's content.
- * @throws KeyError
- */
-export function checkPrivateKey(text: string): void {
-	const advice = "Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>";
-	if (/^(ssh-|ecdsa-|sk-)\S+ AAAA/.test(text.trim())) throw new KeyError("found a public key, need the private one. Use the file without .pub.");
-	if (text.startsWith("PuTTY-User-Key-File")) throw new KeyError("found a PuTTY key. Convert it: puttygen <file> -O private-openssh -o <new file>");
-	const pem = text.match(/-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----([\s\S]+?)-----END \1-----/);
-	if (!pem) throw new KeyError(`found no private key in it. ${advice}`);
-	if (pem[1] === "OPENSSH PRIVATE KEY") checkOpenSsh(Buffer.from(pem[2] ?? "", "base64"), advice);
-	else checkPem(pem[0], advice);
-}
-function checkPem(text: string, advice: string): void {
-	if (text.includes("ENCRYPTED")) throw new KeyError(`found a key with a passphrase. ${advice}`);
-	try {
-		createPrivateKey(text);
-	} catch {
-		throw new KeyError(`found a damaged private key. ${advice}`);
-	}
-}
-/** Format: PROTOCOL.key in openssh-portable. After the magic come cipher name, key derivation, its options and the number of keys. */
-function checkOpenSsh(data: Buffer, advice: string): void {
-	const magic = Buffer.from("openssh-key-v1\0");
-	if (!data.subarray(0, magic.length).equals(magic)) throw new KeyError(`found a damaged private key. ${advice}`);
-	const cipher = readString(data, magic.length);
-	if (cipher === undefined) throw new KeyError(`found a damaged private key. ${advice}`);
-	if (cipher.toString() !== "none") throw new KeyError(`found a key with a passphrase. ${advice}`);
-	let offset = magic.length + 4 + cipher.length;
-	for (const _ of ["key derivation", "its options"]) offset += 4 + (readString(data, offset)?.length ?? Number.POSITIVE_INFINITY);
-	const publicKey = readString(data, offset + 4);
-	if (publicKey === undefined || readString(data, offset + 8 + publicKey.length) === undefined) throw new KeyError(`found a damaged private key. ${advice}`);
-}
-function readString(data: Buffer, offset: number): Buffer | undefined {
+/** A string of SSH's formats (RFC 4251, 5): its length in four bytes, then itself. */
+export function readString(data: Buffer, offset: number): Buffer | undefined {
 	if (!(offset + 4 <= data.length)) return undefined;
 	const end = offset + 4 + data.readUInt32BE(offset);
 	return end <= data.length ? data.subarray(offset + 4, end) : undefined;

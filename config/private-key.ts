@@ -1,11 +1,12 @@
 // The SSH private key: from the secret sshPrivateKey, or from a file.
 import * as pulumi from "@pulumi/pulumi";
 import { attempt } from "./host-keys.ts";
-import { checkPrivateKey, readKeyFile } from "./keys.ts";
+import { readKeyFile } from "./keys.ts";
+import { normalPrivateKey } from "./private-key-form.ts";
 import type { Report } from "./problems.ts";
 import type { Values } from "./read.ts";
 
-/** The key's text, or "" where a problem was reported. The text itself is never part of a problem. */
+/** The key in its normal form, or "" where a problem was reported. The text itself is never part of a problem. */
 export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: string, report: Report): string {
 	const { sshPrivateKey: text = "", sshPrivateKeyFile: file = "" } = top;
 	const command = `pulumi config set -s ${stack} --secret sshPrivateKey < ~/.ssh/id_ed25519`;
@@ -16,12 +17,7 @@ export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: st
 	if (text !== "" && file !== "") report("sshPrivateKeyFile", "set together with sshPrivateKey. Remove one of them.");
 	if (text !== "" && !isSecret(`${config.name}:sshPrivateKey`)) report("sshPrivateKey", `stored in clear text. Make a new key pair, then run: ${command}`);
 	const path = text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
-	const read = () => {
-		const key = text === "" ? readKeyFile(file) : text;
-		checkPrivateKey(key);
-		return key;
-	};
-	return attempt(read, path, report) ?? "";
+	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text), path, report) ?? "";
 }
 
 /** The SDK knows, but leaves the function out of its types (runtime/config.ts in @pulumi/pulumi 3.270.0). */

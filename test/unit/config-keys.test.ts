@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { findKnownHost, parseKnownHosts } from "../../config/host-keys.ts";
-import { checkPrivateKey, expandPath, parseHostKey } from "../../config/keys.ts";
+import { expandPath, parseHostKey } from "../../config/keys.ts";
 import { ConfigError } from "../../config.ts";
 import { base, hostKey, hosts, privateKey, read, settings } from "./settings.ts";
 
@@ -69,24 +68,6 @@ test("a private key that can't be used is refused, and never shown", () => {
 		[folder, "sshPrivateKeyFile: cannot read <folder>: it is a folder. Correct the path or the file's permissions."],
 	];
 	for (const [sshPrivateKeyFile, expected] of refused) assert.equal(problems({ sshPrivateKey: undefined, sshPrivateKeyFile }), expected);
-});
-
-test("private keys in PEM form are accepted without passphrase and refused with one", () => {
-	const { privateKey: key } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-	checkPrivateKey(key.export({ type: "sec1", format: "pem" }).toString());
-	checkPrivateKey(key.export({ type: "pkcs8", format: "pem" }).toString());
-	const locked = key.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" }).toString();
-	assert.throws(() => checkPrivateKey(locked), /found a key with a passphrase/);
-	assert.throws(
-		() =>
-			checkPrivateKey(
-				key
-					.export({ type: "pkcs8", format: "pem" })
-					.toString()
-					.replace(/\n\w{9}/, "\n"),
-			),
-		/found a damaged private key/,
-	);
 });
 
 test("a private key in clear text is refused, and so are two of them", () => {

@@ -27,10 +27,10 @@ export function privateKey(cipher = "none"): string {
 		field(""),
 		Buffer.from([0, 0, 0, 1]),
 		field(publicKey(1)),
-		field("made up"),
+		field(Buffer.concat([Buffer.alloc(8), publicKey(1), field(Buffer.alloc(64, 1)), field("made up"), Buffer.from([1, 2, 3, 4, 5, 6])])),
 	]);
 	const begin = (word: string) => `-----${word} OPENSSH PRIVATE KEY-----`;
-	return `${begin("BEGIN")}\n${body.toString("base64")}\n${begin("END")}\n`;
+	return `${begin("BEGIN")}\n${body.toString("base64").replaceAll(/.{70}/g, "$&\n").trimEnd()}\n${begin("END")}\n`;
 }
 
 export const hosts = () => [

@@ -1,0 +1,121 @@
+// Private keys in all the forms that people have -> one form that everything behind the configuration reads: this program's own SSH client (ssh2), which
+// knows no PKCS#8; the official command plugin (golang.org/x/crypto/ssh), which takes the first PEM block whatever it is; and OpenSSH.
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { KeyError, readString } from "./keys.ts";
+
+const ADVICE = "Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>";
+const MAGIC = Buffer.from("openssh-key-v1\0");
+/** Types that the servers of CentOS 7 and later take from a client that has the whole key. */
+const OPENSSH_TYPES = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/;
+const EC_CURVES = ["prime256v1", "secp384r1", "secp521r1"];
+/** As ssh-keygen and openssl break their lines. */
+const LINE_LENGTHS = { openssh: 70, pem: 64 };
+
+/**
+ * An OpenSSH key, an RSA or an EC key as openssl writes them, whatever was around it. A key in one of these forms comes out as it was.
+ * Says nothing about the key's content.
+ * @throws KeyError where it is no private key that can be used without a passphrase.
+ */
+export function normalPrivateKey(given: string): string {
+	const text = given.replace(/^\uFEFF/, "").replaceAll(/[ \t\r]*(\n|$)/g, "$1");
+	if (/^\s*(ssh-|ecdsa-|sk-)\S+ AAAA/.test(text) || /BEGIN (SSH2 |RSA )?PUBLIC KEY/.test(text))
+		throw new KeyError("found a public key, need the private one. Use the file without .pub.");
+	if (text.trimStart().startsWith("PuTTY-User-Key-File")) throw new KeyError("found a PuTTY key. Convert it: puttygen <file> -O private-openssh -o <new file>");
+	if (text.includes("BEGIN SSH2 ENCRYPTED PRIVATE KEY"))
+		throw new KeyError(`found a key of another SSH program. Convert it: ssh-keygen -i -f <file> > <new file>`);
+	const [block, word = "", body = ""] = text.match(/-----BEGIN ((?:[A-Z0-9]+ )?PRIVATE KEY)-----([\s\S]+?)-----END \1-----/) ?? [];
+	if (block === undefined && text.includes("BEGIN CERTIFICATE")) throw new KeyError(`found a certificate, need the private key of an SSH user. ${ADVICE}`);
+	if (block === undefined) throw new KeyError(`found no private key in it. ${ADVICE}`);
+	if (word === "OPENSSH PRIVATE KEY") return openSsh(decoded(body));
+	if (word === "ENCRYPTED PRIVATE KEY" || body.includes("ENCRYPTED")) throw new KeyError(`found a key with a passphrase. ${ADVICE}`);
+	return fromPem(block.replaceAll(/^[ \t]+/gm, ""));
+}
+
+function damaged(): KeyError {
+	return new KeyError(`found a damaged private key. ${ADVICE}`);
+}
+function unusable(what: string): KeyError {
+	return new KeyError(`found ${what}, which servers don't take. ${ADVICE}`);
+}
+function decoded(base64: string): Buffer {
+	const text = base64.replaceAll(/\s/g, "");
+	const data = Buffer.from(text, "base64");
+	if (data.toString("base64") !== text) throw damaged(); // Buffer passes over what is no base64
+	return data;
+}
+function block(word: string, data: Buffer, length: number): string {
+	const lines = data.toString("base64").match(new RegExp(`.{1,${length}}`, "g")) ?? [];
+	return `-----BEGIN ${word}-----\n${lines.join("\n")}\n-----END ${word}-----\n`;
+}
+
+function fromPem(pem: string): string {
+	let key: KeyObject;
+	try {
+		key = createPrivateKey(pem);
+	} catch {
+		throw damaged();
+	}
+	const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+	if (type === "rsa") return key.export({ type: "pkcs1", format: "pem" }).toString();
+	if (type === "ec" && EC_CURVES.includes(details?.namedCurve ?? "")) return key.export({ type: "sec1", format: "pem" }).toString();
+	if (type === "ed25519") return fromEd25519(key);
+	throw unusable(type === "ec" ? `an EC key of the curve ${details?.namedCurve}` : `a key of type ${type}`);
+}
+const field = (data: Buffer | string): Buffer => {
+	const length = Buffer.alloc(4);
+	length.writeUInt32BE(Buffer.byteLength(data));
+	return Buffer.concat([length, Buffer.from(data)]);
+};
+/** Ed25519 has a PEM form of PKCS#8 only, so it becomes an OpenSSH key (PROTOCOL.key in openssh-portable). */
+function fromEd25519(key: KeyObject): string {
+	const { x = "", d = "" } = key.export({ format: "jwk" });
+	const [publicPart, seed] = [Buffer.from(x, "base64url"), Buffer.from(d, "base64url")];
+	const check = Buffer.alloc(4); // two equal numbers; random ones would make another text at each reading
+	const name = field("ssh-ed25519");
+	const secret = Buffer.concat([check, check, name, field(publicPart), field(Buffer.concat([seed, publicPart])), field("")]);
+	const padding = Buffer.from([1, 2, 3, 4, 5, 6, 7].slice(0, (8 - (secret.length % 8)) % 8));
+	const publicBlob = field(Buffer.concat([name, field(publicPart)]));
+	const data = [MAGIC, field("none"), field("none"), field(""), Buffer.from([0, 0, 0, 1]), publicBlob, field(Buffer.concat([secret, padding]))];
+	return block("OPENSSH PRIVATE KEY", Buffer.concat(data), LINE_LENGTHS.openssh);
+}
+
+/** Format: PROTOCOL.key in openssh-portable. After the magic come cipher name, key derivation, its options, the number of keys, the public and the private part. */
+function openSsh(data: Buffer): string {
+	if (!data.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged();
+	const rest = new Fields(data.subarray(MAGIC.length));
+	if (rest.text() !== "none") throw new KeyError(`found a key with a passphrase. ${ADVICE}`);
+	rest.skip(2); // key derivation and its options
+	if (rest.number() !== 1) throw damaged();
+	const type = new Fields(rest.next()).text();
+	const secret = new Fields(rest.next());
+	const [check, again] = [secret.number(), secret.number()];
+	if (check !== again || secret.text() !== type) throw damaged();
+	if (!OPENSSH_TYPES.test(type)) throw unusable(type.startsWith("sk-") ? "the handle of a key that is in a security key" : `a key of type ${type}`);
+	secret.skip(type === "ssh-rsa" ? 6 : type === "ssh-ed25519" ? 2 : 3); // numbers of RSA; public part and both; curve, point and number
+	secret.next(); // comment
+	return block("OPENSSH PRIVATE KEY", data, LINE_LENGTHS.openssh);
+}
+class Fields {
+	readonly #data: Buffer;
+	#offset = 0;
+	constructor(data: Buffer) {
+		this.#data = data;
+	}
+	next(): Buffer {
+		const found = readString(this.#data, this.#offset);
+		if (found === undefined) throw damaged();
+		this.#offset += 4 + found.length;
+		return found;
+	}
+	text(): string {
+		return this.next().toString();
+	}
+	skip(count: number): void {
+		for (let i = 0; i < count; i++) this.next();
+	}
+	number(): number {
+		if (this.#offset + 4 > this.#data.length) throw damaged();
+		this.#offset += 4;
+		return this.#data.readUInt32BE(this.#offset - 4);
+	}
+}
