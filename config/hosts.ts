@@ -67,6 +67,11 @@ export function checkNetworks({ hosts, top }: Values, report: Report): void {
 				`hosts[${i}].address`,
 				`${host.address} is outside nodeNetwork ${formatCidr(nodes.range)}. Use the card that all hosts share, or correct nodeNetwork.`,
 			);
+		else if (nodes && nodes.range.prefix < 31 && (address === nodes.range.first || address === nodes.range.last))
+			report(
+				`hosts[${i}].address`,
+				`${host.address} is the ${address === nodes.range.first ? "network" : "broadcast"} address of nodeNetwork ${formatCidr(nodes.range)}. Use the address you ssh to, or correct nodeNetwork.`,
+			);
 	}
 	for (const range of [pods, services]) if (range) checkClear(range, nodes, hosts, report);
 	if (pods && services && overlap(pods.range, services.range))

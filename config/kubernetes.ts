@@ -3,6 +3,7 @@
 import { pathText, type Report } from "./problems.ts";
 import type { Values } from "./read.ts";
 import { compareVersions, FLANNELS, type Flannel, findRelease, nearestVersion, type Release, verdict } from "./releases.ts";
+import { isNumberText } from "./schema.ts";
 import type { Repository } from "./settings.ts";
 
 type Top = Values["top"];
@@ -48,6 +49,11 @@ export function chooseKubernetes(top: Top, report: Report): Kubernetes | undefin
 	return { release, runtime, flannel };
 }
 function unknownVersionText(version: string): string {
+	if (isNumberText(version)) {
+		// 1.3 was 1.30 before YAML read it as a number; nobody asks for the Kubernetes of 2016 here.
+		const nearest = nearestVersion(/^1\.[1-9]$/.test(version) ? `${version}0.0` : version);
+		return `${version} is a number and not a version: YAML reads 1.30 as 1.3. Use three numbers, in quotes, such as "${nearest}".`;
+	}
 	const nearest = nearestVersion(version);
 	return `${JSON.stringify(version)} is not in the table of known combinations (config/releases.ts). Use ${nearest}, the nearest that is.`;
 }

@@ -19,12 +19,18 @@ export const formatAddress = (address: number): string => [24, 16, 8, 0].map((sh
 
 /** The range, or undefined where the text is no CIDR or has bits set behind its prefix (10.244.1.0/16: which of the two is meant?). */
 export function parseCidr(text: string): Range | undefined {
+	const range = rangeAround(text);
+	return range && text.startsWith(`${formatAddress(range.first)}/`) ? range : undefined;
+}
+/** The range that the address of a CIDR is in, also where bits are set behind its prefix. */
+export function rangeAround(text: string): Range | undefined {
 	const [address = "", prefixText = "", ...rest] = text.split("/");
-	const first = parseAddress(address);
-	if (first === undefined || rest.length > 0 || !/^([12]?\d|3[0-2])$/.test(prefixText)) return undefined;
+	const inside = parseAddress(address);
+	if (inside === undefined || rest.length > 0 || !/^([12]?\d|3[0-2])$/.test(prefixText)) return undefined;
 	const prefix = Number(prefixText);
 	const size = 2 ** (32 - prefix);
-	return first % size === 0 ? { first, last: first + size - 1, prefix } : undefined;
+	const first = inside - (inside % size);
+	return { first, last: first + size - 1, prefix };
 }
 
 export const formatCidr = (range: Range): string => `${formatAddress(range.first)}/${range.prefix}`;

@@ -26,7 +26,10 @@ const EXAMPLES: Record<string, string> = {
 const TYPE_NAMES: Record<string, string> = { int: "integer", number: "integer", record: "object" };
 
 export function readValues(config: pulumi.Config, report: Report): Values {
-	const top = readFields(KEYS, rawValues(config, report), [], report);
+	const prefix = `${config.name}:`;
+	const texts = Object.entries(pulumi.runtime.allConfig()).filter(([fullKey]) => fullKey.startsWith(prefix));
+	const raw = rawValues(Object.fromEntries(texts.map(([fullKey, text]) => [fullKey.slice(prefix.length), text])), report);
+	const top = readFields(KEYS, raw, [], report);
 	return {
 		top,
 		hosts: (top.hosts ?? []).map((host, i) => readFields(HOST_FIELDS, host, ["hosts", i], report)),
@@ -34,23 +37,24 @@ export function readValues(config: pulumi.Config, report: Report): Values {
 	};
 }
 
-/** The stack's keys without their namespace; text that stands for a number, list or object is turned into it. */
-function rawValues(config: pulumi.Config, report: Report): Record<string, unknown> {
-	const prefix = `${config.name}:`;
+/** Keys without their namespace, each with the text that Pulumi has of its value; text that stands for a number, list or object is turned into it. */
+export function rawValues(texts: Record<string, string>, report: Report): Record<string, unknown> {
 	const raw: Record<string, unknown> = {};
-	for (const [fullKey, text] of Object.entries(pulumi.runtime.allConfig())) {
-		if (!fullKey.startsWith(prefix)) continue;
-		const key = fullKey.slice(prefix.length);
+	for (const [key, text] of Object.entries(texts)) {
 		try {
-			raw[key] = Object.hasOwn(KEYS, key) && pulumiType(key as Key) !== "string" ? JSON.parse(text) : text;
+			raw[key] = Object.hasOwn(KEYS, key) && pulumiType(key as Key) !== "string" ? JSON.parse(text, exactNumber) : text;
 		} catch {
 			report(key, `found ${JSON.stringify(text)}, expected type ${pulumiType(key as Key)}. Write a value of that type.`);
 		}
 	}
 	return raw;
 }
+/** A whole number that a double can't hold stays exact, as a bigint. `source` is the number's own text. */
+function exactNumber(_key: string, value: unknown, { source = "" }: { source?: string } = {}): unknown {
+	return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
+}
 
-function readFields<F extends Fields>(fields: F, raw: Record<string, unknown>, path: PropertyKey[], report: Report): Read<F> {
+export function readFields<F extends Fields>(fields: F, raw: Record<string, unknown>, path: PropertyKey[], report: Report): Read<F> {
 	for (const key of Object.keys(raw).filter((name) => !Object.hasOwn(fields, name))) report(pathText([...path, key]), unknownKeyText(key, Object.keys(fields)));
 	const read: Read<F> = {};
 	for (const [key, field] of Object.entries(fields)) {
@@ -70,12 +74,24 @@ const valueAt = (value: unknown, path: PropertyKey[]): unknown =>
 
 function issueText(issue: z.core.$ZodIssue, value: unknown, key: string): string {
 	if (value === undefined && issue.code !== "invalid_key") return `not set. Add it, such as ${key}: ${EXAMPLES[key] ?? "..."}`;
-	if (issue.code === "invalid_type") return `found ${shown(value)}, expected type ${TYPE_NAMES[issue.expected] ?? issue.expected}. Write a value of that type.`;
+	if (issue.code === "invalid_type")
+		return `found ${shown(value)}, expected type ${TYPE_NAMES[issue.expected] ?? issue.expected}. ${quotesText(value, issue.expected)}`;
 	const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-	return `${shown(issue.code === "invalid_key" ? issue.path.at(-1) : value)} ${message}`;
+	const wrong = issue.code === "invalid_key" ? issue.path.at(-1) : value;
+	return `${shown(wrong)} ${message}${DATE.test(String(wrong)) ? " YAML reads 2024-01-31 as a date: put it in quotes." : ""}`;
+}
+/** What Pulumi makes of a date without quotes. */
+const DATE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/;
+/** YAML takes 1.30 for the number 1.3, 0123 for 83 and true for no text. */
+function quotesText(value: unknown, expected: string): string {
+	if (expected === "string" && ["number", "bigint", "boolean"].includes(typeof value))
+		return "Put what you wrote in quotes: without them YAML reads it as another type.";
+	const isQuoted = typeof value === "string" && (["int", "number"].includes(expected) ? /^\d+$/ : /^(true|false)$/).test(value);
+	return isQuoted && ["int", "number", "boolean"].includes(expected) ? "Write it without quotes." : "Write a value of that type.";
 }
 /** Values as people wrote them, cut to a readable length. Secrets never come here: their rule accepts any text. */
 function shown(value: unknown): string {
-	const text = JSON.stringify(value) ?? String(value);
+	const text =
+		typeof value === "bigint" ? String(value) : (JSON.stringify(value, (_key, inner) => (typeof inner === "bigint" ? String(inner) : inner)) ?? String(value));
 	return text.length > 100 ? `${text.slice(0, 99)}…` : text;
 }

@@ -1,30 +1,66 @@
 // Every configuration key with its type, default and rule. Pulumi.yaml repeats types and defaults for people and for `pulumi config`
 // (test/unit/stack-files.test.ts holds the two together), so that the program means the same where Pulumi.yaml is not read, as in tests.
 import { z } from "zod";
-import { parseAddress, parseCidr } from "./network.ts";
+import { contains, formatCidr, overlap, parseAddress, parseCidr, type Range, rangeAround } from "./network.ts";
 import { SCENARIO_NAMES } from "./settings.ts";
 
 const matching = (pattern: RegExp, expected: string) => z.string().refine((text) => pattern.test(text), { error: expected });
+/** Empty, or as the rule has it. */
 const optional = <T extends z.ZodType<string>>(rule: T) =>
-	z.string().refine((text) => text === "" || rule.safeParse(text).success, { error: () => messageOf(rule) });
+	z.string().superRefine((text, context) => {
+		const [issue] = text === "" ? [] : (rule.safeParse(text).error?.issues ?? []);
+		if (issue) context.addIssue({ code: "custom", message: issue.message });
+	});
 const oneOf = <const T extends string>(...values: T[]) => z.enum(values, { error: `is not one of: ${values.join(", ")}. Use one of these.` });
 const count = (minimum: number, maximum: number) =>
 	z
 		.number()
 		.int()
 		.refine((number) => number >= minimum && number <= maximum, { error: `is out of range. Use ${minimum} to ${maximum}.` });
-const messageOf = (rule: z.ZodType): string => rule.safeParse("").error?.issues[0]?.message ?? "is not valid.";
 
-const dnsLabel = matching(
-	/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-	"is not a DNS label. Use up to 63 lower-case letters, digits and dashes, such as k8s-node01.",
+/** The first rule that the text breaks says why. */
+const rules = (...each: [(text: string) => boolean, string | ((text: string) => string)][]) =>
+	z.string().superRefine((text, context) => {
+		const broken = each.find(([holds]) => !holds(text));
+		if (broken) context.addIssue({ code: "custom", message: typeof broken[1] === "string" ? broken[1] : broken[1](text) });
+	});
+
+/** What /etc/hosts of CentOS, Debian and others has for the machine itself; and the name of every cluster's API server inside it. */
+const TAKEN_NAMES =
+	/^(localhost[46]?|localdomain|ip6-(localhost|loopback|localnet|mcastprefix|allnodes|allrouters|allhosts)|loopback|broadcasthost|kubernetes)$/;
+const nodeName = rules(
+	[(text) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text), "is not a DNS label. Use up to 63 lower-case letters, digits and dashes, such as k8s-node01."],
+	[(text) => !TAKEN_NAMES.test(text), "is a name that hosts or Kubernetes have for something else. Use another, such as k8s-node01."],
+	[(text) => !/^(\d+|0x[0-9a-f]*)$/.test(text), "is read as an address, not as a name. Use one with a letter, such as k8s-node01."],
 );
-const address = z
-	.string()
-	.refine((text) => parseAddress(text) !== undefined, { error: "is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111." });
+const isOf = (text: string, ...ranges: string[]) => ranges.some((range) => contains(parseCidr(range) as Range, parseAddress(text) ?? -1));
+const address = rules(
+	[(text) => parseAddress(text) !== undefined, "is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111."],
+	[(text) => !isOf(text, "127.0.0.0/8"), "is the host itself, from wherever you ask. Use the address you ssh to, such as 172.16.1.111."],
+	[(text) => !isOf(text, "0.0.0.0/8", "224.0.0.0/3"), "is no address of one host. Use the address you ssh to, such as 172.16.1.111."],
+	[(text) => !isOf(text, "169.254.0.0/16"), "is a link-local address, which a host gives itself. Use the address you ssh to, such as 172.16.1.111."],
+);
 const cidr = (example: string) =>
-	z.string().refine((text) => parseCidr(text) !== undefined, { error: `is not a CIDR. Use address/prefix, such as ${example}.` });
-const userName = matching(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name. Use root, or a user that may run sudo -n.");
+	rules(
+		[
+			(text) => parseCidr(text) !== undefined,
+			(text) => {
+				const around = rangeAround(text);
+				return `is not a CIDR. Use address/prefix, such as ${around ? formatCidr(around) : example}.`;
+			},
+		],
+		[
+			(text) => !SPECIAL_RANGES.some((range) => overlap(parseCidr(range) as Range, parseCidr(text) as Range)),
+			`takes in addresses that are not for hosts. Use one such as ${example}.`,
+		],
+	);
+/** This network, the host itself, link-local, multicast and the rest up to broadcast (RFC 6890). */
+const SPECIAL_RANGES = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
+/** useradd's rule on CentOS 7 (shadow-utils, libmisc/chkname.c with its goodname patch); 32 letters at most. */
+const userName = matching(
+	/^(?!\d+$|\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$/,
+	"is not a user name. Use root, or a user that may run sudo -n.",
+);
 const word = matching(/^[A-Za-z][A-Za-z0-9-]*$/, "is not the name of a check. Use a name that kubeadm prints, such as NumCPU.");
 const gateName = matching(/^[A-Z][A-Za-z0-9]*$/, "is not a feature gate. Use a name that Kubernetes lists, such as PodLifecycleSleepAction.");
 const packageName = matching(/^[A-Za-z0-9][A-Za-z0-9._+-]*$/, "is not a package name. Use name or name-version, such as bash-completion.");
@@ -41,8 +77,35 @@ const imagePrefix = matching(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._-]+)*$/, "i
 const folder = z.string().refine((text) => /^\/[\w.+/-]*\/$/.test(text) && text !== "/" && !text.includes("//") && !text.split("/").includes(".."), {
 	error: "is not a folder. Use an absolute path with a slash at its end, such as /data/volumes/nginx/log/.",
 });
-const version = matching(/^\d+\.\d+\.\d+$/, "is not a version. Use three numbers, such as 1.6.33.");
-const sysctlValue = z.union([z.string(), z.number().transform(String)], { error: "is not a value. Use text or a number." });
+/** Whether YAML has read it as a number: 1.30 is 1.3 by the time it is here. */
+export const isNumberText = (text: string): boolean => /^\d+(\.\d*)?(e[+-]?\d+)?$/i.test(text);
+const version = rules([
+	(text) => /^\d+\.\d+\.\d+$/.test(text),
+	(text) =>
+		isNumberText(text)
+			? 'is a number and not a version: YAML reads 1.30 as 1.3. Use three numbers, in quotes, such as "1.6.33".'
+			: "is not a version. Use three numbers, such as 1.6.33.",
+]);
+/** Largest number that Pulumi hands over digit by digit; of a larger one in a stack's file it keeps about 16 digits (int64 in its config package). */
+const LARGEST_EXACT = 2n ** 63n - 1n;
+const isExact = (number: bigint) => (number <= LARGEST_EXACT && number >= -LARGEST_EXACT) || String(number) !== String(Number(number));
+const QUOTES = 'Put it in quotes, as in kernel.shmmax: "18446744073692774399".';
+function sysctlFault(value: string | number | bigint): string | undefined {
+	if (typeof value === "number") return Number.isSafeInteger(value) ? undefined : `is not a whole number that YAML keeps as you wrote it. ${QUOTES}`;
+	if (typeof value === "bigint") return isExact(value) ? undefined : `has lost its last digits: Pulumi keeps 16 of a number so large. ${QUOTES}`;
+	const text = value.trim();
+	if (text === "" || /[^\t\x20-\x7e]/.test(value)) return "is not a value. Use one line of text that is not empty.";
+	// The kernel takes 0x10 and 020 for 16, and shows 16 ever after.
+	if (/^(0x[0-9a-f]+|0[0-7]+)$/i.test(text)) return `is ${Number(text.replace(/^0(?=[0-7])/, "0o"))} to the kernel. Use the number that it shows.`;
+	return undefined;
+}
+const sysctlValue = z
+	.union([z.string(), z.number(), z.bigint()], { error: "is not a value. Use text or a number." })
+	.superRefine((value, context) => {
+		const message = sysctlFault(value);
+		if (message !== undefined) context.addIssue({ code: "custom", message });
+	})
+	.transform(String);
 
 /** A label's or taint's key, without those that Kubernetes, the kubelet or kubeadm set themselves. */
 const NAME = "[A-Za-z0-9]([\\w.-]{0,61}[A-Za-z0-9])?";
@@ -56,7 +119,7 @@ const taint = matching(
 
 /** Fields of one entry of `hosts`. */
 export const HOST_FIELDS = {
-	name: dnsLabel,
+	name: nodeName,
 	address,
 	externalAddress: address.optional(),
 	role: oneOf("control-plane", "worker"),
@@ -87,7 +150,10 @@ export const KEYS = {
 	sshPort: count(1, 65535).default(22),
 	sshDialErrorLimit: count(1, 100).default(3),
 	sshPerDialTimeoutSeconds: count(1, 300).default(10),
-	kernel: matching(/^\d+\.\d+/, "is not a kernel release. Use what uname -r prints, such as 3.10.0-1062.el7.x86_64.").default("3.10.0-1062.el7.x86_64"),
+	kernel: rules(
+		[(text) => /^\d+\.\d+/.test(text), "is not a kernel release. Use what uname -r prints, such as 3.10.0-1062.el7.x86_64."],
+		[(text) => text !== "3.1", "is older than any CentOS: YAML reads 3.10 as 3.1. Use what uname -r prints, such as 3.10.0-1062.el7.x86_64."],
+	).default("3.10.0-1062.el7.x86_64"),
 	allowUnsupportedKernel: z.boolean().default(false),
 	kubernetesVersion: z.string().default("1.29.15"),
 	podCidr: cidr("10.244.0.0/16").default("10.244.0.0/16"),

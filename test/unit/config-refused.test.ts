@@ -102,7 +102,62 @@ const wrong: [string, Record<string, unknown>, string[]][] = [
 		["hosts[1].address: 172.16.2.111 is outside nodeNetwork 172.16.1.0/24. Use the card that all hosts share, or correct nodeNetwork."],
 	],
 	["a network that is none", { nodeNetwork: "172.16.1.0" }, ['nodeNetwork: "172.16.1.0" is not a CIDR. Use address/prefix, such as 172.16.1.0/24.']],
-	["bits behind the prefix", { podCidr: "10.244.1.0/16" }, ['podCidr: "10.244.1.0/16" is not a CIDR. Use address/prefix, such as 10.244.0.0/16.']],
+	["bits behind the prefix", { podCidr: "10.245.1.0/16" }, ['podCidr: "10.245.1.0/16" is not a CIDR. Use address/prefix, such as 10.245.0.0/16.']],
+	[
+		"ranges that are not for hosts",
+		{ podCidr: "127.0.0.0/8", serviceCidr: "224.0.0.0/12" },
+		[
+			'podCidr: "127.0.0.0/8" takes in addresses that are not for hosts. Use one such as 10.244.0.0/16.',
+			'serviceCidr: "224.0.0.0/12" takes in addresses that are not for hosts. Use one such as 10.96.0.0/12.',
+		],
+	],
+	[
+		"a version that YAML has read as a number",
+		{ kubernetesVersion: "1.3", flannelVersion: "0.25", containerRuntimeVersion: "1.6" },
+		[
+			'containerRuntimeVersion: "1.6" is a number and not a version: YAML reads 1.30 as 1.3. Use three numbers, in quotes, such as "1.6.33".',
+			'flannelVersion: "0.25" is a number and not a version: YAML reads 1.30 as 1.3. Use three numbers, in quotes, such as "1.6.33".',
+			'kubernetesVersion: 1.3 is a number and not a version: YAML reads 1.30 as 1.3. Use three numbers, in quotes, such as "1.30.14".',
+		],
+	],
+	[
+		"a kernel that YAML has read as a number",
+		{ kernel: "3.1" },
+		['kernel: "3.1" is older than any CentOS: YAML reads 3.10 as 3.1. Use what uname -r prints, such as 3.10.0-1062.el7.x86_64.'],
+	],
+	[
+		"a version with a letter in front",
+		{ kubernetesVersion: "v1.31" },
+		['kubernetesVersion: "v1.31" is not in the table of known combinations (cluster/releases.ts). Use 1.31.14, the nearest that is.'],
+	],
+	[
+		"texts that YAML has read as numbers, and numbers in quotes",
+		{
+			...withHost(1, { name: 83, user: true, port: "2222", labels: { gpu: true, rack: 7 } }),
+			repositories: [{ id: 7.9, baseUrl: "http://192.0.2.1/", gpgCheck: "false" }],
+			extraPackages: [1.1],
+			featureGates: { Some: "true" },
+		},
+		[
+			"extraPackages[0]: found 1.1, expected type string. Put what you wrote in quotes: without them YAML reads it as another type.",
+			'featureGates.Some: found "true", expected type boolean. Write it without quotes.',
+			"hosts[1].name: found 83, expected type string. Put what you wrote in quotes: without them YAML reads it as another type.",
+			'hosts[1].port: found "2222", expected type integer. Write it without quotes.',
+			"hosts[1].user: found true, expected type string. Put what you wrote in quotes: without them YAML reads it as another type.",
+			"hosts[1].labels.gpu: found true, expected type string. Put what you wrote in quotes: without them YAML reads it as another type.",
+			"hosts[1].labels.rack: found 7, expected type string. Put what you wrote in quotes: without them YAML reads it as another type.",
+			"repositories[0].id: found 7.9, expected type string. Put what you wrote in quotes: without them YAML reads it as another type.",
+			'repositories[0].gpgCheck: found "false", expected type boolean. Write it without quotes.',
+			"repositories[0].gpgKey: not set, but packages are checked against it (gpgCheck). Add the key's URL, such as gpgKey: [https://<host>/<key>]",
+		],
+	],
+	[
+		"a date",
+		withHost(1, { labels: { since: "2024-01-31 00:00:00 +0000 UTC" } }),
+		[
+			'hosts[1].labels.since: "2024-01-31 00:00:00 +0000 UTC" is not a label\'s value. Use up to 63 letters, digits, dashes, dots and underscores. YAML reads 2024-01-31 as a date: put it in quotes.',
+		],
+	],
 	[
 		"a Pod range over a host",
 		{ podCidr: "10.0.0.0/14" },
@@ -226,4 +281,37 @@ test("two hosts that would get the same Pod range are named, unless the controll
 	assert.equal(problems(far).length, 1);
 	assert.match(problems(far)[0] ?? "", /^podCidr: 10\.244\.0\.0\/22 gives k8s-master and k8s-node02 the same \/24/);
 	assert.deepEqual(problems({ ...far, podCidrs: "controller-manager" }), []);
+});
+
+test("a name that hosts or Kubernetes have for something else is refused, and so is one that is read as an address", () => {
+	for (const name of ["localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback", "ip6-allnodes", "localdomain", "broadcasthost", "kubernetes"])
+		assert.deepEqual(problems(withHost(1, { name })), [
+			`hosts[1].name: "${name}" is a name that hosts or Kubernetes have for something else. Use another, such as k8s-node01.`,
+		]);
+	for (const name of ["0", "123", "0123", "0x7f"])
+		assert.deepEqual(problems(withHost(1, { name })), [
+			`hosts[1].name: "${name}" is read as an address, not as a name. Use one with a letter, such as k8s-node01.`,
+		]);
+	for (const name of ["Node1", "node1.", "node.one", "-node", "node-", "n".repeat(64), "", "nöde"])
+		assert.match(problems(withHost(1, { name })).join(), /is not a DNS label/);
+	for (const name of ["1a", "kubernetes1", "a", "n".repeat(63), "0x7g"]) assert.deepEqual(problems(withHost(1, { name })), []);
+});
+
+test("an address that no other host can ask is refused by what it is", () => {
+	const about = (address: string) => problems({ ...withHost(1, { address }), nodeNetwork: "172.16.1.0/24" })[0] ?? "";
+	for (const address of ["172.16.001.111", "172.16.1", "2001:db8::1", "172.16.1.111/24", "172.16.1.111 ", "0x7f.0.0.1", "2886729839"])
+		assert.match(about(address), /is not an IPv4 address/);
+	assert.match(about("127.0.0.1"), /is the host itself/);
+	for (const address of ["0.0.0.0", "255.255.255.255", "224.0.0.1"]) assert.match(about(address), /is no address of one host/);
+	assert.match(about("169.254.1.1"), /is a link-local address/);
+	assert.match(about("172.16.1.0"), /172\.16\.1\.0 is the network address of nodeNetwork 172\.16\.1\.0\/24/);
+	assert.match(about("172.16.1.255"), /172\.16\.1\.255 is the broadcast address of nodeNetwork/);
+	assert.match(problems(withHost(1, { externalAddress: "127.0.1.1" }))[0] ?? "", /^hosts\[1\]\.externalAddress: "127\.0\.1\.1" is the host itself/);
+});
+
+test("users are those that useradd of CentOS 7 makes", () => {
+	for (const user of ["root", "bob.smith", "Bob", "_x", "1st", "a-b", ".x", "samba$", "u".repeat(32)])
+		assert.deepEqual(problems(withHost(1, { user })), [], user);
+	for (const user of ["", "1000", ".", "..", "-x", "bob smith", "bob@example.com", "a$b", "u".repeat(33), "bob;x", "$", "bob\nx"])
+		assert.equal(problems(withHost(1, { user })).length, 1, user);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
-import { hostKey, hosts, settings, withHost } from "./settings.ts";
+import { hostKey, hosts, problems, settings, withHost } from "./settings.ts";
 
 test("the least that a stack must say is enough", () => {
 	const { stack, cluster, demo } = settings();
@@ -96,4 +96,32 @@ test("ports and users of one host go before those of all", () => {
 
 test("a host key may have a comment, which is dropped", () => {
 	assert.equal(settings(withHost(1, { hostKey: `${hostKey(2)} root@k8s-node01` })).cluster.hosts[1]?.hostKey, hostKey(2));
+});
+
+test("sysctls keep every digit, however a stack's file has them", () => {
+	// As Pulumi hands an object over: JSON text.
+	const read = (text: string) => settings({ extraSysctls: text }).cluster.os.sysctls;
+	assert.equal(read('{"kernel.shmmax": 18446744073692774399}')["kernel.shmmax"], "18446744073692774399");
+	assert.equal(read('{"kernel.shmmax": "18446744073692774399"}')["kernel.shmmax"], "18446744073692774399");
+	assert.equal(read('{"kernel.shmall": 9007199254740993}')["kernel.shmall"], "9007199254740993");
+	assert.equal(read('{"kernel.x": -9223372036854775807}')["kernel.x"], "-9223372036854775807");
+	assert.equal(read('{"net.ipv4.tcp_rmem": "4096\\t87380\\t6291456"}')["net.ipv4.tcp_rmem"], "4096\t87380\t6291456");
+});
+test("a sysctl's number that was rounded on its way is refused, and so is what the kernel shows in another form", () => {
+	const problem = (value: string) => problems({ extraSysctls: `{"kernel.shmmax": ${value}}` }).join();
+	const quotes = 'Put it in quotes, as in kernel.shmmax: "18446744073692774399".';
+	// What Pulumi 3.274 makes of 18446744073692774399 without quotes.
+	assert.equal(
+		problem("18446744073692774000"),
+		`extraSysctls["kernel.shmmax"]: 18446744073692774000 has lost its last digits: Pulumi keeps 16 of a number so large. ${quotes}`,
+	);
+	assert.equal(problem("1.5"), `extraSysctls["kernel.shmmax"]: 1.5 is not a whole number that YAML keeps as you wrote it. ${quotes}`);
+	assert.match(problem("1e+21"), /is not a whole number that YAML keeps/);
+	assert.equal(problem("true"), 'extraSysctls["kernel.shmmax"]: true is not a value. Use text or a number.');
+	assert.equal(problem('"0x10"'), 'extraSysctls["kernel.shmmax"]: "0x10" is 16 to the kernel. Use the number that it shows.');
+	assert.equal(problem('"020"'), 'extraSysctls["kernel.shmmax"]: "020" is 16 to the kernel. Use the number that it shows.');
+	for (const value of ['""', '" "', '"1\\n2"', '"ü"']) assert.match(problem(value), /is not a value\. Use one line of text that is not empty\./);
+});
+test("a number that no field can hold is named digit by digit", () => {
+	assert.deepEqual(problems({ sshPort: "18446744073692774399" }), ["sshPort: found 18446744073692774399, expected type integer. Write a value of that type."]);
 });
