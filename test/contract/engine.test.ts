@@ -170,6 +170,34 @@ test("a provider that is a folder with PulumiPlugin.yaml runs by the language ho
 	assert.deepEqual(processesOf(own.folder), []);
 });
 
+test("an error of a resource is not buried under the calls that it cut off", async (t) => {
+	const own = new Project(`import { readFileSync } from "node:fs";
+		import * as command from "@pulumi/command";
+		import * as pulumi from "@pulumi/pulumi";
+		import { passOverCutOffCalls } from ${JSON.stringify(join(import.meta.dirname, "../../cut-off.ts"))};
+		passOverCutOffCalls();
+		const { connection } = JSON.parse(readFileSync("settings.json", "utf8"));
+		const made = (name: string, create: string, opts = {}) => new command.remote.Command(name, { connection, create, logging: "none" }, opts);
+		made("bad", "sleep 1; echo no luck; exit 3");
+		const last = made("last", "sleep 3; echo done").stdout; // with it the engine ends
+		class Part extends pulumi.ComponentResource {
+			constructor(name: string, lateMs: number) {
+				super("own:index:Part", name);
+				this.registerOutputs({ told: last.apply(async (text) => { await new Promise((resolve) => setTimeout(resolve, lateMs)); void pulumi.log.info("told: " + text, this); return text; }) });
+			}
+		}
+		for (let i = 0; i < 20; i++) new Part("part" + i, 150 * i);`);
+	t.after(own.remove);
+	await own.init();
+	own.settings({ connection: sshd.connection() });
+	const { code, output } = await own.pulumi("up", "--yes", "--skip-preview", "--stack", "test");
+	assert.notEqual(code, 0, output);
+	const diagnostics = output.slice(output.indexOf("Diagnostics:"));
+	assert.match(diagnostics, /Process exited with status 3: running "sleep 1; echo no luck; exit 3":\n +no luck/);
+	assert.doesNotMatch(output, /failed to deliver log message|Channel has been shut down|UNAVAILABLE/);
+	assert.ok(diagnostics.split("\n").length < 45, diagnostics);
+});
+
 /** Processes whose command line names a folder. */
 function processesOf(folder: string): string[] {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isAlive(Number(name)));
