@@ -1,6 +1,7 @@
 // Three CentOS 7.7 hosts become a kubeadm cluster with flannel, then run the Pod-lifecycle demo.
 import * as pulumi from "@pulumi/pulumi";
 import { Cluster } from "./cluster/cluster.ts";
+import { expectLiveAgent } from "./config/agent.ts";
 import { loadSettings } from "./config.ts";
 import { passOverCutOffCalls } from "./cut-off.ts";
 import { LifecycleDemo } from "./workloads/lifecycle-demo.ts";
@@ -9,6 +10,7 @@ Reflect.deleteProperty(Error, "prepareStackTrace"); // else the SDK looks up a s
 passOverCutOffCalls(); // else a failed `up` buries its error under them
 
 const settings = loadSettings(new pulumi.Config()); // throws with every problem, before any resource exists
+await expectLiveAgent();
 const { image, initImage, enabled } = settings.demo;
 
 const cluster = new Cluster(settings.stack, { ...settings.cluster, workloadImages: enabled ? [image, initImage] : [] });

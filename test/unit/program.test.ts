@@ -1,5 +1,7 @@
 // What the program is made of, and what comes out of it.
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import type * as pulumi from "@pulumi/pulumi";
 import { caHashOf, versionOf } from "../../cluster/control-plane.ts";
@@ -80,6 +82,18 @@ test("a preview with nothing known yet shows every resource and throws nothing",
 	const outputs: pulumi.Output<unknown>[] = [unknown.cluster.nodes, unknown.cluster.kubeconfig, unknown.demo.pod, unknown.demo.location, unknown.demo.message];
 	for (const output of outputs) assert.equal(await resolved(output), undefined);
 });
+test("index.ts refuses a dead SSH agent before it makes a resource, and says what to do", async (t) => {
+	const socket = process.env.SSH_AUTH_SOCK;
+	process.env.SSH_AUTH_SOCK = "/nowhere/agent.1";
+	t.after(() => (socket === undefined ? delete process.env.SSH_AUTH_SOCK : Object.assign(process.env, { SSH_AUTH_SOCK: socket })));
+	const index = "../../index.ts?with-a-dead-agent"; // or it would be the module that another test has loaded
+	const message = /^SSH_AUTH_SOCK: no SSH agent at \/nowhere\/agent\.1 \(ENOENT\); .* Run: unset SSH_AUTH_SOCK$/;
+	const { result } = await run(() => {
+		read(base(), { stack: "lab" });
+		return run(() => assert.rejects(import(index), { name: "ConfigError", message }));
+	});
+	assert.deepEqual(result.graph.resources, []);
+});
 test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message, the Pod's life and the gallery", async () => {
 	const { result: outputs } = await run(() => {
 		read(base(), { stack: "lab" });
@@ -88,4 +102,29 @@ test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, t
 	assert.deepEqual(Object.keys(outputs.result).sort(), ["gallery", "kubeconfig", "lifecycle", "location", "message", "nodes", "pause", "pod"]);
 	assert.equal(await resolved(outputs.result.message as pulumi.Output<string>), MESSAGE);
 	assert.deepEqual(outputs.graph.resources.map(({ name }) => name).sort(), graph.resources.map(({ name }) => name).sort());
+});
+
+test("the README counts as many resources as the program makes", () => {
+	const counted = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8").matchAll(/^ .*[+-] (\d+) (?:created|to create|deleted)$/gm);
+	const all = String(graph.resources.length + 1); // the stack is one too
+	assert.deepEqual(
+		[...counted].map(([, count]) => count),
+		[all, all, all],
+	);
+});
+test("what commands get by stdin is far below the 2 MB that the official plugin can leave unread", () => {
+	const sizes = graph.resources.filter(({ type }) => type === "command:remote:Command").map(({ inputs }) => Buffer.byteLength(inputs.stdin ?? ""));
+	assert.ok(sizes.length > 5);
+	assert.ok(Math.max(...sizes) < 200_000, `${Math.max(...sizes)} bytes`);
+});
+test("the program writes to stderr only what the SDK does: one line of more than 64 KiB hangs the official language host", () => {
+	const root = join(import.meta.dirname, "../..");
+	const files = ["cluster", "config", "lifecycle", "workloads"]
+		.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }))
+		.concat("index.ts", "config.ts");
+	assert.ok(files.length > 30);
+	assert.deepEqual(
+		files.filter((file) => /\bconsole\.|process\.stderr/.test(readFileSync(join(root, file), "utf8"))),
+		[],
+	);
 });
