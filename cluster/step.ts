@@ -110,7 +110,7 @@ export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions
 	);
 }
 
-/** What `apply` printed, as plain text: the official plugin marks all outputs secret because the connection is. */
+/** What `apply` printed, as plain text, also from a plugin that marks all outputs secret because the connection is; 1.2.1, official or not, leaves them plain. */
 export function printed(step: Command): pulumi.Output<string> {
 	return pulumi.unsecret(step.stdout);
 }
