@@ -8,6 +8,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=lab/cgroups.sh
 source "${PROJECT}/lab/cgroups.sh"
 
+# modprobe in a host succeeds for these where the machine's kernel has them: NAME:CONFIG:PLACE. ip_vs is missing in many kernels.
+readonly MODULES=(br_netfilter:BRIDGE_NETFILTER:net/bridge bridge:BRIDGE:net/bridge overlay:OVERLAY_FS:fs/overlayfs
+  vxlan:VXLAN:drivers/net/vxlan veth:VETH:drivers/net nf_conntrack:NF_CONNTRACK:net/netfilter nf_tables:NF_TABLES:net/netfilter
+  ip_set:IP_SET:net/netfilter/ipset ip_vs:IP_VS:net/netfilter/ipvs)
+
 # Process 1: takes in orphans, does nothing else. Ended by `lab down`, or by whatever ends its keeper.
 init_loop() {
   trap ':' CHLD
@@ -19,6 +24,7 @@ prepare() {
   mount -t tmpfs -o mode=0755 tmpfs /run
   mkdir -p /run/netns /run/lock
   cgroups_mount
+  cgroups_lab
   ip link set lo up
   local card
   for card in "internal ${INTERNAL}" "external ${EXTERNAL}"; do
@@ -110,20 +116,46 @@ host_identity() { # NAME
   install -m 0600 -- "${LAB}/hosts/${name}/ssh_host_ed25519_key" "${root}/etc/ssh/"
   install -m 0644 -- "${LAB}/hosts/${name}/ssh_host_ed25519_key.pub" "${root}/etc/ssh/"
   cp -r -- "${files}/." "${root}/"
+  host_kernel "${root}"
   ln -sf /etc/systemd/system/lab-host.service -t "$(mkdir -p "${root}/etc/systemd/system/sysinit.target.wants" && printf '%s' "${root}/etc/systemd/system/sysinit.target.wants")"
+}
+
+# The machine's kernel, as a host's modprobe and kubeadm's preflight (which reads /boot where there is no /proc/config.gz) look for it.
+# Here and not in the hosts' file system, which so outlives an upgrade of the kernel.
+host_kernel() { # ROOT
+  local root="$1" kernel config entry module name place
+  kernel="$(uname -r)"
+  config="$(zcat /proc/config.gz 2>/dev/null || cat "/boot/config-${kernel}" 2>/dev/null || true)"
+  install -d -- "${root}/lib/modules/${kernel}"
+  for entry in "${MODULES[@]}"; do
+    IFS=: read -r name module place <<<"${entry}"
+    [[ $'\n'"${config}"$'\n' != *$'\n'"CONFIG_${module}="[ym]$'\n'* ]] || printf 'kernel/%s/%s.ko\n' "${place}" "${name}"
+  done >"${root}/lib/modules/${kernel}/modules.builtin"
+  : >"${root}/lib/modules/${kernel}/modules.order"
+  : >"${root}/lib/modules/${kernel}/modules.builtin.modinfo"
+  chroot "${root}" depmod "${kernel}"
+  [[ ! -r "/boot/config-${kernel}" ]] || install -D -m 0644 -t "${root}/boot" -- "/boot/config-${kernel}"
+}
+
+# Becomes the host. In a process of its own, because v2 forbids a group that has a process to hand controllers on: the loop around
+# it must stay outside. Groups of the last boot go first, for the same reason: they hand controllers on, so that no process may enter.
+host_boot() { # NAME
+  local name="$1" root="${LAB}/hosts/$1/root" disk="${LAB}/hosts/$1/disk"
+  cgroups_remove "${name}"
+  cgroups_enter "${name}"
+  # CAP_SYS_TIME: a host must never move the machine's clock. API_VFS_WRITABLE: the kubelet writes sysctls (see lab-host).
+  SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_USE_CGNS=1 exec systemd-nspawn --quiet --boot --machine="${name}" --directory="${root}" \
+    --network-namespace-path="/run/netns/${name}" --register=no --keep-unit --resolv-conf=off --link-journal=no --console=read-only --capability=all \
+    --drop-capability=CAP_SYS_TIME --system-call-filter='@keyring bpf @privileged @mount' --bind=/dev/kmsg --bind=/dev/fuse --bind=/run/lxcfs/proc:/run/lab-proc \
+    --bind="${disk}/containerd:/var/lib/containerd" --bind="${disk}/kubelet:/var/lib/kubelet"
 }
 
 # One boot after another: nspawn ends with 133 when the host rebooted itself, anything else is a power-off.
 host_run() { # NAME
-  local name="$1" root="${LAB}/hosts/$1/root" disk="${LAB}/hosts/$1/disk" rc=133
-  cgroups_enter "${name}"
+  local name="$1" rc=133
   while [[ "${rc}" == 133 ]]; do
     rc=0
-    # CAP_SYS_TIME: a host must never move the machine's clock. API_VFS_WRITABLE: the kubelet writes sysctls (see lab-host).
-    SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_USE_CGNS=1 systemd-nspawn --quiet --boot --machine="${name}" --directory="${root}" \
-      --network-namespace-path="/run/netns/${name}" --register=no --keep-unit --resolv-conf=off --link-journal=no --console=read-only --capability=all \
-      --drop-capability=CAP_SYS_TIME --system-call-filter='@keyring bpf @privileged @mount' --bind=/dev/kmsg --bind=/dev/fuse --bind=/run/lxcfs/proc:/run/lab-proc \
-      --bind="${disk}/containerd:/var/lib/containerd" --bind="${disk}/kubelet:/var/lib/kubelet" >>"${LAB}/log/${name}.log" 2>&1 </dev/null || rc=$?
+    bash "${PROJECT}/lab/inside.sh" host-boot "${name}" >>"${LAB}/log/${name}.log" 2>&1 </dev/null || rc=$?
   done
   printf '%s nspawn ended with %s\n' "${name}" "${rc}" >>"${LAB}/log/${name}.log"
 }
@@ -164,6 +196,7 @@ case "${1:?}" in
   services) services "$2" "$3" "$4" ;;
   host-start) host_start "$2" ;;
   host-run) host_run "$2" ;;
+  host-boot) host_boot "$2" ;;
   host-stop) host_stop "$2" ;;
   *) die "inside.sh: no function $1" ;;
 esac

@@ -28,6 +28,14 @@ piece() { # NAME
   die "found no tool chain piece \"$1\"; expected a line \"$1<TAB>FOLDER\" from lab/toolchain/build.sh"
 }
 
+# The machine's own sources of Debian 12, for mmdebstrap, so that a mirror or a proxy set up there serves here too.
+debian_sources() {
+  # shellcheck disable=SC2016 # apt's own variables
+  apt-get indextargets --format 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(CODENAME) $(COMPONENT)' \
+    'Created-By: Packages' 'Component: main' | grep -E ' bookworm(-updates|-security)? main$' | sort -u ||
+    die "found no bookworm in this machine's apt sources; run on Debian 12, after apt-get update"
+}
+
 # Downloads Debian packages with the machine's own apt and unpacks them into DIR.
 unpack_debian() { # DIR PACKAGE...
   local dir="$1" deb

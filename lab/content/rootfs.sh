@@ -5,50 +5,30 @@
 # Another input gives another folder; a folder appears under its name only when it is whole.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-KERNEL="$(uname -r)"
-readonly HERE KERNEL CACHE="${1:?usage: rootfs.sh CACHE}"
-readonly SUITE=bookworm
+readonly HERE CACHE="${1:?usage: rootfs.sh CACHE}"
 # What a minimal CentOS 7.7 has, in Debian's names. gpg without gpg-agent: yum would leave one agent a repository running.
 readonly PACKAGES=(systemd-sysv dbus kmod procps hostname util-linux mount login passwd sudo selinux-utils tzdata
   openssh-server chrony firewalld python3-cap-ng iproute2 iputils-ping iptables ca-certificates curl openssl
   dnf dnf-plugins-core rpm gpg gawk tar gzip xz-utils less)
-# modprobe in a host succeeds for these where the machine's kernel has them: NAME:CONFIG:PLACE. ip_vs is missing in many kernels.
-readonly MODULES=(br_netfilter:BRIDGE_NETFILTER:net/bridge bridge:BRIDGE:net/bridge overlay:OVERLAY_FS:fs/overlayfs
-  vxlan:VXLAN:drivers/net/vxlan veth:VETH:drivers/net nf_conntrack:NF_CONNTRACK:net/netfilter nf_tables:NF_TABLES:net/netfilter
-  ip_set:IP_SET:net/netfilter/ipset ip_vs:IP_VS:net/netfilter/ipvs)
 
 log() { printf 'rootfs: %s\n' "$*" >&2; }
 die() { log "error: $*"; exit 1; }
 # shellcheck source=common.sh source-path=SCRIPTDIR
 source "${HERE}/common.sh"
 
-# Lines of modules.builtin: what this kernel has, built in or as a module that the lab loads before a host boots.
-kernel_modules() {
-  local config entry module name place
-  config="$(zcat /proc/config.gz 2>/dev/null || cat "/boot/config-${KERNEL}" 2>/dev/null || true)"
-  for entry in "${MODULES[@]}"; do
-    IFS=: read -r name module place <<<"${entry}"
-    [[ -n "${config}" && $'\n'"${config}"$'\n' != *$'\n'"CONFIG_${module}="[ym]$'\n'* ]] || printf 'kernel/%s/%s.ko\n' "${place}" "${name}"
-  done
-}
-
 key() {
-  { printf '%s\n' "${KERNEL}" "$1"; cat -- "${HERE}/rootfs.sh" "${HERE}/common.sh" "${HERE}/specs/installed.list"
+  { cat -- "${HERE}/rootfs.sh" "${HERE}/common.sh" "${HERE}/specs/installed.list"
     find "${HERE}/rootfs" -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
 }
 
-# shellcheck disable=SC2016 # apt's own variables
-# The machine's own Debian sources, so that a mirror or a proxy set up there serves here too.
 debian() { # ROOT
   local sources options=(--mode=root --variant=essential --quiet --format=directory
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include="$(IFS=,; printf '%s' "${PACKAGES[*]}")"
     --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*'
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*')
-  sources="$(apt-get indextargets --format 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(CODENAME) $(COMPONENT)' \
-    'Created-By: Packages' 'Component: main' | grep -E " ${SUITE}(-updates|-security)? main\$" | sort -u)" ||
-    die "found no ${SUITE} in this machine's apt sources; run on Debian 12, after apt-get update"
-  mmdebstrap "${options[@]}" "${SUITE}" "$1" - <<<"${sources}" >"${1}.log" 2>&1 ||
-    { tail -n 20 -- "${1}.log" >&2; die "mmdebstrap ${SUITE} failed; the lines above say why"; }
+  sources="$(debian_sources)"
+  mmdebstrap "${options[@]}" bookworm "$1" - <<<"${sources}" >"${1}.log" 2>&1 ||
+    { tail -n 20 -- "${1}.log" >&2; die "mmdebstrap bookworm failed; the lines above say why"; }
 }
 
 # What makes it a bare CentOS 7.7: identity, unit names, yum, and nothing that would reach the machine.
@@ -93,20 +73,13 @@ centos() { # ROOT
   rm -rf -- "${root:?}"/var/cache/{apt,debconf,ldconfig} "${root:?}"/var/lib/apt "${root:?}"/var/log/{apt,dpkg.log,bootstrap.log,alternatives.log}
 }
 
-make() { # FOLDER MODULES
-  local folder="$1" modules="$2" root="$1.part" work="$1.part.work"
+make() { # FOLDER
+  local folder="$1" root="$1.part" work="$1.part.work"
   alone rootfs
   [[ ! -d "${folder}" ]] || return 0
   log 'building, about 45 s on two cores'
   debian "${root}"
   centos "${root}"
-  install -d -- "${root}/lib/modules/${KERNEL}"
-  printf '%s\n' "${modules}" >"${root}/lib/modules/${KERNEL}/modules.builtin"
-  : >"${root}/lib/modules/${KERNEL}/modules.order"
-  : >"${root}/lib/modules/${KERNEL}/modules.builtin.modinfo"
-  chroot "${root}" depmod "${KERNEL}"
-  # kubeadm's preflight reads it where the kernel has no /proc/config.gz.
-  [[ ! -r "/boot/config-${KERNEL}" ]] || install -D -m 0644 -t "${root}/boot" -- "/boot/config-${KERNEL}"
   mkdir -p -- "${work}"
   spec_of "${HERE}/specs/installed.list" >"${work}/installed.spec"
   build_spec "${work}/installed.spec" "${root}/rpms" "${work}/build"
@@ -117,12 +90,11 @@ make() { # FOLDER MODULES
 }
 
 main() {
-  local modules folder
+  local folder
   [[ "${EUID}" -eq 0 ]] || die 'found no root privileges; run as root'
   need mmdebstrap:mmdebstrap rpmbuild:rpm
-  modules="$(kernel_modules)"
-  folder="${CACHE}/rootfs-$(key "${modules}")"
-  [[ -d "${folder}" ]] || make "${folder}" "${modules}"
+  folder="${CACHE}/rootfs-$(key)"
+  [[ -d "${folder}" ]] || make "${folder}"
   printf '%s\n' "${folder}"
 }
 

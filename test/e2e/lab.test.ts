@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -131,6 +131,23 @@ describe("the lab's end", { concurrency: false }, () => {
 		assert.equal(kept, 0);
 		assert.match(await size("k8s-node02"), /MemTotal: +4194304 kB/);
 		await lab("reset", "k8s-node02");
+	});
+
+	test("a controller of cgroup v1 that can't be mounted is named before anything is made, and nothing stays mounted", async () => {
+		const root = await mkdtemp(`${tmpdir()}/played-`);
+		try {
+			await mkdir(`${root}/proc`);
+			await mkdir(`${root}/sys/fs/cgroup`, { recursive: true });
+			const v1 = ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"].map((name) => `${name}\t1\t1\t1\n`);
+			await writeFile(`${root}/proc/cgroups`, `#subsys_name\thierarchy\tnum_cgroups\tenabled\n${v1.join("")}nosuch\t0\t1\t1\n`);
+			const { code, output } = await run(`${project}lab/lab`, ["up"], { env: { KUBEADM_LAB_ROOT: root, KUBEADM_LAB_CACHE: `${root}/cache` } });
+			assert.equal(code, 1, output);
+			assert.match(output, /error: cannot mount control groups \S+; the lab needs every controller of \/proc\/cgroups\n.*nothing was changed/s);
+			assert.deepEqual(await readdir(root), ["proc", "sys"]);
+			assert.ok(!(await readFile("/proc/mounts", "utf8")).includes(root));
+		} finally {
+			await rm(root, { recursive: true });
+		}
 	});
 
 	test("the stack's state is only what is renamed into place: no metadata beside it that a kill could leave empty", async () => {
