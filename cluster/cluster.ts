@@ -10,7 +10,7 @@ import { Host, preflight } from "./host.ts";
 import { HostConnections, HostRecording, HostState, type HostStateArgs } from "./host-state.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
-import { type HostStepArgs, type HostStepOptions, hostStep } from "./step.ts";
+import { type HostStepArgs, type HostStepOptions, hostStep, printed } from "./step.ts";
 import { Worker } from "./worker.ts";
 
 export interface ClusterArgs extends ClusterSettings {
@@ -108,6 +108,11 @@ export class Cluster extends pulumi.ComponentResource {
 	/** What every Pod's sandbox runs. */
 	get pauseImage(): string {
 		return pauseImage(this.#args);
+	}
+
+	/** What a step's script printed, as plain text. */
+	printed(step: Command): pulumi.Output<string> {
+		return printed(step);
 	}
 
 	/** Runs a script of cluster/scripts on one of this cluster's hosts. */

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
 import { initConfiguration } from "./kubeadm.ts";
-import { hostStep, printed } from "./step.ts";
+import { hostStep, printed, result } from "./step.ts";
 
 export interface ControlPlaneArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -69,7 +69,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 			{ ...{ host: host.spec, ssh, step: "kubeconfig" }, settings: { HOST_NAME: host.name }, isSecret: true, undo: false, triggers: [this.init.id] },
 			{ parent: this },
 		);
-		this.kubeconfig = pulumi.secret(this.kubeconfigStep.stdout);
+		this.kubeconfig = pulumi.secret(result(this.kubeconfigStep));
 		this.provider = new Provider(
 			`${name}-provider`,
 			{

@@ -4,6 +4,7 @@ import { Command } from "@pulumi/command/remote/command.js";
 import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
+import { scriptCommand, scriptInput, scriptOutput } from "../provider/shell.ts";
 
 /** What a script may be given: booleans reach it as yes or no, lists as bash arrays. */
 export type Setting = string | number | boolean | string[];
@@ -89,16 +90,16 @@ function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.C
 export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions): Command {
 	const { ssh, step, settings, isSecret = false, isQuiet = isSecret, undo = true, triggers } = args;
 	const host = pulumi.output(args.host);
-	const verb = (word: string) => host.user.apply((user) => `${user === "root" ? "" : "sudo -n "}bash -s -- ${word}`);
+	const verb = (word: string) => host.user.apply((user) => scriptCommand(user, word));
 	return new Command(
 		name,
 		{
 			connection: connectionTo(host, ssh),
-			stdin: pulumi.all(settings).apply((values) => stepText(step, values as Record<string, Setting>)),
+			stdin: pulumi.all(settings).apply((values) => scriptInput(stepText(step, values as Record<string, Setting>))),
 			create: verb("apply"),
 			update: verb("apply"),
 			...(undo ? { delete: verb("undo") } : {}),
-			...(isQuiet ? { logging: "none" as const } : {}),
+			logging: isQuiet ? "none" : "stderr", // stdout is for the program
 			...(triggers ? { triggers } : {}),
 			addPreviousOutputInEnv: false, // sshd refuses the variables, which warns on every update (pulumi-command#584)
 		},
@@ -110,7 +111,11 @@ export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions
 	);
 }
 
-/** What `apply` printed, as plain text, also from a plugin that marks all outputs secret because the connection is; 1.2.1, official or not, leaves them plain. */
+/** What the script's `apply` printed, without what the login printed before; secret where the plugin marks all outputs so because the connection is (1.2.1 does not). */
+export function result(step: Command): pulumi.Output<string> {
+	return step.stdout.apply((stdout) => scriptOutput(stdout) ?? stdout); // a state from before the mark has no other lines
+}
+/** The same as plain text. */
 export function printed(step: Command): pulumi.Output<string> {
-	return pulumi.unsecret(step.stdout);
+	return pulumi.unsecret(result(step));
 }

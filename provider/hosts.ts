@@ -1,5 +1,6 @@
 // The hosts of a provider's configuration: one SSH connection each, shared by all its steps and opened when the first one needs it.
 import type { Client } from "ssh2";
+import { scriptCommand } from "./shell.ts";
 import { dial } from "./ssh/connection.ts";
 import { type Ended, runScript } from "./ssh/script.ts";
 
@@ -39,9 +40,6 @@ export interface Work {
 /** Nothing ran on the host. */
 export class NotReached extends Error {}
 
-// Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each look.
-// With -c it would run ~/.bashrc where its stdin is a socket, as rshd's was.
-export const SHELL = `bash --norc -c 'eval "$(cat)"' kubeadm-lab`;
 const CHANNELS = 4; // sshd's MaxSessions is 10 by default, and 8 at once already met refusals (2026-11-24)
 const LOOK_RETRIES = 1;
 const REMEMBERED_MS = 20_000; // how long a host that did not answer is not asked again by a look
@@ -86,7 +84,7 @@ class HostConnection {
 		await this.#takeChannel();
 		try {
 			const client = await this.#connected(isLook, onLine);
-			const command = `${this.#host.user === "root" ? "" : "sudo -n "}${SHELL} ${verb}`;
+			const command = scriptCommand(this.#host.user, verb);
 			return await runScript(client, { command, text, onLine, timeoutSeconds: isLook ? this.#settings.lookTimeoutSeconds : 0 });
 		} finally {
 			this.#free++;

@@ -41,7 +41,7 @@ export class Gallery extends pulumi.ComponentResource {
 				},
 				{ parent: this, dependsOn },
 			);
-			return [scenario, pulumi.interpolate`${shows}: ${pulumi.unsecret(step.stdout)}`];
+			return [scenario, pulumi.interpolate`${shows}: ${cluster.printed(step)}`];
 		});
 		this.shown = pulumi.output(Object.fromEntries(lines));
 		this.registerOutputs({ shown: this.shown });

@@ -83,7 +83,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 
 		this.pod = placed.apply(podLine);
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
-		this.message = pulumi.unsecret(message.stdout);
+		this.message = cluster.printed(message);
 		this.lifecycle = recorder?.read(host, pod).apply((packed) => this.#tell(shortReport(packed, POD)));
 		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
 		this.gallery =

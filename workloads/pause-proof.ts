@@ -41,7 +41,7 @@ export class PauseProof extends pulumi.ComponentResource {
 			},
 			{ parent: this, dependsOn: pods },
 		);
-		this.table = pulumi.unsecret(look.stdout).apply((text) => pauseTable(pauseRows(text)));
+		this.table = cluster.printed(look).apply((text) => pauseTable(pauseRows(text)));
 		this.registerOutputs({ table: this.table });
 	}
 }

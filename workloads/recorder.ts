@@ -69,6 +69,6 @@ export class Recorder extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: pod },
 			);
 		const steps = [read("api-recording", this.#args.cluster.controlPlane.host, { READY_UID: uid }), read("node-recording", host, {})];
-		return pulumi.unsecret(pulumi.all(steps.map(({ stdout }) => stdout)));
+		return pulumi.all(steps.map((step) => this.#args.cluster.printed(step)));
 	}
 }

@@ -3,9 +3,22 @@
 # What every host script has in common: messages and records; then come files.sh, units.sh and verbs.sh, which every script gets too.
 # A host gets the settings (readonly NAME='value', STEP among them), these four, the files that line 2 of the script names, and the script, all through stdin.
 # For CentOS 7.7: bash 4.2 (no ${x@Q}, no wait -n, "${x[@]}" of an empty list fails under -u), coreutils 8.22, systemd 219.
+# A run begins in an environment of its own (provider/shell.ts). What passes by that, folder, umask and limits, is set here; and once more all of it, for who runs a script by hand.
+: "${STEP:?the first lines of the script are gone: does a profile of this login read stdin?}"
+set +o posix
+set +fkvx
+shopt -u dotglob expand_aliases failglob lastpipe nocaseglob nocasematch nullglob xpg_echo
 set -euo pipefail
-export LC_ALL=C # other languages break what is parsed (kubekey#2231)
+for word in $(compgen -A export -A function); do
+  case "${word}" in KUBEADM_LAB_ROOT | KUBEADM_LAB_LOCK_SECONDS | SHELLOPTS | BASHOPTS) ;; *) unset "${word}" 2>/dev/null || true ;; esac
+done
+export -n SHELLOPTS BASHOPTS
+export HOME=/nonexistent # no .curlrc, no .rpmmacros, no .docker of anybody
+export LC_ALL=C          # other languages break what is parsed (kubekey#2231)
 umask 022
+cd /
+for word in d f t v; do ulimit "-${word}" unlimited 2>/dev/null || ulimit -S "-${word}" hard || true; done # a login's may be less than yum needs
+unset word
 readonly ROOT="${KUBEADM_LAB_ROOT:-}" # a test's folder in front of every path; nobody else sets it
 export PATH="${ROOT:+${ROOT}/bin:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # sudo's path lacks half of it
 readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-lab/${STEP}"

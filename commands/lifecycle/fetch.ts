@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { stepText } from "../../cluster/step.ts";
 import { readKeyFile } from "../../config/keys.ts";
 import { unpack } from "../../lifecycle/recording/packed.ts";
+import { scriptCommand } from "../../provider/shell.ts";
 import { dial } from "../../provider/ssh/connection.ts";
 import { runScript } from "../../provider/ssh/script.ts";
 import { targetsIn } from "../trust.ts";
@@ -77,8 +78,7 @@ async function onHost({ name, address: host, port, user, hostKey }: Host, privat
 	try {
 		const client = await dial(connection, { signal: new AbortController().signal, status: () => {}, patience });
 		try {
-			const command = `${user === "root" ? "" : "sudo -n "}bash -s -- ${verb}`;
-			return await runScript(client, { command, text: stepText("recording", { HOST_NAME: name }), timeoutSeconds: RUN_SECONDS });
+			return await runScript(client, { command: scriptCommand(user, verb), text: stepText("recording", { HOST_NAME: name }), timeoutSeconds: RUN_SECONDS });
 		} finally {
 			client.end();
 		}

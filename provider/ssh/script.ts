@@ -1,9 +1,10 @@
 // One script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
 import type { Client, ClientChannel } from "ssh2";
+import { BEGIN, scriptInput, scriptOutput } from "../shell.ts";
 import { Lines } from "./session.ts";
 
 export interface Script {
-	/** What the host runs; it reads `text`. */
+	/** What the host runs, from scriptCommand; it reads `text`. */
 	command: string;
 	text: string;
 	/** One line of stderr, as soon as it is whole. */
@@ -25,9 +26,8 @@ export function endOf({ code, signal }: Pick<Ended, "code" | "signal">): string 
 	return code === null ? `it was ended by ${signal ?? "a signal"}` : `exit status ${code}`;
 }
 
-/** Whatever a login shell's profile prints comes before this line and is dropped, on stdout and on stderr. */
-const BEGIN = "kubeadm-lab: begin";
-const PREFIX = `printf '%s\\n' '${BEGIN}'; printf '%s\\n' '${BEGIN}' >&2\n`;
+/** Whatever a login shell's profile prints comes before its line and is dropped, on stdout and on stderr. */
+const PREFIX = `echo ${BEGIN} >&2\n`;
 const CHANNEL_TRIES = 40; // sshd's MaxSessions counts sessions that have just ended
 const CHANNEL_PAUSE_MS = 100;
 
@@ -54,13 +54,14 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 		channel.once("close", (code?: number | null, signal?: string) => resolve({ code, signal }));
 	});
 	const drained = new Promise((resolve) => channel.stderr.once("close", resolve));
-	channel.end(PREFIX + text);
+	channel.end(scriptInput(PREFIX + text));
 	const [end] = await bounded(Promise.all([closed, drained]), timeoutSeconds, () => channel.destroy());
 	lines.end();
 	const printed = Buffer.concat(stdout).toString("utf8");
-	const start = printed.indexOf(`${BEGIN}\n`);
-	if (start < 0) throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before]));
-	return { ...end, stdout: printed.slice(start + BEGIN.length + 1), stderr: stderr.join("\n") };
+	const own = scriptOutput(printed);
+	// Without the mark on stderr somebody took a part of stdin, and the script, whose first line is then gone, ended at once.
+	if (own === undefined || !isStarted) throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before]));
+	return { ...end, stdout: own, stderr: stderr.join("\n") };
 }
 
 function notStarted(end: string, lines: string[]): string {

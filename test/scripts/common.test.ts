@@ -144,7 +144,7 @@ test("apply fails when its own check still finds a difference, and says which", 
 	assert.match(stderr, /^thing\tup\tdown\n.* test: error: not in place after apply: the lines above say what \(item, wanted, found\)\n$/);
 });
 
-for (const form of ["bash", "provided"] as const) {
+for (const form of ["bash", "sent"] as const) {
 	for (const failing of ["false", "grep -qs x /nowhere", 'text="$(exit 3)"'])
 		test(`an unforeseen failure of ${failing} ends the run and names the command, as an act or through the provider (${form})`, (t) => {
 			const text = withFiles(`check() { :; }\napply() { ${failing}; printf 'went on\\n'; }`);

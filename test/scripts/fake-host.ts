@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { COMMON_FILES, stepText, stripComments } from "../../cluster/step.ts";
-import { SHELL } from "../../provider/hosts.ts";
-import { ACTS, SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";
+import { scriptCommand, scriptInput, scriptOutput } from "../../provider/shell.ts";
+import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";
 
 type Settings = ReturnType<typeof sampleSettings>;
 export interface Answer {
@@ -92,19 +92,19 @@ export class FakeHost {
 
 	/** Runs a script as it would be sent to `name`, with sample settings and `changes` over them. */
 	run(step: string, verb: string, changes: Settings = {}, name = "k8s-node02"): Answer {
-		const text = this.text(step, changes, name);
-		return ACTS.has(step) ? this.bash(text, verb) : this.provided(text, verb);
+		return this.sent(this.text(step, changes, name), verb);
 	}
 	text(step: string, changes: Settings = {}, name = "k8s-node02"): string {
 		return stepText(step, { ...sampleSettings(step, hostNamed(name)), ...changes });
 	}
-	/** As an act's command runs it, from stdin. */
+	/** In a bash of the test's own environment. */
 	bash(text: string, ...args: string[]): Answer {
 		return this.#shell("bash", ["-s", "--", ...args], text);
 	}
-	/** As the provider runs it, through the host's login shell. */
-	provided(text: string, verb: string): Answer {
-		return this.#shell("sh", ["-c", `exec ${SHELL} ${verb}`], text);
+	/** As every script is sent, through the host's login shell. */
+	sent(text: string, verb: string): Answer {
+		const answer = this.#shell("sh", ["-c", scriptCommand("root", verb)], scriptInput(text));
+		return { ...answer, stdout: scriptOutput(answer.stdout) ?? answer.stdout };
 	}
 	#shell(command: string, args: string[], input: string): Answer {
 		const { status, stdout, stderr } = spawnSync(command, args, { input, encoding: "utf8", env: this.#environment() });

@@ -166,8 +166,6 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "witness", hasUndo: false },
 	{ step: "message", hasUndo: false },
 ];
-/** Steps that run as a remote.Command, from stdin; the provider runs all others its own way. */
-export const ACTS: ReadonlySet<string> = new Set(["images", "init", "join", "kubeconfig", "message", "pause", "recording", "scenario"]);
 const ONLY: Record<string, SampleHost["role"]> = {
 	node: "control-plane",
 	pause: "worker",

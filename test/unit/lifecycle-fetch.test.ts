@@ -10,6 +10,7 @@ import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import ssh2 from "ssh2";
 import { pack } from "../../lifecycle/recording/packed.ts";
+import { BEGIN } from "../../provider/shell.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const URN = "urn:pulumi:lab::kubeadm-lab::kubernetes:core/v1:Pod::lifecycle-demo-pod";
@@ -34,7 +35,9 @@ async function host(t: TestContext, folder: string, name: string): Promise<numbe
 		client.on("session", (accept) => {
 			accept().on("exec", (accept, _reject, { command }) => {
 				const channel = accept();
-				const shell = spawn("sh", ["-c", `head -n 1 | sh; cat >/dev/null; . ./${name}-${command.split(" ").at(-1)}`], { cwd: folder });
+				const shell = spawn("sh", ["-c", `echo Welcome; echo "${BEGIN}"; echo "${BEGIN}" >&2; cat >/dev/null; . ./${name}-${command.split(" ").at(-1)}`], {
+					cwd: folder,
+				});
 				channel.pipe(shell.stdin);
 				shell.stdout.pipe(channel, { end: false });
 				shell.stderr.pipe(channel.stderr, { end: false });

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { hostStep, type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step.ts";
+import { hostStep, printed, type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step.ts";
+import { BEGIN, scriptCommand } from "../../provider/shell.ts";
 import { run } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
@@ -84,14 +85,15 @@ const made = async (args: {
 };
 test("hostStep runs apply on create and on update, undo on delete", async () => {
 	const { inputs, deleteBeforeReplace } = await made({});
-	assert.deepEqual([inputs.create, inputs.update, inputs.delete], ["bash -s -- apply", "bash -s -- apply", "bash -s -- undo"]);
+	const [apply, undo] = [scriptCommand("root", "apply"), scriptCommand("root", "undo")];
+	assert.deepEqual([inputs.create, inputs.update, inputs.delete], [apply, apply, undo]);
 	assert.equal(inputs.addPreviousOutputInEnv, false);
 	assert.equal(deleteBeforeReplace, true);
-	assert.deepEqual(Object.keys(inputs).sort(), ["addPreviousOutputInEnv", "connection", "create", "delete", "stdin", "update"]);
+	assert.deepEqual(Object.keys(inputs).sort(), ["addPreviousOutputInEnv", "connection", "create", "delete", "logging", "stdin", "update"]);
 });
 test("hostStep goes through sudo for a user who is not root", async () => {
 	const { inputs } = await made({ user: "centos" });
-	assert.deepEqual([inputs.create, inputs.update, inputs.delete], ["sudo -n bash -s -- apply", "sudo -n bash -s -- apply", "sudo -n bash -s -- undo"]);
+	for (const line of [inputs.create, inputs.update, inputs.delete]) assert.match(line, /^exec sudo -n \/bin\/bash --norc -p -c '.*' (apply|undo)$/);
 });
 test("hostStep leaves out what has nothing to do", async () => {
 	assert.ok(!("delete" in (await made({ undo: false })).inputs));
@@ -106,11 +108,16 @@ test("hostStep never logs a secret step and keeps its output secret", async () =
 	const { inputs, secretOutputs } = await made({ isSecret: true });
 	assert.equal(inputs.logging, "none");
 	assert.ok(["stdout", "stderr"].every((name) => secretOutputs.includes(name)));
-	assert.equal((await made({})).inputs.logging, undefined);
+	assert.equal((await made({})).inputs.logging, "stderr", "what goes to the program is not logged");
 });
 test("hostStep keeps a text with a secret setting secret", async () => {
 	const { inputs, secret } = await made({ settings: { A: pulumi.secret("hidden") } });
 	assert.match(inputs.stdin, /^readonly A='hidden'$/m);
 	assert.ok(secret.includes("stdin"));
 	assert.ok(!(await made({ settings: { A: "open" } })).secret.includes("stdin"));
+});
+test("what a login prints before a script's own output is no part of it, and a state from before the mark is taken as it is", async () => {
+	const of = (stdout: string) => new Promise((resolve) => printed({ stdout: pulumi.output(stdout) } as never).apply(resolve));
+	assert.equal(await of(`Welcome\nno end${BEGIN}\nsha256:1\nk8s v1`), "sha256:1\nk8s v1");
+	assert.equal(await of("sha256:1\nk8s v1"), "sha256:1\nk8s v1");
 });
