@@ -1,8 +1,9 @@
 // The hosts of a provider's configuration: one SSH connection each, shared by all its steps and opened when the first one needs it.
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
 import { scriptCommand } from "./shell.ts";
 import { dial } from "./ssh/connection.ts";
-import { type Ended, runScript } from "./ssh/script.ts";
+import { ChannelRefused, type Ended, runScript } from "./ssh/script.ts";
 
 export interface Host {
 	address: string;
@@ -40,7 +41,9 @@ export interface Work {
 /** Nothing ran on the host. */
 export class NotReached extends Error {}
 
-const CHANNELS = 4; // sshd's MaxSessions is 10 by default, and 8 at once already met refusals (2026-11-24)
+const CHANNELS = 4; // sshd's MaxSessions is 10 by default, and 8 at once already met refusals (2026-11-24). A host that gives fewer is asked for no more than that
+const CHANNEL_PAUSE_MS = 100; // MaxSessions counts sessions that have just ended
+const CHANNEL_TRIES = 100; // for the only one
 const LOOK_RETRIES = 1;
 const REMEMBERED_MS = 20_000; // how long a host that did not answer is not asked again by a look
 
@@ -71,7 +74,8 @@ class HostConnection {
 	readonly #cancelled: AbortSignal;
 	#client: Promise<Client> | undefined;
 	#failed: { at: number; error: Error } | undefined;
-	#free = CHANNELS;
+	#channels = CHANNELS;
+	#busy = 0;
 	readonly #waiting: (() => void)[] = [];
 
 	constructor(host: Host, settings: Settings, cancelled: AbortSignal) {
@@ -81,20 +85,30 @@ class HostConnection {
 	}
 
 	async run({ verb, text, isLook = false, onLine = () => {} }: Work): Promise<Ended> {
-		await this.#takeChannel();
-		try {
-			const client = await this.#connected(isLook, onLine);
-			const command = scriptCommand(this.#host.user, verb);
-			return await runScript(client, { command, text, onLine, timeoutSeconds: isLook ? this.#settings.lookTimeoutSeconds : 0 });
-		} finally {
-			this.#free++;
-			this.#waiting.shift()?.();
+		const command = scriptCommand(this.#host.user, verb);
+		for (let tries = 1; ; tries++) {
+			await this.#takeChannel();
+			try {
+				const client = await this.#connected(isLook, onLine);
+				return await runScript(client, { command, text, onLine, timeoutSeconds: isLook ? this.#settings.lookTimeoutSeconds : 0 });
+			} catch (error) {
+				if (!(error instanceof ChannelRefused)) throw error;
+				// What this host gives is what it has given by now; with others at work this one waits for the end of one of them.
+				this.#channels = Math.max(1, Math.min(this.#channels, this.#busy - 1));
+				if (this.#busy > 1) tries = 0;
+				else if (tries >= CHANNEL_TRIES)
+					throw new NotReached(`the host opens no session (${error.message}): sshd's MaxSessions must be 1 at least. See sshd -T | grep -i maxsessions`);
+			} finally {
+				this.#busy--;
+				this.#waiting.shift()?.();
+			}
+			await sleep(CHANNEL_PAUSE_MS);
 		}
 	}
 
 	async #takeChannel(): Promise<void> {
-		while (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-		this.#free--;
+		while (this.#busy >= this.#channels) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+		this.#busy++;
 	}
 
 	#connected(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
@@ -115,13 +129,31 @@ class HostConnection {
 		return this.#client;
 	}
 
-	#dial(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
+	async #dial(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
 		const { address: host, port, user, hostKey } = this.#host;
 		const { privateKey, dialErrorLimit, perDialTimeoutSeconds: perDialTimeout } = this.#settings;
 		const limit = isLook ? Math.min(LOOK_RETRIES, dialErrorLimit) : dialErrorLimit;
 		const connection = { host, port, user, hostKey, privateKey, dialErrorLimit: limit, perDialTimeout, ignoresAgent: true };
-		return dial(connection, { signal: this.#cancelled, status: onLine, patience: { loginSeconds: perDialTimeout, keepaliveSeconds: KEEPALIVE_SECONDS } });
+		const patience = { greetingSeconds: perDialTimeout, loginSeconds: LOGIN_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
+		for (let drops = 1; ; drops++) {
+			try {
+				return await dial(connection, { signal: this.#cancelled, status: onLine, patience });
+			} catch (error) {
+				const { message } = error as Error;
+				if (!DROPPED.test(message)) throw error;
+				if (drops > DROP_RETRIES)
+					throw new Error(
+						`${message}. The host takes the connection and ends it: its sshd drops new ones while many log in (MaxStartups), or refuses this machine`,
+					);
+				await sleep(DROP_PAUSE_MS * drops, undefined, { signal: this.#cancelled });
+			}
+		}
 	}
 }
 
 const KEEPALIVE_SECONDS = 10; // a host that vanishes in the middle is given up after four of them
+const LOGIN_SECONDS = 120; // sshd's own LoginGraceTime
+// With MaxStartups 10:30:100, its default, sshd drops three of ten new connections once ten are logging in, anybody's.
+const DROPPED = /ssh: handshake failed: (EOF|read ECONNRESET)$/;
+const DROP_RETRIES = 4;
+const DROP_PAUSE_MS = 300;

@@ -17,7 +17,9 @@ export interface Credentials {
 }
 
 export interface Patience {
-	/** Bound of the handshake; 0 for none. */
+	/** Until the host has greeted and shown its key; 0 for ever. */
+	greetingSeconds: number;
+	/** Until it has let the user in: PAM and look-ups of names take their time; 0 for ever. */
 	loginSeconds: number;
 	/** Asks a quiet host for a sign of life this often, and gives it up after four without; 0 for never. */
 	keepaliveSeconds: number;
@@ -51,17 +53,25 @@ export async function prepare(credentials: Credentials): Promise<Login> {
 }
 
 /** Speaks SSH over a pipe. Throws `ssh: handshake failed: …`. */
-export function handshake(pipe: Duplex, { user, hostKey, methods }: Login, patience: Patience = { loginSeconds: 0, keepaliveSeconds: 0 }): Promise<Client> {
+export function handshake(
+	pipe: Duplex,
+	{ user, hostKey, methods }: Login,
+	patience: Patience = { greetingSeconds: 0, loginSeconds: 0, keepaliveSeconds: 0 },
+): Promise<Client> {
 	return new Promise((resolve, reject) => {
 		const client = new ssh2.Client();
 		const tried: string[] = [];
 		let isWrongHost = false;
 		let offered = "";
+		const greeting =
+			patience.greetingSeconds > 0 ? setTimeout(() => fail("Timed out while waiting for handshake"), patience.greetingSeconds * 1000) : undefined;
 		const fail = (reason: string) => {
+			clearTimeout(greeting);
 			client.destroy();
 			pipe.destroy();
 			reject(new Error(`ssh: handshake failed: ${reason}`));
 		};
+		client.once("handshake", () => clearTimeout(greeting));
 		client.once("ready", () => {
 			client
 				.off("error", refused)

@@ -28,10 +28,8 @@ export function endOf({ code, signal }: Pick<Ended, "code" | "signal">): string 
 
 /** Whatever a login shell's profile prints comes before its line and is dropped, on stdout and on stderr. */
 const PREFIX = `echo ${BEGIN} >&2\n`;
-const CHANNEL_TRIES = 40; // sshd's MaxSessions counts sessions that have just ended
-const CHANNEL_PAUSE_MS = 100;
 
-/** Runs it to its end. Throws where it never started, and where it took too long. */
+/** Runs it to its end. Throws where it never started (ChannelRefused where the host has no session free), and where it took too long. */
 export async function runScript(client: Client, { command, text, onLine = () => {}, timeoutSeconds = 0 }: Script): Promise<Ended> {
 	const channel = await openChannel(client, command);
 	const stdout: Buffer[] = [];
@@ -81,23 +79,19 @@ async function bounded<T>(work: Promise<T>, seconds: number, stop: () => void): 
 	return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-async function openChannel(client: Client, command: string): Promise<ClientChannel> {
-	for (let tries = 1; ; tries++) {
-		try {
-			return await new Promise<ClientChannel>((resolve, reject) => {
-				client.once("close", gone);
-				function gone() {
-					reject(new Error("the connection was lost"));
-				}
-				client.exec(command, (error, channel) => {
-					client.off("close", gone);
-					if (error) reject(error);
-					else resolve(channel);
-				});
-			});
-		} catch (error) {
-			if (tries >= CHANNEL_TRIES || !/Channel open failure/i.test((error as Error).message)) throw error;
-			await new Promise((resolve) => setTimeout(resolve, CHANNEL_PAUSE_MS));
+/** The host opens no further session on this connection: nothing ran. */
+export class ChannelRefused extends Error {}
+
+function openChannel(client: Client, command: string): Promise<ClientChannel> {
+	return new Promise<ClientChannel>((resolve, reject) => {
+		client.once("close", gone);
+		function gone() {
+			reject(new Error("the connection was lost"));
 		}
-	}
+		client.exec(command, (error, channel) => {
+			client.off("close", gone);
+			if (!error) resolve(channel);
+			else reject(/Channel open failure/i.test(error.message) ? new ChannelRefused(error.message) : error);
+		});
+	});
 }

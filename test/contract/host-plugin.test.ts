@@ -1,6 +1,8 @@
 // The provider of host state against a real SSH server.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { asSecret } from "../../provider/plugin/values.ts";
@@ -231,22 +233,71 @@ test("nothing of a step with a secret setting is shown", async () => {
 	);
 });
 
-test("all steps of a host share one connection, also where the server takes only two sessions at a time", async () => {
-	const narrow = await Sshd.start("MaxSessions 2");
-	const other = await HostPlugin.start(narrow);
+for (const sessions of [1, 2])
+	test(`all steps of a host share one connection, and wait for their turn where the server takes ${sessions} at a time, however long one takes`, async () => {
+		const narrow = await Sshd.start(`MaxSessions ${sessions}`);
+		const other = await HostPlugin.start(narrow);
+		try {
+			const step = (seconds: number) => ({ host: "one", step: "s", text: text({ check: `sleep ${seconds}` }), found: {} });
+			const states = [6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1].map((seconds, i) => ({ id: `${i}`, inputs: step(seconds), state: step(seconds) }));
+			const seen = await Promise.all(states.map((state, i) => other.read(`s${i}`, state)));
+			assert.ok(seen.every(({ state }) => JSON.stringify(state.found) === "{}"));
+			assert.equal(narrow.dials, 2, "the test's own look, and the provider");
+			assert.deepEqual(other.engine.lines, []);
+		} finally {
+			await other.stop();
+			await narrow.remove();
+		}
+	});
+test("a server that gives no session at all is told with the name of its setting", async () => {
+	const closed = await Sshd.start("MaxSessions 0");
+	const other = await HostPlugin.start(closed);
 	try {
-		const states = Array.from({ length: 12 }, (_, i) => ({
-			id: `${i}`,
-			inputs: { host: "one", step: "s", text: text({ check: "sleep 0.1" }), found: {} },
-			state: {},
-		}));
-		const seen = await Promise.all(states.map((state, i) => other.read(`s${i}`, { ...state, state: state.inputs })));
-		assert.ok(seen.every(({ state }) => JSON.stringify(state.found) === "{}"));
-		assert.equal(narrow.dials, 2, "the test's own look, and the provider");
-		assert.deepEqual(other.engine.lines, []);
+		const step = { host: "one", step: "s", text: text({}) };
+		assert.match((await failed(other.create("s", step))).message, /the host opens no session .*sshd's MaxSessions must be 1 at least/);
 	} finally {
 		await other.stop();
-		await narrow.remove();
+		await closed.remove();
+	}
+});
+test("a login that takes longer than a connection may is waited for", async () => {
+	const slow = await Sshd.start(
+		'AuthorizedKeysFile none\nAuthorizedKeysCommand /bin/sh -c "sleep 3; cat FOLDER/authorized_keys"\nAuthorizedKeysCommandUser root',
+	);
+	const other = await HostPlugin.start(slow, { perDialTimeoutSeconds: 1 });
+	try {
+		const from = performance.now();
+		await other.create("s", { host: "one", step: "s", text: text({}) });
+		assert.ok(performance.now() - from > 2900, "the server was slow");
+	} finally {
+		await other.stop();
+		await slow.remove();
+	}
+});
+test("a connection that the server drops because many log in is tried again, and one that it always drops names the setting", async () => {
+	const busy = await Sshd.start("MaxStartups 1");
+	const other = await HostPlugin.start(busy);
+	const hold = () => connect(busy.port, "127.0.0.1").on("error", () => {});
+	const silent = hold();
+	try {
+		setTimeout(() => silent.destroy(), 800);
+		await other.create("s", { host: "one", step: "s", text: text({}) });
+		assert.match(busy.log, /MaxStartups|drop connection/);
+	} finally {
+		await other.stop();
+	}
+	const late = await HostPlugin.start(busy);
+	const again = hold();
+	try {
+		await once(again, "data");
+		assert.match(
+			(await failed(late.create("s", { host: "one", step: "s", text: text({}) }))).message,
+			/ends it: its sshd drops new ones while many log in \(MaxStartups\)/,
+		);
+	} finally {
+		again.destroy();
+		await late.stop();
+		await busy.remove();
 	}
 });
 

@@ -27,7 +27,7 @@ export class Sshd {
 		this.#hostKeys = hostKeys;
 	}
 
-	/** Prepares keys and settings. By default the server takes only variables that start with ACCEPTED_; a later line of `settings` adds to that. */
+	/** Prepares keys and settings. By default the server takes only variables that start with ACCEPTED_; a later line of `settings` adds to that. FOLDER in these is the server's. */
 	static async prepare(settings = "", hostKeys: readonly HostKey[] = ["host", "second"]): Promise<Sshd> {
 		if (!existsSync(SSHD)) throw new Error(`${SSHD}: not found. The contract tests need a real SSH server. Install openssh-server.`);
 		if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 }); // sshd started by root refuses to work without it
@@ -53,9 +53,12 @@ export class Sshd {
 
 	async start(): Promise<void> {
 		const config = join(this.folder, "sshd_config");
+		const settings = this.#settings.replaceAll("FOLDER", this.folder);
+		const first = settings.split("\n").filter((line) => /^(MaxStartups|AuthorizedKeysFile) /.test(line)); // sshd takes the first of two
 		writeFileSync(
 			config,
-			`ListenAddress 127.0.0.1:${this.port}
+			`${first.join("\n")}
+ListenAddress 127.0.0.1:${this.port}
 ${this.#hostKeys.map((name) => `HostKey ${this.folder}/${name}`).join("\n")}
 AuthorizedKeysFile ${this.folder}/authorized_keys
 PidFile none
@@ -65,7 +68,7 @@ PermitRootLogin yes
 MaxStartups 100
 LogLevel VERBOSE
 AcceptEnv ACCEPTED_*
-${this.#settings}
+${settings}
 `,
 		);
 		const server = spawn(SSHD, ["-D", "-e", "-f", config, "-E", join(this.folder, "log")], { stdio: "ignore" });
