@@ -15,12 +15,13 @@ check() {
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found}"
 }
 apply() {
-  local end=$((SECONDS + TIMEOUT_SECONDS))
+  local end
   if is_joined; then
     [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
   else
     compare_clocks
     start_afresh worker "${JOIN_CONFIG}"
+    end=$((SECONDS + TIMEOUT_SECONDS)) # what it took to leave an old cluster does not count
     join_until "${end}"
     [[ -z "${POD_CIDR}" ]] || give_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${POD_CIDR}" $((end - SECONDS))
     note ca "$(wanted_ca)"

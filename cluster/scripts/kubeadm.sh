@@ -24,6 +24,7 @@ cri_socket() { # CONFIG
 run_kubeadm() { # SECONDS CONFIG VERB FLAGS...
   local seconds="$1" config="$2" ignored status=0
   shift 2
+  ((seconds > 0)) || seconds=1 # 0 would be no bound at all
   ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
   # A disk of its own is not empty for kubeadm, though etcd can use it.
   [[ "$(ls -A -- "${ROOT}/var/lib/etcd/" 2>/dev/null)" != lost+found ]] || ignored+="${ignored:+,}DirAvailable--var-lib-etcd"

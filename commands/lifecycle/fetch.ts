@@ -74,7 +74,7 @@ async function privateKey(text: string, secretKey: () => Promise<string>): Promi
 /** Runs step `recording` with the given verb. The key stays in memory: a file would outlive a Ctrl-C. */
 async function onHost({ name, address: host, port, user, hostKey }: Host, privateKey: string, verb: string) {
 	const connection = { host, port, user, hostKey, privateKey, dialErrorLimit: 0, perDialTimeout: CONNECT_SECONDS, ignoresAgent: true };
-	const patience = { loginSeconds: CONNECT_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
+	const patience = { greetingSeconds: CONNECT_SECONDS, loginSeconds: CONNECT_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
 	try {
 		const client = await dial(connection, { signal: new AbortController().signal, status: () => {}, patience });
 		try {

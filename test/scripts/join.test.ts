@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DISCOVERY, HASH, kubeadms, preparedHost, TOKEN, tree, worker } from "./cluster-host.ts";
+import { withFiles } from "./fake-host.ts";
 
 test("join hands its configuration over in a 0600 file that is gone afterwards, and never on a command line", (t) => {
 	const host = preparedHost(t);
@@ -31,6 +32,30 @@ test("a worker of a cluster that has been made anew leaves the old one and joins
 	assert.equal(host.run("join", "apply", anew).status, 0);
 	assert.deepEqual(kubeadms(host), ["join", "reset", "join"]);
 });
+
+test("a worker that takes longer to leave its old cluster than a join may take joins all the same", (t) => {
+	const host = preparedHost(t);
+	host.run("join", "apply", worker());
+	host.write("/bin/kubeadm", host.read("/bin/kubeadm").replace("case", '[[ "$1" != reset ]] || sleep 3\ncase'));
+	const { status, stderr } = host.run("join", "apply", worker({ JOIN_CONFIG: DISCOVERY.replace(HASH, `sha256:${"cd".repeat(32)}`), TIMEOUT_SECONDS: 2 }));
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(kubeadms(host), ["join", "reset", "join"]);
+});
+
+for (const seconds of [0, -3])
+	test(`kubeadm with ${seconds} s left has a bound all the same`, (t) => {
+		const host = preparedHost(t);
+		host.command("kubeadm", "sleep 60");
+		const run = `IGNORE_PREFLIGHT_ERRORS=()\nundo() { :; }\ncheck() { :; }\napply() { mkdir -p "\${CLUSTER}"; run_kubeadm ${seconds} text join || printf 'ended'; }`;
+		const script = withFiles(run, ["cluster-signs.sh", "folders.sh", "network-rules.sh", "kubectl.sh", "reset.sh", "kubeadm.sh"]);
+		const start = performance.now();
+		assert.equal(host.bash(`NODE_NAME=x\n${script}`, "apply").stdout, "ended");
+		assert.ok(performance.now() - start < 20_000);
+		assert.ok(
+			host.calls().some((call) => call.startsWith("kubeadm join --config ")),
+			"it ran",
+		);
+	});
 
 test("join undo gives the worker back, and marks its Node as not Ready first", (t) => {
 	const host = preparedHost(t);
