@@ -88,12 +88,13 @@ covered() { # ROOT COMMAND...: to be called where mounts are this process's own
   "${@:2}"
 }
 kubeadm_reset() {
-  local socket
+  local socket status=0
   command -v kubeadm >/dev/null || return 0
   socket="$(cluster_value socket)"
-  timeout 180 unshare --mount bash -c "$(declare -f covered)"$'\ncovered "$@"' bash "${ROOT}" kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig "${CLUSTER}/none" ${socket:+--cri-socket "${socket}"} >"${CLUSTER}/reset.log" 2>&1 && return 0
+  timeout 180 unshare --mount bash -c "$(declare -f covered)"$'\ncovered "$@"' bash "${ROOT}" kubeadm reset --force --skip-phases remove-etcd-member --kubeconfig "${CLUSTER}/none" ${socket:+--cri-socket "${socket}"} >"${CLUSTER}/reset.log" 2>&1 || status=$?
+  ((status != 0)) || return 0
   tail -n 10 -- "${CLUSTER}/reset.log" >&2
-  log "kubeadm reset failed (exit status $?); going on by hand"
+  log "kubeadm reset failed (exit status ${status}); going on by hand"
 }
 remove_cgroups() {
   timeout 60 systemctl stop kubepods.slice >/dev/null 2>&1 || true

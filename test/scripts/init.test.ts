@@ -126,6 +126,17 @@ test("an init that fails gives the host back at once, after showing why", (t) =>
 	assert.ok(host.calls().some((call) => call.startsWith("journalctl -u kubelet")));
 });
 
+test("a kubeadm reset that fails is told with its own exit status and its last lines, and the rest is done by hand", (t) => {
+	const host = preparedHost(t);
+	const before = tree(host);
+	init(host, "apply");
+	host.write("/bin/kubeadm", host.read("/bin/kubeadm").replace("case", '[[ "$1" != reset ]] || { echo "no runtime"; exit 42; }\ncase'));
+	const { status, stderr } = init(host, "undo");
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /^no runtime\n.*: kubeadm reset failed \(exit status 42\); going on by hand$/m);
+	assert.deepEqual(tree(host), before);
+});
+
 test("leave resets a host that a killed run left in its cluster, and does nothing on one that is in none", (t) => {
 	const host = preparedHost(t);
 	const before = tree(host);
