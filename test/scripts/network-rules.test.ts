@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readlinkSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost, withFiles } from "./fake-host.ts";
 
@@ -86,17 +88,68 @@ test("rules that do not go away are an error, not a silence", (t) => {
 	assert.match(stderr, /error: iptables-nft: rules of the cluster are still there; see iptables-nft-save \| grep/);
 });
 
+for (const [when, body] of [
+	["always", "exit 1"],
+	["in its middle", `head -n 9 "\${KUBEADM_LAB_ROOT}/dump"; exit 1`],
+] as const)
+	test(`a dump of the rules that fails ${when} before a cluster is no clean slate: CNI chains that may be somebody's stay`, (t) => {
+		const host = hostWith(t);
+		host.command("sleep");
+		const saves = host.read("/bin/iptables-nft-save");
+		host.command("iptables-nft-save", body);
+		const { status, stdout } = host.bash(`ACT=before\n${SCRIPT}`, "apply");
+		assert.equal(status, 0);
+		assert.match(stdout, /^unread iptables-nft\n/m);
+		assert.doesNotMatch(stdout, /chain/);
+		host.write("/before", stdout);
+		host.write("/bin/iptables-nft-save", saves);
+		const { stderr } = host.bash(`ACT=rules\n${SCRIPT}`, "apply");
+		assert.match(stderr, /iptables-nft-save could not be read before this host was in a cluster: chains CNI-\* stay/);
+		assert.match(host.read("/commands"), /^-X KUBE-SVC-X$/m);
+		assert.doesNotMatch(host.read("/commands"), /CNI-/);
+	});
+
+test("a dump that fails once is asked for again", (t) => {
+	const host = hostWith(t);
+	host.command("sleep");
+	host.command("iptables-nft-save", `[[ -e "\${KUBEADM_LAB_ROOT}/once" ]] || { : >"\${KUBEADM_LAB_ROOT}/once"; exit 4; }; cat "\${KUBEADM_LAB_ROOT}/dump"`);
+	const { stdout } = host.bash(`ACT=before\n${SCRIPT}`, "apply");
+	assert.match(stdout, /^chain iptables-nft nat CNI-podman$/m);
+	assert.doesNotMatch(stdout, /unread/);
+});
+
+test("a dump that fails after a cluster is an error: rules may still be there", (t) => {
+	const host = hostWith(t);
+	host.command("sleep");
+	host.write("/before", "");
+	host.command("iptables-nft-save", "exit 1");
+	const { status, stderr } = host.bash(`ACT=rules\n${SCRIPT}`, "apply");
+	assert.equal(status, 1);
+	assert.match(stderr, /error: iptables-nft-save fails, so rules of the cluster may still be there\. See what it says, then run again: iptables-nft-save/);
+	host.write("/before", "unread iptables-nft\n");
+	assert.equal(host.bash(`ACT=rules\n${SCRIPT}`, "apply").status, 0, "a tool that never worked holds nothing up");
+});
+
 test("only links of the Pod network that were not there before are deleted", (t) => {
 	const host = hostWith(t);
-	for (const name of ["eth0", "cni0", "flannel.1", "cni-podman0", "docker0", "veth1", "veth2"]) host.write(`/sys/class/net/${name}/address`, "");
+	for (const name of ["eth0", "cni0", "flannel.1", "cni-podman0", "docker0", "veth1", "veth2", "veth3"]) host.write(`/sys/class/net/${name}/address`, "");
+	for (const [port, bridge] of Object.entries({ veth1: "cni0", veth2: "docker0" }))
+		symlinkSync(`../${bridge}`, join(host.root, "sys/class/net", port, "master"));
 	host.write("/before", "link eth0\nlink docker0\n");
-	host.command("readlink", `case "$*" in *veth1/master*) echo /sys/devices/virtual/net/cni0 ;; *veth2/master*) echo /sys/devices/virtual/net/docker0 ;; esac`);
-	host.command("ip");
+	// As the kernel does it: with a bridge its ports' link to it goes.
+	host.command(
+		"ip",
+		`links="\${KUBEADM_LAB_ROOT}/sys/class/net"; rm -r "\${links:?}/$3"; for master in "\${links}"/*/master; do [[ -e "\${master}" ]] || rm -f "\${master}"; done`,
+	);
 	assert.equal(host.bash(`ACT=links\n${SCRIPT}`, "apply").status, 0);
 	assert.deepEqual(
 		host.calls().filter((call) => call.startsWith("ip ")),
-		["ip link delete cni0", "ip link delete flannel.1", "ip link delete veth1"],
+		["ip link delete veth1", "ip link delete cni0", "ip link delete flannel.1"],
 	);
+	assert.deepEqual(readdirSync(join(host.root, "sys/class/net")).sort(), ["cni-podman0", "docker0", "eth0", "veth2", "veth3"]);
+	assert.equal(readlinkSync(join(host.root, "sys/class/net/veth2/master")), "../docker0");
+	for (const name of ["cni0", "flannel.1", "veth1"]) host.write(`/sys/class/net/${name}/address`, "");
+	symlinkSync("../cni0", join(host.root, "sys/class/net/veth1/master"));
 	host.forgetCalls();
 	host.write("/before", "link eth0\nlink docker0\nlink cni0\nlink flannel.1\nlink veth1\n");
 	host.bash(`ACT=links\n${SCRIPT}`, "apply");
