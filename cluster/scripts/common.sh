@@ -23,7 +23,8 @@ readonly ROOT="${KUBEADM_LAB_ROOT:-}" # a test's folder in front of every path; 
 export PATH="${ROOT:+${ROOT}/bin:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # sudo's path lacks half of it
 readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-lab/${STEP}"
 readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
-readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-600}" # longer than any step's own bound on a host that does its work at all
+# A killed run leaves one command running: yum's bound is 1800 s, kubeadm's TIMEOUT_SECONDS. Longer than both.
+readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-$((3600 + ${TIMEOUT_SECONDS:-0}))}"
 DIED=no KILLED=no WHAT='' LAST_SEEN='' TEXT='' MODES_OF=() MODES=()
 
 log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }

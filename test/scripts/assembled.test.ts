@@ -40,6 +40,14 @@ test("no script has a here-string or a here-document, which bash 4.2 puts into /
 	for (const name of files) assert.doesNotMatch(stripComments(source(name)), /<<[<\-\w'"]/, name);
 });
 
+test("a run waits for another one longer than any single command of it may take", () => {
+	const bounds = files.flatMap((name) => [...source(name).matchAll(/\btimeout (?:-k \d+ )?(\d+) /g)].map(([, seconds]) => Number(seconds)));
+	assert.ok(bounds.length > 40);
+	const bound = (settings: string) => Number(bash(["-s"], `readonly STEP=x${settings}\n${source("common.sh")}\nprintf %s "\${LOCK_SECONDS}"`).stdout);
+	assert.ok(bound("") > Math.max(...bounds), `${bound("")} s, of ${Math.max(...bounds)} s`);
+	assert.ok(bound(" TIMEOUT_SECONDS=7200") > 7200);
+});
+
 test("no script uses what bash 4.2 does not have", () => {
 	const newer: [RegExp, string][] = [
 		[/\$\{\w+@[A-Za-z]\}/, "x@Q (4.4)"],
