@@ -16,7 +16,8 @@ certificates() { # PATH NAME POD, one a line, kubeconfigs last: NAME for kubeadm
     "${pki}/etcd/server.crt etcd-server etcd" "${pki}/etcd/peer.crt etcd-peer etcd" "${pki}/etcd/healthcheck-client.crt etcd-healthcheck-client -" \
     '/etc/kubernetes/admin.conf admin.conf -' '/etc/kubernetes/controller-manager.conf controller-manager.conf kube-controller-manager' \
     '/etc/kubernetes/scheduler.conf scheduler.conf kube-scheduler'
-  ((RELEASE_MINOR < 29)) || printf '/etc/kubernetes/super-admin.conf super-admin.conf -\n'
+  # kubeadm's own page advises to keep it somewhere else than on the host.
+  ((RELEASE_MINOR < 29)) || [[ ! -e "${ROOT}/etc/kubernetes/super-admin.conf" ]] || printf '/etc/kubernetes/super-admin.conf super-admin.conf -\n'
 }
 # 0 where it is good for WANTED_DAYS; else ENDS says when it ends.
 is_good() { # PATH

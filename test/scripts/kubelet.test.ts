@@ -84,6 +84,17 @@ test("a Node on which flannel has not started is waited for, and told with what 
 	assert.equal(run(host).status, 0);
 	assert.deepEqual(differences(host), [""]);
 });
+test("super-admin.conf may be kept elsewhere than on the host", (t) => {
+	const host = controlPlane(t);
+	run(host);
+	rmSync(join(host.root, "etc/kubernetes/super-admin.conf"));
+	assert.deepEqual(differences(host), [""]);
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(acts(host), []);
+	rmSync(join(host.root, "etc/kubernetes/admin.conf"));
+	assert.deepEqual(differences(host), ["certificate /etc/kubernetes/admin.conf\tgood for 30 days\tabsent"], "others are needed");
+});
 test("changed flags are put back and restart the kubelet, once", (t) => {
 	const host = member(t);
 	run(host);
