@@ -48,7 +48,7 @@ end_transaction() {
 end_cut_off_transaction() {
   [[ -e "${PENDING}" ]] || return 0
   heal_rpm
-  find "${ROOT}/etc" "${ROOT}/usr" "${ROOT}/opt" "${ROOT}/var/lib" -xdev -type f -cnewer "${PENDING}" -name '*;[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]' -delete 2>/dev/null || true
+  timeout 300 find "${ROOT}/etc" "${ROOT}/usr" "${ROOT}/opt" "${ROOT}/var/lib" -xdev -type f -cnewer "${PENDING}" -name '*;[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]' -delete 2>/dev/null || true
   end_transaction
 }
 # Ours, except what others have come to need; rpm itself, because yum remove would take those others along.

@@ -65,6 +65,19 @@ const withMounts = (host: FakeHost, commands: string) =>
 		env: { ...process.env, KUBEADM_LAB_ROOT: host.root },
 	});
 
+test("a mount that hangs, as of a server that is gone, ends an undo within a bound and is named", (t) => {
+	const host = new FakeHost(t);
+	assert.equal(host.bash(SCRIPT, "apply").status, 0);
+	host.write("/disk/file", "1");
+	host.write("/etc/new/inner/file", "2");
+	host.command("umount", "exec /bin/sleep 300");
+	host.command("timeout", `[[ "$1" != -k ]] || shift 2\nexec /usr/bin/timeout -k 1 1 "\${@:2}"`); // its bounds, but shorter
+	const answer = withMounts(host, `cd "$KUBEADM_LAB_ROOT"; mount --bind disk etc/new/inner; bash -s -- undo`);
+	assert.equal(answer.status, 1, answer.stderr + answer.stdout);
+	assert.match(answer.stderr, /can't unmount \S+\/etc\/new\/inner; .*Nothing in it was deleted\. .*if its server is gone: umount -f -l /);
+	assert.equal(host.read("/disk/file"), "1");
+});
+
 test("a foreign disk that was mounted in a folder is let go, not emptied", (t) => {
 	const host = new FakeHost(t);
 	assert.equal(host.bash(SCRIPT, "apply").status, 0);
