@@ -17,8 +17,6 @@ export interface Release {
 	pause: string;
 	etcd: string;
 	coredns: string;
-	/** What follows name-version of kubelet, kubeadm and kubectl: -150500.1.1 on pkgs.k8s.io, -0 in the frozen el7 repository. */
-	packageSuffix: string;
 	/** Versions of the packages that go with it; empty where none was seen, and yum chooses. */
 	kubernetesCni: string;
 	criTools: string;
@@ -51,31 +49,31 @@ export type Verdict =
 //   Up to 1.23 kubernetes-cni stays at 0.8.7, the last with a flannel plugin (containernetworking/plugins dropped it in 1.0.0).
 // - containerd: its RELEASES.md, "Kubernetes Support". 1.31 asks for 1.6.34; 1.6.33, the last el7 build, is let through as best effort (same CRI v1).
 //   Up to 1.24 the bound is 1.5, the first that reads mirrors from certs.d. CRI v1alpha2, all that Kubernetes up to 1.22 speaks, left containerd in 2.0.
-// version, kubeadm API, etcd, CoreDNS, pause, package suffix, kubernetes-cni, cri-tools, oldest containerd of each series
-type Row = [string, Release["kubeadmApi"], string, string, string, string, string, string, string[]];
+// version, kubeadm API, etcd, CoreDNS, pause, kubernetes-cni, cri-tools, oldest containerd of each series
+type Row = [string, Release["kubeadmApi"], string, string, string, string, string, string[]];
 const ROWS: Row[] = [
-	["1.17.17", "v1beta2", "3.4.3-0", "1.6.5", "3.1", "-0", "0.8.7", "1.13.0", ["1.5.0"]],
-	["1.18.20", "v1beta2", "3.4.3-0", "1.6.7", "3.2", "-0", "0.8.7", "1.13.0", ["1.5.0"]],
-	["1.19.16", "v1beta2", "3.4.13-0", "1.7.0", "3.2", "-0", "0.8.7", "1.13.0", ["1.5.0"]],
-	["1.20.15", "v1beta2", "3.4.13-0", "1.7.0", "3.2", "-0", "0.8.7", "1.13.0", ["1.5.0"]],
-	["1.21.14", "v1beta2", "3.4.13-0", "v1.8.0", "3.4.1", "-0", "0.8.7", "1.13.0", ["1.5.0"]],
-	["1.22.17", "v1beta3", "3.5.6-0", "v1.8.4", "3.5", "-0", "0.8.7", "1.13.0", ["1.5.0"]],
-	["1.23.17", "v1beta3", "3.5.6-0", "v1.8.6", "3.6", "-0", "0.8.7", "1.13.0", ["1.5.0"]],
-	["1.24.17", "v1beta3", "3.5.6-0", "v1.8.6", "3.7", "-0", "1.2.0", "1.26.0", ["1.5.0"]],
-	["1.25.16", "v1beta3", "3.5.9-0", "v1.9.3", "3.8", "-150500.1.1", "", "", ["1.6.0"]],
-	["1.26.15", "v1beta3", "3.5.10-0", "v1.9.3", "3.9", "-150500.1.1", "", "", ["1.6.15", "1.7.0"]],
-	["1.27.16", "v1beta3", "3.5.12-0", "v1.10.1", "3.9", "-150500.1.1", "", "", ["1.6.15", "1.7.0"]],
-	["1.28.2", "v1beta3", "3.5.9-0", "v1.10.1", "3.9", "-0", "1.2.0", "1.26.0", ["1.6.15", "1.7.0"]],
-	["1.28.15", "v1beta3", "3.5.15-0", "v1.10.1", "3.9", "-150500.1.1", "1.2.0", "1.28.0", ["1.6.15", "1.7.0"]],
-	["1.29.15", "v1beta3", "3.5.16-0", "v1.11.1", "3.9", "-150500.1.1", "1.3.0", "1.29.0", ["1.6.27", "1.7.11"]],
-	["1.30.14", "v1beta3", "3.5.15-0", "v1.11.3", "3.9", "-150500.1.1", "1.4.0", "1.30.0", ["1.6.28", "1.7.13"]],
-	["1.31.14", "v1beta4", "3.5.24-0", "v1.11.3", "3.10", "-150500.1.1", "1.5.1", "1.31.1", ["1.6.33", "1.7.20"]],
-	["1.32.13", "v1beta4", "3.5.24-0", "v1.11.3", "3.10", "-150500.1.1", "1.6.0", "1.32.0", ["1.6.36", "1.7.24"]],
-	["1.33.13", "v1beta4", "3.5.24-0", "v1.12.0", "3.10", "-150500.1.1", "1.6.0", "1.33.0", ["1.6.36", "1.7.24"]],
-	["1.34.10", "v1beta4", "3.6.5-0", "v1.12.1", "3.10.1", "-150500.1.1", "1.7.1", "1.34.0", ["1.6.39", "1.7.28"]],
-	["1.35.7", "v1beta4", "3.6.6-0", "v1.13.1", "3.10.1", "-150500.1.1", "1.8.0", "1.35.0", ["1.7.28", "2.1.5"]],
-	["1.36.3", "v1beta4", "3.6.8-0", "v1.14.2", "3.10.2", "-150500.1.1", "1.9.1", "1.36.0", ["2.2.0"]],
-	["1.37.2", "v1beta4", "3.7.0-0", "v1.14.6", "3.10.2", "-150500.1.1", "", "", ["2.2.0"]],
+	["1.17.17", "v1beta2", "3.4.3-0", "1.6.5", "3.1", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.18.20", "v1beta2", "3.4.3-0", "1.6.7", "3.2", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.19.16", "v1beta2", "3.4.13-0", "1.7.0", "3.2", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.20.15", "v1beta2", "3.4.13-0", "1.7.0", "3.2", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.21.14", "v1beta2", "3.4.13-0", "v1.8.0", "3.4.1", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.22.17", "v1beta3", "3.5.6-0", "v1.8.4", "3.5", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.23.17", "v1beta3", "3.5.6-0", "v1.8.6", "3.6", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.24.17", "v1beta3", "3.5.6-0", "v1.8.6", "3.7", "1.2.0", "1.26.0", ["1.5.0"]],
+	["1.25.16", "v1beta3", "3.5.9-0", "v1.9.3", "3.8", "", "", ["1.6.0"]],
+	["1.26.15", "v1beta3", "3.5.10-0", "v1.9.3", "3.9", "", "", ["1.6.15", "1.7.0"]],
+	["1.27.16", "v1beta3", "3.5.12-0", "v1.10.1", "3.9", "", "", ["1.6.15", "1.7.0"]],
+	["1.28.2", "v1beta3", "3.5.9-0", "v1.10.1", "3.9", "1.2.0", "1.26.0", ["1.6.15", "1.7.0"]],
+	["1.28.15", "v1beta3", "3.5.15-0", "v1.10.1", "3.9", "1.2.0", "1.28.0", ["1.6.15", "1.7.0"]],
+	["1.29.15", "v1beta3", "3.5.16-0", "v1.11.1", "3.9", "1.3.0", "1.29.0", ["1.6.27", "1.7.11"]],
+	["1.30.14", "v1beta3", "3.5.15-0", "v1.11.3", "3.9", "1.4.0", "1.30.0", ["1.6.28", "1.7.13"]],
+	["1.31.14", "v1beta4", "3.5.24-0", "v1.11.3", "3.10", "1.5.1", "1.31.1", ["1.6.33", "1.7.20"]],
+	["1.32.13", "v1beta4", "3.5.24-0", "v1.11.3", "3.10", "1.6.0", "1.32.0", ["1.6.36", "1.7.24"]],
+	["1.33.13", "v1beta4", "3.5.24-0", "v1.12.0", "3.10", "1.6.0", "1.33.0", ["1.6.36", "1.7.24"]],
+	["1.34.10", "v1beta4", "3.6.5-0", "v1.12.1", "3.10.1", "1.7.1", "1.34.0", ["1.6.39", "1.7.28"]],
+	["1.35.7", "v1beta4", "3.6.6-0", "v1.13.1", "3.10.1", "1.8.0", "1.35.0", ["1.7.28", "2.1.5"]],
+	["1.36.3", "v1beta4", "3.6.8-0", "v1.14.2", "3.10.2", "1.9.1", "1.36.0", ["2.2.0"]],
+	["1.37.2", "v1beta4", "3.7.0-0", "v1.14.6", "3.10.2", "", "", ["2.2.0"]],
 ];
 
 /** Last minor with dockershim; 1.24 removed it (KEP-2221). */
@@ -97,10 +95,10 @@ export const FLANNELS: Flannel[] = [
 ];
 const flannelOf = (version: string): Flannel => FLANNELS.find((flannel) => flannel.version === version) as Flannel;
 
-const RELEASES: Release[] = ROWS.map(([version, kubeadmApi, etcd, coredns, pause, packageSuffix, kubernetesCni, criTools, minimums]) => {
+const RELEASES: Release[] = ROWS.map(([version, kubeadmApi, etcd, coredns, pause, kubernetesCni, criTools, minimums]) => {
 	const minor = Number(version.split(".")[1]);
 	return {
-		...{ version, minor, kubeadmApi, etcd, coredns, pause, packageSuffix, kubernetesCni, criTools },
+		...{ version, minor, kubeadmApi, etcd, coredns, pause, kubernetesCni, criTools },
 		dockershim: minor <= LAST_DOCKERSHIM,
 		// 0.12.0 is what the seed's page (May 2020) ran; 0.25.7 is the newest that needs nothing kernel 3.10 or an unloaded br_netfilter lacks.
 		flannel: flannelOf(minor <= 18 ? "0.12.0" : "0.25.7"),
