@@ -3,7 +3,8 @@ import type { Host, Settings } from "./hosts.ts";
 import type { Failure } from "./inputs.ts";
 import { isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
-const NUMBERS = { dialErrorLimit: 3, perDialTimeoutSeconds: 10, lookTimeoutSeconds: 60 };
+// runTimeoutSeconds: a step may wait an hour for another run, and then have three yum transactions of half an hour each.
+const NUMBERS = { dialErrorLimit: 3, perDialTimeoutSeconds: 10, lookTimeoutSeconds: 60, runTimeoutSeconds: 10_800 };
 
 /** `hosts` travels as JSON: an SDK sends whatever is no text that way. */
 function hostsOf(value: Value | undefined): Record<string, Host> | undefined {
@@ -58,7 +59,8 @@ export function settingsOf(configuration: Properties): Settings | undefined {
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
 	return {
 		...{ hosts: known, privateKey },
-		...{ dialErrorLimit: number("dialErrorLimit"), perDialTimeoutSeconds: number("perDialTimeoutSeconds"), lookTimeoutSeconds: number("lookTimeoutSeconds") },
+		...{ dialErrorLimit: number("dialErrorLimit"), perDialTimeoutSeconds: number("perDialTimeoutSeconds") },
+		...{ lookTimeoutSeconds: number("lookTimeoutSeconds"), runTimeoutSeconds: number("runTimeoutSeconds") },
 		strict: String(strict) === "true" || process.env.KUBEADM_LAB_STRICT === "true",
 		detailed: process.env.KUBEADM_LAB_DETAILS === "true",
 		json: process.env.KUBEADM_LAB_DETAILS === "json",

@@ -21,6 +21,8 @@ export interface Settings {
 	perDialTimeoutSeconds: number;
 	/** Bound of one look at a host. */
 	lookTimeoutSeconds: number;
+	/** Bound of one apply or undo: for a script that hangs where it should have ended itself. */
+	runTimeoutSeconds: number;
 	/** A host that can't be looked at fails the run; else it is a warning. */
 	strict: boolean;
 	/** A preview of new steps tells each item with what is wanted and found. */
@@ -73,6 +75,8 @@ class HostConnection {
 	readonly #settings: Settings;
 	readonly #cancelled: AbortSignal;
 	#client: Promise<Client> | undefined;
+	/** Looks are dialling, with their few tries. */
+	#isLookDialling = false;
 	#failed: { at: number; error: Error } | undefined;
 	#channels = CHANNELS;
 	#busy = 0;
@@ -85,12 +89,13 @@ class HostConnection {
 	}
 
 	async run({ verb, text, isLook = false, onLine = () => {} }: Work): Promise<Ended> {
+		const { lookTimeoutSeconds, runTimeoutSeconds } = this.#settings;
 		const command = scriptCommand(this.#host.user, verb);
 		for (let tries = 1; ; tries++) {
 			await this.#takeChannel();
 			try {
 				const client = await this.#connected(isLook, onLine);
-				return await runScript(client, { command, text, onLine, timeoutSeconds: isLook ? this.#settings.lookTimeoutSeconds : 0 });
+				return await runScript(client, { command, text, onLine, timeoutSeconds: isLook ? lookTimeoutSeconds : runTimeoutSeconds });
 			} catch (error) {
 				if (!(error instanceof ChannelRefused)) throw error;
 				// What this host gives is what it has given by now; with others at work this one waits for the end of one of them.
@@ -111,22 +116,30 @@ class HostConnection {
 		this.#busy++;
 	}
 
-	#connected(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
+	async #connected(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
 		if (isLook && this.#failed && Date.now() - this.#failed.at < REMEMBERED_MS) throw this.#failed.error;
-		this.#client ??= this.#dial(isLook, onLine).then(
+		if (!isLook && this.#isLookDialling) await this.#client?.catch(() => {}); // what a look gives up has tries left for an apply
+		this.#client ??= this.#dialled(isLook, onLine);
+		return this.#client;
+	}
+
+	#dialled(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
+		this.#isLookDialling = isLook;
+		return this.#dial(isLook, onLine).then(
 			(client) => {
 				this.#failed = undefined;
+				this.#isLookDialling = false;
 				return client.once("close", () => {
 					this.#client = undefined;
 				});
 			},
 			(error: Error) => {
 				this.#client = undefined;
+				this.#isLookDialling = false;
 				this.#failed = { at: Date.now(), error: new NotReached(error.message) };
 				throw this.#failed.error;
 			},
 		);
-		return this.#client;
 	}
 
 	async #dial(isLook: boolean, onLine: (line: string) => void): Promise<Client> {

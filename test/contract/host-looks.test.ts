@@ -1,6 +1,6 @@
 // Looking at a host that does not answer as it should: the run goes on with the last known state, unless it must have looked.
 import assert from "node:assert/strict";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { asSecret, type Properties } from "../../provider/plugin/values.ts";
 import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
@@ -155,6 +155,47 @@ describe("a host that can be looked at", () => {
 			await plugin.stop();
 			for (const socket of sockets) socket.destroy();
 			server.close();
+		}
+	});
+	test("has all its tries for an apply, also while a look gives it up", async () => {
+		const { host: address, user, hostKey, port } = sshd.connection() as Record<string, string | number>;
+		let dials = 0;
+		const server: Server = createServer((socket) => {
+			dials++;
+			if (dials < 4) socket.destroy();
+			else
+				socket
+					.on("error", () => {})
+					.pipe(connect(port as number, "127.0.0.1").on("error", () => {}))
+					.pipe(socket);
+		}).listen(0, "127.0.0.1");
+		await new Promise((resolve) => server.once("listening", resolve));
+		const hosts = JSON.stringify({ one: { address, user, hostKey, port: (server.address() as { port: number }).port } });
+		const plugin = await HostPlugin.start(sshd, { hosts, dialErrorLimit: 3 });
+		try {
+			const old = state("step", "exit 0");
+			const look = plugin.read("it", old);
+			const applies = ["a", "b"].map((step) => plugin.create(step, { host: "one", step, text: text({ apply: "echo done" }) }));
+			assert.deepEqual(await look, old);
+			assert.match(plugin.engine.lines.find(({ severity }) => severity === "warning")?.message ?? "", /^one was not looked at: after 1 failed attempts/);
+			for (const apply of applies) assert.equal((await apply).state.printed, "done");
+			assert.equal(dials, 4, "two for the look, two for both applies");
+		} finally {
+			await plugin.stop();
+			server.close();
+		}
+	});
+	test("gives up an apply or an undo that never ends", async () => {
+		const plugin = await HostPlugin.start(sshd, { runTimeoutSeconds: 1 });
+		try {
+			const hangs = text({ apply: "sleep 30", undo: "sleep 30" });
+			await assert.rejects(plugin.create("it", { host: "one", step: "step", text: hangs }), /one step: no answer within 1 s/);
+			await assert.rejects(
+				plugin.delete("it", { id: "one/step", inputs: {}, state: { host: "one", step: "step", text: hangs, found: {} } }),
+				/no answer within 1 s/,
+			);
+		} finally {
+			await plugin.stop();
 		}
 	});
 	test("is dialled anew after its connection broke, and then answers", async () => {
