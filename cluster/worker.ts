@@ -50,7 +50,10 @@ export class Worker extends pulumi.ComponentResource {
 		);
 		const token = pulumi.secret(stash.output as pulumi.Output<string>);
 		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
-		const open = new pulumi.ResourceHook(`${name}-open`, async () => openJoin(...(await known()), host.name));
+		const openNow = async () => openJoin(...(await known()), host.name);
+		const open = new pulumi.ResourceHook(`${name}-open`, openNow);
+		// An update mostly finds a joined worker, which needs no token, and so no API server; where it must join again, the join fails without one and this warning says why.
+		const reopen = new pulumi.ResourceHook(`${name}-reopen`, openNow, { ignoreErrors: true });
 		// A token that outlives its join is worth a warning, not a failed join: it is dead soon anyway.
 		const close = new pulumi.ResourceHook(`${name}-close`, async () => closeJoin(...(await known())), { ignoreErrors: true });
 		this.join = hostStep(
@@ -73,7 +76,7 @@ export class Worker extends pulumi.ComponentResource {
 				dependsOn: [host, controlPlane.kubeconfigStep],
 				deletedWith: host.leave,
 				// Updates too: where a host was installed anew meanwhile, one joins again.
-				hooks: { beforeCreate: [open], afterCreate: [close], beforeUpdate: [open], afterUpdate: [close] },
+				hooks: { beforeCreate: [open], afterCreate: [close], beforeUpdate: [reopen], afterUpdate: [close] },
 			},
 		);
 
