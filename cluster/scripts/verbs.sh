@@ -17,8 +17,10 @@ take_lock() { # NAME
   [[ -d "${lock%/*}" ]] || mkdir -p -- "${lock%/*}"
   while :; do
     exec 9>"${lock}"
-    flock -n 9 || log "waits for another run of $1 on this host to end, at most ${LOCK_SECONDS} s"
-    flock -w "${LOCK_SECONDS}" 9 || die "another run of $1 has held ${lock} for ${LOCK_SECONDS} s. See who: fuser -v ${lock}"
+    flock -n 9 || {
+      log "waits for another run of $1 on this host to end, at most ${LOCK_SECONDS} s"
+      flock -w "${LOCK_SECONDS}" 9
+    } || die "another run of $1 has held ${lock} for ${LOCK_SECONDS} s. See who: fuser -v ${lock}"
     [[ ! "${lock}" -ef /proc/self/fd/9 ]] || return 0 # else the last holder removed it: take the new one
   done
 }

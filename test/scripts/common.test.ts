@@ -232,5 +232,6 @@ test("a run that never gets its turn says who to look for", (t) => {
 	host.write("/inner", `KUBEADM_LAB_LOCK_SECONDS=1\n${withFiles("check() { :; }\napply() { :; }")}`);
 	const { status, stderr } = host.bash(nested, "apply");
 	assert.equal(status, 1);
+	assert.match(stderr, /test: waits for another run of test on this host to end, at most 1 s\n/);
 	assert.match(stderr, /test: error: another run of test has held .*kubeadm-lab-test\.lock for 1 s\. See who: fuser -v /);
 });
