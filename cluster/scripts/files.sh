@@ -1,13 +1,48 @@
 #!/usr/bin/env bash
 # Files that can be given back. PATH is absolute and without ROOT.
 
+# What is in the way of a change of PATHS (files to be replaced, folders to be written in): a line each, PATH tab WHAT tab ADVICE. Root meets little else.
+obstacles() { # PATHS...; to be called in a subshell
+  local path target folder name flags shown attributes=()
+  TEXT="$(</proc/self/mounts)"
+  for path in "$@"; do
+    target="${ROOT}${path}"
+    if [[ -d "${target}" && ! -L "${target}" ]]; then
+      attributes+=("${target}")
+      continue
+    fi
+    folder="${target%/*}"
+    while [[ -n "${folder}" && ! -d "${folder}" ]]; do folder="${folder%/*}"; done
+    attributes+=("${folder:-/}")
+    [[ ! -f "${target}" || -L "${target}" ]] || attributes+=("${target}")
+    [[ "${TEXT}" != *" ${target} "* ]] || printf '%s\ta mount of its own\tumount %s\n' "${path}" "${path}"
+  done
+  while read -r flags name; do
+    shown="${name#"${ROOT}"}"
+    case "${flags}" in
+    *i*) printf '%s\timmutable (lsattr shows i)\tchattr -i %s\n' "${shown:-/}" "${shown:-/}" ;;
+    *a*) printf '%s\tappend-only (lsattr shows a)\tchattr -a %s\n' "${shown:-/}" "${shown:-/}" ;;
+    esac
+  done < <(timeout 20 lsattr -d -- "${attributes[@]}" 2>/dev/null | sort -u)
+  while read -r name; do
+    shown="${name#"${ROOT}"}"
+    [[ -w "${name}" ]] || { lsattr -d -- "${name}" 2>/dev/null | grep -q '^[^ ]*i'; } ||
+      printf '%s\ton a file system that is mounted read-only\tmount it read-write (findmnt -T %s shows it)\n' "${shown:-/}" "${shown:-/}"
+  done < <(printf '%s\n' "${attributes[@]}" | sort -u)
+}
+cannot() { # DO PATH ANSWER: ends the script with why, and what to do
+  local path what advice
+  IFS=$'\t' read -r path what advice < <(obstacles "$2" | head -n 1) || true
+  [[ -z "${what}" ]] || die "$1 $2: ${path} is ${what}. To go on: ${advice}, then run this again"
+  die "$1 $2: ${3:-no reason given}"
+}
 make_folder() { # PATH: with its parents; those that were missing are recorded
   [[ ! -d "${ROOT}$1" ]] || return 0
   make_folder "${1%/*}"
   open_records
   encode "$1"
   : >"${RECORDS}/folders/${ENCODED}"
-  mkdir -- "${ROOT}$1"
+  mkdir -- "${ROOT}$1" || cannot "can't make" "$1"
 }
 has_original() { # PATH: was a file or link before, and is recorded
   encode "$1"
@@ -69,13 +104,19 @@ write_file() { # PATH MODE TEXT [ACT]
   fi
   make_folder "${1%/*}"
   rm -f -- "${fresh}"
-  if [[ "$2" == - && -f "${target}" && ! -L "${target}" ]]; then cp -a -- "${target}" "${fresh}"; else (umask 077 && : >"${fresh}"); fi
+  if [[ "$2" == - && -f "${target}" && ! -L "${target}" ]]; then cp -a -- "${target}" "${fresh}"; else (umask 077 && : >"${fresh}"); fi || cannot "can't write" "$1"
   printf '%s' "${text}" >"${fresh}"
   chmod "${mode/#-/0644}" "${fresh}"
   keep_original "$1"
   [[ -z "${4:-}" ]] || owe "$4"
-  mv -fT -- "${fresh}" "${target}"
+  put_in_place "$1"
   log "wrote $1"
+}
+put_in_place() { # PATH: the new file beside it gets its name
+  local answer fresh="${ROOT}$1.kubeadm-lab-new"
+  answer="$(mv -fT -- "${fresh}" "${ROOT}$1" 2>&1)" && return 0
+  rm -f -- "${fresh}"
+  cannot "can't replace" "$1" "${answer}"
 }
 edit_file() { # PATH ACT COMMAND...: PATH becomes what COMMAND prints of it
   local path="$1" act="$2"
@@ -86,7 +127,7 @@ edit_file() { # PATH ACT COMMAND...: PATH becomes what COMMAND prints of it
 keep_mode() { # PATH MODE: who reads the file need not be told
   [[ "$(stat -c %a -- "${ROOT}$1")" != "$2" ]] || return 0
   keep_original "$1"
-  chmod "$2" "${ROOT}$1"
+  chmod -- "$2" "${ROOT}$1" || cannot "can't change the mode of" "$1"
   log "mode of $1: $2"
 }
 compare_file() { # PATH MODE TEXT: MODE - is any. compare_modes looks at all of them by one stat, so not in a pipe
@@ -118,17 +159,31 @@ compare_modes() {
     [[ "${mode}" == "${MODES[i]}" ]] || differs "mode ${MODES_OF[i]}" "${MODES[i]}" "${mode}"
   done
 }
+is_as_before() { # PATH, recorded: nothing to restore, as after a change that failed
+  local kept="${RECORDS}/files/${ENCODED}" target="${ROOT}$1"
+  if ! has_original "$1"; then
+    [[ ! -e "${target}" && ! -L "${target}" ]]
+  elif [[ -L "${kept}" || -L "${target}" ]]; then
+    [[ -L "${kept}" && -L "${target}" && "$(readlink -- "${kept}")" == "$(readlink -- "${target}")" ]]
+  else
+    cmp -s -- "${kept}" "${target}" && [[ "$(stat -c '%a %u:%g %Y' -- "${kept}")" == "$(stat -c '%a %u:%g %Y' -- "${target}")" ]]
+  fi
+}
 restore_file() { # PATH: as it was before the first write_file; nothing without a record
-  local target="${ROOT}$1"
+  local target="${ROOT}$1" answer
   is_kept "$1" || return 0
   rm -f -- "${target}.kubeadm-lab-new"
-  if has_original "$1"; then
+  if is_as_before "$1"; then
+    drop_original "$1"
+    return 0
+  elif has_original "$1"; then
     make_folder "${1%/*}"
     has_original "$1"
-    cp -a -- "${RECORDS}/files/${ENCODED}" "${target}.kubeadm-lab-new"
-    mv -fT -- "${target}.kubeadm-lab-new" "${target}"
+    cp -a -- "${RECORDS}/files/${ENCODED}" "${target}.kubeadm-lab-new" || cannot "can't restore" "$1"
+    put_in_place "$1"
+    has_original "$1"
   else
-    rm -f -- "${target}"
+    answer="$(rm -f -- "${target}" 2>&1)" || cannot "can't remove" "$1" "${answer}"
   fi
   drop_original "$1"
   log "restored $1"
@@ -139,13 +194,24 @@ restore_edited() { # PATH COMMAND...
   TEXT=''
   [[ ! -f "${ROOT}$1" ]] || text_for "$@"
   rest="$(printf '%s' "${TEXT}")" # without the ends of its last lines, as $(<FILE) is
-  if has_original "$1" && [[ "$(<"${RECORDS}/files/${ENCODED}")" == "${rest}" ]] || { ! has_original "$1" && is_kept "$1" && [[ -z "${rest}" ]]; }; then
+  if has_original "$1" && [[ "$(original_text "$1")" == "${rest}" ]] || { ! has_original "$1" && is_kept "$1" && [[ -z "${rest}" ]]; }; then
     restore_file "$1"
     return 0
   fi
   rm -f -- "${ROOT}$1.kubeadm-lab-new"
   if [[ -f "${ROOT}$1" && "$(<"${ROOT}$1")" != "${rest}" ]]; then write_file "$1" - "${rest}"$'\n'; fi
+  ! has_original "$1" || [[ ! -L "${RECORDS}/files/${ENCODED}" ]] || log "$1 was a link to $(readlink -- "${RECORDS}/files/${ENCODED}"), and stays a file: others have changed it since"
   drop_original "$1"
+}
+original_text() { # PATH, which has an original. A link is followed from where it was, not from among the records
+  local path
+  encode "$1"
+  path="${RECORDS}/files/${ENCODED}"
+  if [[ -L "${path}" ]]; then
+    path="$(readlink -- "${path}")"
+    if [[ "${path}" == /* ]]; then path="${ROOT}${path}"; else path="${ROOT}${1%/*}/${path}"; fi
+  fi
+  [[ ! -f "${path}" ]] || cat -- "${path}"
 }
 readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
 without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line

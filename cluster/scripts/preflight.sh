@@ -5,6 +5,10 @@
 # MAXIMUM_CLOCK_SKEW_SECONDS. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), POD_NETWORK, SERVICE_NETWORK (CIDRs).
 # A host that is in this cluster already passes.
 looks_only() { :; } # takes no lock, records nothing
+# What later steps write anew, and folders that they write in.
+readonly WRITTEN=(/etc/hosts /etc/hostname /etc/fstab /etc/selinux/config /etc/crictl.yaml /etc/containerd/config.toml /etc/docker/daemon.json /etc/sysctl.d/99-kubeadm-lab.conf
+  /etc/modules-load.d/kubeadm-lab.conf /etc/NetworkManager/conf.d/kubeadm-lab.conf /etc/yum/pluginconf.d/versionlock.list /etc/dnf/plugins/versionlock.list
+  /etc/yum.repos.d /etc/systemd/system /etc/kubernetes /etc/cni/net.d /opt/cni/bin /usr/bin /var/lib /var/lib/kubelet /var/lib/rpm /run/lock)
 PROBLEMS=()         # each: item, tab, found, tab, expected, tab, what to do
 CLOCK='not compared: no time source' KERNEL_NUMBER=0
 
@@ -73,6 +77,27 @@ look_at_disk() {
   mount_point="$(df --output=target -- "${ROOT}/var/lib" | tail -n 1)"
   ! xfs_info "${mount_point}" | grep -q 'ftype=0' || problem 'file system' "xfs with ftype=0 at ${mount_point}" 'ftype=1' 'make it anew with mkfs.xfs -n ftype=1; it cannot be changed in place'
 }
+# Found before the first change: afterwards a step would end half-way.
+look_at_files() {
+  local path found advice
+  ! is_ours || return 0
+  while IFS=$'\t' read -r path found advice; do
+    case "${path}" in # changed only where it has what is to be changed
+    /etc/fstab) grep -Eq '^[^#]*[[:space:]]swap([[:space:]]|$)' -- "${ROOT}/etc/fstab" || continue ;;
+    /etc/selinux/config) grep -q '^SELINUX=enforcing' -- "${ROOT}/etc/selinux/config" || continue ;;
+    esac
+    problem 'files' "${path}, ${found}" 'files and folders that can be written' "${advice}"
+  done < <(obstacles "${WRITTEN[@]}")
+  for path in /etc/kubernetes /etc/cni/net.d /opt/cni/bin /var/lib/etcd /var/lib/kubelet /var/lib/containerd /var/lib/docker; do
+    if [[ -d "${ROOT}${path}" || (! -e "${ROOT}${path}" && ! -L "${ROOT}${path}") ]]; then continue; fi
+    found='a file'
+    [[ ! -L "${ROOT}${path}" ]] || found="a link to $(readlink -- "${ROOT}${path}"), where no folder is"
+    problem 'folders' "${path}, ${found}" 'a folder, or a link to one' 'make the folder that it leads to, or remove it'
+  done
+  [[ "${ROLE}" == control-plane ]] || return 0
+  found="$(find -H "${ROOT}/var/lib/etcd" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name member -printf '%f\n' -quit 2>/dev/null)" || true # a member is told above
+  [[ -z "${found}" ]] || problem 'folders' "/var/lib/etcd with ${found}" 'nothing in it, or lost+found alone' 'move away what is in it'
+}
 look_at_ports() {
   local port ports=(10250) users
   ! is_ours || return 0
@@ -127,6 +152,7 @@ look() {
   look_at_swap
   look_at_kernel
   look_at_disk
+  look_at_files
   look_at_ports
   look_at_networks
   look_at_clock

@@ -19,8 +19,8 @@ zone_apply() {
   [[ -f "${ROOT}${ZONES}/${TIMEZONE}" ]] || die "time zone ${TIMEZONE}: not in ${ZONES}. Choose one of: timedatectl list-timezones"
   ! is_zone || return 0
   keep_original /etc/localtime
-  ln -sfn -- "..${ZONES}/${TIMEZONE}" "${ROOT}/etc/localtime.kubeadm-lab-new"
-  mv -fT -- "${ROOT}/etc/localtime.kubeadm-lab-new" "${ROOT}/etc/localtime"
+  ln -sfn -- "..${ZONES}/${TIMEZONE}" "${ROOT}/etc/localtime.kubeadm-lab-new" || cannot "can't write" /etc/localtime
+  put_in_place /etc/localtime
   log "time zone: ${TIMEZONE}"
 }
 

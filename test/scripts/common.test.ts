@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, lstatSync, readlinkSync, statSync, symlinkSync, utimesSync } from "node:fs";
+import { appendFileSync, chmodSync, lstatSync, readlinkSync, statSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -235,3 +236,99 @@ test("a run that never gets its turn says who to look for", (t) => {
 	assert.match(stderr, /test: waits for another run of test on this host to end, at most 1 s\n/);
 	assert.match(stderr, /test: error: another run of test has held .*kubeadm-lab-test\.lock for 1 s\. See who: fuser -v /);
 });
+
+/** In a mount namespace of its own, at the host's root. */
+const withMounts = (host: FakeHost, commands: string) =>
+	spawnSync(
+		"unshare",
+		[...(process.getuid?.() === 0 ? [] : ["--map-root-user"]), "--mount", "bash", "-euc", `text="$(cat)"; step() { bash -s -- "$1" <<<"$text"; }\n${commands}`],
+		{
+			input: WRITER,
+			encoding: "utf8",
+			cwd: host.root,
+			env: { ...process.env, KUBEADM_LAB_ROOT: host.root },
+		},
+	);
+/** What stands in the way of a change: to make it, to take it away, what is told. chattr is for the real root alone. */
+const IN_THE_WAY: [what: string, make: string, end: string, told: RegExp][] = [
+	[
+		"is a mount of its own",
+		"mount --bind etc/app/app.conf etc/app/app.conf",
+		"umount etc/app/app.conf",
+		/\/etc\/app\/app\.conf is a mount of its own\. To go on: umount/,
+	],
+	[
+		"is on a read-only file system",
+		"mount --bind etc/app etc/app; mount -o remount,bind,ro etc/app",
+		"umount etc/app",
+		/\/etc\/app is on a file system that is mounted read-only\. To go on: mount it read-write/,
+	],
+	...(process.getuid?.() === 0
+		? ([
+				[
+					"is immutable",
+					"chattr +i etc/app/app.conf",
+					"chattr -i etc/app/app.conf",
+					/app\.conf is immutable \(lsattr shows i\)\. To go on: chattr -i \/etc\/app\/app\.conf, then/,
+				],
+				[
+					"is append-only",
+					"chattr +a etc/app/app.conf",
+					"chattr -a etc/app/app.conf",
+					/app\.conf is append-only \(lsattr shows a\)\. To go on: chattr -a \/etc\/app\/app\.conf, then/,
+				],
+				[
+					"is in an immutable folder",
+					"chattr +i etc/app",
+					"chattr -i etc/app",
+					/\/etc\/app is immutable \(lsattr shows i\)\. To go on: chattr -i \/etc\/app, then/,
+				],
+			] as [string, string, string, RegExp][])
+		: []),
+];
+for (const [what, make, end, told] of IN_THE_WAY)
+	test(`a file that ${what} is left as it was, with what to do and nothing beside it; undo has nothing to do`, (t) => {
+		const host = new FakeHost(t);
+		host.write("/etc/app/app.conf", "old\n");
+		const before = host.snapshot("/etc");
+		const { status, stderr } = withMounts(host, `${make}\ntrap '${end}' EXIT\n! step apply; step undo`);
+		assert.equal(status, 0, stderr);
+		assert.match(stderr, told);
+		assert.deepEqual(host.snapshot("/etc"), before);
+		assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+	});
+for (const [what, make, end, told] of IN_THE_WAY)
+	test(`undo of a file that by now ${what} says what to do, and can be repeated`, (t) => {
+		const host = new FakeHost(t);
+		host.write("/etc/app/app.conf", "old\n");
+		const before = host.snapshot("/etc");
+		const { status, stderr } = withMounts(host, `step apply; ${make}\ntrap '${end}' EXIT\n! step undo; ${end}; trap '' EXIT; step undo`);
+		assert.equal(status, 0, stderr);
+		assert.match(stderr, told);
+		assert.deepEqual(host.snapshot("/etc"), before);
+	});
+
+for (const [target, path] of [
+	["hosts.ours", "/etc/hosts.ours"],
+	["../run/hosts", "/run/hosts"],
+] as const)
+	test(`a file that was a relative link (${target}) becomes one again, and what others wrote meanwhile stays`, (t) => {
+		const host = new FakeHost(t);
+		const script = withFiles(`check() { :; }
+apply() { edit_file /etc/hosts '' with_block; }
+with_block() { printf '%s\\nours\\n%s\\n' "\${BLOCK_BEGIN}" "\${BLOCK_END}"; without_block /etc/hosts; }
+undo() { restore_edited /etc/hosts without_block /etc/hosts; finish_undo; }`);
+		host.write("/etc/other", "");
+		host.write(path, "theirs\n");
+		symlinkSync(target, join(host.root, "etc/hosts"));
+		assert.equal(host.bash(script, "apply").status, 0);
+		assert.equal(host.bash(script, "undo").status, 0);
+		assert.equal(readlinkSync(join(host.root, "etc/hosts")), target);
+		assert.equal(host.read(path), "theirs\n");
+		assert.equal(host.bash(script, "apply").status, 0);
+		appendFileSync(join(host.root, "etc/hosts"), "more\n");
+		const { status, stderr } = host.bash(script, "undo");
+		assert.equal(status, 0, stderr);
+		assert.match(stderr, /\/etc\/hosts was a link to \S+, and stays a file: others have changed it since/);
+		assert.equal(host.read("/etc/hosts"), "theirs\nmore\n");
+	});

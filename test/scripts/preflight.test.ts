@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";
@@ -188,4 +189,47 @@ test("without root nothing is looked at", (t) => {
 	const { status, stderr } = host.bash(`if [[ "\${EUID}" == 0 ]]; then exec setpriv --reuid 65534 --clear-groups bash -s -- apply; fi\n${text}`, "apply");
 	assert.equal(status, 1);
 	assert.match(stderr, /k8s-node02 preflight: error: runs as .*, expected root\. Connect as root, or let this user run sudo without a password/);
+});
+
+test("files that later steps write and that can't be written are named with what to do, and so is a file system that is read-only", (t) => {
+	const host = goodHost(t);
+	for (const path of ["/etc/hosts", "/etc/hostname", "/etc/crictl.yaml", "/etc/sysctl.d/10-theirs.conf"]) host.write(path, "");
+	host.write("/etc/fstab", "/dev/sda1 / xfs defaults 0 0\n");
+	const isRoot = process.getuid?.() === 0; // chattr is for the real root alone
+	const answer = spawnSync(
+		"unshare",
+		[
+			...(isRoot ? [] : ["--map-root-user"]),
+			...["--mount", "bash", "-euc"],
+			`text="$(cat)"; mount --bind etc/hostname etc/hostname; mount --bind etc/sysctl.d etc/sysctl.d; mount -o remount,bind,ro etc/sysctl.d
+if [[ ${isRoot} == true ]]; then chattr +i etc/hosts etc/fstab; chattr +a etc/crictl.yaml; trap 'chattr -ia etc/hosts etc/fstab etc/crictl.yaml' EXIT; fi
+bash -s -- apply <<<"$text"`,
+		],
+		{ input: host.text("preflight"), encoding: "utf8", cwd: host.root, env: { ...process.env, KUBEADM_LAB_ROOT: host.root } },
+	);
+	assert.equal(answer.status, 1, answer.stderr);
+	const expected = [
+		"files: found /etc/hostname, a mount of its own; expected files and folders that can be written. To go on: umount /etc/hostname.",
+		"files: found /etc/sysctl.d, on a file system that is mounted read-only; expected files and folders that can be written. To go on: mount it read-write (findmnt -T /etc/sysctl.d shows it).",
+	];
+	if (isRoot)
+		expected.push(
+			"files: found /etc/hosts, immutable (lsattr shows i); expected files and folders that can be written. To go on: chattr -i /etc/hosts.",
+			"files: found /etc/crictl.yaml, append-only (lsattr shows a); expected files and folders that can be written. To go on: chattr -a /etc/crictl.yaml.",
+		);
+	const found = answer.stderr.split("\n").filter((line) => line.startsWith("k8s-node02: "));
+	assert.deepEqual(found.sort(), expected.map((line) => `k8s-node02: ${line}`).sort());
+});
+
+test("an etcd's folder may have lost+found, and be a link to another disk; what else is in it, and a link to nothing, is named", (t) => {
+	const host = goodHost(t);
+	const found = () => problems(host, { ADDRESS: "172.16.1.112" }, "k8s-master");
+	mkdirSync(join(host.root, "ssd/etcd/lost+found"), { recursive: true });
+	symlinkSync("../../ssd/etcd", join(host.root, "var/lib/etcd"));
+	assert.deepEqual(found(), []);
+	host.write("/var/lib/etcd/backup.db", "precious");
+	assert.deepEqual(found(), ["folders: found /var/lib/etcd with backup.db; expected nothing in it, or lost+found alone"]);
+	assert.deepEqual(problems(host), [], "a worker has no etcd");
+	symlinkSync("/nowhere", join(host.root, "var/lib/kubelet"));
+	assert.deepEqual(problems(host), ["folders: found /var/lib/kubelet, a link to /nowhere, where no folder is; expected a folder, or a link to one"]);
 });
