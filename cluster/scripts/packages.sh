@@ -128,6 +128,7 @@ undo() {
   [[ -z "${LOCK_LIST}" ]] || restore_edited "${LOCK_LIST}" without_block "${LOCK_LIST}"
   if [[ "${REMOVE_ON_UNDO}" == yes ]]; then
     remove_packages
+    restore_packages
     clear_package_folders
   fi
   remove_keys

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # What a yum transaction brought: counted as ours only when it was not on the host before. Survives a kill in the middle: the list from before the
-# transaction stays in RECORDS/pending until the difference is recorded.
+# transaction stays in RECORDS/pending until the difference is recorded. What it replaced is recorded too: `was NAME.ARCH`, its version before and after (or none).
 readonly PENDING="${RECORDS}/pending"
+readonly RESTORE_SECONDS=300 # yum waits long for a repository that does not answer
 # The runtime's data goes with the runtime's package; the other folders only when nothing is left in them.
 readonly DATA_FOLDERS=(/var/lib/containerd /run/containerd /opt/containerd /var/lib/docker /run/docker)
 readonly PACKAGE_FOLDERS=(/etc/containerd /etc/docker /etc/cni/net.d /etc/cni /opt/cni/bin /opt/cni /etc/kubernetes/manifests /etc/kubernetes /var/lib/kubelet)
 
-installed_now() { # package NAME.ARCH, key gpg-pubkey-ID; sorted for comm
-  rpm -qa --qf '%{NAME} %{ARCH} gpg-pubkey-%{VERSION}-%{RELEASE}\n' | awk '{ print ($1 == "gpg-pubkey" ? "key " $3 : "package " $1 "." $2) }' | sort -u
+installed_now() { # package NAME.ARCH VERSION-RELEASE, key gpg-pubkey-ID
+  rpm -qa --qf '%{NAME} %{ARCH} gpg-pubkey-%{VERSION}-%{RELEASE}\n' | awk '{ print ($1 == "gpg-pubkey" ? "key " $3 : "package " $1 "." $2 " " substr($3, 12)) }' | sort -u
 }
+names_of() { cut -d ' ' -f 1,2 -- "$1" | sort -u; } # FILE: without versions, sorted for comm
 # Those of PACKAGES that are not installed. An answer in any other form is trouble with rpm itself, not a missing package.
 missing_of() { # PACKAGES...
   local answer
@@ -37,12 +39,20 @@ begin_transaction() {
   mv -f -- "${PENDING}.new" "${PENDING}"
 }
 end_transaction() {
-  local item
+  local item name version after
   [[ -e "${PENDING}" ]] || return 0
+  installed_now >"${PENDING}.after"
   while read -r item; do
     [[ -z "${item}" ]] || record "${item}" ours
-  done < <(installed_now | comm -13 -- "${PENDING}" -)
-  rm -f -- "${PENDING}"
+  done < <(comm -13 -- <(names_of "${PENDING}") <(names_of "${PENDING}.after"))
+  while read -r _ name version; do
+    if [[ -z "${version}" ]] || recorded "package ${name}" >/dev/null; then continue; fi # a key, a list of an earlier release, or one of ours
+    after="$(awk -v name="${name}" '$2 == name { version = $3 } END { print (version == "" ? "none" : version) }' "${PENDING}.after")"
+    version="$(recorded "was ${name}" || printf '%s' "${version}")"
+    forget "was ${name}"
+    record "was ${name}" "${version%% *} ${after}"
+  done < <(comm -23 -- "${PENDING}" "${PENDING}.after")
+  rm -f -- "${PENDING}" "${PENDING}.after"
 }
 # The same for one that a kill cut off. rpm unpacks each file as name;1a2b3c4d before it gives it its name: those are left over.
 end_cut_off_transaction() {
@@ -72,6 +82,36 @@ remove_packages() {
     ((${#REST[@]} < ${#list[@]})) || die "rpm -e: ${answer}"
     list=("${REST[@]+"${REST[@]}"}")
   done
+}
+# What our transactions replaced comes back in the version it had: from our repositories, then from the host's own. What can't be had is told.
+restore_packages() {
+  local item name before after wanted verb end=$((SECONDS + RESTORE_SECONDS)) missing=()
+  while read -r item; do
+    [[ -n "${item}" ]] || continue
+    name="${item#was }"
+    read -r before after <<<"$(recorded "${item}")"
+    wanted="${name%.*}-${before}.${name##*.}"
+    # Somebody has changed it since, or put it back.
+    if rpm -q "${wanted}" >/dev/null 2>&1 || { [[ "${after}" == none ]] && rpm -q "${name}" >/dev/null 2>&1; } ||
+      { [[ "${after}" != none ]] && ! rpm -q "${name%.*}-${after}.${name##*.}" >/dev/null 2>&1; }; then continue; fi
+    verb=install # as yum 3 upgrades to an exact version
+    [[ "${after}" == none || "$(printf '%s\n' "${before}" "${after}" | sort -V | tail -n 1)" == "${before}" ]] || verb=downgrade
+    comes_back "${wanted}" "${verb}" $((end - SECONDS)) || missing+=("${name%.*}, which was ${before} and is ${after} (yum ${verb} ${wanted})")
+  done < <(recorded_names values 'was ')
+  ((${#missing[@]} == 0)) || log "packages that were replaced, and can't be had in their version of before: $(printf '%s; ' "${missing[@]}")get them from a repository that has them"
+}
+comes_back() { # NAME-VERSION-RELEASE.ARCH VERB SECONDS
+  local end=$((SECONDS + $3)) only ours
+  ours="$(sections | paste -s -d ,)"
+  for only in '--disablerepo=*' ''; do
+    ((SECONDS < end)) || return 1
+    timeout $((end - SECONDS)) yum -y -q ${only:+"${only}" "--enablerepo=${ours}"} "$2" "$1" >/dev/null 2>&1 || true
+    if rpm -q "$1" >/dev/null 2>&1; then
+      log "package $1 is back"
+      return 0
+    fi
+  done
+  return 1
 }
 without() { # KEPT NAMES...: REST is NAMES without KEPT
   local name kept="$1"

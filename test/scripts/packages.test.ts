@@ -4,7 +4,7 @@ import { FakeHost } from "./fake-host.ts";
 
 /** rpm with a database of one line per package: name, version. Keys are gpg-pubkey lines, as in the real one. */
 const RPM = `db="\${KUBEADM_LAB_ROOT}/rpmdb"
-find() { awk -v want="$1" '{ n = $1; v = $1 "-" $2 } n == want || v == want || n ".x86_64" == want || v "-1" == want' "\${db}" | grep .; }
+find() { awk -v want="$1" '{ n = $1; v = $1 "-" $2 } n == want || v == want || n ".x86_64" == want || v "-1" == want || v "-1.x86_64" == want' "\${db}" | grep .; }
 status=0
 case "$*" in
 -qa*) awk '{ print $1, "x86_64", "gpg-pubkey-" $2 "-1" }' "\${db}" ;;
@@ -160,4 +160,76 @@ test("trouble with rpm itself is not taken for a missing package", (t) => {
 	assert.equal(status, 1);
 	assert.match(stderr, /error: rpm -q failed: error: db5 error/);
 	assert.deepEqual(yums(host), []);
+});
+
+/** yum 3 in a host's life: install does nothing for a package that is there and newer, downgrade needs it there; \`repositories/<word of the call>\` hold names with versions. */
+const LATER_YUM = `db="\${KUBEADM_LAB_ROOT}/rpmdb" verb="" wanted="\${*: -1}" repository=theirs
+[[ "$*" != *--enablerepo=* ]] || repository=ours
+for word in "$@"; do [[ "\${word}" == -* || -n "\${verb}" ]] || verb="\${word}"; done
+grep -Fxq "\${wanted}" "\${KUBEADM_LAB_ROOT}/repositories/\${repository}" || { echo 'No package available.' >&2; exit 1; }
+name="\${wanted%-*-*}" version="\${wanted#"\${wanted%-*-*}"-}"
+is_there=no; ! grep -q "^\${name} " "\${db}" || is_there=yes
+[[ "\${verb} \${is_there}" == "install no" || "\${verb} \${is_there}" == "downgrade yes" || "\${wanted}" == chrony-3.4-* && "\${verb}" == install ]] || exit 0
+{ grep -v "^\${name} " "\${db}"; echo "\${name} \${version%-1.x86_64}"; } >"\${db}.new"; mv "\${db}.new" "\${db}"`;
+/** containerd.io obsoletes runc, its repository has a newer libseccomp, and an older chrony is pinned. */
+function hostWithReplaced(t: TestContext, theirs: string[], ours: string[] = []): FakeHost {
+	const host = bareHost(t);
+	host.write("/rpmdb", `${BARE}chrony 3.4\nlibseccomp 2.3\nrunc 1.0.0\n`);
+	host.write(
+		"/hook",
+		`[[ "$n" != containerd.io-* ]] || { grep -Ev '^(runc|libseccomp|chrony) ' "\${db}" >"\${db}.new"; printf '%s\\n' 'libseccomp 2.5' 'chrony 3.2' >>"\${db}.new"; mv "\${db}.new" "\${db}"; }`,
+	);
+	assert.equal(host.run("packages", "apply", SETTINGS).status, 0);
+	assert.doesNotMatch(host.read("/rpmdb"), /runc/);
+	host.command("yum", LATER_YUM);
+	host.write("/repositories/theirs", theirs.map((name) => `${name}-1.x86_64\n`).join(""));
+	host.write("/repositories/ours", ours.map((name) => `${name}-1.x86_64\n`).join(""));
+	return host;
+}
+const sorted = (text: string) => text.trim().split("\n").sort();
+
+test("packages that were obsoleted, upgraded and downgraded come back in their version, from our repositories or the host's", (t) => {
+	const host = hostWithReplaced(t, ["runc-1.0.0", "libseccomp-2.3"], ["chrony-3.4"]);
+	const { status, stderr } = host.run("packages", "undo", SETTINGS);
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /package runc-1\.0\.0-1\.x86_64 is back\n/);
+	assert.deepEqual(sorted(host.read("/rpmdb")), sorted(`${BARE}chrony 3.4\nlibseccomp 2.3\nrunc 1.0.0\n`));
+	assert.doesNotMatch(stderr, /can't be had/);
+	assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
+});
+
+test("what can't be had in its version of before is told at the end, with the command for it", (t) => {
+	const host = hostWithReplaced(t, ["libseccomp-2.3"]);
+	const { status, stderr } = host.run("packages", "undo", SETTINGS);
+	assert.equal(status, 0, stderr);
+	assert.match(
+		stderr,
+		/packages: packages that were replaced, and can't be had in their version of before: chrony, which was 3\.4-1 and is 3\.2-1 \(yum install chrony-3\.4-1\.x86_64\); runc, which was 1\.0\.0-1 and is none \(yum install runc-1\.0\.0-1\.x86_64\); get them from a repository that has them/,
+	);
+	assert.deepEqual(sorted(host.read("/rpmdb")), sorted(`${BARE}chrony 3.2\nlibseccomp 2.3\n`));
+});
+
+test("a package that somebody has changed or removed since our transaction stays so", (t) => {
+	const host = hostWithReplaced(t, ["libseccomp-2.3", "chrony-3.4", "runc-1.0.0"]);
+	host.write("/rpmdb", host.read("/rpmdb").replace("chrony 3.2\n", "").replace("libseccomp 2.5", "libseccomp 2.7"));
+	const { status, stderr } = host.run("packages", "undo", SETTINGS);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(sorted(host.read("/rpmdb")), sorted(`${BARE}libseccomp 2.7\nrunc 1.0.0\n`));
+});
+
+test("a package that two of our transactions changed comes back in its first version", (t) => {
+	const host = hostWithReplaced(t, ["runc-1.0.0", "libseccomp-2.3", "chrony-3.4"]);
+	host.command("yum", YUM);
+	host.write("/hook", `[[ "$n" != ipset ]] || sed -i 's/^libseccomp .*/libseccomp 2.6/' "\${db}"`);
+	const more = { ...SETTINGS, EXTRA_PACKAGES: [...SETTINGS.EXTRA_PACKAGES, "ipset"] };
+	assert.equal(host.run("packages", "apply", more).status, 0);
+	host.command("yum", LATER_YUM);
+	assert.equal(host.run("packages", "undo", more).status, 0);
+	assert.match(host.read("/rpmdb"), /^libseccomp 2\.3$/m);
+});
+
+test("packages that are to stay stay in the versions that they have", (t) => {
+	const host = hostWithReplaced(t, ["runc-1.0.0"]);
+	const { status, stderr } = host.run("packages", "undo", { ...SETTINGS, REMOVE_ON_UNDO: false });
+	assert.deepEqual([status, stderr.includes("runc")], [0, false]);
 });
