@@ -12,6 +12,11 @@ const script = String.raw`
   sysctl -a 2>/dev/null | grep -E '^(net\.ipv4\.ip_forward|net\.ipv4\.conf\.(all|default|eth[01])\.|net\.ipv6\.conf\.(all|default|eth[01])\.|net\.bridge\.|vm\.|fs\.inotify|fs\.file-max|kernel\.(panic|pid_max))' | grep -vE 'drop_caches|stat_refresh|numa_stat|compact_memory|base_reachable|stable_secret' | sed 's/^/sysctl /'
   systemctl list-unit-files --no-legend --no-pager | awk '$2 != "transient" {print "unit " $1 " " $2}'
   systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,mount | awk '$3 == "active" {print "active " $1 " " $4}' | grep -vE 'session|systemd-(timedate|hostname|locale)d'
+  find /run -xdev -mindepth 1 -maxdepth 3 -printf 'run %y %p\n' | grep -E '/run/[^ ]*(kube|cni|flannel|containerd|docker|netns|xtables)' | grep -v ' /run/systemd/'
+  find /sys/fs/cgroup -type d -path '*kubepods*' -printf 'cgroup %p\n'
+  ip -4 route show | sed 's/^/route /'
+  ip rule show | sed 's/^/rule /'
+  nft list tables 2>/dev/null | sed 's/^table/nft table/'
   rpm -qa | sed 's/^/rpm /'
   findmnt -rno TARGET | sed 's/^/mount /'
   printf 'hostname %s\n' "$(hostname)"

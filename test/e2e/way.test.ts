@@ -7,24 +7,10 @@ import { withoutAges } from "../describe.ts";
 import { mark, written } from "./audit.ts";
 import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
 import { differences, snapshot } from "./snapshot.ts";
+import { unexplained } from "./stays.ts";
 
 const twoLines = "Hello initContainers\nHello from the postStart handler\n";
 const threeLines = `${twoLines}Hello from the preStop handler\n`;
-
-/** What a host does not give back, each with its reason. Anything else that differs after destroy fails the test. */
-const remains: [RegExp, string][] = [
-	[/^\+ (dir|file) \/data(\/|$| )/, "the hostPath: its message file is the point"],
-	[/ \/var\/log\//, "logs"],
-	[
-		/^\+ (file|sha|link|unit|dir) \S*(kubeadm-lab-recorder\.(service|timer)|timers\.target\.wants)( |$)/,
-		"the recording's: until it is fetched, a week at most",
-	],
-	[/ \/var\/(cache|lib)\/(yum|dnf)/, "yum's own cache and history"],
-	[/ \/var\/lib\/rpm/, "rpm's database file: the packages in it are compared by name"],
-	[/ \/(root\/\.gnupg|var\/lib\/chrony|var\/lib\/systemd|var\/tmp)/, "written by any running host"],
-	[/ \/etc\/ld\.so\.cache/, "rewritten by package installs"],
-	[/^[+-] active (session|user)/, "logins"],
-];
 
 describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 	const bare = new Map<string, Set<string>>();
@@ -177,12 +163,9 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 	});
 
 	for (const host of hosts)
-		test(`after destroy ${host} differs from before only by the short list`, async () => {
+		test(`after destroy ${host} differs from before only by what the README lists`, async () => {
 			const left = differences(bare.get(host) ?? new Set(), await snapshot(host));
-			assert.deepEqual(
-				left.filter((line) => !remains.some(([pattern]) => pattern.test(line))),
-				[],
-			);
+			assert.deepEqual(unexplained(left), []);
 		});
 
 	test("the same hosts go up and down a second time with one slot of the engine, and the message file goes on", async () => {

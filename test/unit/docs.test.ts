@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { BEGIN, configTable, END, withTable } from "../../commands/config-table.ts";
+import { STAYS, unexplained } from "../e2e/stays.ts";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string) => readFileSync(join(root, path), "utf8");
@@ -140,6 +141,18 @@ test("the README's preflight table has exactly the items that the preflight repo
 		.flatMap((row) => codeOf(row.split(" | ")[0] ?? ""));
 	assert.deepEqual(listed.sort(), [...reported].sort());
 	for (const part of ["%s: %s: found %s; expected %s. To go on: %s.", "nothing was changed on this host"]) assert.ok(script.includes(part), part);
+});
+
+test("the README's list of what stays is the one that destroyed hosts are compared with", () => {
+	const [, list = ""] = readme.match(/^What stays:\n\n((?:- .*\n)+)/m) ?? [];
+	const lines = list.trim().split("\n");
+	assert.deepEqual(
+		lines.map((line) => STAYS.find(({ readme }) => line.startsWith(`- ${readme}`))?.readme ?? line),
+		STAYS.map(({ readme }) => readme),
+	);
+	assert.deepEqual(unexplained(["+ file /data/volumes/nginx/log/message 644 root:root 90", "+ file /etc/kubernetes/left 644 root:root 1"]), [
+		"+ file /etc/kubernetes/left 644 root:root 1",
+	]);
 });
 
 test("docs/hosts.md has a row for each step that the program runs on a host", () => {
