@@ -37,18 +37,18 @@ with_message_file() { # ro|rw COMMAND...
 }
 # As slaves, so that what the host unmounts meanwhile goes here too.
 jailed() { # ro|rw COMMAND...: to be called in the folder, where mounts are this process's own
-  local root=/run name
-  [[ "${PWD}/" != /run/* ]] || root=/tmp
-  mount --make-rslave / && mount -t tmpfs -o mode=755,size=1m kubeadm-lab "${root}" && mkdir -p -- "${root}/folder" || return
+  local jail=/run name
+  [[ "${PWD}/" != /run/* ]] || jail=/tmp
+  mount --make-rslave / && mount -t tmpfs -o mode=755,size=1m kubeadm-lab "${jail}" && mkdir -p -- "${jail}/folder" || return
   for name in bin lib lib64 usr/bin usr/lib usr/lib64; do
     if [[ -L "/${name}" ]]; then
-      cp -P -- "/${name}" "${root}/${name}" || return
+      cp -P -- "/${name}" "${jail}/${name}" || return
     elif [[ -d "/${name}" ]]; then
-      mkdir -p -- "${root}/${name}" && mount --bind "/${name}" "${root}/${name}" && mount -o remount,bind,ro "${root}/${name}" || return
+      mkdir -p -- "${jail}/${name}" && mount --bind "/${name}" "${jail}/${name}" && mount -o remount,bind,ro "${jail}/${name}" || return
     fi
   done
-  mount --bind "${PWD}" "${root}/folder" && mount -o "remount,bind,$1,nodev,nosuid,noexec" "${root}/folder" || return
-  exec chroot "${root}" "${@:2}"
+  mount --bind "${PWD}" "${jail}/folder" && mount -o "remount,bind,$1,nodev,nosuid,noexec" "${jail}/folder" || return
+  exec chroot "${jail}" "${@:2}"
 }
 end_of_message_file() { (with_message_file ro timeout 20 tail "$@" --); } # FLAGS of tail
 emptied() { dd of="$1" oflag=nofollow,nonblock conv=nocreat count=0 status=none; } # PATH

@@ -108,16 +108,16 @@ test("a disk in use stops it before anything is deleted, with who uses it and wh
 		host,
 		`cd "$KUBEADM_LAB_ROOT"; text="$(cat)"
 mount --bind disk etc/new/inner
-exec 8<etc/new/inner/file
+sleep 300 <etc/new/inner/file >/dev/null 2>&1 & holder=$!
 if bash -s -- undo <<<"$text"; then exit 9; fi
 [[ -e etc/new/inner/file && -e etc/kept/new ]]
-exec 8<&-
+kill $holder; wait $holder || true
 bash -s -- undo <<<"$text"`,
 	);
 	assert.equal(answer.status, 0, answer.stderr + answer.stdout);
 	assert.match(
 		answer.stderr,
-		/error: can't unmount (\S+\/etc\/new\/inner); in use by bash \(pid \d+\).*\. Nothing in it was deleted\. End what uses it and unmount it \(umount \1; if its server is gone: umount -f -l \1\), then run this again/,
+		/error: can't unmount (\S+\/etc\/new\/inner); in use by sleep \(pid \d+\)\. Nothing in it was deleted\. End what uses it and unmount it \(umount \1; if its server is gone: umount -f -l \1\), then run this again/,
 	);
 	assert.equal(host.read("/disk/file"), "1");
 	assert.equal(host.exists("/etc/new"), false);

@@ -93,14 +93,14 @@ test("a share in use stops the reset before kubeadm runs, and is not emptied; wh
 		host,
 		host.text("join", worker()),
 		`mkdir -p var/lib/kubelet/pods/x/d; mount --bind share var/lib/kubelet/pods/x/d
-exec 8<var/lib/kubelet/pods/x/d/db
+sleep 300 <var/lib/kubelet/pods/x/d/db >/dev/null 2>&1 & holder=$!
 ! step undo
 [[ -e var/lib/kubelet/pods/x/d/db && -e etc/kubernetes/kubelet.conf ]] && ! grep -q 'kubeadm reset' calls
-exec 8<&-
+kill $holder; wait $holder || true
 step undo`,
 	);
 	assert.equal(answer.status, 0, answer.stderr);
-	assert.match(answer.stderr, /can't unmount \S+\/var\/lib\/kubelet\/pods\/x\/d; in use by bash \(pid \d+\)/);
+	assert.match(answer.stderr, /can't unmount \S+\/var\/lib\/kubelet\/pods\/x\/d; in use by sleep \(pid \d+\)/);
 	assert.equal(host.read("/share/db"), "precious");
 	assert.deepEqual(tree(host), before);
 });
