@@ -213,7 +213,14 @@ original_text() { # PATH, which has an original. A link is followed from where i
   fi
   [[ ! -f "${path}" ]] || cat -- "${path}"
 }
+readonly MARK='#kubeadm-lab# ' # in front of another's line that has no effect while ours is there
 readonly BLOCK_BEGIN='# kubeadm-lab begin' BLOCK_END='# kubeadm-lab end'
+restore_marked() { # REGEX: files with such a path get the lines back that were marked; what others wrote meanwhile stays
+  local path
+  while read -r path; do
+    [[ -z "${path}" || ! "${path}" =~ $1 ]] || restore_edited "${path}" sed "s|^${MARK}||" -- "${ROOT}${path}"
+  done < <(recorded_names files)
+}
 without_block() { # PATH: prints the file without our block; a block that lost its end loses only its first line
   local line held='' is_inside=no
   [[ -f "${ROOT}$1" ]] || return 0

@@ -7,17 +7,35 @@ firewalld_check() {
   [[ "${FIREWALLD}" == disable ]] || return 0
   [[ "${ACTIVE[firewalld.service]-}" != active ]] || differs 'firewalld running' 'inactive' 'active'
   [[ "${ENABLED[firewalld.service]}" != enabled ]] || differs 'firewalld at boot' 'disabled' 'enabled'
+  [[ -z "${ENABLED[firewalld.service]}" ]] || firewalld_stays_off || differs 'firewalld at boot' 'disabled' "started by ${STARTS_FIREWALLD}"
+}
+# Disabled, it is started all the same by a unit that wants it.
+firewalld_stays_off() { # else STARTS_FIREWALLD names such units
+  local file
+  ! is_masked firewalld.service || return 0
+  STARTS_FIREWALLD="$(grep -lsE '^(Wants|Requires|Requisite|BindsTo)=(.*[[:space:]])?firewalld(\.service)?([[:space:]]|$)' -- \
+    "${ROOT}"/{etc,usr/lib}/systemd/system/*.{service,target,timer,socket} "${ROOT}"/{etc,usr/lib}/systemd/system/*.d/*.conf)" || true
+  for file in "${ROOT}"/etc/systemd/system/*.{wants,requires}/firewalld.service; do [[ ! -L "${file}" ]] || STARTS_FIREWALLD+=$'\n'"${file}"; done
+  STARTS_FIREWALLD="${STARTS_FIREWALLD//"${ROOT}"/}"
+  STARTS_FIREWALLD="${STARTS_FIREWALLD#$'\n'}"
+  [[ -z "${STARTS_FIREWALLD}" ]]
 }
 firewalld_apply() {
   if [[ "${FIREWALLD}" != disable ]]; then
-    restore_unit firewalld.service
+    firewalld_undo
     return 0
   fi
-  [[ "$(unit_active firewalld.service)" == active || "$(unit_enabled firewalld.service)" == enabled ]] || return 0
-  keep_unit firewalld.service
-  timeout 120 systemctl stop firewalld.service || die 'firewalld did not stop in 120 s; see journalctl -u firewalld'
-  disable_unit firewalld.service
-  log 'firewalld: stopped and disabled'
+  if [[ "$(unit_active firewalld.service)" == active || "$(unit_enabled firewalld.service)" == enabled ]]; then
+    keep_unit firewalld.service
+    timeout 120 systemctl stop firewalld.service || die 'firewalld did not stop in 120 s; see journalctl -u firewalld'
+    disable_unit firewalld.service
+    log 'firewalld: stopped and disabled'
+  fi
+  [[ -z "$(unit_enabled firewalld.service)" ]] || firewalld_stays_off || mask_unit firewalld.service
+}
+firewalld_undo() {
+  unmask_units '^firewalld[.]service$'
+  restore_unit firewalld.service
 }
 
 nm_runs() { [[ "$(unit_active NetworkManager.service)" == active ]]; }

@@ -4,13 +4,19 @@
 readonly SELINUX_CONFIG=/etc/selinux/config
 
 selinux_mode() { if command -v getenforce >/dev/null; then getenforce; else printf 'Disabled\n'; fi; }
-permissive_config() { sed -E 's/^SELINUX=enforcing([[:space:]]*)$/SELINUX=permissive\1/' -- "${ROOT}${SELINUX_CONFIG}"; }
-enforcing_config() { sed -E 's/^SELINUX=permissive([[:space:]]*)$/SELINUX=enforcing\1/' -- "${ROOT}${SELINUX_CONFIG}"; }
+# libselinux takes the first such line, its word without regard to case and to what follows. Quotes, which it doesn't know, are no reason to leave it.
+readonly ENFORCING_LINE="SELINUX[[:space:]]*=[[:space:]]*[\"']?[Ee][Nn][Ff][Oo][Rr][Cc][Ii][Nn][Gg]"
+permissive_config() { sed -E "s/^(SELINUX[[:space:]]*=[[:space:]]*[\"']?)enforcing/\1permissive/I" -- "${ROOT}${SELINUX_CONFIG}"; }
+enforcing_config() { # the line as it was
+  local line
+  line="$(grep -m 1 -E "^${ENFORCING_LINE}" -- "${RECORDS}/files/${SELINUX_CONFIG//\//%2F}")" || line='SELINUX=enforcing'
+  awk -v line="${line//\\/\\\\}" '/^SELINUX[ \t]*=[ \t]*["\047]?permissive/ { print line; next } { print }' "${ROOT}${SELINUX_CONFIG}"
+}
 
 selinux_check() {
   [[ "${SELINUX}" == permissive ]] || return 0
   [[ "$(selinux_mode)" != Enforcing ]] || differs 'SELinux' 'Permissive' 'Enforcing'
-  compare_edited_lines 'SELINUX=enforcing' "${SELINUX_CONFIG}" permissive_config
+  compare_edited_lines "${ENFORCING_LINE}" "${SELINUX_CONFIG}" permissive_config
 }
 selinux_apply() {
   if [[ "${SELINUX}" != permissive ]]; then

@@ -36,7 +36,7 @@ give_back() {
   nm_undo
   sysctls_undo
   modules_undo
-  restore_unit firewalld.service
+  firewalld_undo
   selinux_undo
   swap_undo
 }

@@ -59,3 +59,20 @@ restore_unit() { # UNIT
   forget "active $1"
   forget "enabled $1"
 }
+# Masked: what would start it at the next boot finds nothing. By the file alone, as `systemctl mask` does it, but also where the unit's own file is in /etc.
+is_masked() { [[ "${ROOT}/etc/systemd/system/$1" -ef /dev/null || "${ROOT}/run/systemd/system/$1" -ef /dev/null ]]; } # UNIT
+mask_unit() {                                                                                                         # UNIT
+  local path="/etc/systemd/system/$1"
+  ! is_masked "$1" || return 0
+  keep_original "${path}"
+  make_folder "${path%/*}"
+  ln -sfn -- /dev/null "${ROOT}${path}.kubeadm-lab-new"
+  mv -fT -- "${ROOT}${path}.kubeadm-lab-new" "${ROOT}${path}"
+  log "masked $1: it does not start at the next boot"
+}
+unmask_units() { # REGEX: those of such a name that mask_unit masked
+  local path
+  while read -r path; do
+    [[ "${path}" != /etc/systemd/system/* || ! "${path##*/}" =~ $1 ]] || restore_file "${path}"
+  done < <(recorded_names files && recorded_names absent)
+}
