@@ -2,6 +2,8 @@
 // story.json, story.txt and a drawing of each Pod. Exit status: 0 done, 1 nothing could be shown, 2 wrong usage.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { KeyError } from "../config/keys.ts";
+import { StackFileError } from "../config/stack-file.ts";
 import { RecordingError } from "../lifecycle/recording/recording.ts";
 import { pageOf } from "../lifecycle/render/html.ts";
 import { storyJson } from "../lifecycle/render/json.ts";
@@ -14,7 +16,6 @@ import { FetchError } from "./lifecycle/fetch.ts";
 import { repeat } from "./lifecycle/repeat.ts";
 import { type Request, requestIn, USAGE, UsageError } from "./lifecycle/request.ts";
 import { type Source, sourcesOf } from "./lifecycle/sources.ts";
-import { TrustError } from "./trust.ts";
 
 /** Everything that `report` writes, by file name. */
 export function filesOf(text: string, story: Story): Record<string, string> {
@@ -68,7 +69,16 @@ if (import.meta.main) {
 	try {
 		await main(process.argv.slice(2));
 	} catch (error) {
-		if (!(error instanceof UsageError || error instanceof RecordingError || error instanceof FetchError || error instanceof TrustError)) throw error;
+		if (
+			!(
+				error instanceof UsageError ||
+				error instanceof RecordingError ||
+				error instanceof FetchError ||
+				error instanceof StackFileError ||
+				error instanceof KeyError
+			)
+		)
+			throw error;
 		console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error.message);
 		process.exitCode = error instanceof UsageError ? 2 : 1;
 	}

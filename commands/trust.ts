@@ -3,44 +3,25 @@
 // Exit status: 0 every host's key is in the file, 1 some is not, 2 wrong usage.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { promisify } from "node:util";
-import { isMap, isScalar, isSeq, parseDocument, type YAMLMap } from "yaml";
-import { findKnownHost, parseKnownHosts } from "../config/host-keys.ts";
-import { HOST_KEY_TYPES, KeyError, parseHostKey, readKeyFile } from "../config/keys.ts";
-import { parseAddress } from "../config/network.ts";
+import { isDeepStrictEqual, promisify } from "node:util";
+import { isMap, isNode, isScalar, isSeq, type Pair } from "yaml";
+import { HOST_KEY_TYPES, KeyError, parseHostKey } from "../config/keys.ts";
+import { StackFileError, type StackHost, stackDocument, stackHosts } from "../config/stack-file.ts";
 
-export interface Target {
+export interface Target extends Omit<StackHost, "user"> {
 	/** Place in the file's list of hosts. */
 	index: number;
-	name: string;
-	address: string;
-	port: number;
-	/** `type base64` that the file, or its known_hosts file, already trusts. */
-	trusted: string | undefined;
 }
 /** The user's mistake, or a file that can't be used as it is. */
 export class TrustError extends Error {}
 
-const CONFIG_PREFIX = "kubeadm-lab:";
 const SCAN_SECONDS = 5;
 
-/** The hosts of a stack's file. Throws TrustError with every host that can't be asked. */
+/** The hosts of a stack's file. Throws StackFileError with everything that keeps one from being asked. */
 export function targetsIn(text: string): Target[] {
-	const config = (parseDocument(text).toJS() as { config?: Record<string, unknown> } | null)?.config ?? {};
-	const setting = (key: string) => config[`${CONFIG_PREFIX}${key}`] ?? config[key];
-	const known = setting("knownHostsFile") ? parseKnownHosts(readKeyFile(String(setting("knownHostsFile")))) : undefined;
-	const hosts = setting("hosts");
-	if (!Array.isArray(hosts) || hosts.length === 0) throw new TrustError("hosts: not set. List the hosts first, each with name, address and role.");
-	const wrong = hosts.flatMap((host, i) =>
-		parseAddress(String(host?.address)) === undefined ? [`hosts[${i}].address: ${JSON.stringify(host?.address)} is not an IPv4 address.`] : [],
-	);
-	if (wrong.length > 0) throw new TrustError(wrong.join("\n"));
-	return hosts.map(({ name, address, port = setting("sshPort") ?? 22, hostKey }, index) => {
-		const trusted = hostKey ? parseHostKey(String(hostKey)) : known && findKnownHost(known, address, Number(port));
-		return { index, name: String(name ?? address), address, port: Number(port), trusted };
-	});
+	return stackHosts(text).map(({ name, address, port, trusted }, index) => ({ index, name, address, port, trusted }));
 }
 
 /** Keys in what ssh-keyscan prints, best first. Lines of other types, comments and damaged keys are passed over. */
@@ -73,26 +54,72 @@ function rsaBits(blob: Buffer): number {
 	return BigInt(`0x${modulus.toString("hex")}`).toString(2).length;
 }
 
-/** The file's text with these keys, by place in the list of hosts. Every other byte stays as it is. */
+/**
+ * The file's text with these keys, by place in the list of hosts. Every other byte stays as it is.
+ * @throws TrustError where the text read again would say anything else: with the lines to add by hand.
+ */
 export function withHostKeys(text: string, keys: ReadonlyMap<number, string>): string {
-	const config = parseDocument(text).get("config");
-	const hosts = isMap(config) ? (config.get(`${CONFIG_PREFIX}hosts`) ?? config.get("hosts")) : undefined;
-	if (!isSeq(hosts)) throw new TrustError("hosts: not a list.");
-	const edits = [...keys].map(([index, key]) => edit(text, hosts.items[index], key));
-	return edits.sort((a, b) => b.start - a.start).reduce((result, { start, end, insert }) => result.slice(0, start) + insert + result.slice(end), text);
+	const hosts = hostNodes(text);
+	const edits = [...keys].map(([index, key]) => ({ index, key, edit: edit(text, hosts[index], key) }));
+	const refused = edits.filter(({ index, key, edit }) => !edit || !saysOnly(text, applied(text, [edit]), new Map([[index, key]])));
+	const written = applied(
+		text,
+		edits.flatMap(({ edit }) => edit ?? []),
+	);
+	if (refused.length === 0 && saysOnly(text, written, keys)) return written;
+	const lines = (refused.length > 0 ? refused : edits).map(({ index, key }) => `hosts[${index}] ${stackHosts(text)[index]?.name}: hostKey: ${key}`);
+	throw new TrustError(
+		`it is written in a way that can't be changed line by line, and stays as it is. Add by hand, once the fingerprints are right:\n${lines.join("\n")}`,
+	);
 }
-function edit(text: string, host: unknown, key: string): { start: number; end: number; insert: string } {
-	const last = isMap(host) ? host.items.at(-1) : undefined;
-	const [first, value, lastKey] = [(host as YAMLMap | undefined)?.get("hostKey", true), last?.value, last?.key] as unknown[];
-	if (isScalar(first) && first.range) return { start: first.range[0], end: first.range[1], insert: first.value === null ? ` ${key}` : key };
-	if (!isMap(host) || !isScalar(lastKey) || !lastKey.range || !isScalar(value) || !value.range)
-		throw new TrustError("a host is not written as plain keys and values; add hostKey to it by hand.");
-	if (host.flow) return { start: value.range[1], end: value.range[1], insert: `, hostKey: ${key}` };
-	const lineStart = text.lastIndexOf("\n", lastKey.range[0]) + 1;
-	const indent = " ".repeat(lastKey.range[0] - lineStart);
-	const lineEnd = text.indexOf("\n", value.range[1]);
-	const end = lineEnd < 0 ? text.length : lineEnd;
-	return { start: end, end, insert: `\n${indent}hostKey: ${key}` };
+interface Edit {
+	start: number;
+	end: number;
+	insert: string;
+}
+function applied(text: string, edits: Edit[]): string {
+	return edits.toSorted((a, b) => b.start - a.start).reduce((result, { start, end, insert }) => result.slice(0, start) + insert + result.slice(end), text);
+}
+function hostNodes(text: string): unknown[] {
+	const config = stackDocument(text).get("config");
+	const entry = isMap(config) ? config.items.find(({ key }) => isScalar(key) && /^(kubeadm-lab:(config:)?)?hosts$/.test(String(key.value))) : undefined;
+	return isSeq(entry?.value) ? entry.value.items : [];
+}
+/** Whether `written` says what `text` says in every value, and these keys. */
+function saysOnly(text: string, written: string, keys: ReadonlyMap<number, string>): boolean {
+	try {
+		const [old, fresh] = [text, written].map((one) => stackDocument(one).toJS() as Record<string, Record<string, unknown>>);
+		const name = Object.keys(old?.config ?? {}).find((key) => /^(kubeadm-lab:(config:)?)?hosts$/.test(key)) ?? "";
+		const hosts = (old?.config?.[name] as object[]).map((host, i) => (keys.has(i) ? { ...host, hostKey: keys.get(i) } : host));
+		return isDeepStrictEqual({ ...old, config: { ...old?.config, [name]: hosts } }, fresh);
+	} catch {
+		return false; // it can't even be read any more
+	}
+}
+/** What is tried; whether it says the right thing is seen by reading it. */
+function edit(text: string, host: unknown, key: string): Edit | undefined {
+	if (!isMap(host)) return undefined;
+	const own = host.items.find((item) => isScalar(item.key) && item.key.value === "hostKey");
+	if (own) return replaced(text, own, key);
+	const isOnOneLine = ({ key, value }: Pair) =>
+		isNode(key) && isNode(value) && key.range && value.range && !/\n/.test(text.slice(key.range[0], value.range[1]))
+			? [{ key: key.range, value: value.range }]
+			: [];
+	const last = host.items.flatMap(isOnOneLine).at(-1);
+	if (!last) return undefined;
+	if (host.flow) return { start: last.value[1], end: last.value[1], insert: `, hostKey: ${key}` };
+	const indent = " ".repeat(last.key[0] - (text.lastIndexOf("\n", last.key[0]) + 1));
+	const lineEnd = text.indexOf("\n", last.value[1]);
+	if (lineEnd < 0) return { start: text.length, end: text.length, insert: `\n${indent}hostKey: ${key}` };
+	const start = lineEnd + 1;
+	return { start, end: start, insert: `${indent}hostKey: ${key}${text[lineEnd - 1] === "\r" ? "\r\n" : "\n"}` };
+}
+function replaced(text: string, { key: name, value }: Pair, key: string): Edit | undefined {
+	if (!isScalar(name) || !name.range || (value !== null && !isScalar(value))) return undefined;
+	const colon = text.indexOf(":", name.range[1]) + 1;
+	if (value === null || value.source === "" || !value.range) return { start: colon, end: colon, insert: ` ${key}` };
+	if (value.type === "BLOCK_FOLDED" || value.type === "BLOCK_LITERAL") return undefined;
+	return { start: value.range[0], end: value.range[1], insert: key };
 }
 
 /** Asks one host for its keys. Throws TrustError where it does not answer in time. */
@@ -123,6 +150,7 @@ export async function trust(file: string, terminal: Terminal, isYes: boolean): P
 	const found = await Promise.all(targetsIn(text).map(async (target) => ({ target, keys: await scan(target).catch((error: Error) => error) })));
 	const agreed = new Map<number, string>();
 	const fresh = new Map<number, string>();
+	const changes = new Map<number, { label: string; trusted: string; best: string }>();
 	for (const { target, keys } of found) {
 		const label = `${target.name} (${target.address}${target.port === 22 ? "" : ` port ${target.port}`})`;
 		const best = keys instanceof Error ? undefined : keys[0];
@@ -133,11 +161,14 @@ export async function trust(file: string, terminal: Terminal, isYes: boolean): P
 		} else if (keys.includes(target.trusted)) {
 			terminal.print(`${label}: trusted already: ${fingerprint(target.trusted)}`);
 			agreed.set(target.index, target.trusted);
-		} else if (await asksAboutChange(label, target.trusted, best, terminal)) agreed.set(target.index, best);
+		} else changes.set(target.index, { label, trusted: target.trusted, best });
 	}
+	const changed = [...changes].map(([index, { best }]): [number, string] => [index, best]);
+	if (fresh.size + changed.length > 0) withHostKeys(text, new Map([...fresh, ...changed])); // refused before anything is asked
+	for (const [index, { label, trusted, best }] of changes) if (await asksAboutChange(label, trusted, best, terminal)) agreed.set(index, best);
 	if (fresh.size > 0 && (isYes || (await asksAboutNew(file, fresh.size, terminal)))) for (const [index, key] of fresh) agreed.set(index, key);
 	const written = new Map([...agreed].filter(([index, key]) => found[index]?.target.trusted !== key));
-	if (written.size > 0) replaceFile(file, withHostKeys(text, written));
+	if (written.size > 0) replaceFile(file, text, withHostKeys(text, written));
 	terminal.print(written.size === 0 ? `${file} is unchanged.` : `${file}: wrote ${written.size} host ${written.size === 1 ? "key" : "keys"}.`);
 	return agreed.size === found.length;
 }
@@ -151,10 +182,21 @@ function asksAboutChange(label: string, trusted: string, found: string, { print,
 	print(`  found:   ${fingerprint(found)}`);
 	return ask(`Trust the new key of ${label} from now on?`);
 }
-function replaceFile(file: string, text: string): void {
-	const beside = `${file}.new`;
-	writeFileSync(beside, text, { mode: statSync(file).mode });
-	renameSync(beside, file);
+/** Whole or not at all, with the old one's mode and owner. A link stays a link. */
+function replaceFile(file: string, old: string, text: string): void {
+	if (readFileSync(file, "utf8") !== old) throw new TrustError("somebody changed it meanwhile, and nothing was written. Run this again.");
+	const target = realpathSync(file);
+	const { mode, uid, gid } = statSync(target);
+	const beside = `${target}.${process.pid}.new`;
+	try {
+		writeFileSync(beside, text, { flag: "wx", mode: 0o600, flush: true });
+		if (process.getuid?.() === 0) chownSync(beside, uid, gid);
+		chmodSync(beside, mode & 0o7777);
+		renameSync(beside, target);
+	} catch (error) {
+		rmSync(beside, { force: true });
+		throw new TrustError(`can't write beside ${target}: ${(error as Error).message}. It stays as it was.`);
+	}
 }
 
 /** Asks on the terminal, or takes its answers from a pipe line by line; the end of input is a no. */
@@ -186,7 +228,7 @@ async function main(args: string[]): Promise<number> {
 	try {
 		return (await trust(file, dialogue, args.includes("--yes"))) ? 0 : 1;
 	} catch (error) {
-		if (!(error instanceof TrustError) && !(error instanceof KeyError)) throw error;
+		if (!(error instanceof TrustError || error instanceof KeyError || error instanceof StackFileError)) throw error;
 		process.stderr.write(`${error.message.replace(/^/gm, `${file}: `)}\n`);
 		return 1;
 	} finally {

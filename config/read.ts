@@ -41,6 +41,7 @@ export function readValues(config: pulumi.Config, report: Report): Values {
 export function rawValues(texts: Record<string, string>, report: Report): Record<string, unknown> {
 	const raw: Record<string, unknown> = {};
 	for (const [key, text] of Object.entries(texts)) {
+		if (text === "null") continue; // a key without a value
 		try {
 			raw[key] = Object.hasOwn(KEYS, key) && pulumiType(key as Key) !== "string" ? JSON.parse(text, exactNumber) : text;
 		} catch {
@@ -58,9 +59,10 @@ export function readFields<F extends Fields>(fields: F, raw: Record<string, unkn
 	for (const key of Object.keys(raw).filter((name) => !Object.hasOwn(fields, name))) report(pathText([...path, key]), unknownKeyText(key, Object.keys(fields)));
 	const read: Read<F> = {};
 	for (const [key, field] of Object.entries(fields)) {
-		const parsed = field.safeParse(raw[key]);
+		const value = raw[key] ?? undefined; // a key without a value is none
+		const parsed = field.safeParse(value);
 		if (parsed.success) Object.assign(read, { [key]: parsed.data });
-		else for (const issue of parsed.error.issues) report(pathText([...path, key, ...issue.path]), issueText(issue, valueAt(raw[key], issue.path), key));
+		else for (const issue of parsed.error.issues) report(pathText([...path, key, ...issue.path]), issueText(issue, valueAt(value, issue.path), key));
 	}
 	return read;
 }

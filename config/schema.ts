@@ -18,8 +18,10 @@ const count = (minimum: number, maximum: number) =>
 		.int()
 		.refine((number) => number >= minimum && number <= maximum, { error: `is out of range. Use ${minimum} to ${maximum}.` });
 
+/** What must hold, and what is said where it does not. */
+type Rule = [(text: string) => boolean, string | ((text: string) => string)];
 /** The first rule that the text breaks says why. */
-const rules = (...each: [(text: string) => boolean, string | ((text: string) => string)][]) =>
+const rules = (...each: Rule[]) =>
 	z.string().superRefine((text, context) => {
 		const broken = each.find(([holds]) => !holds(text));
 		if (broken) context.addIssue({ code: "custom", message: typeof broken[1] === "string" ? broken[1] : broken[1](text) });
@@ -34,8 +36,9 @@ const nodeName = rules(
 	[(text) => !/^(\d+|0x[0-9a-f]*)$/.test(text), "is read as an address, not as a name. Use one with a letter, such as k8s-node01."],
 );
 const isOf = (text: string, ...ranges: string[]) => ranges.some((range) => contains(parseCidr(range) as Range, parseAddress(text) ?? -1));
+const isAddress: Rule = [(text) => parseAddress(text) !== undefined, "is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111."];
 const address = rules(
-	[(text) => parseAddress(text) !== undefined, "is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111."],
+	isAddress,
 	[(text) => !isOf(text, "127.0.0.0/8"), "is the host itself, from wherever you ask. Use the address you ssh to, such as 172.16.1.111."],
 	[(text) => !isOf(text, "0.0.0.0/8", "224.0.0.0/3"), "is no address of one host. Use the address you ssh to, such as 172.16.1.111."],
 	[(text) => !isOf(text, "169.254.0.0/16"), "is a link-local address, which a host gives itself. Use the address you ssh to, such as 172.16.1.111."],
@@ -129,6 +132,8 @@ export const HOST_FIELDS = {
 	labels: z.record(labelKey, labelValue).default({}),
 	taints: z.array(taint).default([]),
 };
+/** As much of a host as is needed to reach it from here, which may be where it runs. */
+export const REACH_FIELDS = { address: rules(isAddress), port: HOST_FIELDS.port, user: HOST_FIELDS.user, hostKey: HOST_FIELDS.hostKey };
 /** Fields of one entry of `repositories`. */
 export const REPOSITORY_FIELDS = {
 	id: matching(/^[A-Za-z0-9][\w.-]*$/, "is not a repository id. Use letters, digits and dashes, such as base."),

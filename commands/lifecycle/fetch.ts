@@ -1,13 +1,13 @@
 // Gets a stack's recordings from its hosts, over SSH: the stack may be up, or destroyed already.
 import { spawn } from "node:child_process";
-import { parse } from "yaml";
 import { stepText } from "../../cluster/step.ts";
 import { readKeyFile } from "../../config/keys.ts";
+import { normalPrivateKey } from "../../config/private-key-form.ts";
+import { stackHosts, stackTexts } from "../../config/stack-file.ts";
 import { unpack } from "../../lifecycle/recording/packed.ts";
 import { scriptCommand } from "../../provider/shell.ts";
 import { dial } from "../../provider/ssh/connection.ts";
 import { runScript } from "../../provider/ssh/script.ts";
-import { targetsIn } from "../trust.ts";
 
 /** The user's mistake, or a host that can't be asked. */
 export class FetchError extends Error {}
@@ -55,20 +55,15 @@ const failed = (answers: { host: Host; code: number | null | undefined; stderr: 
 	answers.filter(({ code }) => code !== 0).map(({ host, stderr }) => `${host.name}: ${lastLine(stderr)}`);
 const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
 
-function setting(text: string, key: string): unknown {
-	const config = (parse(text) as { config?: Record<string, unknown> } | null)?.config ?? {};
-	return config[`kubeadm-lab:${key}`] ?? config[key];
-}
 function hostsIn(text: string): Host[] {
-	const users = (setting(text, "hosts") as { user?: string }[] | undefined) ?? [];
-	return targetsIn(text).map(({ index, name, address, port, trusted }) => {
-		if (trusted === undefined) throw new FetchError(`${name}: its host key is not in the stack's file. Run: npm run trust -- STACK`);
-		return { name, address, port, user: users[index]?.user ?? String(setting(text, "sshUser") ?? "root"), hostKey: trusted };
+	return stackHosts(text).map(({ trusted, ...host }) => {
+		if (trusted === undefined) throw new FetchError(`${host.name}: its host key is not in the stack's file. Run: npm run trust -- STACK`);
+		return { ...host, hostKey: trusted };
 	});
 }
 async function privateKey(text: string, secretKey: () => Promise<string>): Promise<string> {
-	const file = setting(text, "sshPrivateKeyFile");
-	return file ? readKeyFile(String(file)) : secretKey();
+	const file = stackTexts(text).sshPrivateKeyFile;
+	return normalPrivateKey(file ? readKeyFile(file) : await secretKey());
 }
 
 /** Runs step `recording` with the given verb. The key stays in memory: a file would outlive a Ctrl-C. */

@@ -1,0 +1,62 @@
+// Pulumi.<stack>.yaml as the program gets it, for commands that run without Pulumi: the same values by the same rules.
+import { type Document, parseDocument, type ScalarTag } from "yaml";
+import { attempt, findKnownHost, parseKnownHosts } from "./host-keys.ts";
+import { parseHostKey, readKeyFile } from "./keys.ts";
+import { rawValues, readFields } from "./read.ts";
+import { KEYS, REACH_FIELDS } from "./schema.ts";
+
+/** The file can't be used as it is; a line for each problem. */
+export class StackFileError extends Error {}
+
+/** As much of a host as is needed to reach it. */
+export interface StackHost {
+	/** Its address where it has no name. */
+	name: string;
+	address: string;
+	port: number;
+	user: string;
+	/** `type base64` that the file, or its known_hosts file, already trusts. */
+	trusted: string | undefined;
+}
+
+const PREFIX = /^kubeadm-lab:(config:)?/;
+/** Pulumi's reader (gopkg.in/yaml.v3) takes 0644 for 420, as YAML 1.1 did. */
+const OCTAL: ScalarTag = {
+	...{ tag: "tag:yaml.org,2002:int", default: true, test: /^[-+]?0[0-7]+$/ },
+	resolve: (text) => Number.parseInt(text, 8),
+};
+
+/** Reads anchors, `<<` and numbers as Pulumi does. Throws StackFileError where it is no YAML. */
+export function stackDocument(text: string): Document {
+	const document = parseDocument(text, { merge: true, customTags: (tags) => [OCTAL, ...tags] });
+	if (document.errors.length > 0) throw new StackFileError(document.errors.map(({ message }) => message.trimEnd()).join("\n"));
+	return document;
+}
+/** Each key of the file without its namespace, with the text that Pulumi hands over: JSON where it is no text. */
+export function stackTexts(text: string): Record<string, string> {
+	const config = (stackDocument(text).toJS() as { config?: Record<string, unknown> } | null)?.config ?? {};
+	const own = Object.entries(config).filter(([key]) => PREFIX.test(key) || !key.includes(":"));
+	return Object.fromEntries(own.map(([key, value]) => [key.replace(PREFIX, ""), typeof value === "string" ? value : JSON.stringify(value)]));
+}
+
+const TOP = ["hosts", "sshPort", "sshUser", "knownHostsFile"] as const;
+type Fields = Record<string, unknown>;
+const pick = (from: Fields, names: readonly string[]): Fields => Object.fromEntries(names.filter((name) => name in from).map((name) => [name, from[name]]));
+
+/** The hosts, in the file's order. What is not needed to reach them may be wrong or missing. Throws StackFileError with every problem, each with its path. */
+export function stackHosts(text: string): StackHost[] {
+	const problems: string[] = [];
+	const report = (path: string, problem: string) => problems.push(`${path}: ${problem}`);
+	const raw = rawValues(pick(stackTexts(text), TOP) as Record<string, string>, report);
+	const top = readFields({ hosts: KEYS.hosts, sshPort: KEYS.sshPort, sshUser: KEYS.sshUser, knownHostsFile: KEYS.knownHostsFile }, raw, [], report);
+	const { hosts = [], sshPort = 22, sshUser = "root", knownHostsFile = "" } = top;
+	const known = knownHostsFile === "" ? undefined : parseKnownHosts(readKeyFile(knownHostsFile));
+	if (hosts.length === 0 && problems.length === 0) report("hosts", "not set. List the hosts first, each with name, address and role.");
+	const found = hosts.map((host, i) => {
+		const { address = "", port = sshPort, user = sshUser, hostKey } = readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report);
+		const trusted = hostKey === undefined ? known && findKnownHost(known, address, port) : attempt(() => parseHostKey(hostKey), `hosts[${i}].hostKey`, report);
+		return { name: String(host.name ?? address), address, port, user, trusted };
+	});
+	if (problems.length > 0) throw new StackFileError(problems.join("\n"));
+	return found;
+}
