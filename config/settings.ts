@@ -40,7 +40,7 @@ export interface Repository {
 	gpgCheck: boolean;
 	/** Check the signature of the repository's metadata too. */
 	repoGpgCheck: boolean;
-	/** Package globs that this repository must not deliver. */
+	/** Package globs that this repository delivers to nobody, this program's own transactions included. */
 	exclude: string[];
 }
 export interface ClusterSettings {

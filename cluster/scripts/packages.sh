@@ -71,6 +71,7 @@ apply() {
   find_lock_list
   [[ -n "${LOCK_LIST}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
   [[ -z "${LOCK_LIST}" ]] || edit_file "${LOCK_LIST}" '' locked_list
+  tell_where_plugins_are_off
 }
 write_repositories() {
   local entry path wanted='' act
@@ -110,16 +111,36 @@ downgrade_newer() {
   done < <(missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}")
   ((${#names[@]} == 0)) || yum_ours downgrade "${names[@]}" || failed_to_install "can't downgrade ${names[*]}"
 }
+# What the host's own [main] says of other transactions does not count in ours: its excludes, tsflags=noscripts, obsoletes=0 and the like. Its proxy does;
+# so do the excludes of our own repositories, and locks.
 yum_ours() { # COMMAND ARGUMENTS...
-  local section options=(-y -q '--disablerepo=*' --setopt=retries=3)
+  local section options=(-y -q '--disablerepo=*' --disableexcludes=main --setopt={retries=3,tsflags=,assumeno=0,obsoletes=1,multilib_policy=best,reposdir="${REPOSITORY_FOLDER}"})
+  if is_dnf; then options+=(--setopt=strict=1); else options+=(--setopt=skip_broken=0); fi
   while read -r section; do
-    [[ -z "${section}" ]] || options+=("--enablerepo=${section}" "--disableexcludes=${section}")
+    [[ -z "${section}" ]] || options+=("--enablerepo=${section}")
   done < <(sections)
   timeout 1800 yum "${options[@]}" "$@" >&2
 }
 failed_to_install() { # WHAT
+  local name line
   end_transaction
-  die "packages: $1. Repositories: $(sections | paste -s -d ' '). See what they have: yum --disablerepo='*' --enablerepo='kubeadm-lab-*' --showduplicates list kubelet"
+  TEXT_LINES=()
+  [[ -z "${LOCK_LIST}" || ! -f "${ROOT}${LOCK_LIST}" ]] || read_lines "${LOCK_LIST}"
+  while read -r name; do
+    for line in "${TEXT_LINES[@]+"${TEXT_LINES[@]}"}"; do
+      [[ -z "${name}" || "${line}" == '#'* || ! ":${line}" =~ :${name}-[0-9*] ]] || log "${LOCK_LIST} locks ${line}: take that out where it keeps the package from coming"
+    done
+  done < <(missing | sed -E 's/-[0-9][^-]*$//; s/\./\\./g')
+  die "packages: $1. Repositories: $(sections | paste -s -d ' '). See what they have: yum --disablerepo='*' --enablerepo='kubeadm-lab-*' --disableexcludes=main --disableplugin=versionlock --showduplicates list kubelet"
+}
+tell_where_plugins_are_off() {
+  local config=/etc/yum.conf pattern='^[[:blank:]]*plugins[[:blank:]]*=[[:blank:]]*(0|[Nn]o|[Ff]alse|[Oo]ff)[[:blank:]]*$' line
+  ! is_dnf || config=/etc/dnf/dnf.conf
+  [[ ${#PACKAGES[@]} -gt 0 && -f "${ROOT}${config}" ]] || return 0
+  read_lines "${config}"
+  for line in "${TEXT_LINES[@]+"${TEXT_LINES[@]}"}"; do
+    [[ ! "${line}" =~ ${pattern} ]] || log "${config} has ${line}: the lock on versions has no effect here, and an upgrade of all packages upgrades Kubernetes too"
+  done
 }
 undo() {
   local path

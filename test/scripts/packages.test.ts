@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";
 
@@ -42,12 +44,18 @@ function bareHost(t: TestContext): FakeHost {
 const yums = (host: FakeHost) => host.calls().filter((call) => call.startsWith("yum "));
 const SETTINGS = { PACKAGES: ["kubelet-1.29.15", "containerd.io-1.6.33"], EXTRA_PACKAGES: ["socat", "yum-plugin-versionlock"] };
 
+/** What keeps the host's own [main] out of our transactions. Not --disableexcludes of a repository of ours: what its settings exclude is excluded. */
+const IMMUNE =
+	"--disableexcludes=main --setopt=retries=3 --setopt=tsflags= --setopt=assumeno=0 --setopt=obsoletes=1 --setopt=multilib_policy=best --setopt=reposdir=/etc/yum.repos.d";
+
 test("what is missing comes in one yum transaction from our repositories alone, keys checked", (t) => {
 	const host = bareHost(t);
 	const { status, stderr } = host.run("packages", "apply", SETTINGS);
 	assert.equal(status, 0, stderr);
-	const own = ["centos", "docker-ce", "kubernetes"].map((id) => `--enablerepo=kubeadm-lab-${id} --disableexcludes=kubeadm-lab-${id}`).join(" ");
-	assert.deepEqual(yums(host), [`yum -y -q --disablerepo=* --setopt=retries=3 ${own} install kubelet-1.29.15 containerd.io-1.6.33 yum-plugin-versionlock`]);
+	const own = ["centos", "docker-ce", "kubernetes"].map((id) => `--enablerepo=kubeadm-lab-${id}`).join(" ");
+	assert.deepEqual(yums(host), [
+		`yum -y -q --disablerepo=* ${IMMUNE} --setopt=skip_broken=0 ${own} install kubelet-1.29.15 containerd.io-1.6.33 yum-plugin-versionlock`,
+	]);
 	assert.match(host.read("/etc/yum.repos.d/kubeadm-lab-kubernetes.repo"), /^\[kubeadm-lab-kubernetes\]\nname=kubernetes\n(?:.*\n)*gpgcheck=1\n/);
 	assert.equal(
 		host.read("/etc/yum/pluginconf.d/versionlock.list"),
@@ -131,8 +139,42 @@ test("a package that no repository has is named, with the repositories and the c
 	assert.equal(status, 1);
 	assert.match(
 		stderr,
-		/error: packages: not in these repositories: kubelet-1\.29\.15, containerd\.io-1\.6\.33, yum-plugin-versionlock\. Repositories: kubeadm-lab-centos kubeadm-lab-docker-ce kubeadm-lab-kubernetes\. See what they have: yum /,
+		/error: packages: not in these repositories: kubelet-1\.29\.15, containerd\.io-1\.6\.33, yum-plugin-versionlock\. Repositories: kubeadm-lab-centos kubeadm-lab-docker-ce kubeadm-lab-kubernetes\. See what they have: yum --disablerepo='\*' --enablerepo='kubeadm-lab-\*' --disableexcludes=main --disableplugin=versionlock --showduplicates list kubelet\n$/,
 	);
+});
+
+test("what a repository of ours excludes is in its file, and nothing on yum's command line brings it back", (t) => {
+	const host = bareHost(t);
+	const repositories = ["centos\n[kubeadm-lab-centos]\nbaseurl=http://192.0.2.1/\nexclude=kernel*\n"];
+	assert.equal(host.run("packages", "apply", { ...SETTINGS, REPOSITORIES: repositories }).status, 0);
+	assert.match(host.read("/etc/yum.repos.d/kubeadm-lab-centos.repo"), /^exclude=kernel\*$/m);
+	for (const call of yums(host)) assert.deepEqual(call.match(/--disableexcludes=\S+/g), ["--disableexcludes=main"]);
+});
+
+test("dnf, which skips what it can't find where its own settings say so, is told not to", (t) => {
+	const host = bareHost(t);
+	host.command("dnf-3", YUM);
+	rmSync(join(host.root, "bin/yum"));
+	symlinkSync("dnf-3", join(host.root, "bin/yum"));
+	host.run("packages", "apply", SETTINGS);
+	assert.match(host.calls().find((call) => call.includes(" install ")) ?? "", / --setopt=strict=1 --enablerepo=kubeadm-lab-centos /);
+});
+
+test("a lock of the host's own that keeps a package from coming is named, and so are plugins that are off", (t) => {
+	const host = bareHost(t);
+	host.write("/etc/yum/pluginconf.d/versionlock.conf", "[main]\nenabled = 1\nlocklist = /etc/yum/pluginconf.d/versionlock.list\n");
+	host.write("/etc/yum/pluginconf.d/versionlock.list", "# by hand: containerd.io\n0:containerd.io-1.4.9-3.1.el7.*\n0:bash-4.2.46-1.*\n");
+	const working = host.read("/bin/yum");
+	host.command("yum", "echo 'No package containerd.io-1.6.33 available.' >&2; exit 1");
+	const refused = host.run("packages", "apply", SETTINGS);
+	assert.equal(refused.status, 1);
+	assert.match(refused.stderr, /packages: \/etc\/yum\/pluginconf\.d\/versionlock\.list locks 0:containerd\.io-1\.4\.9-3\.1\.el7\.\*: take that out where/);
+	assert.doesNotMatch(refused.stderr, /locks .*bash/);
+	host.write("/bin/yum", working);
+	host.write("/etc/yum.conf", "[main]\nplugins = 0\n");
+	const { status, stderr } = host.run("packages", "apply", SETTINGS);
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /packages: \/etc\/yum\.conf has plugins = 0: the lock on versions has no effect here/);
 });
 
 test("a repository that is no longer in the settings goes, and a changed one makes yum forget the old one's metadata", (t) => {
@@ -148,7 +190,7 @@ test("a repository that is no longer in the settings goes, and a changed one mak
 	assert.equal(status, 0, stderr);
 	assert.deepEqual(Object.keys(host.snapshot("/etc/yum.repos.d")), ["/etc/yum.repos.d/CentOS-Base.repo", "/etc/yum.repos.d/kubeadm-lab-centos.repo"]);
 	assert.deepEqual(
-		yums(host).map((call) => call.replace(/^.*--disableexcludes=kubeadm-lab-centos /, "")),
+		yums(host).map((call) => call.replace(/^.*--enablerepo=kubeadm-lab-centos /, "")),
 		["clean metadata", "install ipset"],
 	);
 });
