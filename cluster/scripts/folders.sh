@@ -113,7 +113,7 @@ clear_folders() { # STORE PATHS...: takes away what they did not have; nothing f
   remove_trees "${TREES[@]+"${TREES[@]}"}"
   for folder in "${@:2}"; do
     if [[ ! -d "${ROOT}${folder}" ]] || ! read_list "$1" "${folder}"; then continue; fi
-    read -r _ mode owner real <<<"${TEXT%%$'\n'*}"
+    read -r _ mode owner real < <(printf '%s\n' "${TEXT%%$'\n'*}")
     [[ -n "${real}" && "${real}" == "$(real_folder "${folder}")" && "$(stat -c '%a %u:%g' -- "${real}")" != "${mode} ${owner}" ]] || continue
     chown -- "${owner}" "${real}" && chmod -- "${mode}" "${real}"
   done

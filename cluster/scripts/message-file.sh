@@ -28,7 +28,7 @@ enter_message_folder() {
   while IFS= read -r -d / name; do
     path+="${name:+/${name}}"
     [[ ! -L "${ROOT}${path}" || -z "${joined}" || "$(stat -c %Z -- "${ROOT}${path}")" -lt "${joined}" ]] || return 1
-  done <<<"${folder}/"
+  done < <(printf '%s\n' "${folder}/")
 }
 # COMMAND finds the file as the last of its arguments.
 with_message_file() { # ro|rw COMMAND...
