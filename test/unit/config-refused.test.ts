@@ -128,7 +128,7 @@ const wrong: [string, Record<string, unknown>, string[]][] = [
 	[
 		"a version with a letter in front",
 		{ kubernetesVersion: "v1.31" },
-		['kubernetesVersion: "v1.31" is not in the table of known combinations (cluster/releases.ts). Use 1.31.14, the nearest that is.'],
+		['kubernetesVersion: "v1.31" is not in the table of known combinations (config/releases.ts). Use 1.31.14, the nearest that is.'],
 	],
 	[
 		"texts that YAML has read as numbers, and numbers in quotes",

@@ -89,6 +89,7 @@ const OTHERS = [
 	"the stack is currently locked by 1 lock(s)", // pulumi pkg/v3/backend/diy/lock.go, v3.274.1
 	"Attempting to deploy or update resources with <number> pending operations from previous deployment.", // pulumi pkg/v3/resource/deploy/deployment_executor.go
 	"failed to load checkpoint: EOF", // pulumi pkg/v3/backend/diy
+	"ssh: handshake failed: EOF", // golang.org/x/crypto ssh/client.go, in the command plugin
 	"incorrect passphrase", // pulumi pkg/v3/secrets/passphrase/manager.go
 	"passphrase must be set with PULUMI_CONFIG_PASSPHRASE", // as above
 	"no Pulumi.yaml project file found", // pulumi pkg/v3/workspace/workspace.go
@@ -107,6 +108,7 @@ const sources = ["cluster", "config", "workloads", "provider", "lab", "commands"
 		text(path)
 			.replaceAll("'\\''", "'")
 			.replaceAll('\\"', '"')
+			.replaceAll(/\$\{\w+:\?([^{}]*)\}/g, "$1")
 			.replaceAll(/\$\{[^{}]*\}/g, ""),
 	);
 /** A text is there when one file has all its parts; `<...>` is what differs. In the sources, the places for values are taken out. */

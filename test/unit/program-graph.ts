@@ -106,8 +106,8 @@ export class Graph {
 	}
 }
 
-/** What a host is sent. */
-export const textOf = ({ inputs }: Pick<Resource, "inputs">): string => inputs.text ?? inputs.stdin;
+/** What a host is sent, without the empty lines in front for a profile that asks (provider/shell.ts). */
+export const textOf = ({ inputs }: Pick<Resource, "inputs">): string => (inputs.text ?? inputs.stdin).trimStart();
 
 export const CA_HASH = `sha256:${"0123456789abcdef".repeat(4)}`;
 export const KUBECONFIG = "apiVersion: v1\nkind: Config\n# made up\n";

@@ -10,7 +10,7 @@ import { type Resource, textOf } from "./program-graph.ts";
 allCompared("steps");
 
 /** The step's text without common.sh and the rest, which are the same for all: settings only. */
-const assignments = (step: Pick<Resource, "inputs">) => textOf(step).slice(0, textOf(step).indexOf("\nset -euo pipefail"));
+const assignments = (step: Pick<Resource, "inputs">) => textOf(step).slice(0, textOf(step).indexOf('\n: "${STEP:?'));
 /** Values in a golden that are no secret of anybody, but differ from run to run. */
 const stable = (text: string) => text.replaceAll(/[a-z0-9]{6}\.[a-z0-9]{16}/g, "abcdef.0123456789abcdef");
 
