@@ -5,6 +5,7 @@ import { checkHosts, checkNetworks, checkPodCidrs, podCidrsBy } from "./config/h
 import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes } from "./config/kubernetes.ts";
 import { readPrivateKey } from "./config/private-key.ts";
 import { Problems } from "./config/problems.ts";
+import { readProxy } from "./config/proxy.ts";
 import { readValues, type Values } from "./config/read.ts";
 import { unsupportedKernelNeeds } from "./config/releases.ts";
 import type { ClusterSettings, HostSpec, Settings } from "./config/settings.ts";
@@ -36,12 +37,14 @@ export function loadSettings(config: pulumi.Config): Settings {
 	const kubernetes = chooseKubernetes(values.top, report);
 	checkPodCidrs(values, kubernetes?.release, report);
 	const repositories = chooseRepositories(values, kubernetes?.release, report);
+	const specs = hostSpecs(values, hostKeys);
+	const proxy = readProxy(values, specs, report);
 	problems.throwIfAny();
 	if (!kubernetes) throw new Error("no problem reported, but no release chosen"); // a bug, not the user's mistake
 	const top = values.top as Required<Values["top"]>; // every field was read, or throwIfAny had thrown
 	return {
 		stack,
-		cluster: { hosts: hostSpecs(values, hostKeys), ...clusterSettings(top, kubernetes, privateKey), repositories },
+		cluster: { hosts: specs, ...clusterSettings(top, kubernetes, privateKey), repositories, ...(proxy ? { proxy } : {}) },
 		demo: {
 			...{ enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath },
 			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours, gallery: [...new Set(top.gallery)], pauseProof: top.pauseProof },
@@ -55,7 +58,7 @@ function hostSpecs({ hosts, top }: Values, hostKeys: (string | undefined)[]): Ho
 	return [...specs.filter((host) => host.role === "control-plane"), ...specs.filter((host) => host.role === "worker")];
 }
 
-function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, privateKey: string): Omit<ClusterSettings, "hosts" | "repositories"> {
+function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, privateKey: string): Omit<ClusterSettings, "hosts" | "repositories" | "proxy"> {
 	const { release, runtime, flannel } = kubernetes;
 	const needs = unsupportedKernelNeeds(release, top.kernel);
 	return {

@@ -1,5 +1,6 @@
 // A host made ready for kubeadm.
 import * as pulumi from "@pulumi/pulumi";
+import { proxyDropIn, proxyFor } from "../config/proxy.ts";
 import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
 import { type HostConnections, HostState } from "./host-state.ts";
@@ -69,13 +70,18 @@ export interface PreflightArgs {
 export function preflight(name: string, args: PreflightArgs, parent: pulumi.Resource): HostState {
 	const { spec, cluster, clusterId, connections } = args;
 	const { minimumCpus, minimumMemoryMb, maximumClockSkewSeconds, allowUnsupportedKernel = false } = cluster.preflight;
+	// A server that the host must reach anyway: its Date is what a host without a synchronised chronyd is compared with.
+	const timeSource = cluster.repositories.find(({ baseUrl }) => /^https?:/.test(baseUrl))?.baseUrl.replaceAll(/\$\w+.*$/g, "") ?? "";
+	const timeProxy = proxyFor(timeSource, cluster);
+	const { http, https } = cluster.proxy ?? {};
 	const settings = {
 		...{ HOST_NAME: spec.name, ADDRESS: spec.address, ROLE: spec.role, CLUSTER_ID: clusterId },
 		...{ MINIMUM_CPUS: minimumCpus, MINIMUM_MEMORY_MB: minimumMemoryMb, MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds },
 		...{ KERNEL_OVERRIDE: allowUnsupportedKernel, RELEASE_MINOR: cluster.release.minor },
 		...{ POD_NETWORK: cluster.podCidr, SERVICE_NETWORK: cluster.serviceCidr },
-		// A server that the host must reach anyway: its Date is what a host without a synchronised chronyd is compared with.
-		TIME_SOURCE: cluster.repositories.find(({ baseUrl }) => /^https?:/.test(baseUrl))?.baseUrl.replaceAll(/\$\w+.*$/g, "") ?? "",
+		TIME_SOURCE: timeSource,
+		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
+		...(cluster.proxy ? { PROXIES: [...new Set([http, https])].filter((url) => url !== undefined) } : {}),
 	};
 	return new HostState(`${name}-preflight`, { host: spec.name, step: "preflight", settings, looksOnly: true }, { parent, provider: connections });
 }
@@ -84,15 +90,19 @@ function identitySettings({ hosts }: ClusterSettings) {
 	return { HOSTS_BLOCK: hosts.map(({ address, name }) => `${address} ${name}`).join("\n") };
 }
 
-function packagesSettings({ repositories, packages }: ClusterSettings) {
+function packagesSettings(cluster: ClusterSettings) {
+	const { repositories, packages } = cluster;
 	return {
-		REPOSITORIES: repositories.map((repository) => `${repository.id}\n${repositoryFile(repository)}`),
+		REPOSITORIES: repositories.map((repository) => `${repository.id}\n${repositoryFile(repository, proxyFor(repository.baseUrl, cluster))}`),
 		...{ PACKAGES: packages.pinned, EXTRA_PACKAGES: packages.extra, REMOVE_ON_UNDO: packages.removeOnDestroy },
 	};
 }
 
-/** A .repo file. Its id has a prefix: yum would mix it with a repository of the same id that the host already has. */
-export function repositoryFile({ id, name, baseUrl, gpgKey, gpgCheck, repoGpgCheck, exclude }: Repository): string {
+/**
+ * A .repo file. Its id has a prefix: yum would mix it with a repository of the same id that the host already has.
+ * @param proxy its URL; none where there must be none; undefined leaves it to the host's own yum.conf
+ */
+export function repositoryFile({ id, name, baseUrl, gpgKey, gpgCheck, repoGpgCheck, exclude }: Repository, proxy?: string): string {
 	const flag = (value: boolean) => (value ? "1" : "0");
 	const lines = [
 		`[kubeadm-lab-${id}]`,
@@ -103,6 +113,7 @@ export function repositoryFile({ id, name, baseUrl, gpgKey, gpgCheck, repoGpgChe
 		`repo_gpgcheck=${flag(repoGpgCheck)}`,
 		...(gpgKey.length > 0 ? [`gpgkey=${gpgKey.join(" ")}`] : []),
 		...(exclude.length > 0 ? [`exclude=${exclude.join(" ")}`] : []),
+		...(proxy === undefined ? [] : [`proxy=${proxy === "none" ? "_none_" : proxy}`]),
 	];
 	return `${lines.join("\n")}\n`;
 }
@@ -117,8 +128,10 @@ function systemSettings({ os }: ClusterSettings) {
 
 function runtimeSettings(cluster: ClusterSettings): Record<string, Setting> {
 	const { kind } = cluster.runtime;
-	if (kind === "docker") return { RUNTIME_KIND: kind, DOCKER_CONFIG: dockerDaemonConfig(cluster) };
+	const proxy: Record<string, Setting> = cluster.proxy ? { PROXY_DROP_IN: proxyDropIn(cluster.proxy) } : {};
+	if (kind === "docker") return { RUNTIME_KIND: kind, DOCKER_CONFIG: dockerDaemonConfig(cluster), ...proxy };
 	return {
+		...proxy,
 		...{ RUNTIME_KIND: kind, CONTAINERD_CONFIG: containerdConfig(cluster), CRICTL_CONFIG: crictlConfig(cluster) },
 		MIRRORS: mirrorFiles(cluster).map(({ registry, text }) => `${registry}\n${text}`),
 	};

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { nearestWord, pathText, type Report } from "./problems.ts";
-import { HOST_FIELDS, KEYS, type Key, pulumiType, REPOSITORY_FIELDS } from "./schema.ts";
+import { HOST_FIELDS, KEYS, type Key, PROXY_FIELDS, pulumiType, REPOSITORY_FIELDS } from "./schema.ts";
 
 type Fields = Record<string, z.ZodType>;
 /** What could be read: fields with a problem are missing. */
@@ -11,6 +11,7 @@ export interface Values {
 	top: Read<typeof KEYS>;
 	hosts: Read<typeof HOST_FIELDS>[];
 	repositories: Read<typeof REPOSITORY_FIELDS>[];
+	proxy: Read<typeof PROXY_FIELDS>;
 }
 
 /** An example for each field that must be there. */
@@ -34,6 +35,7 @@ export function readValues(config: pulumi.Config, report: Report): Values {
 		top,
 		hosts: (top.hosts ?? []).map((host, i) => readFields(HOST_FIELDS, host, ["hosts", i], report)),
 		repositories: (top.repositories ?? []).map((repository, i) => readFields(REPOSITORY_FIELDS, repository, ["repositories", i], report)),
+		proxy: readFields(PROXY_FIELDS, top.proxy ?? {}, ["proxy"], report),
 	};
 }
 

@@ -144,7 +144,13 @@ export const REPOSITORY_FIELDS = {
 	repoGpgCheck: z.boolean().optional(),
 	exclude: z.array(matching(/^[\w.*?+-]+$/, "is not a package pattern. Use one such as kernel*.")).optional(),
 };
-/** Top-level keys. `hosts` and `repositories` are looked into by their own fields. */
+/** Fields of `proxy`; config/proxy.ts has their rules, so that no problem shows a password. */
+export const PROXY_FIELDS = {
+	http: z.string().optional(),
+	https: z.string().optional(),
+	noProxy: z.array(z.string()).optional(),
+};
+/** Top-level keys. `hosts`, `repositories` and `proxy` are looked into by their own fields. */
 export const KEYS = {
 	hosts: z.array(z.record(z.string(), z.unknown())).default([]),
 	nodeNetwork: optional(cidr("172.16.1.0/24")).default(""),
@@ -170,6 +176,7 @@ export const KEYS = {
 	imageRepository: imagePrefix.default("registry.k8s.io"),
 	registryMirrors: z.record(registry, z.array(endpoint)).default({}),
 	repositories: z.array(z.record(z.string(), z.unknown())).default([]),
+	proxy: z.record(z.string(), z.unknown()).default({}),
 	extraPackages: z.array(packageName).default([]),
 	removePackagesOnDestroy: z.boolean().default(true),
 	firewalld: oneOf("disable", "keep").default("disable"),

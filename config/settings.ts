@@ -43,6 +43,15 @@ export interface Repository {
 	/** Package globs that this repository delivers to nobody, this program's own transactions included. */
 	exclude: string[];
 }
+export interface ProxySettings {
+	/** For http:// URLs, such as http://proxy.example:3128. */
+	http?: string;
+	/** For https:// URLs. */
+	https?: string;
+	/** Names, domains (.example.com), addresses and CIDRs that are reached without it: the cluster's own first, then the stack's. */
+	noProxy: string[];
+}
+
 export interface ClusterSettings {
 	/** Exactly one control plane, then the workers, in the order of the stack's file. */
 	hosts: HostSpec[];
@@ -58,6 +67,8 @@ export interface ClusterSettings {
 	imageRepository: string;
 	/** Registry host -> endpoints that are asked first, such as {"docker.io": ["http://192.0.2.1:5000"]}. */
 	registryMirrors: Record<string, string[]>;
+	/** Through which hosts reach repositories and registries. Default none. */
+	proxy?: ProxySettings;
 	/** yum repositories that the program writes. */
 	repositories: Repository[];
 	packages: { /** name-version, such as kubelet-1.29.15 */ pinned: string[]; extra: string[]; removeOnDestroy: boolean };

@@ -60,7 +60,7 @@ apply() {
     lanes+=("$!")
   done
   for lane in "${lanes[@]}"; do wait "${lane}" || failed=1; done
-  ((failed == 0)) || die 'not every image could be pulled: the lines above say which. Check the name, the registry and registryMirrors, then run again'
+  ((failed == 0)) || die 'not every image could be pulled: the lines above say which. Check the name, the registry and registryMirrors, and proxy if this host needs one, then run again'
 }
 undo() { log 'images stay with the runtime'; }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

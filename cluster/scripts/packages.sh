@@ -131,7 +131,7 @@ failed_to_install() { # WHAT
       [[ -z "${name}" || "${line}" == '#'* || ! ":${line}" =~ :${name}-[0-9*] ]] || log "${LOCK_LIST} locks ${line}: take that out where it keeps the package from coming"
     done
   done < <(missing | sed -E 's/-[0-9][^-]*$//; s/\./\\./g')
-  die "packages: $1. Repositories: $(sections | paste -s -d ' '). See what they have: yum --disablerepo='*' --enablerepo='kubeadm-lab-*' --disableexcludes=main --disableplugin=versionlock --showduplicates list kubelet"
+  die "packages: $1. Repositories: $(sections | paste -s -d ' '). If this host reaches them only through a proxy, set proxy in the stack's file. See what they have: yum --disablerepo='*' --enablerepo='kubeadm-lab-*' --disableexcludes=main --disableplugin=versionlock --showduplicates list kubelet"
 }
 tell_where_plugins_are_off() {
   local config=/etc/yum.conf pattern='^[[:blank:]]*plugins[[:blank:]]*=[[:blank:]]*(0|[Nn]o|[Ff]alse|[Oo]ff)[[:blank:]]*$' line

@@ -2,7 +2,8 @@
 # uses: cluster-signs.sh clock.sh
 # Looks at a host and changes nothing. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
-# MAXIMUM_CLOCK_SKEW_SECONDS. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), POD_NETWORK, SERVICE_NETWORK (CIDRs).
+# MAXIMUM_CLOCK_SKEW_SECONDS. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
+# POD_NETWORK, SERVICE_NETWORK (CIDRs), PROXIES (array of http://HOST:PORT that the host must reach).
 # A host that is in this cluster already passes.
 looks_only() { :; } # takes no lock, records nothing
 # What later steps write anew, and folders that they write in.
@@ -127,6 +128,16 @@ look_at_networks() {
     done < <(ip -o -4 address show | awk '{ print $2, $4 }')
   done
 }
+# Else yum would say after minutes that every mirror failed, and not why.
+look_at_proxies() {
+  local proxy place
+  for proxy in "${PROXIES[@]+"${PROXIES[@]}"}"; do
+    place="${proxy#http://}"
+    # shellcheck disable=SC2016 # expanded by the inner bash
+    timeout 5 bash -c '</dev/tcp/"$1"/"$2"' - "${place%:*}" "${place##*:}" 2>/dev/null ||
+      problem 'proxy' "no answer at ${proxy}" 'a proxy that this host reaches' "correct proxy in the stack's file, or open the way there"
+  done
+}
 # chronyd knows the offset to a millisecond once it is synchronised; else the time source's Date, to a second. Ahead is positive.
 look_at_clock() {
   local offset='' from='' answer whole
@@ -134,7 +145,7 @@ look_at_clock() {
     offset="$(printf '%s\n' "${answer}" | sed -n 's/^System time *: \([0-9]*\.[0-9]\{3\}\)[0-9]* seconds \(slow\|fast\).*/\2\1/p')" from='chronyd'
     offset="${offset/slow/-}" offset="${offset/fast/}"
   elif [[ -n "${TIME_SOURCE:-}" ]]; then
-    offset="$(clock_offset "${TIME_SOURCE}")" || offset=''
+    offset="$(clock_offset "${TIME_SOURCE}" "${TIME_PROXY:-}")" || offset=''
     from="${TIME_SOURCE}"
     [[ -n "${offset}" ]] || CLOCK="not compared: no answer from ${TIME_SOURCE}"
   fi
@@ -155,6 +166,7 @@ look() {
   look_at_files
   look_at_ports
   look_at_networks
+  look_at_proxies
   look_at_clock
 }
 

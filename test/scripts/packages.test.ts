@@ -139,7 +139,7 @@ test("a package that no repository has is named, with the repositories and the c
 	assert.equal(status, 1);
 	assert.match(
 		stderr,
-		/error: packages: not in these repositories: kubelet-1\.29\.15, containerd\.io-1\.6\.33, yum-plugin-versionlock\. Repositories: kubeadm-lab-centos kubeadm-lab-docker-ce kubeadm-lab-kubernetes\. See what they have: yum --disablerepo='\*' --enablerepo='kubeadm-lab-\*' --disableexcludes=main --disableplugin=versionlock --showduplicates list kubelet\n$/,
+		/error: packages: not in these repositories: kubelet-1\.29\.15, containerd\.io-1\.6\.33, yum-plugin-versionlock\. Repositories: kubeadm-lab-centos kubeadm-lab-docker-ce kubeadm-lab-kubernetes\. If this host reaches them only through a proxy, set proxy in the stack's file\. See what they have: yum --disablerepo='\*' --enablerepo='kubeadm-lab-\*' --disableexcludes=main --disableplugin=versionlock --showduplicates list kubelet\n$/,
 	);
 });
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";
@@ -232,4 +234,20 @@ test("an etcd's folder may have lost+found, and be a link to another disk; what 
 	assert.deepEqual(problems(host), [], "a worker has no etcd");
 	symlinkSync("/nowhere", join(host.root, "var/lib/kubelet"));
 	assert.deepEqual(problems(host), ["folders: found /var/lib/kubelet, a link to /nowhere, where no folder is; expected a folder, or a link to one"]);
+});
+
+test("a proxy that does not answer is a problem; through one that does, a repository is asked for the time", async (t) => {
+	const host = goodHost(t);
+	const server = createServer().listen(0, "127.0.0.1");
+	t.after(() => server.close());
+	await once(server, "listening");
+	const { port } = server.address() as AddressInfo;
+	host.command("chronyc", "exit 1");
+	host.command("curl", `date -u '+Date: %a, %d %b %Y %H:%M:%S GMT'`);
+	const proxy = `http://127.0.0.1:${port}`;
+	assert.deepEqual(problems(host, { PROXIES: [proxy], TIME_SOURCE: "http://192.0.2.1/", TIME_PROXY: proxy }), []);
+	assert.match(host.calls().find((call) => call.startsWith("curl ")) ?? "", new RegExp(` --proxy ${proxy} -- http://192\\.0\\.2\\.1/$`));
+	assert.deepEqual(problems(host, { PROXIES: ["http://127.0.0.1:1"] }), [
+		"proxy: found no answer at http://127.0.0.1:1; expected a proxy that this host reaches",
+	]);
 });

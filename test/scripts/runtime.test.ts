@@ -113,6 +113,55 @@ test("Docker gets its daemon.json and no file of containerd", (t) => {
 	assert.equal(host.exists("/etc/docker"), false);
 });
 
+for (const kind of ["containerd", "docker"])
+	test(`a proxy reaches ${kind} by a drop-in that is read before the restart; taken out of the settings or undone, it is gone the same way`, (t) => {
+		const host = preparedHost(t);
+		const file = `/etc/systemd/system/${kind}.service.d/zz-kubeadm-lab-proxy.conf`;
+		const runtime = { RUNTIME_KIND: kind, DOCKER_CONFIG: "{}\n" };
+		const settings = { ...runtime, PROXY_DROP_IN: '[Service]\nEnvironment="HTTP_PROXY=http://a:1"\n' };
+		const changes = () =>
+			host
+				.calls()
+				.filter((call) => /^systemctl (daemon-reload|restart)/.test(call))
+				.map((call) => call.replace(" -- ", " "));
+		assert.equal(host.run("runtime", "apply", runtime).status, 0);
+		const both = ["systemctl daemon-reload", `systemctl restart ${kind}.service`];
+		for (const [wanted, calls] of [
+			[settings, both],
+			[settings, []],
+			[runtime, both],
+			[settings, both],
+		] as const) {
+			host.forgetCalls();
+			const { status, stderr } = host.run("runtime", "apply", wanted);
+			assert.equal(status, 0, stderr);
+			assert.deepEqual(changes(), calls);
+			assert.equal(host.exists(file) && host.read(file), wanted === settings && settings.PROXY_DROP_IN);
+			assert.equal(host.run("runtime", "check", wanted).status, 0);
+		}
+		host.write("/units/other", "");
+		host.forgetCalls();
+		assert.equal(host.run("runtime", "undo", settings).status, 0);
+		assert.equal(changes()[0], "systemctl daemon-reload");
+		assert.equal(host.exists(`/etc/systemd`), false);
+	});
+test("a reload of systemd that a killed run owed is made up for, with the restart behind it", (t) => {
+	const host = preparedHost(t);
+	const settings = { PROXY_DROP_IN: '[Service]\nEnvironment="HTTP_PROXY=http://a:1"\n' };
+	assert.equal(host.run("runtime", "apply").status, 0);
+	const real = host.read("/bin/systemctl");
+	host.write(
+		"/bin/systemctl",
+		`#!/bin/bash\n[[ "$1" != daemon-reload ]] || { kill -9 "$(awk '{print $4}' /proc/$PPID/stat)"; exit 1; }\n${real.replace("#!/bin/bash\n", "")}`,
+	);
+	assert.equal(host.run("runtime", "apply", settings).status, null);
+	assert.match(host.run("runtime", "check", settings).stdout, /^systemd reload\tdone\tdue$/m);
+	host.write("/bin/systemctl", real);
+	host.forgetCalls();
+	assert.equal(host.run("runtime", "apply", settings).status, 0);
+	assert.deepEqual(restarts(host), ["systemctl restart containerd.service"]);
+});
+
 const LISTED = `printf '%s\\n' 'IMAGE TAG IMAGE-ID SIZE' 'registry.k8s.io/pause 3.9 e6f1 300kB'; cat "\${KUBEADM_LAB_ROOT}/pulled" 2>/dev/null || true`;
 test("images pulls what is missing and nothing else", (t) => {
 	const host = new FakeHost(t);

@@ -59,6 +59,39 @@ const wrong: [string, Record<string, unknown>, string[]][] = [
 			'hosts[1].taints[0]: "node.kubernetes.io/unschedulable:NoSchedule" is not a taint, or is Kubernetes\' own. Use key=value:effect or key:effect, such as dedicated=gpu:NoSchedule.',
 		],
 	],
+	[
+		"a proxy with a password, which is not shown",
+		{ proxy: { http: "http://me:hunter2@proxy.example:3128" } },
+		[
+			"proxy.http: holds a user's name or password, which everybody on the hosts could read there (in the .repo files, and systemctl show). Let the proxy know the hosts by their addresses, and write http://<host>:<port>.",
+		],
+	],
+	[
+		"a proxy without a port, one behind https, and what is no name",
+		{ proxy: { http: "http://proxy.example", https: "https://proxy.example:3128", noProxy: ["a b", "*", "10.1.1.1/8"] } },
+		[
+			...[
+				["http", "http://proxy.example"],
+				["https", "https://proxy.example:3128"],
+			].map(
+				([name, url]) =>
+					`proxy.${name}: "${url}" is not a proxy. Use http://<host>:<port>, such as http://proxy.example:3128; CentOS 7's curl and yum know no proxy behind https.`,
+			),
+			...["a b", "*", "10.1.1.1/8"].map(
+				(entry, i) => `proxy.noProxy[${i}]: "${entry}" is not a name, domain, address or CIDR. Use one such as mirror.example, .example.com or 192.0.2.0/24.`,
+			),
+		],
+	],
+	[
+		"a proxy under another key",
+		{ proxy: { HTTP: "http://p:1", noproxy: [] } },
+		[
+			"proxy.HTTP: unknown key. Did you mean http?",
+			"proxy.noproxy: unknown key. Did you mean noProxy?",
+			"proxy: has neither http nor https. Set one of them or both, such as http: http://proxy.example:3128, or remove it.",
+		],
+	],
+	["a list as text", { proxy: { http: "http://p:1", noProxy: "a,b" } }, ['proxy.noProxy: found "a,b", expected type array. Write a value of that type.']],
 	["an unknown key", { constructor: "x" }, ["constructor: unknown key. Remove it; Pulumi.yaml lists every key."]],
 	["a wrong type inside an object", withHost(1, { port: "ssh" }), ['hosts[1].port: found "ssh", expected type integer. Write a value of that type.']],
 	["a host that is no object", { hosts: [...hosts(), "k8s-node03"] }, ['hosts[3]: found "k8s-node03", expected type object. Write a value of that type.']],
