@@ -47,7 +47,7 @@ function lifeOf(pod: Pod, alive: Pod, own: Entry[], heard: Heard, file: MessageF
 		const life: ContainerLife = { name: spec.name, role, runs: runsOf(byContainer.get(spec.name) ?? []) };
 		if (postStart) life.postStart = hookOf(postStart);
 		if (preStop) life.preStop = hookOf(preStop);
-		for (const run of life.runs) nameHooks(run, life, deletionRequested);
+		for (const run of life.runs) nameHooks(run, life, deletionRequested, deletionRequested?.graceSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30);
 		return life;
 	});
 	return {

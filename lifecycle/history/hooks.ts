@@ -1,6 +1,6 @@
 // Which commands and requests in a container's run were its hooks.
 import type { Entry, Pod } from "../recording/entry.ts";
-import type { ContainerLife, Hook, PodLife, Run } from "./pod-history.ts";
+import type { ContainerLife, Exec, Hook, PodLife, Run } from "./pod-history.ts";
 
 type Handler = NonNullable<NonNullable<Pod["spec"]["containers"][number]["lifecycle"]>["preStop"]>;
 
@@ -11,11 +11,19 @@ export function hookOf(handler: Handler): Hook {
 	return { form: handler.tcpSocket ? "tcpSocket" : "exec" };
 }
 
+/** How long after the end of preStop the kubelet asks for the stop, on a busy host. */
+const STOP_AFTER_HOOK_MS = 1000;
+/** The kubelet gives a process this long after a preStop hook has used up the grace period (pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds). */
+export const LEAST_GRACE_SECONDS = 2;
+/** A hook that takes the whole grace period is waited for so much less: the kubelet counts from a little before its command is there. */
+export const HOOK_TOLERANCE_MS = 500;
+
 /**
- * containerd doesn't say what a command was for. The kubelet runs postStart before anything else in a container, so the first is postStart where
- * there is one; the last before the stop is preStop where there is one and no probe can be meant instead (then: the first after the deletion).
+ * containerd doesn't say what a command was for: a hook, a probe, or somebody's kubectl exec. The kubelet runs postStart before anything else in a container,
+ * so the first is postStart where there is one. It asks for the stop when preStop has ended, or when the grace period has: so preStop is the command that
+ * began that long before, or ended just before. Where there is neither, it is the first after the deletion.
  */
-export function nameHooks(run: Run, { postStart, preStop }: ContainerLife, deletion: Entry | undefined): void {
+export function nameHooks(run: Run, { postStart, preStop }: ContainerLife, deletion: Entry | undefined, graceSeconds: number): void {
 	nameRequests(run, postStart, preStop, deletion);
 	const commands = run.execs.filter(({ requested, started }) => requested ?? started);
 	const [first, ...rest] = commands;
@@ -26,8 +34,17 @@ export function nameHooks(run: Run, { postStart, preStop }: ContainerLife, delet
 	const deletedAt = deletion?.apiSecond ?? Number.POSITIVE_INFINITY;
 	const asked = stop >= deletedAt ? deletedAt : Number.NEGATIVE_INFINITY; // else it was stopped before, such as after a failed postStart
 	const isStopping = run.stopRequested !== undefined || (deletion !== undefined && stop >= deletedAt); // else it ended by itself
-	const last = candidates.filter(({ requested }) => requested !== undefined && requested.at <= stop && requested.at >= asked).at(-1);
-	if (isStopping && last) last.what = "preStop";
+	const possible = candidates.filter(({ requested }) => requested !== undefined && requested.at <= stop && requested.at >= asked);
+	const found = isStopping ? preStopAmong(possible, stop, asked, Math.max(graceSeconds, LEAST_GRACE_SECONDS) * 1000) : undefined;
+	if (found) found.what = "preStop";
+}
+function preStopAmong(possible: Exec[], stop: number, asked: number, graceMs: number): Exec | undefined {
+	const endOf = ({ exited }: Exec) => (exited && exited.at <= stop ? exited.at : Number.NEGATIVE_INFINITY);
+	const wholeGrace = possible.find((exec) => endOf(exec) < 0 && stop - (exec.requested?.at ?? stop) >= graceMs - HOOK_TOLERANCE_MS);
+	if (wholeGrace) return wholeGrace;
+	const lastEnded = possible.toSorted((a, b) => endOf(a) - endOf(b)).at(-1);
+	if (lastEnded && stop - endOf(lastEnded) <= STOP_AFTER_HOOK_MS) return lastEnded;
+	return Number.isFinite(asked) ? possible[0] : possible.at(-1);
 }
 /** Only hooks make requests under the kubelet's name for them; where both are requests of one path, the first is postStart. */
 function nameRequests({ requests, execs }: Run, postStart: Hook | undefined, preStop: Hook | undefined, deletion: Entry | undefined): void {

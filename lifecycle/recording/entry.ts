@@ -80,3 +80,6 @@ export interface Pod {
 }
 /** Of a message of the kubelet, such as `spec.initContainers{init-myservice}`. */
 export const containerIn = (fieldPath: string | undefined): string | undefined => fieldPath?.match(/\{(.+)\}$/)?.[1];
+
+/** What a container was told to stop with: SIGTERM, unless its image says otherwise. */
+export const stopSignal = (term: Entry | undefined): string => term?.text.replace(/^signal: /, "") ?? "SIGTERM";

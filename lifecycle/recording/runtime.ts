@@ -47,6 +47,13 @@ export function logEntry({ data, host, number }: Line, owners: ReadonlyMap<strin
 	if (owner === undefined) return undefined;
 	return { at, meaning: "at", source: "containerd log", host, line: number, ...owner, containerId: id, ...rest };
 }
+/** An image's own stop signal, as Go words it (syscall.Signal on Linux): one without a word is `signal 28`, such as httpd's SIGWINCH. */
+const SIGNALS: Record<string, string> = {
+	...{ hangup: "SIGHUP", interrupt: "SIGINT", quit: "SIGQUIT", aborted: "SIGABRT", killed: "SIGKILL", terminated: "SIGTERM", "alarm clock": "SIGALRM" },
+	...{ "user defined signal 1": "SIGUSR1", "user defined signal 2": "SIGUSR2", "signal 28": "SIGWINCH", "signal 37": "SIGRTMIN+3" },
+};
+const signalName = (words: string): string => SIGNALS[words.trim()] ?? words.trim();
+
 function described(message: string): (Pick<Draft, "kind" | "text" | "graceSeconds"> & { id: string }) | undefined {
 	const idOf = (pattern: RegExp) => message.match(pattern)?.[1];
 	let id = idOf(/returns sandbox id "(\w+)"/);
@@ -56,7 +63,7 @@ function described(message: string): (Pick<Draft, "kind" | "text" | "graceSecond
 	const stop = message.match(/^StopContainer for "(\w+)" with timeout (\d+)/);
 	if (stop) return { id: stop[1] ?? "", kind: "stop-requested", text: `the kubelet asks to stop it within ${stop[2]} s`, graceSeconds: Number(stop[2]) };
 	const signal = message.match(/^Stop container "(\w+)" with signal (.+)/);
-	if (signal) return { id: signal[1] ?? "", kind: "signal", text: `signal: ${signal[2] === "terminated" ? "SIGTERM" : signal[2]}` };
+	if (signal) return { id: signal[1] ?? "", kind: "signal", text: `signal: ${signalName(signal[2] ?? "")}` };
 	id = idOf(/^Kill container "(\w+)"/);
 	if (id) return { id, kind: "kill", text: "signal: SIGKILL" };
 	id = idOf(/^StopPodSandbox for "(\w+)" returns/);

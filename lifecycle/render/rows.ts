@@ -1,7 +1,7 @@
 // A Pod's life as rows of bars and marks: what is drawn, before anybody draws it.
 
 import type { Exec, PodLife, Run } from "../history/pod-history.ts";
-import type { Entry } from "../recording/entry.ts";
+import { type Entry, stopSignal } from "../recording/entry.ts";
 import { seconds } from "../verdicts/order.ts";
 
 export type BarKind = "pending" | "running" | "ready" | "ending" | "created" | "init" | "main" | "pause" | "postStart" | "preStop" | "command";
@@ -117,7 +117,7 @@ function execBar({ what, requested, started, exited }: Exec, run: Run, end: numb
 }
 function runMarks({ term, kill, exited }: Run): Mark[] {
 	return [
-		...(term ? [{ at: term.at, kind: "term" as const, label: "SIGTERM", entry: term }] : []),
+		...(term ? [{ at: term.at, kind: "term" as const, label: stopSignal(term), entry: term }] : []),
 		...(kill ? [{ at: kill.at, kind: "kill" as const, label: "SIGKILL", entry: kill }] : []),
 		...(exited
 			? [{ at: exited.at, kind: exited.exitCode ? ("failed" as const) : ("exit" as const), label: `exit ${exited.exitCode ?? 0}`, entry: exited }]

@@ -1,7 +1,7 @@
 // Several lives of Pods of one name, side by side: how often each verdict was given, and how long things took.
 
 import { hookIn, type Run } from "../history/pod-history.ts";
-import type { Entry } from "../recording/entry.ts";
+import { type Entry, stopSignal } from "../recording/entry.ts";
 import { GUARANTEES, type Guarantee } from "./guarantees.ts";
 import type { Word } from "./order.ts";
 import type { JudgedPod } from "./verdicts.ts";
@@ -60,9 +60,14 @@ function measured(container: string, { what, from, to, names }: (typeof BETWEEN)
 		}),
 	);
 	values.sort((a, b) => a - b);
-	if (names === undefined) return { container, what, values };
+	const own = what.replace("SIGTERM", signalIn(container, pods));
+	if (names === undefined) return { container, what: own, values };
 	const isFirst = values.filter((value) => value >= 0).length;
 	return { container, what, values, first: { [names[0]]: isFirst, [names[1]]: values.length - isFirst } };
+}
+function signalIn(container: string, pods: JudgedPod[]): string {
+	const runs = pods.flatMap(({ life }) => life.containers.filter(({ name }) => name === container).flatMap((one) => one.runs));
+	return stopSignal(runs.find(({ term }) => term)?.term);
 }
 /** The value in the middle; of an even number, the mean of the two. */
 export function median(sorted: number[]): number {

@@ -1,11 +1,9 @@
 // Verdicts about hooks that only sleep (from Kubernetes 1.30): the kubelet waits by itself, so they show in nothing but the time that passes.
 
+import { LEAST_GRACE_SECONDS } from "../history/hooks.ts";
 import type { ContainerLife, PodLife, Run } from "../history/pod-history.ts";
-import { type Entry, span } from "../recording/entry.ts";
+import { type Entry, span, stopSignal } from "../recording/entry.ts";
 import { between, type Finding, found, notObserved, seconds } from "./order.ts";
-
-/** The kubelet gives a process this long after a preStop hook has used up the grace period (pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds). */
-export const LEAST_GRACE_SECONDS = 2;
 
 interface Slept {
 	name: string;
@@ -39,10 +37,10 @@ export function termAfterSleep(life: PodLife): Finding[] {
 		if (!term || !asked) return [];
 		const entries = found(asked, stopRequested, term);
 		const most = term.at - span(asked).earliest;
-		const waited = `SIGTERM to ${name} came at most ${seconds(most)} after the deletion was requested; its preStop sleeps ${length} s`;
+		const waited = `${stopSignal(term)} to ${name} came at most ${seconds(most)} after the deletion was requested; its preStop sleeps ${length} s`;
 		if (most < length * 1000) return [{ word: "FAIL", because: `${waited}.`, entries }];
 		if (!isTakenOff(slept)) return [notObserved(`${waited}: that doesn't tell.`, entries)];
-		const because = `preStop of ${name} sleeps ${length} s, and before SIGTERM the kubelet had counted that: of ${grace} s it gave the process ${stopRequested?.graceSeconds}.`;
+		const because = `preStop of ${name} sleeps ${length} s, and before ${stopSignal(term)} the kubelet had counted that: of ${grace} s it gave the process ${stopRequested?.graceSeconds}.`;
 		return [{ word: "PASS", because, entries }];
 	});
 }

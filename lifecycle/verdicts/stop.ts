@@ -1,12 +1,12 @@
 // Verdicts about a Pod's end.
 
-import { unseen } from "../history/hooks.ts";
+import { HOOK_TOLERANCE_MS, LEAST_GRACE_SECONDS, unseen } from "../history/hooks.ts";
 import { graceOf, hookIn, isDeleted, isForced, type PodLife, type Run } from "../history/pod-history.ts";
 import { isDeaf, LATE_MS } from "../recording/coverage.ts";
-import { type Entry, span } from "../recording/entry.ts";
+import { type Entry, span, stopSignal } from "../recording/entry.ts";
 import type { GuaranteeId } from "./guarantees.ts";
 import { between, combined, type Finding, found, missing, notObserved, ordered, seconds } from "./order.ts";
-import { graceAfterSleep, LEAST_GRACE_SECONDS, termAfterSleep } from "./sleep.ts";
+import { graceAfterSleep, termAfterSleep } from "./sleep.ts";
 
 /** How late a kill may come on a busy host. */
 const KILL_TOLERANCE_MS = 2500;
@@ -34,15 +34,15 @@ function preStopBeforeTerm(life: PodLife): Finding {
 		const begun = hook?.requested ?? hook?.exited;
 		const { term } = run;
 		if (!begun) return [];
-		if (!term) return [notObserved(`No SIGTERM to ${name} was recorded after its preStop hook.`, [begun])];
+		if (!term) return [notObserved(`No stop signal to ${name} was recorded after its preStop hook.`, [begun])];
 		const end = hook?.exited;
 		// A server logs what it has answered, and the runtime reads that a few ms later: an order of arrival decides only one way.
 		if (end?.kind === "hook-request" && end.at >= term.at)
 			return [
-				notObserved(`${name} answered its preStop hook; the runtime read that ${between(term, end)} after SIGTERM, so it doesn't tell which came first.`, [
-					term,
-					end,
-				]),
+				notObserved(
+					`${name} answered its preStop hook; the runtime read that ${between(term, end)} after ${stopSignal(term)}, so it doesn't tell which came first.`,
+					[term, end],
+				),
 			];
 		if (!end && (run.exited || !hook?.started))
 			return [notObserved(`The end of ${name}'s preStop hook was not recorded, or it could not be started.`, found(begun, term, run.exited))];
@@ -51,30 +51,28 @@ function preStopBeforeTerm(life: PodLife): Finding {
 			end.kind === "hook-request"
 				? `${name} had answered and logged the request of its preStop hook`
 				: `preStop of ${name} ended with exit code ${end.exitCode}`;
-		return [ordered(end, term, ended, "SIGTERM was sent")];
+		return [ordered(end, term, ended, `${stopSignal(term)} was sent`)];
 	});
 	return combined([...findings, ...termAfterSleep(life)], life.gone || life.deletionRequested ? unseen(life, "preStop") : "The Pod has not been deleted.");
 }
 
-/** The kubelet waits for a hook as long as the grace period, from a little before its command is there. */
-const HOOK_TOLERANCE_MS = 500;
 /** preStop had not ended when SIGTERM came. */
 function cutOff(life: PodLife, { name, run }: Named, { begun, end, term }: { begun: Entry; end: Entry | undefined; term: Entry }): Finding {
 	const entries = found(begun, end, term);
 	const taken = term.at - begun.at;
 	if (isForced(life) && isDeleted(life, run)) {
-		const because = `The Pod was deleted by force; this time SIGTERM came ${seconds(taken)} after preStop of ${name} began, and it had not ended.`;
+		const because = `The Pod was deleted by force; this time ${stopSignal(term)} came ${seconds(taken)} after preStop of ${name} began, and it had not ended.`;
 		return { word: "NOT GUARANTEED", because, entries };
 	}
 	// The one exception: a hook that outlasts the grace period.
 	if (taken >= graceOf(life, run) * 1000 - HOOK_TOLERANCE_MS) {
-		const because = `preStop of ${name} had not ended after ${seconds(taken)}, the whole grace period; only then SIGTERM came.`;
+		const because = `preStop of ${name} had not ended after ${seconds(taken)}, the whole grace period; only then ${stopSignal(term)} came.`;
 		return { word: "PASS", because, entries };
 	}
 	const again = life.entries.find(({ kind, at, id }) => kind === "deletion-requested" && at >= begun.at && at <= term.at && id !== life.deletionRequested?.id);
 	if (again)
 		return notObserved(`While preStop of ${name} ran, the Pod was deleted again with ${again.graceSeconds} s: the kubelet begins anew.`, [...entries, again]);
-	const because = `SIGTERM came ${between(begun, term)} after preStop of ${name} began, and it had not ended.`;
+	const because = `${stopSignal(term)} came ${between(begun, term)} after preStop of ${name} began, and it had not ended.`;
 	return end ? { word: "FAIL", because, entries } : missing(life.heard, [begun.at, term.at + LATE_MS], because, entries);
 }
 
@@ -125,12 +123,12 @@ function killAtGraceEnd(life: PodLife): Finding {
 		const given = `it had been given ${stop.graceSeconds} s`;
 		if (last === undefined) return [stillThere(life, name, { stop, term, given })];
 		const how = killed ? "was killed" : "ended by itself";
-		const because = `${name} ${how} ${between(term, last)} after SIGTERM; ${given}.`;
+		const because = `${name} ${how} ${between(term, last)} after ${stopSignal(term)}; ${given}.`;
 		const { earliest, latest } = span(last);
 		if (earliest > due + KILL_TOLERANCE_MS)
 			// what only the API says may have been found long after, such as after a reboot
 			return [last.meaning === "at" ? { word: "FAIL", because, entries } : missing(life.heard, [stop.at, due + KILL_TOLERANCE_MS], because, entries)];
-		if (!killed) return [notObserved(`${name} ended by itself ${between(term, last)} after SIGTERM.`, entries)];
+		if (!killed) return [notObserved(`${name} ended by itself ${between(term, last)} after ${stopSignal(term)}.`, entries)];
 		if (earliest >= due - KILL_TOLERANCE_MS && latest <= due + KILL_TOLERANCE_MS) return [{ word: "PASS", because, entries }];
 		// Without the runtime's word for it, somebody else may have killed it, such as the kernel for want of memory.
 		if (!kill || latest >= due - KILL_TOLERANCE_MS) return [notObserved(because, entries)];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { storyOf } from "../../lifecycle/render/story.ts";
+import { type PodStory, storyOf } from "../../lifecycle/render/story.ts";
 import { GUARANTEES } from "../../lifecycle/verdicts/guarantees.ts";
 import type { Verdict } from "../../lifecycle/verdicts/verdicts.ts";
 import { fixture, moved, withAfter, without } from "./lifecycle-fixture.ts";
@@ -218,4 +218,54 @@ test("a hook of one container that could not be run says nothing of another's", 
 	const failed = event.replace('"reason":"Started"', '"reason":"FailedPostStartHook"').replace(/spec\.containers\{\w+\}/, "spec.containers{one}");
 	assert.notEqual(failed, event);
 	assert.match(ofTwo(withAfter(text, /two-containers.*"reason":"Started"/, failed), "hooks-at-least-once"), /^FAIL postStart of two did not run\./);
+});
+
+/** Lines of the runtime about a command in the demo's container, at ms after its preStop was asked for; without an end it still runs when the container is stopped. */
+function commandDuringStop(exec: string, from: number, until?: number): string {
+	const whole = fixture("destroyed");
+	const hook = whole.split("\n").findLast((line) => line.includes("/tasks/exec-added")) ?? "";
+	const [, at = "0", host = "", id = ""] = hook.match(/"at":(\d+),"host":"([^"]+)".*\\"container_id\\":\\"(\w+)\\"/) ?? [];
+	const begun = Date.parse(
+		`${hook
+			.match(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})/)
+			?.slice(1)
+			.join("T")}Z`,
+	);
+	const event = (ms: number, topic: string, more: string) => {
+		const stamp = new Date(begun + ms).toISOString();
+		const data = `${stamp.replace("T", " ").replace("Z", "000000 +0000 UTC")} k8s.io ${topic} {"container_id":"${id}",${more}}`;
+		return JSON.stringify({ at: Number(at) + ms, host, from: "runtime", data });
+	};
+	const lines = [event(from, "/tasks/exec-added", `"exec_id":"${exec}"`), event(from + 1, "/tasks/exec-started", `"exec_id":"${exec}","pid":77`)];
+	if (until !== undefined) lines.push(event(until, "/tasks/exit", `"id":"${exec}","pid":77,"exited_at":"${new Date(begun + until).toISOString()}"`));
+	return withAfter(whole, /"from":"runtime".*\/tasks\/exec-added/, ...lines);
+}
+test("a probe, or somebody's command, that runs while the Pod stops is not taken for its preStop hook", () => {
+	const pod = (text: string) => storyOf(text).pods[0] as PodStory;
+	const found = (text: string) => pod(text).verdicts.find(({ guarantee }) => guarantee.id === "prestop-before-term");
+	const alone = found(fixture("destroyed"));
+	assert.equal(alone?.word, "PASS");
+	// It began after the hook and still ran at the stop; began before it and ended within; began and ended within.
+	for (const [from, until] of [[5], [5, 60_000], [-200, 2], [2, 4]] as [number, number?][]) {
+		const verdict = found(commandDuringStop("probe", from, until));
+		assert.equal(verdict?.word, "PASS", `${from} ${until}: ${verdict?.because}`);
+		assert.equal(verdict?.because, alone?.because);
+	}
+});
+test("verdicts name the signal that the image wants to be stopped with", () => {
+	const texts = (words: string) =>
+		JSON.stringify(
+			(storyOf(fixture("destroyed").replaceAll("with signal terminated", `with signal ${words}`)).pods[0] as PodStory).verdicts.map(({ because }) => because),
+		);
+	assert.match(texts("terminated"), /before SIGTERM was sent/);
+	for (const [words, name] of Object.entries({
+		quit: "SIGQUIT",
+		"user defined signal 1": "SIGUSR1",
+		"signal 28": "SIGWINCH",
+		"signal 37": "SIGRTMIN+3",
+		"signal 50": "signal 50",
+	})) {
+		assert.ok(texts(words).includes(`before ${name} was sent`), texts(words));
+		assert.doesNotMatch(texts(words), /SIGTERM/);
+	}
 });
