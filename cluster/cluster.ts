@@ -54,11 +54,12 @@ export class Cluster extends pulumi.ComponentResource {
 		const cidrs = args.podCidrs === "program" ? podCidrs(args) : {};
 		const cidrOf = (host: Host) => cidrs[host.name] ?? "";
 
-		this.#connections = new HostConnections(`${name}-hosts`, args, child);
+		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
+		this.#connections = new HostConnections("hosts", args, { ...child, aliases: [{ name: `${name}-hosts` }] });
 		const connections = this.#connections;
 		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId, connections }, this));
 		const prepared = (spec: HostSpec) =>
-			new Host(`${name}-${spec.name}`, { spec, cluster: args, preflights, connections, workloadImages: args.workloadImages }, child);
+			new Host(`${name}-${spec.name}`, { spec, cluster: args, clusterId, preflights, connections, workloadImages: args.workloadImages }, child);
 		const controlPlaneHost = prepared(controlPlaneSpec(args));
 		const workerHosts = args.hosts.filter((spec) => spec.role === "worker").map(prepared);
 
@@ -117,7 +118,9 @@ export class Cluster extends pulumi.ComponentResource {
 
 	/** Runs a script of cluster/scripts on one of this cluster's hosts. */
 	step(name: string, args: Omit<HostStepArgs, "ssh">, opts: HostStepOptions): Command {
-		return hostStep(name, { ...args, ssh: this.#args.ssh }, opts);
+		const owner = pulumi.output(args.host).apply((host) => this.#connections.ownerOn(host.name));
+		const settings = args.undo === false ? args.settings : { ...args.settings, OWNER: owner };
+		return hostStep(name, { ...args, settings, ssh: this.#args.ssh }, opts);
 	}
 
 	/** The same for a state to keep: the script's `check` is looked at, and its `undo` gives the host back. */

@@ -52,7 +52,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 			{
 				...{ host: host.spec, ssh, step: "init" },
 				settings: {
-					CLUSTER_ID: clusterId,
+					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
 					KUBEADM_CONFIG: initConfiguration(cluster),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,

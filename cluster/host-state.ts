@@ -3,8 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
 import { type Setting, stepText } from "./step.ts";
 
-/** How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host. */
+/**
+ * How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host.
+ * Whose work is done there is in it too: the provider makes the id, and names the owner to each step.
+ */
 export class HostConnections extends pulumi.ProviderResource {
+	/** `<id> <project>/<stack>`. */
+	declare readonly owner: pulumi.Output<string>;
+
 	constructor(name: string, { hosts, ssh }: { hosts: HostSpec[]; ssh: SshSettings }, opts?: pulumi.ResourceOptions) {
 		const known = hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
 		super(
@@ -14,9 +20,15 @@ export class HostConnections extends pulumi.ProviderResource {
 				hosts: JSON.stringify(Object.fromEntries(known)),
 				privateKey: pulumi.secret(ssh.privateKey),
 				...{ dialErrorLimit: ssh.dialErrorLimit, perDialTimeoutSeconds: ssh.perDialTimeoutSeconds },
+				owner: undefined,
 			},
 			opts,
 		);
+	}
+
+	/** For a command that undoes something: the setting OWNER, which the provider gives every step. */
+	ownerOn(host: string): pulumi.Output<string> {
+		return pulumi.interpolate`${this.owner} ${host}`;
 	}
 }
 

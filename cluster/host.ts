@@ -15,6 +15,8 @@ export interface HostArgs {
 	connections: HostConnections;
 	/** Images of workloads, pulled on workers beside the cluster's own. Default none. */
 	workloadImages?: string[];
+	/** Tells this cluster from any other. */
+	clusterId: string;
 }
 
 /**
@@ -30,12 +32,15 @@ export class Host extends pulumi.ComponentResource {
 	readonly configured: pulumi.Resource[];
 	/** The step after which its container runtime runs. */
 	readonly runtime: HostState;
+	/** Whose work it is, for commands that undo something on it. */
+	readonly owner: pulumi.Output<string>;
 
 	constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Host", name, {}, opts);
-		const { spec, cluster, preflights, connections, workloadImages = [] } = args;
+		const { spec, cluster, clusterId, preflights, connections, workloadImages = [] } = args;
 		this.name = spec.name;
 		this.spec = spec;
+		this.owner = connections.ownerOn(spec.name);
 		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], flags: { apply?: boolean } = {}) =>
 			new HostState(
 				`${name}-${step}`,
@@ -48,7 +53,7 @@ export class Host extends pulumi.ComponentResource {
 		const system = state("system", systemSettings(cluster), [packages]);
 		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
 		this.configured = [system, this.runtime];
-		this.leave = state("leave", {}, this.configured, { apply: false });
+		this.leave = state("leave", { CLUSTER_ID: clusterId }, this.configured, { apply: false });
 		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
 		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [this.runtime] });

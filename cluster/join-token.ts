@@ -52,15 +52,33 @@ const pathOf = (token: string) => `/api/v1/namespaces/kube-system/secrets/bootst
  */
 export async function openJoin(kubeconfig: string, token: string, worker: string): Promise<void> {
 	const api = new Api(kubeconfig);
-	const { headers } = await api.ask("GET", "/version");
+	const what = "make a join token";
+	const { headers } = await api.ask("GET", "/version", { what });
 	const now = headers.date === undefined ? Date.now() : Date.parse(headers.date); // not this machine's clock: it may be off by more than a token's life
 	const secret = tokenSecret(token, worker, new Date(now + TOKEN_MINUTES * 60_000));
-	await api.ask("PATCH", `${pathOf(token)}?fieldManager=kubeadm-lab&force=true`, JSON.stringify(secret)); // apply: creates or renews
+	await api.ask("PATCH", `${pathOf(token)}?fieldManager=kubeadm-lab&force=true`, { what, body: JSON.stringify(secret) }); // apply: creates or renews
 }
 
 /** Ends a token's life. Does nothing when it is over already. */
 export async function closeJoin(kubeconfig: string, token: string): Promise<void> {
-	await new Api(kubeconfig).ask("DELETE", pathOf(token));
+	await new Api(kubeconfig).ask("DELETE", pathOf(token), { what: "delete the join token" });
+}
+
+interface NodeAddresses {
+	metadata: { name: string };
+	status?: { addresses?: { type: string; address: string }[] };
+}
+/**
+ * Deletes each Node that has this host's address under another name, and returns these names. A kubelet that was told another name (--hostname-override)
+ * registers with that one, its join fails, and its own rights are not enough to take the Node away again. To be called while the host is no Node.
+ */
+export async function removeStrays(kubeconfig: string, { name, address }: { name: string; address: string }): Promise<string[]> {
+	const api = new Api(kubeconfig);
+	const { items } = JSON.parse((await api.ask("GET", "/api/v1/nodes", { what: "list the Nodes" })).body) as { items: NodeAddresses[] };
+	const hasAddress = ({ status }: NodeAddresses) => status?.addresses?.some((one) => one.type === "InternalIP" && one.address === address);
+	const strays = items.filter((node) => node.metadata.name !== name && hasAddress(node)).map(({ metadata }) => metadata.name);
+	for (const stray of strays) await api.ask("DELETE", `/api/v1/nodes/${stray}`, { what: `delete Node ${stray}` });
+	return strays;
 }
 
 interface Answer {
@@ -90,7 +108,7 @@ class Api {
 	}
 
 	/** Asks until there is an answer that a repetition would not change; 404 to DELETE is success. */
-	async ask(method: string, path: string, body?: string): Promise<Answer> {
+	async ask(method: string, path: string, { what, body }: { what: string; body?: string }): Promise<Answer> {
 		let last = "";
 		for (let attempt = 0; attempt < TRIES; attempt++) {
 			if (attempt > 0) await sleep(1000);
@@ -104,7 +122,6 @@ class Api {
 				if (!/^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? "")) break; // a certificate that doesn't fit; only the network's own errors may pass
 			}
 		}
-		const what = method === "DELETE" ? "delete the join token" : "make a join token";
 		throw new Error(
 			`can't ${what}: ${this.server.origin}: ${last}. Check that this machine reaches the API server, and that no firewall between them or on that host (iptables -S INPUT, nft list ruleset) rejects it; the next pulumi up tries again.`,
 		);

@@ -5,7 +5,7 @@ import type { ClusterSettings } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { versionOf } from "./control-plane.ts";
 import type { Host } from "./host.ts";
-import { closeJoin, newToken, openJoin } from "./join-token.ts";
+import { closeJoin, newToken, openJoin, removeStrays } from "./join-token.ts";
 import { joinConfiguration } from "./kubeadm.ts";
 import { hostStep, printed } from "./step.ts";
 
@@ -56,12 +56,27 @@ export class Worker extends pulumi.ComponentResource {
 		const reopen = new pulumi.ResourceHook(`${name}-reopen`, openNow, { ignoreErrors: true });
 		// A token that outlives its join is worth a warning, not a failed join: it is dead soon anyway.
 		const close = new pulumi.ResourceHook(`${name}-close`, async () => closeJoin(...(await known())), { ignoreErrors: true });
+		// What a join that failed, or one that was killed, left on the cluster under another name. A warning where it can't be done: the join's own error is what counts.
+		const clear = async () => {
+			try {
+				const [kubeconfig] = await known();
+				const strays = await removeStrays(kubeconfig, host.spec);
+				if (strays.length > 0) await pulumi.log.warn(`${host.name} was in the cluster as Node ${strays.join(", ")}, which is deleted`, this);
+			} catch (error) {
+				await pulumi.log.warn(`${host.name}: a Node of another name may be left of its join: ${(error as Error).message}`, this);
+			}
+		};
+		const before = new pulumi.ResourceHook(`${name}-clear`, clear);
+		const failed = new pulumi.ErrorHook(`${name}-failed`, async () => {
+			await clear();
+			return false; // not again: what failed does not heal by itself
+		});
 		this.join = hostStep(
 			`${name}-join`,
 			{
 				...{ host: host.spec, ssh: cluster.ssh, step: "join" },
 				settings: {
-					CLUSTER_ID: clusterId,
+					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
 					JOIN_CONFIG: pulumi.all([token, controlPlane.caHash]).apply(([text, caHash]) => joinConfiguration(cluster, host.spec, { token: text, caHash })),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
@@ -76,7 +91,7 @@ export class Worker extends pulumi.ComponentResource {
 				dependsOn: [host, controlPlane.kubeconfigStep],
 				deletedWith: host.leave,
 				// Updates too: where a host was installed anew meanwhile, one joins again.
-				hooks: { beforeCreate: [open], afterCreate: [close], beforeUpdate: [reopen], afterUpdate: [close] },
+				hooks: { beforeCreate: [before, open], afterCreate: [close], beforeUpdate: [reopen], afterUpdate: [close], onError: [failed] },
 			},
 		);
 

@@ -1,4 +1,5 @@
-// The provider's own configuration: where the hosts are and how to log in. No resource holds any of it.
+// The provider's own configuration: where the hosts are, how to log in, and whose work the steps are. No resource holds any of it.
+import { randomBytes } from "node:crypto";
 import type { Host, Settings } from "./hosts.ts";
 import type { Failure } from "./inputs.ts";
 import { isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
@@ -18,11 +19,32 @@ function hostsOf(value: Value | undefined): Record<string, Host> | undefined {
 }
 
 /**
+ * Whose work all steps are: `<id> <project>/<stack>`. The id is made once, with the provider's first configuration, so it is known in a first preview too,
+ * where that of a Stash would not be, and nothing could be looked at; the one of a preview is thrown away.
+ * A stack that was renamed since is a failure: its cluster has the old name, and so has all that is in the state.
+ */
+function ownerOf(urn: string, olds: Properties, failures: Failure[]): string {
+	const [stack, project] = urn.replace("urn:pulumi:", "").split("::");
+	const old = reveal(olds.owner ?? null);
+	if (typeof old !== "string") return `${randomBytes(ID_BYTES).toString("hex")} ${project}/${stack}`;
+	const [, was = ""] = old.split(" ");
+	const name = was.slice(was.indexOf("/") + 1);
+	if (was !== `${project}/${stack}`)
+		failures.push({
+			property: "",
+			reason: `this stack is called ${stack}, and was ${name} when it set up its hosts; its cluster has that name. Nothing was changed. Give it back: pulumi stack rename ${name}`,
+		});
+	return old;
+}
+const ID_BYTES = 8;
+
+/**
  * Names what is wrong, by property. Hosts that the old configuration had and the new one has not stay in it:
  * steps of a host that was taken out are undone through the new configuration.
  */
-export function checkConfiguration(olds: Properties, news: Properties): { inputs: Properties; failures: Failure[] } {
+export function checkConfiguration(urn: string, olds: Properties, wanted: Properties): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = [];
+	const news: Properties = { ...wanted, owner: ownerOf(urn, olds, failures) };
 	if (isUnknown(open(news.hosts ?? null))) return { inputs: news, failures };
 	const hosts = hostsOf(news.hosts);
 	if (!hosts) failures.push({ property: "hosts", reason: "must be an object: name of a host to address, port, user and hostKey" });
@@ -36,7 +58,7 @@ export function checkConfiguration(olds: Properties, news: Properties): { inputs
 	const key = reveal(news.privateKey ?? null);
 	if (!isUnknown(key) && (typeof key !== "string" || key === "")) failures.push({ property: "privateKey", reason: "must be a private key in PEM" });
 	for (const name of Object.keys(NUMBERS)) {
-		const value = news[name];
+		const value = wanted[name];
 		if (value !== undefined && !isUnknown(value) && !Number.isInteger(Number(open(value)))) failures.push({ property: name, reason: "must be a whole number" });
 	}
 	if (failures.length > 0 || !hosts) return { inputs: news, failures };
@@ -53,12 +75,12 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
 
 /** Undefined while something in it is not known yet. */
 export function settingsOf(configuration: Properties): Settings | undefined {
-	const { hosts, privateKey, strict, ...rest } = reveal(configuration) as Properties;
+	const { hosts, privateKey, owner, strict, ...rest } = reveal(configuration) as Properties;
 	const known = hostsOf(hosts);
 	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
 	return {
-		...{ hosts: known, privateKey },
+		...{ hosts: known, privateKey, owner: typeof owner === "string" ? owner : "" },
 		...{ dialErrorLimit: number("dialErrorLimit"), perDialTimeoutSeconds: number("perDialTimeoutSeconds") },
 		...{ lookTimeoutSeconds: number("lookTimeoutSeconds"), runTimeoutSeconds: number("runTimeoutSeconds") },
 		strict: String(strict) === "true" || process.env.KUBEADM_LAB_STRICT === "true",

@@ -16,6 +16,8 @@ export interface Host {
 export interface Settings {
 	hosts: Record<string, Host>;
 	privateKey: string;
+	/** Whose work is done: each script is told, with the host's name behind it. Empty in the state of a version before. */
+	owner: string;
 	/** How often a failed connection is tried again. */
 	dialErrorLimit: number;
 	perDialTimeoutSeconds: number;
@@ -66,8 +68,13 @@ export class Hosts {
 		if (this.#cancelled.aborted) throw new NotReached(`${name}: cancelled before it began`);
 		const connection = this.#connections.get(name) ?? new HostConnection(host, this.settings, this.#cancelled);
 		this.#connections.set(name, connection);
-		return connection.run(work);
+		return connection.run({ ...work, text: ownerLine(this.settings.owner, name) + work.text });
 	}
+}
+
+/** In front of a script: it is in no resource's inputs, so another id changes no step. */
+function ownerLine(owner: string, host: string): string {
+	return owner === "" ? "" : `readonly OWNER='${`${owner} ${host}`.replaceAll("'", "'\\''")}'\n`;
 }
 
 class HostConnection {

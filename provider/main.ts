@@ -70,7 +70,9 @@ const KINDS = provider.PropertyDiff.Kind;
 
 const handlers: grpc.UntypedServiceImplementation = {
 	getSchema: unary(() => new provider.GetSchemaResponse().setSchema(JSON.stringify({ name: "host", version: VERSION }))),
-	checkConfig: unary((request: provider.CheckRequest) => checked(checkConfiguration(fromStruct(request.getOlds()), fromStruct(request.getNews())))),
+	checkConfig: unary((request: provider.CheckRequest) =>
+		checked(checkConfiguration(request.getUrn(), fromStruct(request.getOlds()), fromStruct(request.getNews()))),
+	),
 	diffConfig: unary((request: provider.DiffRequest) => {
 		const keys = changedKeys(fromStruct(request.getOldInputs() ?? request.getOlds()), fromStruct(request.getNews()));
 		const response = new provider.DiffResponse()

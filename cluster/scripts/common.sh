@@ -25,7 +25,7 @@ readonly STATE="${ROOT}/var/lib/kubeadm-lab" RECORDS="${ROOT}/var/lib/kubeadm-la
 readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
 # A killed run leaves one command running: yum's bound is 1800 s, kubeadm's TIMEOUT_SECONDS. Longer than both.
 readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-$((3600 + ${TIMEOUT_SECONDS:-0}))}"
-DIED=no KILLED=no WHAT='' LAST_SEEN='' TEXT='' MODES_OF=() MODES=()
+DIED=no KILLED=no WHAT='' LAST_SEEN='' FOUND='' TEXT='' MODES_OF=() MODES=()
 
 log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }
 die() {
@@ -46,6 +46,39 @@ wait_for() { # SECONDS COMMAND...
     sleep 0.2
   done
 }
+
+# Whose work it is. OWNER is `ID PROJECT/STACK HOST`: an id that is made once a stack, and the host's name in the stack. Every folder of records names its
+# owner; one that names none was made by a version before this. Without OWNER, as in a command that undoes nothing, nobody asks.
+read_owner() { # FOLDER: FOUND is its owner; 1 where it names none
+  FOUND=''
+  [[ -s "$1/owner" ]] || return 1
+  IFS= read -r FOUND <"$1/owner"
+}
+put_owner() { # FOLDER
+  [[ -n "${OWNER:-}" ]] || return 0
+  printf '%s\n' "${OWNER}" >"$1/owner.new" && mv -f -- "$1/owner.new" "$1/owner"
+}
+own() { # FOLDER: what is in it stays, whoever of this stack recorded it
+  [[ -d "$1" ]] || return 0
+  if ! read_owner "$1" || [[ "${FOUND}" != "${OWNER:-}" ]]; then put_owner "$1"; fi
+}
+is_anothers_host() { # some work on this host is another stack's: FOUND is the owner
+  local folder
+  [[ -n "${OWNER:-}" ]] || return 1
+  for folder in "${STATE}"/*; do
+    if [[ "${folder}" != *.new && "${folder}" != *.gone ]] && read_owner "${folder}" && [[ "${FOUND%% *}" != "${OWNER%% *}" ]]; then return 0; fi
+  done
+  return 1
+}
+is_anothers_work() { # what this step would undo is another's, also another host's of this stack: FOUND is the owner
+  [[ -n "${OWNER:-}" ]] || return 1
+  if read_owner "${WORK:-${RECORDS}}"; then [[ "${FOUND}" != "${OWNER}" ]]; else is_anothers_host; fi
+}
+owner_text() { # OWNER: for a person
+  local rest="${1#* }"
+  printf '%s of stack %s (id %s)' "${rest#* }" "${rest%% *}" "${1%% *}"
+}
+readonly OTHER_STACK="run pulumi destroy for that stack first; only if its state is lost, remove ${STATE#"${ROOT}"}/*/owner on this host: its work then counts as this stack's"
 
 # Records: the state of the host before the first change. The first value wins, so that a second apply does not record its own work.
 # Functions answer in a variable where a subshell for each call would cost more than the work (hundreds of forks a step).
@@ -83,7 +116,7 @@ open_records() { # again and again: another step's last undo may just have remov
   local attempt
   [[ ! -d "${RECORDS}/folders" ]] || return 0
   for attempt in 1 2 3 4 5; do
-    ! (umask 077 && mkdir -p -- "${RECORDS}"/{values,files,absent,folders} 2>/dev/null) || return 0
+    ! (umask 077 && mkdir -p -- "${RECORDS}" && put_owner "${RECORDS}" && mkdir -p -- "${RECORDS}"/{values,files,absent,folders}) 2>/dev/null || return 0
   done
   die "can't make ${RECORDS} (try ${attempt}); look at df /var/lib and at mount for a read-only file system"
 }

@@ -15,6 +15,7 @@ check() {
 }
 apply() {
   if is_done; then
+    own "${CLUSTER}"
     keep_going
   else
     start_afresh control-plane "${KUBEADM_CONFIG}"
@@ -48,7 +49,7 @@ remove_token() {
   return 1
 }
 undo() {
-  ! cluster_is_claimed || release_cluster
+  release_own
   finish_undo
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

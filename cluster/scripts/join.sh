@@ -17,6 +17,7 @@ check() {
 apply() {
   local end
   if is_joined; then
+    own "${CLUSTER}"
     [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
   else
     compare_clocks
@@ -46,7 +47,7 @@ compare_clocks() {
   ((${offset#-} <= bound)) || die "clock: ${offset} s from the control plane's (${BASH_REMATCH[1]}), expected at most ${bound} s. Set it: chronyc makestep, or date -s"
 }
 undo() {
-  ! cluster_is_claimed || release_cluster
+  release_own
   finish_undo
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -22,8 +22,9 @@ modules_are_there() {
 }
 # systemd-modules-load heeds `blacklist`, which modprobe by hand does not; an `install` that does nothing stops both.
 forbids_module() { # LINE of a modprobe.d file: FORBIDDEN is the module of ours that it keeps away
-  local verb name rest pattern='(^|/)(true|false|:|exit)([[:space:];]|$)'
-  read -r verb name rest <<<"$1"
+  local verb name rest words='^[[:space:]]*([^[:space:]]+)[[:space:]]+([^[:space:]]+)[[:space:]]*(.*)$' pattern='(^|/)(true|false|:|exit)([[:space:];]|$)'
+  [[ "$1" =~ ${words} ]] || return 1
+  verb="${BASH_REMATCH[1]}" name="${BASH_REMATCH[2]}" rest="${BASH_REMATCH[3]}"
   [[ "${verb}" == blacklist || ("${verb}" == install && "${rest}" =~ ${pattern}) ]] || return 1
   for FORBIDDEN in "${MODULES[@]+"${MODULES[@]}"}"; do [[ "${FORBIDDEN//-/_}" != "${name//-/_}" ]] || return 0; done
   return 1
@@ -80,7 +81,7 @@ each_opposing() { # OPPOSES HANDLER: calls HANDLER PATH LINE for each line of CO
   local path line
   for path in "${CONFIGURATION[@]+"${CONFIGURATION[@]}"}"; do
     read_file "${path}" || continue
-    while IFS= read -r line; do ! "$1" "${line}" || "$2" "${path}" "${line}"; done <<<"${TEXT}"
+    while IFS= read -r line; do ! "$1" "${line}" || "$2" "${path}" "${line}"; done < <(printf '%s\n' "${TEXT}")
   done
 }
 marked_lines() { # PATH OPPOSES: prints the file; a line that no longer opposes loses its mark
@@ -100,7 +101,7 @@ mark_opposing() { # OPPOSES
 }
 opposes_somewhere() { # OPPOSES, of TEXT
   local line
-  while IFS= read -r line; do ! "$1" "${line}" || return 0; done <<<"${TEXT}"
+  while IFS= read -r line; do ! "$1" "${line}" || return 0; done < <(printf '%s\n' "${TEXT}")
   return 1
 }
 
@@ -164,7 +165,7 @@ read_sysctl_files() { # CONFIGURATION: those that have their say after SYSCTLS_F
 tuned_files() { # adds to CONFIGURATION
   local off=$'(^|\n)[[:space:]]*reapply_sysctl[[:space:]]*=[[:space:]]*(0|[Nn]o|[Ff]alse)' include=$'(^|\n)[[:space:]]*include[[:space:]]*=[[:space:]]*([^[:space:],]+)' profiles name path i
   read_file /etc/tuned/tuned-main.conf && [[ "${TEXT}" =~ ${off} ]] && read_file /etc/tuned/active_profile || return 0
-  read -r -a profiles <<<"${TEXT}" || true
+  read -r -a profiles < <(printf '%s\n' "${TEXT}") || true
   for ((i = 0; i < ${#profiles[@]} && i < 16; i++)); do # a profile may include another
     name="${profiles[i]}"
     for path in "/etc/tuned/${name}/tuned.conf" "/etc/tuned/profiles/${name}/tuned.conf" "/usr/lib/tuned/${name}/tuned.conf" "/usr/lib/tuned/profiles/${name}/tuned.conf"; do

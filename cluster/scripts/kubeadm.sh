@@ -4,12 +4,14 @@ readonly CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs),
 STARTED=no
 
 checksum() { printf '%s\n' "$1" | sha256sum | cut -c 1-64; }
-is_done() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && "$(cluster_value step)" == "${STEP}" && -n "$(cluster_value finished)" ]]; }
+is_done() { [[ "$(cluster_value id) $(cluster_value step) $(cluster_value node)" == "${CLUSTER_ID} ${STEP} ${NODE_NAME}" && -n "$(cluster_value finished)" ]]; }
 start_afresh() { # ROLE CONFIG
   if cluster_is_claimed && [[ "$(cluster_value id)" != "${CLUSTER_ID}" ]]; then
     die "this host is in cluster $(cluster_value id), expected ${CLUSTER_ID} or none. Nothing was changed. Run pulumi destroy for that cluster first"
   elif cluster_is_claimed && [[ "$(cluster_value step)" != "${STEP}" && -n "$(cluster_value finished)" ]]; then
     die "this host is in ${CLUSTER_ID} by $(cluster_value step), expected ${STEP} or nothing. Nothing was changed. Run pulumi destroy before you change its role"
+  elif cluster_is_claimed && [[ "$(cluster_value node)" != "${NODE_NAME}" && -n "$(cluster_value finished)" ]]; then
+    die "this host is Node $(cluster_value node) of ${CLUSTER_ID}, expected ${NODE_NAME} or none. Nothing was changed. A Node can't be renamed: give the host its old name in hosts, or run pulumi destroy first"
   elif cluster_is_claimed; then
     release_cluster
   fi
@@ -37,12 +39,23 @@ run_kubeadm() { # SECONDS CONFIG VERB FLAGS...
   return "${status}"
 }
 version_line() { printf '%s %s\n' "${NODE_NAME}" "$(kubelet --version | awk '{ print $2 }')"; } # k8s-master v1.29.15
+# A kubelet that was told another name has registered with it, and kubeadm waits in vain for the one that it knows.
+tell_other_name() {
+  local subject file
+  subject="$(openssl x509 -in "${ROOT}/var/lib/kubelet/pki/kubelet-client-current.pem" -noout -subject 2>/dev/null)" || return 0
+  subject="${subject##*system:node:}"
+  [[ "${subject}" != "${NODE_NAME}" ]] || return 0
+  file="$(grep -ls -e --hostname-override -- "${ROOT}"/etc/sysconfig/kubelet "${ROOT}"/etc/default/kubelet "${ROOT}"/etc/systemd/system/kubelet.service.d/* | head -n 1)" || true
+  file="${file#"${ROOT}"}"
+  log "the kubelet registered as Node ${subject}, expected ${NODE_NAME}: take --hostname-override out of ${file:-the flags of the kubelet (systemctl cat kubelet)}, then run again"
+}
 at_exit() { # STATUS
   rm -f -- "${CONFIG_FILE}"
   rm -rf -- "${KUBECTL_CACHE:?}"
   [[ "$1" != 0 && "${STARTED}" == yes && "${KILLED}" == no ]] || return 0
   STARTED=no
   cluster_is_claimed && [[ -z "$(cluster_value finished)" ]] || return 0
+  tell_other_name
   log 'the end of journalctl -u kubelet, and what runs, before this host is reset:'
   journalctl -u kubelet.service -n 10 --no-pager -o cat >&2 2>/dev/null || true
   timeout 20 crictl ps -a >&2 2>/dev/null || true

@@ -24,12 +24,20 @@ look_at_tools() {
   [[ -z "${missing}" ]] || problem 'commands' "no${missing}" 'CentOS 7 with systemd' 'install them, or choose a host with CentOS 7'
   [[ -d "${ROOT}/run/systemd/system" ]] || problem 'systemd' 'not running' 'systemd as PID 1' 'choose a host that systemd has booted'
 }
+look_at_owner() {
+  local stack
+  ! is_anothers_host || {
+    stack="$(owner_text "${OWNER}")"
+    problem 'owner' "$(owner_text "${FOUND}")" "nobody, or ${stack#* of }" "${OTHER_STACK}"
+  }
+}
 look_at_cluster() {
   local id signs node
+  ! is_anothers_host || return 0 # said already
   id="$(cluster_value id)" node="$(cluster_value node)"
   if [[ -n "${id}" && "${id}" != "${CLUSTER_ID}" ]]; then
     problem 'cluster' "${id}" "${CLUSTER_ID} or none" 'run pulumi destroy for that cluster first'
-  elif [[ -n "${id}" && "${node}" != "${HOST_NAME}" ]]; then
+  elif [[ -n "${id}" && "${node}" != "${HOST_NAME}" && -n "$(cluster_value finished)" ]]; then # one that was cut off is reset by the next join
     problem 'host name' "Node ${node} of ${id}" "${HOST_NAME}" 'a Node cannot be renamed: give the host its old name in hosts, or destroy first'
   elif [[ -z "${id}" ]]; then
     signs="$(cluster_signs "${ROLE}")"
@@ -133,8 +141,7 @@ look_at_proxies() {
   local proxy place
   for proxy in "${PROXIES[@]+"${PROXIES[@]}"}"; do
     place="${proxy#http://}"
-    # shellcheck disable=SC2016 # expanded by the inner bash
-    timeout 5 bash -c '</dev/tcp/"$1"/"$2"' - "${place%:*}" "${place##*:}" 2>/dev/null ||
+    timeout 5 bash -c "</dev/tcp/\"\$1\"/\"\$2\"" - "${place%:*}" "${place##*:}" 2>/dev/null ||
       problem 'proxy' "no answer at ${proxy}" 'a proxy that this host reaches' "correct proxy in the stack's file, or open the way there"
   done
 }
@@ -157,6 +164,7 @@ look_at_clock() {
 }
 look() {
   look_at_tools
+  look_at_owner
   look_at_cluster
   look_at_address
   look_at_size

@@ -2,6 +2,7 @@
 # A host's way into a cluster and back: claim_cluster before kubeadm changes anything, release_cluster takes away all that came since.
 # init, join and leave use it. Every part of a release can be repeated, and none needs a living API server.
 readonly KUBELET_CONF=/etc/kubernetes/kubelet.conf
+readonly WORK="${CLUSTER}" # what an undo undoes (common.sh)
 # Inner folders first. What the RPMs own was there before and stays; /var/lib/containerd is not the cluster's.
 readonly CLUSTER_FOLDERS=(/etc/kubernetes/manifests /etc/kubernetes/pki /etc/kubernetes/tmp /etc/kubernetes /etc/cni/net.d /etc/cni /var/lib/etcd
   /var/lib/kubelet/{pods,plugins,plugins_registry,pki,device-plugins,pod-resources,checkpoints} /var/lib/kubelet /var/lib/cni/{networks,flannel,results,cache} /var/lib/cni
@@ -32,6 +33,7 @@ claim_cluster() { # ID NODE SOCKET ROLE
   printf '%s' "${STEP}" >"${CLUSTER}.new/step"
   printf '%s' "$2" >"${CLUSTER}.new/node"
   printf '%s' "$3" >"${CLUSTER}.new/socket"
+  put_owner "${CLUSTER}.new"
   printf '%s' "$1" >"${CLUSTER}.new/id"
   mv -T -- "${CLUSTER}.new" "${CLUSTER}"
 }
@@ -110,8 +112,18 @@ restore_cluster_sysctls() {
     [[ "$(<"${target}")" == "${before}" ]] || (printf '%s\n' "${before}" >"${target}") 2>/dev/null || log "sysctl ${target#"${ROOT}/proc/sys/"} stays at $(<"${target}"); it was ${before}"
   done
 }
+# What an undo does. A cluster without an owner was claimed by a version before: its id and its Node tell whose it is.
+release_own() {
+  cluster_is_claimed || return 0
+  if ! read_owner "${CLUSTER}" && [[ "$(cluster_value id) $(cluster_value node)" != "${CLUSTER_ID} ${WHERE}" ]]; then
+    log "left alone: this host is Node $(cluster_value node) of $(cluster_value id), and not ${WHERE} of ${CLUSTER_ID}"
+    return 0
+  fi
+  release_cluster
+}
 release_cluster() {
   log "resetting this host: it leaves $(cluster_value id)"
+  rm -f -- "${CLUSTER}/finished" # first: a reset that dies in the middle is done again, by the next apply too
   if unit_exists kubelet.service; then
     timeout 120 systemctl stop kubelet.service || die 'the kubelet did not stop in 120 s; see journalctl -u kubelet'
   fi

@@ -89,7 +89,8 @@ restore_packages() {
   while read -r item; do
     [[ -n "${item}" ]] || continue
     name="${item#was }"
-    read -r before after <<<"$(recorded "${item}")"
+    before="$(recorded "${item}")"
+    after="${before#* }" before="${before%% *}"
     wanted="${name%.*}-${before}.${name##*.}"
     # Somebody has changed it since, or put it back.
     if rpm -q "${wanted}" >/dev/null 2>&1 || { [[ "${after}" == none ]] && rpm -q "${name}" >/dev/null 2>&1; } ||

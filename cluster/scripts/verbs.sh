@@ -24,6 +24,16 @@ take_lock() { # NAME
     [[ ! "${lock}" -ef /proc/self/fd/9 ]] || return 0 # else the last holder removed it: take the new one
   done
 }
+# An undo of what another has made, or taken over, is left out, so that destroy goes on. An apply takes over what the same host did under another name.
+is_left_alone() {
+  is_anothers_work || return 1
+  log "left alone: this is the work of $(owner_text "${FOUND}"), and not of $(owner_text "${OWNER}")"
+  rm -f -- "${ROOT}/run/lock/kubeadm-lab-${STEP}.lock"
+}
+take_over() {
+  ! is_anothers_host || die "this host is $(owner_text "${FOUND}"), expected nobody's or that of $(owner_text "${OWNER}"). Nothing was changed. To go on: ${OTHER_STACK}"
+  own "${RECORDS}"
+}
 # WHAT is the command that failed: with bash 5 an EXIT trap has only `eval` where the whole script was evaluated, as the provider does it.
 # 0, 2 and 3 are answers of main; a command may fail with 2 or 3 as well.
 tell_end() { [[ "${DIED}" == yes || (-z "${WHAT}" && "$1" == [023]) ]] || log "error: exit status $1 at: ${WHAT:-$2}"; } # STATUS COMMAND
@@ -38,6 +48,7 @@ told_check() {
   set -e
   check
   compare_modes
+  [[ "${STEP}" == preflight ]] || ! is_anothers_work || differs 'owner' "$(owner_text "${OWNER}")" "$(owner_text "${FOUND}")"
 }
 on_exit() { # STATUS COMMAND
   trap '' HUP INT TERM
@@ -58,6 +69,8 @@ main() { # VERB
   trap 'KILLED=yes; exit 143' HUP INT TERM
   [[ -n "${ROOT}" || "${EUID}" == 0 ]] || die "runs as $(id -un), expected root. Connect as root, or let this user run sudo without a password"
   [[ "$1" == check ]] || declare -F looks_only >/dev/null || take_lock "${STEP}"
+  [[ "$1" != undo ]] || ! is_left_alone || return 0
+  [[ "$1" != apply || "${STEP}" == preflight ]] || take_over # preflight tells it beside all the rest
   [[ "$1" == check ]] || "$1"
   [[ "$1" != undo ]] || return 0
   DIED=yes

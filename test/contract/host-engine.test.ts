@@ -1,7 +1,7 @@
 // Steps of hosts under the real engine, with their real scripts: a stack of the version before moves over; a changed key touches no host.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SAMPLE_HOSTS, sampleSettings } from "../scripts/verbs.ts";
@@ -15,7 +15,7 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections, HostState } from ${JSON.stringify(join(root, "cluster/host-state.ts"))};
 import { hostStep } from ${JSON.stringify(join(root, "cluster/step.ts"))};
-const { hosts, privateKey, settings, isBefore, older = {} } = JSON.parse(readFileSync("settings.json", "utf8"));
+const { hosts, privateKey, settings, isBefore, older = {}, isNamed } = JSON.parse(readFileSync("settings.json", "utf8"));
 const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
 const ssh = { privateKey: pulumi.secret(privateKey), dialErrorLimit: 0, perDialTimeoutSeconds: 10 };
 class Host extends pulumi.ComponentResource {
@@ -28,7 +28,8 @@ class Host extends pulumi.ComponentResource {
 		}
 	}
 }
-const provider = isBefore ? undefined : new HostConnections("hosts", { hosts: specs, ssh });
+const names = isNamed ? "test-hosts" : "hosts"; // as the version before named it: after the stack
+const provider = isBefore ? undefined : new HostConnections(names, { hosts: specs, ssh }, isNamed ? {} : { aliases: [{ name: "test-hosts" }] });
 for (const spec of specs) new Host(spec, provider);
 `;
 
@@ -157,9 +158,41 @@ test("another private key runs no step: only the connections are updated", async
 	played.authorize(readFileSync(join(project.folder, "second.pub"), "utf8"));
 	settings = { ...settings, privateKey: readFileSync(join(project.folder, "second"), "utf8") };
 	project.settings(settings as never);
+	for (const name of names) execFileSync("find", [played.file(name, "var/lib/kubeadm-lab"), "-name", "owner", "-delete"]);
 	const output = await upThatTouchesNoHost();
 	assert.match(output, /pulumi:providers:host hosts updated .*\[diff: ~privateKey\]/);
 	assert.match(output, /~ 1 updated/);
+});
+
+/** Changes the state, as it is exported. */
+async function editState(edit: (text: string) => string): Promise<void> {
+	const file = join(project.folder, "state.json");
+	assert.equal((await project.pulumi("stack", "export", "--stack", "test", "--file", file)).code, 0);
+	writeFileSync(file, edit(readFileSync(file, "utf8")));
+	assert.equal((await project.pulumi("stack", "import", "--stack", "test", "--file", file)).code, 0);
+}
+test("connections that were named after their stack, and knew no owner, become those of today in place, and no step with them", async () => {
+	await editState((text) =>
+		text
+			.replaceAll("::hosts", "::test-hosts")
+			.replaceAll(/ *"owner": "[^"]*",?\n/g, "")
+			.replaceAll(/,(\s*\})/g, "$1"),
+	);
+	const output = await upThatTouchesNoHost();
+	assert.match(output, /pulumi:providers:host hosts updated .*\[diff: ~owner\]/);
+	assert.match(output, /Resources:\n +~ 1 updated\n +\d+ unchanged\n/);
+	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
+});
+
+test("a stack that was renamed is told to rename it back, and nothing else; renamed back it has nothing to do", async () => {
+	assert.equal((await project.pulumi("stack", "rename", "prod", "--stack", "test")).code, 0);
+	const { code, output } = await project.pulumi("preview", "--refresh", "--stack", "prod");
+	assert.notEqual(code, 0);
+	assert.match(output, /this stack is called prod, and was test when it set up its hosts; .* Give it back: pulumi stack rename test/);
+	assert.doesNotMatch(output, /pulumi destroy|another stack/);
+	assert.doesNotMatch(output, /host:index:Step \S+ (create|delete|update)/);
+	assert.equal((await project.pulumi("stack", "rename", "test", "--stack", "prod")).code, 0);
+	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
 });
 
 test("a state in which a host can't be reached is left as it is, the other host is shown, and destroy undoes both", async () => {

@@ -179,7 +179,7 @@ exec bash -s -- ${verb}'`;
 		const edit = (text: string) => text.replace("$KUBEADM_LAB/id_ed25519", key);
 		const { output } = await runWith("up", edit);
 		assert.match(output, /warning: k8s-node01 was not looked at: .*host key mismatch/, "it still looks with what it knew");
-		assert.match(output, /pulumi:providers:host lab-hosts updated .*\[diff: ~hosts,~?privateKey\]/);
+		assert.match(output, /pulumi:providers:host hosts updated .*\[diff: ~hosts,~?privateKey\]/);
 		assert.doesNotMatch(output, /host:index:Step \S+ updat/);
 		assert.match(output, /lab-control-plane-init updated .*\[diff: ~connection\]/);
 		for (const name of hosts) assert.deepEqual(await written(name), [], name);

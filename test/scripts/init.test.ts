@@ -112,6 +112,32 @@ test("an init that was killed half-way is reset and done again", (t) => {
 	assert.deepEqual(tree(host), before);
 });
 
+test("a reset that dies half-way no longer says finished: the next init, or join, resets the rest and goes on", (t) => {
+	for (const [step, verb] of [
+		["init", "undo"],
+		["leave", "undo"],
+	] as const) {
+		const host = preparedHost(t);
+		const before = tree(host);
+		init(host, "apply");
+		const real = host.read("/bin/kubeadm");
+		host.write(
+			"/bin/kubeadm",
+			`${real}\nif [[ "$1" == reset ]]; then rm "\${KUBEADM_LAB_ROOT}/etc/kubernetes/admin.conf"; kill -9 $(ps -o ppid= -p $(ps -o ppid= -p $PPID)); fi\n`,
+		);
+		assert.notEqual(host.run(step, verb, step === "init" ? master.changes : {}, master.name).status, 0);
+		assert.equal(host.read("/var/lib/kubeadm-lab/cluster/id"), ID);
+		host.write("/bin/kubeadm", real);
+		assert.equal(init(host, "check").stdout, `cluster\t${ID}\t${ID} (half-done)\n`);
+		const { status, stderr } = init(host, "apply");
+		assert.equal(status, 0, stderr);
+		assert.deepEqual(kubeadms(host), ["init", "reset", "reset", "init"]);
+		assert.equal(init(host, "check").status, 0);
+		init(host, "undo");
+		assert.deepEqual(tree(host), before);
+	}
+});
+
 test("an init that fails gives the host back at once, after showing why", (t) => {
 	const host = preparedHost(t);
 	const before = tree(host);

@@ -125,7 +125,30 @@ test("a Node of this cluster under another host name is refused", (t) => {
 	const host = goodHost(t);
 	host.write("/var/lib/kubeadm-lab/cluster/id", "sample-172.16.1.110");
 	host.write("/var/lib/kubeadm-lab/cluster/node", "k8s-node07");
+	assert.deepEqual(problems(host), [], "one that was cut off is no Node: the next join resets it");
+	host.write("/var/lib/kubeadm-lab/cluster/finished", "yes");
 	assert.deepEqual(problems(host), ["host name: found Node k8s-node07 of sample-172.16.1.110; expected k8s-node02"]);
+});
+
+test("a host that is another stack's is refused, with whose it is; its own stack's under another name is not", (t) => {
+	const host = goodHost(t);
+	const OWNER = "0123456789abcdef kubeadm-lab/lab k8s-node02";
+	host.write("/var/lib/kubeadm-lab/cluster/id", "other-172.16.1.110");
+	host.write("/var/lib/kubeadm-lab/cluster/node", "k8s-node07");
+	host.write("/var/lib/kubeadm-lab/system/owner", "fedcba9876543210 kubeadm-lab/other k8s-node07\n");
+	assert.deepEqual(problems(host, { OWNER }), [
+		"owner: found k8s-node07 of stack kubeadm-lab/other (id fedcba9876543210); expected nobody, or stack kubeadm-lab/lab (id 0123456789abcdef)",
+	]);
+	const { stderr } = host.run("preflight", "apply", { OWNER });
+	assert.match(
+		stderr,
+		/To go on: run pulumi destroy for that stack first; only if its state is lost, remove \/var\/lib\/kubeadm-lab\/\*\/owner on this host: its work then counts as this stack's\.$/m,
+	);
+	host.write("/var/lib/kubeadm-lab/cluster/id", "sample-172.16.1.110");
+	for (const name of ["k8s-node02", "k8s-nodeo2"]) {
+		host.write("/var/lib/kubeadm-lab/system/owner", `0123456789abcdef kubeadm-lab/lab ${name}\n`);
+		assert.deepEqual(problems(host, { OWNER }), []);
+	}
 });
 
 test("an etcd that is somebody else's stands in the way of a control plane, not of a worker", (t) => {

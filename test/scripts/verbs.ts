@@ -122,7 +122,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
 		kubeconfig: {},
-		leave: {},
+		leave: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID },
 		kubelet: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID, RELEASE_MINOR: 29, TIMEOUT_SECONDS: 300 },
 		node: {
 			...{ HOST_NAME: "k8s-master", NODE_NAME: host.name, TIMEOUT_SECONDS: 300, LABELS: [] },

@@ -32,7 +32,7 @@ export interface Resource {
 	/** Types that it had before. */
 	formerTypes: string[];
 	timeouts: { create: string; update: string; delete: string } | undefined;
-	hooks: { beforeCreate: string[]; afterCreate: string[]; beforeUpdate: string[]; afterUpdate: string[]; ofDelete: string[] };
+	hooks: { beforeCreate: string[]; afterCreate: string[]; beforeUpdate: string[]; afterUpdate: string[]; ofDelete: string[]; onError: string[] };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a RegisterResourceRequest, whose typings are not exported
@@ -55,6 +55,7 @@ function recorded(request: Request, urn: string): Resource {
 		hooks: {
 			...{ beforeCreate: hooks?.getBeforeCreateList() ?? [], afterCreate: hooks?.getAfterCreateList() ?? [] },
 			...{ beforeUpdate: hooks?.getBeforeUpdateList() ?? [], afterUpdate: hooks?.getAfterUpdateList() ?? [] },
+			onError: hooks?.getOnErrorList() ?? [],
 			ofDelete: [...(hooks?.getBeforeDeleteList() ?? []), ...(hooks?.getAfterDeleteList() ?? [])],
 		},
 	};
@@ -74,6 +75,7 @@ export class Graph {
 	readonly resources: Resource[] = [];
 	/** What the program wants to be called for; the mocks never call. */
 	readonly hooks = new Map<string, { run: () => Promise<void>; onDryRun: boolean; ignoreErrors: boolean }>();
+	readonly errorHooks = new Map<string, () => Promise<boolean>>();
 	named(name: string): Resource {
 		const found = this.resources.find((resource) => resource.name === name);
 		if (!found) throw new Error(`no resource ${name}; there are ${this.resources.map((resource) => resource.name).join(", ")}`);
@@ -109,6 +111,8 @@ export class Graph {
 /** What a host is sent, without the empty lines in front for a profile that asks (provider/shell.ts). */
 export const textOf = ({ inputs }: Pick<Resource, "inputs">): string => (inputs.text ?? inputs.stdin).trimStart();
 
+/** What the provider makes of its configuration. */
+export const OWNER = "0123456789abcdef kubeadm-lab/lab";
 export const CA_HASH = `sha256:${"0123456789abcdef".repeat(4)}`;
 export const KUBECONFIG = "apiVersion: v1\nkind: Config\n# made up\n";
 export const MESSAGE = "Hello initContainers\nHello from the postStart handler";
@@ -125,6 +129,7 @@ const POD_STATUS = {
 
 /** What the resource's provider would answer. */
 function outputsOf(type: string, name: string, inputs: Values, kubeconfig: string): Values {
+	if (type === "pulumi:providers:host") return { ...inputs, owner: OWNER };
 	if (type === "pulumi:index:Stash") return { ...inputs, output: inputs.input };
 	if (type === "kubernetes:core/v1:Pod") {
 		const metadata = { ...inputs.metadata, uid: "6f5c", creationTimestamp: "2020-05-23T14:08:04Z" };
@@ -161,6 +166,10 @@ interface Hook {
 // biome-ignore lint/suspicious/noExplicitAny: replaced by what takes no engine
 (CallbackServer.prototype as any).registerResourceHook = async ({ name, callback, opts }: Hook) => {
 	current.hooks.set(name, { run: callback, onDryRun: opts?.onDryRun ?? false, ignoreErrors: opts?.ignoreErrors ?? false });
+};
+// biome-ignore lint/suspicious/noExplicitAny: as above
+(CallbackServer.prototype as any).registerErrorHook = async ({ name, callback }: { name: string; callback(): Promise<boolean> }) => {
+	current.errorHooks.set(name, callback);
 };
 
 /** Runs `program` and waits until all it makes is registered. In a preview no resource has outputs that only its provider knows. */

@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster.ts";
-import { closeJoin, newToken, openJoin, tokenSecret } from "../../cluster/join-token.ts";
+import { closeJoin, newToken, openJoin, removeStrays, tokenSecret } from "../../cluster/join-token.ts";
 import { run } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
@@ -140,12 +140,12 @@ test("a worker's join makes its own token valid right before it runs and ends it
 	const { cluster } = settings();
 	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
 	const join = graph.named("lab-k8s-node01-worker-join");
-	const [before, after] = [["lab-k8s-node01-worker-open"], ["lab-k8s-node01-worker-close"]];
+	const [clear, opens, reopens, closes, failed] = ["clear", "open", "reopen", "close", "failed"].map((hook) => `lab-k8s-node01-worker-${hook}`);
 	assert.deepEqual(join.hooks, {
-		...{ beforeCreate: before, afterCreate: after, beforeUpdate: ["lab-k8s-node01-worker-reopen"], afterUpdate: after },
-		ofDelete: [],
+		...{ beforeCreate: [clear, opens], afterCreate: [closes], beforeUpdate: [reopens], afterUpdate: [closes] },
+		...{ ofDelete: [], onError: [failed] },
 	});
-	const [open, close] = [...join.hooks.beforeCreate, ...join.hooks.afterCreate].map((name) => graph.hooks.get(name));
+	const [, open, close] = [...join.hooks.beforeCreate, ...join.hooks.afterCreate].map((name) => graph.hooks.get(name));
 	assert.equal(asked.length, 0, "nothing is asked before the engine calls");
 
 	await open?.run();
@@ -164,8 +164,35 @@ test("an update of a joined worker, such as a new SSH key, is not held up by an 
 	const { cluster } = settings();
 	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig("https://127.0.0.1:1") });
 	const { beforeCreate, beforeUpdate } = graph.named("lab-k8s-node01-worker-join").hooks;
-	const [create, update] = [beforeCreate, beforeUpdate].map(([name = ""]) => graph.hooks.get(name));
+	const [create, update] = [beforeCreate, beforeUpdate].map((names) => graph.hooks.get(names.at(-1) ?? ""));
 	assert.deepEqual([create?.ignoreErrors, update?.ignoreErrors], [false, true]);
 	const told = /can't make a join token: https:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/;
 	await Promise.all([assert.rejects(async () => create?.run(), told), assert.rejects(async () => update?.run(), told)]); // the engine makes a warning of the second one
+});
+
+const nodes = (names: Record<string, string>) => ({
+	status: 200,
+	body: JSON.stringify({
+		items: Object.entries(names).map(([name, address]) => ({ metadata: { name }, status: { addresses: [{ type: "InternalIP", address }] } })),
+	}),
+});
+test("removeStrays deletes the Nodes that have the host's address under another name, and no other", async (t) => {
+	const list = nodes({ "k8s-master": "172.16.1.110", "k8s-node01": "172.16.1.111", oldname: "172.16.1.111", "k8s-node02": "172.16.1.112" });
+	const { asked, origin } = await apiServer(t, ({ method }) => (method === "GET" ? list : { status: 200 }));
+	assert.deepEqual(await removeStrays(kubeconfig(origin), { name: "k8s-node01", address: "172.16.1.111" }), ["oldname"]);
+	assert.deepEqual(
+		asked.map(({ method, path }) => [method, path]),
+		[
+			["GET", "/api/v1/nodes"],
+			["DELETE", "/api/v1/nodes/oldname"],
+		],
+	);
+});
+test("a join that fails takes the Node away that it left under another name, and is not tried again by itself", async (t) => {
+	const { asked, origin } = await apiServer(t, ({ method }) => (method === "GET" ? nodes({ oldname: "172.16.1.111" }) : { status: 200 }));
+	const { cluster } = settings();
+	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
+	const [failed = ""] = graph.named("lab-k8s-node01-worker-join").hooks.onError;
+	assert.equal(await graph.errorHooks.get(failed)?.(), false);
+	assert.deepEqual(asked.at(-1)?.path, "/api/v1/nodes/oldname");
 });

@@ -8,7 +8,7 @@ import { CA_HASH, isSecret, KUBECONFIG, MESSAGE, resolved } from "./program-grap
 import { settings } from "./settings.ts";
 
 test("the provider reaches every host by its internal address, with its host key pinned and the private key secret", () => {
-	const { inputs, secret } = graph.named("lab-hosts");
+	const { inputs, secret } = graph.named("hosts");
 	const hosts = settings().cluster.hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
 	assert.deepEqual(JSON.parse(inputs.hosts), Object.fromEntries(hosts));
 	assert.ok(inputs.privateKey.includes("PRIVATE KEY"));

@@ -11,7 +11,7 @@ test("the converged state of a host belongs to the provider that looks at it, an
 	for (const { name, inputs, formerTypes, needs, deleteBeforeReplace } of graph.states) {
 		assert.equal(deleteBeforeReplace, true, name);
 		assert.deepEqual(formerTypes, ["command:remote:Command"], name);
-		assert.ok(needs.includes(graph.named("lab-hosts").urn), name);
+		assert.ok(needs.includes(graph.named("hosts").urn), name);
 		assert.ok(name.endsWith(`-${inputs.step === "node" ? inputs.settings.NODE_NAME : inputs.host}-${inputs.step}`), name);
 		assert.equal(inputs.looksOnly, inputs.step === "preflight" ? true : undefined, name);
 		assert.equal(inputs.apply, ["leave", "witness"].includes(inputs.step) ? false : undefined, name);

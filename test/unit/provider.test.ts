@@ -126,29 +126,51 @@ test("what looks at several hosts found is told together, by host and then in th
 	assert.equal(told.length, 1);
 });
 
+const URN = "urn:pulumi:lab::kubeadm-lab::kubeadm-lab:cluster:Cluster$pulumi:providers:host::hosts";
 const host = { address: "192.0.2.1", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" };
 const configuration = (hosts: object): Properties => ({ hosts: JSON.stringify(hosts), privateKey: asSecret("pem") });
 test("a configuration without an address, a host key or a private key is refused by property", () => {
-	const { failures } = checkConfiguration({}, { ...configuration({ one: { ...host, hostKey: "", port: 0 } }), privateKey: "", dialErrorLimit: "many" });
+	const { failures } = checkConfiguration(URN, {}, { ...configuration({ one: { ...host, hostKey: "", port: 0 } }), privateKey: "", dialErrorLimit: "many" });
 	assert.deepEqual(
 		failures.map(({ property }) => property),
 		['hosts["one"].hostKey', 'hosts["one"].port', "privateKey", "dialErrorLimit"],
 	);
 	assert.deepEqual(
-		checkConfiguration({}, { privateKey: "pem" }).failures.map(({ property }) => property),
+		checkConfiguration(URN, {}, { privateKey: "pem" }).failures.map(({ property }) => property),
 		["hosts"],
 	);
 	assert.deepEqual(
-		checkConfiguration({}, { hosts: "{", privateKey: UNKNOWN }).failures.map(({ property }) => property),
+		checkConfiguration(URN, {}, { hosts: "{", privateKey: UNKNOWN }).failures.map(({ property }) => property),
 		["hosts"],
 	);
-	assert.deepEqual(checkConfiguration({}, { hosts: UNKNOWN, privateKey: "pem" }).failures, []);
+	assert.deepEqual(checkConfiguration(URN, {}, { hosts: UNKNOWN, privateKey: "pem" }).failures, []);
 });
 test("a host that is taken out of the configuration stays reachable for the undo of its steps", () => {
 	const [olds, news] = [configuration({ one: host, two: host }), configuration({ one: { ...host, port: 2222 } })];
-	const { inputs } = checkConfiguration(olds, news);
+	const { inputs } = checkConfiguration(URN, olds, news);
 	assert.deepEqual(settingsOf(inputs)?.hosts, { one: { ...host, port: 2222 }, two: host });
-	assert.deepEqual(checkConfiguration(inputs, news).inputs, inputs, "and changes nothing at the next run");
+	assert.deepEqual(checkConfiguration(URN, inputs, news).inputs, inputs, "and changes nothing at the next run");
+});
+test("the id of whose work it is is made once, and names the stack; the state of a version before has none", () => {
+	const news = configuration({ one: host });
+	const [first, other] = [checkConfiguration(URN, {}, news).inputs, checkConfiguration(URN, {}, news).inputs];
+	assert.match(String(first.owner), /^[0-9a-f]{16} kubeadm-lab\/lab$/);
+	assert.notEqual(first.owner, other.owner);
+	assert.equal(checkConfiguration(URN, first, news).inputs.owner, first.owner);
+	assert.equal(settingsOf(first)?.owner, first.owner);
+	assert.deepEqual(changedKeys(news, first), ["owner"], "an update in place");
+	assert.equal(settingsOf(news)?.owner, "");
+});
+test("a stack that was renamed is told to rename it back, and nothing else", () => {
+	const { inputs } = checkConfiguration(URN, {}, configuration({ one: host }));
+	const { failures } = checkConfiguration(URN.replace(":lab::", ":prod::"), inputs, configuration({ one: host }));
+	assert.deepEqual(failures, [
+		{
+			property: "",
+			reason:
+				"this stack is called prod, and was lab when it set up its hosts; its cluster has that name. Nothing was changed. Give it back: pulumi stack rename lab",
+		},
+	]);
 });
 test("the provider's version is no change of its configuration, a key is", () => {
 	const old = configuration({ one: host });

@@ -139,9 +139,9 @@ export class PlayedHosts {
 	change(name: string): void {
 		writeFileSync(this.file(name, "proc/sys/net/ipv4/ip_forward"), "0\n");
 	}
-	/** What a host is: each file with its content and the moment it was written. What is locked and what was called is left out. */
+	/** What a host is: each file with its content and the moment it was written. What is locked, what was called and whose records are is left out. */
 	audit(name: string): string[] {
-		const files = globSync("**", { cwd: this.file(name, "") }).filter((path) => !/^(calls|run\/lock.*)$/.test(path));
+		const files = globSync("**", { cwd: this.file(name, "") }).filter((path) => !/^(calls|run\/lock.*|.*\/owner)$/.test(path));
 		return files.sort().map((path) => {
 			const found = lstatSync(this.file(name, path));
 			return `${path} ${found.mode.toString(8)} ${found.isFile() ? `${found.mtimeMs} ${readFileSync(this.file(name, path))}` : ""}`;
