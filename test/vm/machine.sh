@@ -86,11 +86,10 @@ vm_boot() {
   cp --sparse=always -- "${VM_IMAGE}/root.ext4" "${VM}/root.ext4"
   port="$("${PROJECT}/node_modules/.bin/node" -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')"
   : >"${VM}/console.log"
-  # rootdelay: the disks of a busy machine come late, and a shell in the initramfs is no help. restrict=on: it reaches nobody; only
-  # ssh from this machine reaches it.
+  # restrict=on: it reaches nobody; only ssh from this machine reaches it.
   # It dies with this shell, however that ends.
   setpriv --pdeathsig KILL qemu-system-x86_64 -accel tcg,thread=multi -cpu Nehalem -smp 2 -m 8192 -nodefaults -no-user-config -display none -serial "file:${VM}/console.log" -device virtio-rng-pci \
-    -kernel "${VM_IMAGE}/vmlinuz" -initrd "${VM_IMAGE}/initrd" -append 'root=/dev/vda rw console=ttyS0 net.ifnames=0 rootdelay=600 quiet' \
+    -kernel "${VM_IMAGE}/vmlinuz" -initrd "${VM_IMAGE}/initrd" -append 'root=/dev/vda rw console=ttyS0 net.ifnames=0' \
     -drive "file=${VM}/root.ext4,if=virtio,format=raw,cache=unsafe" -drive "file=${VM}/data.ext4,if=virtio,format=raw,cache=unsafe,discard=unmap" \
     -drive "file=${VM_IMAGE}/swap,if=virtio,format=raw,snapshot=on" \
     -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22" -device virtio-net-pci,netdev=net >"${VM}/qemu.log" 2>&1 </dev/null &
