@@ -50,7 +50,7 @@ export class Host extends pulumi.ComponentResource {
 
 		state("identity", identitySettings(cluster), preflights);
 		const packages = state("packages", packagesSettings(cluster), preflights);
-		const system = state("system", systemSettings(cluster), [packages]);
+		const system = state("system", { ...systemSettings(cluster), ...usedSettings(spec, cluster) }, [packages]);
 		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
 		this.configured = [system, this.runtime];
 		this.leave = state("leave", { CLUSTER_ID: clusterId }, this.configured, { apply: false });
@@ -80,15 +80,21 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 	const timeProxy = proxyFor(timeSource, cluster);
 	const { http, https } = cluster.proxy ?? {};
 	const settings = {
-		...{ HOST_NAME: spec.name, ADDRESS: spec.address, ROLE: spec.role, CLUSTER_ID: clusterId },
+		...{ HOST_NAME: spec.name, CLUSTER_ID: clusterId, FIREWALLD: cluster.os.firewalld, SELINUX: cluster.os.selinux, MODULES: cluster.os.modules },
+		...usedSettings(spec, cluster),
 		...{ MINIMUM_CPUS: minimumCpus, MINIMUM_MEMORY_MB: minimumMemoryMb, MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds },
 		...{ KERNEL_OVERRIDE: allowUnsupportedKernel, RELEASE_MINOR: cluster.release.minor },
-		...{ POD_NETWORK: cluster.podCidr, SERVICE_NETWORK: cluster.serviceCidr },
+		SERVICE_NETWORK: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
 		...(cluster.proxy ? { PROXIES: [...new Set([http, https])].filter((url) => url !== undefined) } : {}),
 	};
 	return new HostState(`${name}-preflight`, { host: spec.name, step: "preflight", settings, looksOnly: true }, { parent, provider: connections });
+}
+
+/** What cluster/scripts/used-host.sh looks for depends on. */
+function usedSettings({ address, role }: HostSpec, { runtime, podCidr }: ClusterSettings) {
+	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, POD_NETWORK: podCidr };
 }
 
 function identitySettings({ hosts }: ClusterSettings) {

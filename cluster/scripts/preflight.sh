@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh clock.sh
+# uses: cluster-signs.sh clock.sh packet-filter.sh used-host.sh
 # Looks at a host and changes nothing. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
-# MAXIMUM_CLOCK_SKEW_SECONDS. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
+# MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
 # POD_NETWORK, SERVICE_NETWORK (CIDRs), PROXIES (array of http://HOST:PORT that the host must reach).
 # A host that is in this cluster already passes.
 looks_only() { :; } # takes no lock, records nothing
@@ -10,10 +10,8 @@ looks_only() { :; } # takes no lock, records nothing
 readonly WRITTEN=(/etc/hosts /etc/hostname /etc/fstab /etc/selinux/config /etc/crictl.yaml /etc/containerd/config.toml /etc/docker/daemon.json /etc/sysctl.d/99-kubeadm-lab.conf
   /etc/modules-load.d/kubeadm-lab.conf /etc/NetworkManager/conf.d/kubeadm-lab.conf /etc/yum/pluginconf.d/versionlock.list /etc/dnf/plugins/versionlock.list
   /etc/yum.repos.d /etc/systemd/system /etc/kubernetes /etc/cni/net.d /opt/cni/bin /usr/bin /var/lib /var/lib/kubelet /var/lib/rpm /run/lock)
-PROBLEMS=()         # each: item, tab, found, tab, expected, tab, what to do
 CLOCK='not compared: no time source' KERNEL_NUMBER=0
 
-problem() { PROBLEMS+=("$1"$'\t'"$2"$'\t'"$3"$'\t'"$4"); } # ITEM FOUND EXPECTED ADVICE
 is_ours() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" ]]; }
 meminfo() { awk -v name="$1:" '$1 == name { print int($2 / 1024) }' "${ROOT}/proc/meminfo"; } # MB
 kernel() { uname -r; }
@@ -28,6 +26,7 @@ look_at_owner() {
   local stack
   ! is_anothers_host || {
     stack="$(owner_text "${OWNER}")"
+    # shellcheck disable=SC2153 # common.sh sets it
     problem 'owner' "$(owner_text "${FOUND}")" "nobody, or ${stack#* of }" "${OTHER_STACK}"
   }
 }
@@ -47,7 +46,7 @@ look_at_cluster() {
 hostname_now() { cat -- "${ROOT}/proc/sys/kernel/hostname"; }
 look_at_address() {
   local found
-  found="$(ip -o -4 address show | awk '{ sub("/.*", "", $4); print $4 }' | grep -v '^127\.' | paste -s -d ' ')" || true
+  found="$(printf '%s\n' "${ADDRESSES}" | awk '$2 !~ /^127\./ { sub("/.*", "", $2); print $2 }' | paste -s -d ' ')"
   [[ " ${found} " == *" ${ADDRESS} "* ]] || problem 'address' "${found:-none}" "${ADDRESS}" 'correct address in hosts, or give it to one of the network cards'
 }
 look_at_size() {
@@ -103,37 +102,44 @@ look_at_files() {
     [[ ! -L "${ROOT}${path}" ]] || found="a link to $(readlink -- "${ROOT}${path}"), where no folder is"
     problem 'folders' "${path}, ${found}" 'a folder, or a link to one' 'make the folder that it leads to, or remove it'
   done
-  [[ "${ROLE}" == control-plane ]] || return 0
-  found="$(find -H "${ROOT}/var/lib/etcd" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name member -printf '%f\n' -quit 2>/dev/null)" || true # a member is told above
-  [[ -z "${found}" ]] || problem 'folders' "/var/lib/etcd with ${found}" 'nothing in it, or lost+found alone' 'move away what is in it'
 }
 look_at_ports() {
-  local port ports=(10250) users
+  local port ports=(10250) users used
   ! is_ours || return 0
   [[ "${ROLE}" != control-plane ]] || ports=(6443 2379 2380 10250 10257 10259)
+  used="$(ss -ltnp 2>/dev/null)" || true
   for port in "${ports[@]}"; do
-    users="$(ss -ltnp 2>/dev/null | awk -v end=":${port}" 'substr($4, length($4) - length(end) + 1) == end { print ($NF ~ /^users:/ ? $NF : "a process") }' | sed 's/^users:((//; s/,.*//' | sort -u | paste -s -d ' ')"
+    [[ "${used}" == *":${port} "* ]] || continue
+    users="$(printf '%s\n' "${used}" | awk -v end=":${port}" 'substr($4, length($4) - length(end) + 1) == end { print ($NF ~ /^users:/ ? $NF : "a process") }' | sed 's/^users:((//; s/,.*//' | sort -u | paste -s -d ' ')"
     [[ -z "${users}" ]] || problem "port ${port}" "in use by ${users}" 'free' "stop what listens there: ss -ltnp | grep :${port}"
   done
 }
-number() { # ADDRESS as a number
+number() { # ADDRESS: NUMBER
   [[ "$1" =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$ ]]
-  printf '%s' $((((BASH_REMATCH[1] * 256 + BASH_REMATCH[2]) * 256 + BASH_REMATCH[3]) * 256 + BASH_REMATCH[4]))
+  NUMBER=$((((BASH_REMATCH[1] * 256 + BASH_REMATCH[2]) * 256 + BASH_REMATCH[3]) * 256 + BASH_REMATCH[4]))
 }
 overlap() { # CIDR CIDR
-  local bits="${1#*/}"
+  local bits="${1#*/}" one
   ((bits <= ${2#*/})) || bits="${2#*/}"
-  (($(number "${1%/*}") >> (32 - bits) == $(number "${2%/*}") >> (32 - bits)))
+  number "${1%/*}"
+  one="${NUMBER}"
+  number "${2%/*}"
+  ((one >> (32 - bits) == NUMBER >> (32 - bits)))
 }
-# A card whose mask takes in the Pod or Service network swallows its traffic: 10.0.0.0/8 does both.
+# A card whose mask takes in the Pod or Service network swallows its traffic: 10.0.0.0/8 does both. So does a route that another Pod network left.
 look_at_networks() {
-  local link network range
+  local link network range routes
+  routes="$(ip -4 route show 2>/dev/null | awk '$1 ~ /^[0-9.]+(\/[0-9]+)?$/ && !/ proto kernel / { print ($1 ~ /\// ? $1 : $1 "/32"), $0 }')" || true
   for range in "${POD_NETWORK:-}" "${SERVICE_NETWORK:-}"; do
     [[ -n "${range}" ]] || continue
     while read -r link network; do
-      case "${link}" in cni0 | flannel.* | kube-ipvs0 | lo) continue ;; esac
+      case "${link}" in cni0 | flannel.* | kube-ipvs0 | lo | '') continue ;; esac
       ! overlap "${network}" "${range}" || problem 'network' "${link} has ${network}, which overlaps ${range}" 'Pod and Service networks apart from the cards' 'choose other podCidr and serviceCidr, or a narrower mask'
-    done < <(ip -o -4 address show | awk '{ print $2, $4 }')
+    done < <(printf '%s\n' "${ADDRESSES}")
+    while read -r network link; do
+      case " ${link} " in *' dev cni0 '* | *' dev flannel.'* | '  ') continue ;; esac
+      ! overlap "${network}" "${range}" || problem 'route' "${link}, which overlaps ${range}" 'Pod and Service networks that no route leads elsewhere' "if another Pod network left it: ip route delete ${network}; else choose other podCidr and serviceCidr"
+    done < <(printf '%s\n' "${routes}")
   done
 }
 # Else yum would say after minutes that every mirror failed, and not why.
@@ -163,6 +169,7 @@ look_at_clock() {
     problem 'clock' "${offset} s off (by ${from})" "at most ${MAXIMUM_CLOCK_SKEW_SECONDS} s" 'set it: chronyc makestep, or date -s; then see that chronyd runs and reaches its servers'
 }
 look() {
+  read_addresses
   look_at_tools
   look_at_owner
   look_at_cluster
@@ -176,23 +183,17 @@ look() {
   look_at_networks
   look_at_proxies
   look_at_clock
+  look_at_used
+  is_ours || look_at_left
 }
 
 check() {
-  local entry item found expected
   ((${#PROBLEMS[@]} > 0)) || look
-  for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
-    IFS=$'\t' read -r item found expected _ < <(printf '%s\n' "${entry}")
-    differs "${item}" "${expected}" "${found}"
-  done
+  tell_differences
 }
 apply() {
-  local entry item found expected advice
   look
-  for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
-    IFS=$'\t' read -r item found expected advice < <(printf '%s\n' "${entry}")
-    printf '%s: %s: found %s; expected %s. To go on: %s.\n' "${HOST_NAME}" "${item}" "${found}" "${expected}" "${advice}" >&2
-  done
+  tell_problems
   print_facts # also of a host that is refused: a preview shows both
   ((${#PROBLEMS[@]} == 0)) || die "problems: ${#PROBLEMS[@]}; nothing was changed on this host"
 }
@@ -231,9 +232,10 @@ print_facts() { # what a preview shows of a host
   printf 'os=%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' -- "${ROOT}/etc/os-release")"
   printf 'kernel=%s\ncpus=%s\nmemoryMb=%s\n' "$(kernel)" "$(nproc)" "$(meminfo MemTotal)"
   printf 'diskFreeGb=%s\n' "$(df --output=avail -BG -- "${ROOT}/var/lib" | tail -n 1 | tr -dc 0-9)"
-  printf 'cards=%s\n' "$(ip -o -4 address show | awk '$2 != "lo" && $2 !~ /^(cni0|flannel)/ { print $2, $4 }' | paste -s -d ' ')"
+  printf 'cards=%s\n' "$(printf '%s\n' "${ADDRESSES}" | awk '$1 != "lo" && $1 !~ /^(cni0|flannel)/' | paste -s -d ' ')"
   printf 'clock=%s\nruntime=%s\ncluster=%s\n' "${CLOCK}" "$(runtime_found)" "$(cluster_found)"
   printf 'kubernetes 1.%s=%s\n' "${RELEASE_MINOR}" "$(verdict)"
+  ((${#NOTES[@]} == 0)) || printf 'noted=%s\n' "$(printf '%s\n' "${NOTES[@]}" | sort -u | paste -s -d ';' | sed 's/;/; /g')"
 }
 undo() { :; }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -2,6 +2,7 @@
 # A host's way into a cluster and back: claim_cluster before kubeadm changes anything, release_cluster takes away all that came since.
 # init, join and leave use it. Every part of a release can be repeated, and none needs a living API server.
 readonly KUBELET_CONF=/etc/kubernetes/kubelet.conf
+# shellcheck disable=SC2034 # common.sh reads it
 readonly WORK="${CLUSTER}" # what an undo undoes (common.sh)
 # Inner folders first. What the RPMs own was there before and stays; /var/lib/containerd is not the cluster's.
 readonly CLUSTER_FOLDERS=(/etc/kubernetes/manifests /etc/kubernetes/pki /etc/kubernetes/tmp /etc/kubernetes /etc/cni/net.d /etc/cni /var/lib/etcd

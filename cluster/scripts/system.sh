@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# uses: swap.sh selinux.sh network.sh kernel.sh time.sh
+# uses: swap.sh selinux.sh network.sh kernel.sh time.sh packet-filter.sh used-host.sh
 # The operating system as Kubernetes needs it. One step, so that a host needs one connection for it; one file for each concern.
 # SYSCTLS and MODULES are arrays, NTP_SERVERS too; FIREWALLD: disable or keep; SELINUX: permissive or keep; TIMEZONE: empty or a zone.
+# ADDRESS, ROLE, RUNTIME_KIND, POD_NETWORK: for what others put on the host later, which stands in a cluster's way and is theirs to take away.
 # A second run changes nothing. A setting that is taken away gives back what it changed. undo reverts only what apply recorded.
 
 check() {
@@ -15,6 +16,9 @@ check() {
   nm_check
   zone_check
   clock_check
+  read_addresses
+  look_at_used
+  tell_differences
 }
 apply() {
   swap_apply
@@ -25,6 +29,10 @@ apply() {
   nm_apply
   zone_apply
   clock_apply
+  read_addresses
+  look_at_used
+  tell_problems
+  ((${#PROBLEMS[@]} == 0)) || die "in the way of the cluster, and not this program's: ${#PROBLEMS[@]}; the lines above say what and what to do. All else is in place"
 }
 undo() {
   [[ ! -d "${RECORDS}" ]] || give_back

@@ -43,8 +43,12 @@ export class FakeHost {
 	constructor(test: Pick<TestContext, "after">) {
 		this.root = mkdtempSync(join(tmpdir(), "kubeadm-lab-test-"));
 		test.after(() => rmSync(this.root, { recursive: true, force: true }));
-		mkdirSync(join(this.root, "run/lock"), { recursive: true });
+		for (const folder of ["run/lock", "units"]) mkdirSync(join(this.root, folder), { recursive: true });
 		this.command("systemctl", SYSTEMCTL);
+		// Looks that would otherwise see the machine that the test runs on.
+		this.command("ip", `cat "\${KUBEADM_LAB_ROOT}/addresses" 2>/dev/null || true`);
+		this.command("df", `case "$*" in *itotal*) printf '%s\\n' size '100 50 100 50' '100 50 100 50' ;; *) printf '%s\\n' Avail 20G ;; esac`);
+		for (const name of ["iptables-save", "iptables-nft-save", "iptables-legacy-save", "nft"]) this.command(name);
 		if (process.getuid?.() === 0) return;
 		this.write("/bin/unshare", '#!/bin/bash\nexec /usr/bin/unshare --map-root-user "$@"\n'); // which a host's root need not ask for
 		chmodSync(join(this.root, "bin/unshare"), 0o755);
@@ -57,7 +61,7 @@ export class FakeHost {
 	}
 	/** Calls to stand-ins that change something, in order. */
 	calls(): string[] {
-		const looks = /^systemctl (is-enabled|is-active|cat) /;
+		const looks = /^(systemctl (is-enabled|is-active|cat)|ip|df|nft|iptables\S*-save) /;
 		return this.exists("/calls")
 			? this.read("/calls")
 					.replace(/\n$/, "")

@@ -99,6 +99,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			...{ HOST_NAME: host.name, ADDRESS: host.address, ROLE: host.role, MINIMUM_CPUS: 2, MINIMUM_MEMORY_MB: 1700, CLUSTER_ID: SAMPLE_CLUSTER_ID },
 			...{ KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, MAXIMUM_CLOCK_SKEW_SECONDS: 5, TIME_SOURCE: `${PACKAGES}/` },
 			...{ POD_NETWORK: "10.244.0.0/16", SERVICE_NETWORK: "10.96.0.0/12" },
+			...{ RUNTIME_KIND: "containerd", FIREWALLD: "disable", SELINUX: "permissive", MODULES: ["br_netfilter", "overlay"] },
 		},
 		identity: { HOST_NAME: host.name, HOSTS_BLOCK: SAMPLE_HOSTS.map(({ address, name }) => `${address} ${name}`).join("\n") },
 		packages: {
@@ -108,6 +109,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			REMOVE_ON_UNDO: true,
 		},
 		system: {
+			...{ HOST_NAME: host.name, ADDRESS: host.address, ROLE: host.role, RUNTIME_KIND: "containerd", POD_NETWORK: "10.244.0.0/16" },
 			...{ TIMEZONE: "Asia/Shanghai", NTP_SERVERS: ["172.16.1.1"], FIREWALLD: "disable", SELINUX: "permissive", MODULES: ["br_netfilter", "overlay"] },
 			SYSCTLS: ["fs.may_detach_mounts=1", "net.bridge.bridge-nf-call-ip6tables=1", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.ip_forward=1"],
 		},

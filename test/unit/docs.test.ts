@@ -134,8 +134,13 @@ test("every error text of the README's troubleshooting occurs in the code, or is
 });
 
 test("the README's preflight table has exactly the items that the preflight reports", () => {
-	const script = text("cluster/scripts/preflight.sh");
-	const reported = new Set([...script.matchAll(/\bproblem (?:'([^']+)'|"port )/g)].map(([, item]) => item ?? "port <number>"));
+	const script = ["preflight", "used-host", "packet-filter"].map((name) => text(`cluster/scripts/${name}.sh`)).join("");
+	const placeholder = (word: string) => `<${word === "port" ? "number" : word === "name" ? "module" : "folder"}>`;
+	const reported = new Set(
+		[...script.matchAll(/\bproblem (?:'([^']+)'|"([^"]+)")/g)].map(
+			([, item, template = ""]) => item ?? template.replace(/\$\{(\w+)\}/, (_, word: string) => placeholder(word)),
+		),
+	);
 	const [, rows = ""] = troubleshooting.match(/^\| item \|.*\n\|.*\n((?:\|.*\n)+)/m) ?? [];
 	const listed = rows
 		.trim()
