@@ -40,8 +40,8 @@ let_go() { # TREES: real paths
       is_in "${point}" "$@" || continue
       # A server that is gone may hold an unmount up for ever.
       timeout -k 5 30 umount -- "${point}" 2>/dev/null && continue
-      case "${MOUNT_TYPES[i]}" in
-      tmpfs | overlay | nsfs | mqueue | proc) timeout -k 5 30 umount -l -- "${point}" 2>/dev/null || stuck+=("${point}") ;;
+      case "${MOUNT_TYPES[i]} ${point}" in # any other overlay may be a folder of a host whose root is one
+      tmpfs\ * | nsfs\ * | mqueue\ * | proc\ * | overlay\ */rootfs | overlay\ */merged) timeout -k 5 30 umount -l -- "${point}" 2>/dev/null || stuck+=("${point}") ;;
       *) stuck+=("${point}") ;;
       esac
     done

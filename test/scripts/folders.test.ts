@@ -133,6 +133,26 @@ test("what is only in memory is detached from under its users", (t) => {
 	assert.equal(host.exists("/etc/new"), false);
 });
 
+for (const [where, isLetGo] of [
+	["x/rootfs", true],
+	["x/volume", false],
+] as const)
+	test(`an overlay in use ${isLetGo ? "that is a container's is detached" : "that may be the host's own root stops it"}`, (t) => {
+		const host = new FakeHost(t);
+		assert.equal(host.bash(SCRIPT, "apply").status, 0);
+		for (const name of ["lower/file", "upper/.keep"]) host.write(`/${name}`, "1");
+		for (const name of ["work", `etc/new/inner/${where}`]) mkdirSync(join(host.root, name), { recursive: true });
+		const answer = withMounts(
+			host,
+			`cd "$KUBEADM_LAB_ROOT"; mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work etc/new/inner/${where}
+sleep 300 <etc/new/inner/${where}/file >/dev/null 2>&1 & trap "kill $!" EXIT
+bash -s -- undo`,
+		);
+		assert.equal(answer.status === 0, isLetGo, answer.stderr);
+		if (!isLetGo) assert.match(answer.stderr, /can't unmount \S+\/x\/volume; in use by sleep/);
+		assert.equal(host.read("/lower/file"), "1");
+	});
+
 test("a folder that is a link to another disk, or lies below one, is cleared there of what came since, and keeps its mode", (t) => {
 	const host = new FakeHost(t);
 	host.write("/disk/etcd/lost+found/1", "1");
