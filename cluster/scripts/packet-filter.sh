@@ -143,8 +143,9 @@ rejecting_rules() { # CARD NODE_NETWORK
     /^COMMIT/ { try_all() }
     END { for (i = 1; i <= found; i++) printf "%s\t%s\n", order[i], stopped[order[i]] }'
 }
-live_rules() {
+live_rules() { # without those of a firewalld that is to be stopped: they go with it
   local tool any=no
+  [[ "${FIREWALLD}" != disable || "${ACTIVE[firewalld.service]-$(unit_active firewalld.service)}" != active ]] || return 0
   for tool in iptables-nft iptables-legacy; do
     command -v "${tool}-save" >/dev/null || continue
     any=yes
@@ -164,8 +165,6 @@ boot_rules() {
 }
 look_at_filter() {
   local card='' network='' line rule what ports='tcp 10250 and udp 8472' known=''
-  # firewalld's own rules go with it.
-  [[ "${FIREWALLD}" != disable || "${ACTIVE[firewalld.service]-$(unit_active firewalld.service)}" != active ]] || return 0
   while read -r line network; do [[ "${network%/*}" != "${ADDRESS}" ]] || { card="${line}" && break; }; done < <(printf '%s\n' "${ADDRESSES}")
   [[ -n "${card}" ]] || return 0
   [[ "${ROLE}" != control-plane ]] || ports="tcp 6443, ${ports}"

@@ -189,7 +189,7 @@ look_at_links() {
   done
   vxlan="$(ip -d -o link show type vxlan 2>/dev/null | sed -n 's/^[0-9]*: \([^:@]*\).* dstport 8472 .*/\1/p')" || true
   for name in ${vxlan}; do [[ " ${found} " == *" ${name} "* ]] || found+=" ${name}"; done
-  [[ -z "${found}" ]] || problem 'links' "${found# }" "none of another Pod network" "if no other cluster uses this host:${found//" "/"; ip link delete "}"
+  [[ -z "${found}" ]] || problem 'links' "${found# }" "none of another Pod network" "if no other cluster uses this host: for link in${found}; do ip link delete \${link}; done"
 }
 # Containers that go on below containerd while its package and configuration are replaced; those of a runtime that stays as it is are noted.
 look_at_containers() {
