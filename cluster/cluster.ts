@@ -4,10 +4,10 @@ import type { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import { podCidrs } from "../config/pod-cidr.ts";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
-import { ControlPlane } from "./control-plane.ts";
+import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
-import { HostConnections, HostRecording, HostState, type HostStateArgs } from "./host-state.ts";
+import { ChangeCosts, type Cost, HostConnections, HostRecording, HostState, type HostStateArgs } from "./host-state.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
 import { type HostStepArgs, type HostStepOptions, hostStep, printed } from "./step.ts";
@@ -82,6 +82,7 @@ export class Cluster extends pulumi.ComponentResource {
 		const [apiServer] = stateOf(controlPlaneHost.spec, this.controlPlane.init);
 		this.ready = [this.flannel, ...this.workers.flatMap(({ host, join }) => stateOf(host, join, apiServer).slice(0, 1))];
 
+		new ChangeCosts(`${name}-costs`, costs(args), { ...child, provider: connections, dependsOn: this.controlPlane.init });
 		this.provider = this.controlPlane.provider;
 		this.kubeconfig = this.controlPlane.kubeconfig;
 		const members = [
@@ -142,6 +143,16 @@ export class Cluster extends pulumi.ComponentResource {
 			`Node ${node} is none of this cluster's hosts: ${names}. To take a host out that Pods run on, first: kubectl drain ${node} --ignore-daemonsets --force; pulumi refresh`,
 		);
 	}
+}
+
+/** What a preview says before a change that ends more than it changes. */
+export function costs(settings: ClusterSettings): Record<string, Cost> {
+	const changed = "This rebuilds the cluster: all that runs on it is gone.";
+	const gone = "This removes a Node: the Pods on it end, and the host is given back.";
+	return Object.fromEntries([
+		...Object.entries(rebuiltBy(settings)).map(([key, value]) => [key, { value, changed }]),
+		...settings.hosts.filter(({ role }) => role === "worker").map(({ name }) => [name, { value: "", gone }]),
+	]);
 }
 
 function controlPlaneSpec({ hosts }: ClusterSettings): HostSpec {

@@ -59,7 +59,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 					NODE_NAME: host.name,
 					POD_CIDR: podCidr,
 				},
-				triggers: [clusterId, release.version, cluster.podCidr, cluster.serviceCidr],
+				triggers: [clusterId, ...Object.values(rebuiltBy(cluster))],
 			},
 			{ parent: this, dependsOn: host, deletedWith: host.leave },
 		);
@@ -86,6 +86,11 @@ export class ControlPlane extends pulumi.ComponentResource {
 		this.version = output.apply((text) => versionOf(text, host.name, "init"));
 		this.registerOutputs({ kubeconfig: this.kubeconfig });
 	}
+}
+
+/** What kubeadm init takes only once: another value makes another cluster. */
+export function rebuiltBy({ release, podCidr, serviceCidr }: ClusterSettings): Record<string, string> {
+	return { kubernetesVersion: release.version, podCidr, serviceCidr };
 }
 
 /** The line of a step's output that matches; throws with what was printed instead. */

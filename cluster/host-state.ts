@@ -89,3 +89,16 @@ export class HostRecording extends pulumi.CustomResource {
 		super("host:index:Recording", name, { scripts: pulumi.secret(scripts), pod, stack: pulumi.getStack() }, opts); // secret: hundreds of lines that a preview would show
 	}
 }
+
+/** What a preview says of a value that is another, or of a name that is no longer there. */
+export interface Cost {
+	value: string;
+	changed?: string;
+	gone?: string;
+}
+/** Touches no host. Depends on what the costs are of: until that is done, each preview says them. */
+export class ChangeCosts extends pulumi.CustomResource {
+	constructor(name: string, costs: Record<string, Cost>, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections }) {
+		super("host:index:Costs", name, { costs }, opts);
+	}
+}

@@ -1,9 +1,11 @@
 // The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
-// nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` tells what hosts recorded, when it is deleted.
+// nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` tells what hosts recorded, when it is deleted;
+// `host:index:Costs` says before a change what it costs.
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
+import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
 import { diff } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
 import { check, type Failure } from "./inputs.ts";
@@ -18,6 +20,7 @@ import { type Shown, Steps } from "./step.ts";
 const VERSION = "0.1.0";
 const TYPE = "host:index:Step";
 const RECORDING = "host:index:Recording";
+const COSTS = "host:index:Costs";
 
 const log = new EngineLog();
 const cancelled = new AbortController();
@@ -27,6 +30,9 @@ let hostNames: string[] = [];
 
 const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-1);
 const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === RECORDING;
+const isCosts = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === COSTS;
+/** A preview says it once, although the engine may ask twice for a difference. */
+const told = new Set<string>();
 
 /** A state with its scripts, which are kept among the inputs alone: they are most of what there is to send and to store. */
 function whole(state: Properties, inputs: Properties): Properties {
@@ -37,7 +43,7 @@ const withoutScripts = ({ scripts: _, ...state }: Properties): Properties => sta
 
 /** Does one piece of work for a step. */
 function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
-	if (typeIn(urn) !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE} and ${RECORDING} only`);
+	if (typeIn(urn) !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE}, ${RECORDING} and ${COSTS} only`);
 	const known = steps;
 	if (!known) throw new Error("the provider's configuration is not known yet");
 	return work(log, () =>
@@ -98,13 +104,19 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	check: unary((request: provider.CheckRequest) => {
 		const [olds, news] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+		if (isCosts(request)) return checked(checkCosts(news));
 		return checked(isRecording(request) ? checkRecording(olds, news) : check(olds, news, hostNames));
 	}),
-	diff: unary((request: provider.DiffRequest) => {
+	diff: unary(async (request: provider.DiffRequest) => {
 		const [olds, news] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
 		if (isRecording(request)) {
 			const names = changedInputs(olds, news);
 			return new provider.DiffResponse().setChanges(names.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(names);
+		}
+		if (isCosts(request)) {
+			for (const cost of costsOf(olds, news).filter((text) => !told.has(text))) log.diagnostic("", "warning", told.add(cost) && cost);
+			await log.flush();
+			return new provider.DiffResponse().setChanges(hasOtherCosts(olds, news) ? DIFF_SOME : DIFF_NONE).setDiffsList(["costs"]);
 		}
 		const changes = diff(olds, news);
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
@@ -122,6 +134,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const inputs = fromStruct(request.getProperties());
 		if (isRecording(request))
 			return new provider.CreateResponse().setId(request.getPreview() ? "" : "recording").setProperties(toStruct(withoutScripts(inputs)));
+		if (isCosts(request)) return new provider.CreateResponse().setId(request.getPreview() ? "" : "costs").setProperties(toStruct(inputs));
 		if (request.getPreview()) {
 			// With a configuration that isn't known yet there is nobody to ask.
 			const state = steps ? await workOn(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
@@ -132,7 +145,8 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	read: unary(async (request: provider.ReadRequest) => {
 		const [old, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
-		if (isRecording(request)) return new provider.ReadResponse().setId(request.getId()).setProperties(request.getProperties()).setInputs(request.getInputs());
+		if (isRecording(request) || isCosts(request))
+			return new provider.ReadResponse().setId(request.getId()).setProperties(request.getProperties()).setInputs(request.getInputs());
 		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
 		const answer = await workOn(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
 		return new provider.ReadResponse()
@@ -143,7 +157,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
-		if (isRecording(request)) return new provider.UpdateResponse().setProperties(toStruct(withoutScripts(inputs)));
+		if (isRecording(request) || isCosts(request)) return new provider.UpdateResponse().setProperties(toStruct(withoutScripts(inputs)));
 		const state = await workOn(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
 		);
@@ -151,6 +165,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
 		const state = whole(fromStruct(request.getProperties()), fromStruct(request.getOldInputs()));
+		if (isCosts(request)) return new empty.Empty();
 		if (isRecording(request)) await tell(request.getUrn(), state);
 		else await workOn(request.getUrn(), (steps, shown) => steps.remove(state, shown));
 		return new empty.Empty();

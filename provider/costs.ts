@@ -1,0 +1,33 @@
+// What `host:index:Costs` does: nothing on any host. It keeps what a stack stands for, so that a preview can say in words what a change costs.
+import type { Failure } from "./inputs.ts";
+import { isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
+
+/** By what it is called where a person reads it, such as kubernetesVersion. */
+type Costs = Record<string, { value: string; changed?: string; gone?: string }>;
+
+const costsIn = (properties: Properties): Value => open(properties.costs ?? null);
+export function checkCosts(news: Properties): { inputs: Properties; failures: Failure[] } {
+	const failures: Failure[] = Object.keys(news)
+		.filter((name) => name !== "costs")
+		.map((property) => ({ property, reason: "is none of costs" }));
+	const costs = costsIn(news);
+	const isRight = (cost: Value) => isObject(cost) && Object.values(cost).every((text) => typeof text === "string") && typeof cost.value === "string";
+	if (!isUnknown(costs) && !(isObject(costs) && Object.values(reveal(costs) as Properties).every(isRight)))
+		failures.push({ property: "costs", reason: "must be an object of objects, each with a value, and what is said where it is changed or gone" });
+	return { inputs: news, failures };
+}
+
+/** One sentence for each kind of cost, with what makes it: an old value and a new one, or a name that is no longer there. */
+export function costsOf(olds: Properties, news: Properties): string[] {
+	const [before, after] = [reveal(costsIn(olds)), reveal(costsIn(news))] as unknown as [Costs | null, Costs | null];
+	const because = new Map<string, string[]>();
+	const add = (sentence: string | undefined, reason: string) => sentence !== undefined && because.set(sentence, [...(because.get(sentence) ?? []), reason]);
+	const old = Object.entries(before ?? {});
+	for (const [name, { value }] of old) {
+		const now = after?.[name];
+		if (now !== undefined && now.value !== value) add(now.changed, `${name} ${value} -> ${now.value}`);
+	}
+	for (const [name, { gone }] of old) if (after?.[name] === undefined) add(gone, name);
+	return [...because].map(([sentence, reasons]) => `${reasons.join(", ")}: ${sentence}`);
+}
+export const hasOtherCosts = (olds: Properties, news: Properties): boolean => !isEqual(reveal(costsIn(olds)), reveal(costsIn(news)));
