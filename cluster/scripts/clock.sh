@@ -7,8 +7,8 @@ clock_offset() { # URL [PROXY]
   before="$(date +%s)"
   answer="$(timeout 15 curl --silent --insecure --max-time 10 --output /dev/null --dump-header - ${2:+--proxy "$2"} -- "$1" | tr -d '\r')" || return 1
   after="$(date +%s)"
-  date="$(printf '%s\n' "${answer}" | sed -n 's/^[Dd]ate: //p' | tail -n 1)"
-  age="$(printf '%s\n' "${answer}" | sed -n 's/^[Aa]ge: \([0-9][0-9]*\)$/\1/p' | tail -n 1)" # a cache repeats an old date
+  date="$(printf '%s\n' "${answer}" | sed -n 's/^date: *//Ip' | tail -n 1)"
+  age="$(printf '%s\n' "${answer}" | sed -n 's/^age: *\([0-9][0-9]*\) *$/\1/Ip' | tail -n 1)" # a cache repeats an old date
   [[ -n "${date}" ]] && theirs="$(date -d "${date}" +%s 2>/dev/null)" || return 1
   theirs=$((theirs + ${age:-0}))
   if ((theirs < before)); then

@@ -27,7 +27,7 @@ find_lock_list() { # LOCK_LIST: the file's path; empty without the plugin
   [[ -f "${ROOT}${config}" ]] || return 0
   read_lines "${config}"
   for line in "${TEXT_LINES[@]+"${TEXT_LINES[@]}"}"; do
-    [[ ! "${line}" =~ ^[[:blank:]]*locklist[[:blank:]]*=[[:blank:]]*(.*[^[:blank:]]) ]] || LOCK_LIST="${BASH_REMATCH[1]}"
+    [[ ! "${line}" =~ ^[Ll][Oo][Cc][Kk][Ll][Ii][Ss][Tt][[:blank:]]*[=:][[:blank:]]*(.*[^[:blank:]]) ]] || LOCK_LIST="${BASH_REMATCH[1]}"
   done
 }
 locked_list() { # LOCK_LIST with our block

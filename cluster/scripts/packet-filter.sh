@@ -47,8 +47,7 @@ nft_as_iptables() {
 rejecting_rules() { # CARD NODE_NETWORK
   awk -v card="$1" -v nodes="$2" -v pods="${POD_NETWORK:-10.244.0.0/16}" -v address="${ADDRESS}" -v role="${ROLE}" '
     function number(a,   p) { split(a, p, "."); return ((p[1] * 256 + p[2]) * 256 + p[3]) * 256 + p[4] }
-    # 2: CIDR has all of NETWORK, 1: some of it, or nobody knows, 0: nothing
-    function has(cidr, network,   c, n, cb, nb, size, part, parts, i, r, best) {
+    function has(cidr, network,   c, n, cb, nb, size, part, parts, i, r, best) { # 2: CIDR has all of NETWORK, 1: some of it, or nobody knows, 0: nothing
       parts = split(cidr, part, ",")
       best = 0
       for (i = 1; i <= parts; i++) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh clock.sh packet-filter.sh used-host.sh
+# uses: cards.sh cluster-signs.sh clock.sh packet-filter.sh used-host.sh
 # Looks at a host and changes nothing. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
 # MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
@@ -135,7 +135,7 @@ look_at_networks() {
     while read -r link network; do
       case "${link}" in cni0 | flannel.* | kube-ipvs0 | lo | '') continue ;; esac
       ! overlap "${network}" "${range}" || problem 'network' "${link} has ${network}, which overlaps ${range}" 'Pod and Service networks apart from the cards' 'choose other podCidr and serviceCidr, or a narrower mask'
-    done < <(printf '%s\n' "${ADDRESSES}")
+    done < <(card_networks)
     while read -r network link; do
       case " ${link} " in *' dev cni0 '* | *' dev flannel.'* | '  ') continue ;; esac
       ! overlap "${network}" "${range}" || problem 'route' "${link}, which overlaps ${range}" 'Pod and Service networks that no route leads elsewhere' "if another Pod network left it: ip route delete ${network}; else choose other podCidr and serviceCidr"
@@ -229,7 +229,7 @@ cluster_found() {
   printf '%s' "${id:-none}"
 }
 print_facts() { # what a preview shows of a host
-  printf 'os=%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' -- "${ROOT}/etc/os-release")"
+  printf 'os=%s\n' "$(sed -n 's/^PRETTY_NAME=["'"'"']\{0,1\}\([^"'"'"']*\)["'"'"']\{0,1\}$/\1/p' -- "${ROOT}/etc/os-release")"
   printf 'kernel=%s\ncpus=%s\nmemoryMb=%s\n' "$(kernel)" "$(nproc)" "$(meminfo MemTotal)"
   printf 'diskFreeGb=%s\n' "$(df --output=avail -BG -- "${ROOT}/var/lib" | tail -n 1 | tr -dc 0-9)"
   printf 'cards=%s\n' "$(printf '%s\n' "${ADDRESSES}" | awk '$1 != "lo" && $1 !~ /^(cni0|flannel)/' | paste -s -d ' ')"

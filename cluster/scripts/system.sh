@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: swap.sh selinux.sh network.sh kernel.sh time.sh packet-filter.sh used-host.sh
+# uses: cards.sh swap.sh selinux.sh network.sh kernel.sh time.sh packet-filter.sh used-host.sh
 # The operating system as Kubernetes needs it. One step, so that a host needs one connection for it; one file for each concern.
 # SYSCTLS and MODULES are arrays, NTP_SERVERS too; FIREWALLD: disable or keep; SELINUX: permissive or keep; TIMEZONE: empty or a zone.
 # ADDRESS, ROLE, RUNTIME_KIND, POD_NETWORK: for what others put on the host later, which stands in a cluster's way and is theirs to take away.

@@ -29,8 +29,8 @@ find_chrony_config() { # CHRONY_CONFIG: its path; empty where chrony is not inst
     [[ ! -f "${ROOT}${CHRONY_CONFIG}" ]] || return 0
   done
 }
-servers_config() { # CHRONY_CONFIG with other servers marked, ours in a block
-  without_block "${CHRONY_CONFIG}" | sed -E "s/^(server|pool)[[:space:]]/${MARK}&/"
+servers_config() { # CHRONY_CONFIG with other servers marked, ours in a block; chronyd reads its directives without case, and behind blanks
+  without_block "${CHRONY_CONFIG}" | sed -E "s/^[[:space:]]*(server|pool|peer|sourcedir)[[:space:]]/${MARK}&/I"
   printf '%s\n' "${BLOCK_BEGIN}"
   printf 'server %s iburst\n' "${NTP_SERVERS[@]+"${NTP_SERVERS[@]}"}"
   printf '%s\n' "${BLOCK_END}"

@@ -25,7 +25,7 @@ tell_problems() {
     printf '%s: %s: found %s; expected %s. To go on: %s.\n' "${HOST_NAME}" "${item}" "${found}" "${expected}" "${advice}" >&2
   done
 }
-read_addresses() { ADDRESSES="$(ip -o -4 address show | awk '{ print $2, $4 }')"; } # ADDRESSES: `card address/bits`, one a line
+read_addresses() { ADDRESSES="$(card_addresses)"; } # ADDRESSES: `card address/bits`, one a line
 
 # What breaks a cluster whenever it comes.
 look_at_used() {

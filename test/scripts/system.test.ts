@@ -234,3 +234,17 @@ test("swap, SELinux, a module and NetworkManager, changed by hand, are one item 
 		assert.equal(host.run("system", "check").status, 0, what);
 	}
 });
+
+test("time servers of before are marked however chrony.conf spells them, and come back", (t) => {
+	const host = bareHost(t);
+	const before = "Server a iburst\n\tPOOL b iburst # near\n  peer c\nsourcedir /run/chrony-dhcp\n#server d\n! pool e\nserverstats\nmakestep 1 3\n";
+	host.write("/etc/chrony.conf", before);
+	assert.equal(host.run("system", "apply").status, 0);
+	assert.equal(
+		host.read("/etc/chrony.conf"),
+		"#kubeadm-lab# Server a iburst\n#kubeadm-lab# \tPOOL b iburst # near\n#kubeadm-lab#   peer c\n#kubeadm-lab# sourcedir /run/chrony-dhcp\n#server d\n! pool e\nserverstats\nmakestep 1 3\n# kubeadm-lab begin\nserver 172.16.1.1 iburst\n# kubeadm-lab end\n",
+	);
+	assert.equal(host.run("system", "check").status, 0);
+	assert.equal(host.run("system", "undo").status, 0);
+	assert.equal(host.read("/etc/chrony.conf"), before);
+});
