@@ -66,7 +66,7 @@ export class Cluster extends pulumi.ComponentResource {
 		this.#configured = controlPlaneHost.configured;
 		this.controlPlane = new ControlPlane(
 			`${name}-control-plane`,
-			{ host: controlPlaneHost, cluster: args, clusterId, podCidr: cidrOf(controlPlaneHost) },
+			{ host: controlPlaneHost, cluster: args, clusterId, podCidr: cidrOf(controlPlaneHost), connections },
 			child,
 		);
 		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);

@@ -4,13 +4,15 @@ import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
+import { type HostConnections, HostState } from "./host-state.ts";
 import { initConfiguration } from "./kubeadm.ts";
-import { hostStep, printed, result } from "./step.ts";
+import { hostStep, printed } from "./step.ts";
 
 export interface ControlPlaneArgs {
 	/** Prepared host. Its name becomes the Node's name. */
 	host: Host;
 	cluster: ClusterSettings;
+	connections: HostConnections;
 	/** Tells this cluster from any other, such as lab-172.16.1.110. A host that holds another one is left alone. */
 	clusterId: string;
 	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
@@ -34,8 +36,8 @@ export class ControlPlane extends pulumi.ComponentResource {
 	readonly init: Command;
 	/** admin.conf, a secret. Its server is the host's internal address. */
 	readonly kubeconfig: pulumi.Output<string>;
-	/** The step that reads it. */
-	readonly kubeconfigStep: Command;
+	/** The step that reads it, and looks in each preview whether the host has another one by now: it is renewed every year. */
+	readonly kubeconfigStep: HostState;
 	readonly provider: Provider;
 	/** `sha256:...` of the CA's public key, which every join pins. */
 	readonly caHash: pulumi.Output<string>;
@@ -43,7 +45,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 
 	constructor(name: string, args: ControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:ControlPlane", name, {}, opts);
-		const { host, cluster, clusterId, podCidr } = args;
+		const { host, cluster, clusterId, podCidr, connections } = args;
 		const { release, ssh } = cluster;
 		this.host = host.spec;
 
@@ -63,13 +65,12 @@ export class ControlPlane extends pulumi.ComponentResource {
 			},
 			{ parent: this, dependsOn: host, deletedWith: host.leave },
 		);
-		// init's id, not its stdout: it stays known and the same when init is only updated, so a preview doesn't show everything below as replaced.
-		this.kubeconfigStep = hostStep(
+		this.kubeconfigStep = new HostState(
 			`${name}-kubeconfig`,
-			{ ...{ host: host.spec, ssh, step: "kubeconfig" }, settings: { HOST_NAME: host.name }, isSecret: true, undo: false, triggers: [this.init.id] },
-			{ parent: this },
+			{ host: host.name, step: "kubeconfig", settings: { HOST_NAME: host.name, RELEASE_MINOR: release.minor }, isSecret: true, undo: false },
+			{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init], deletedWith: this.init },
 		);
-		this.kubeconfig = pulumi.secret(result(this.kubeconfigStep));
+		this.kubeconfig = pulumi.secret(this.kubeconfigStep.printed);
 		this.provider = new Provider(
 			`${name}-provider`,
 			{

@@ -45,6 +45,8 @@ export interface HostStateArgs {
 	apply?: boolean;
 	/** `undo` has work to do on delete. Default true; without it a dead host doesn't hold up a destroy. */
 	undo?: boolean;
+	/** What it prints and what differs is a secret: never shown, encrypted in the state. Default false. */
+	isSecret?: boolean;
 }
 
 /**
@@ -56,12 +58,12 @@ export class HostState extends pulumi.CustomResource {
 	declare readonly printed: pulumi.Output<string>;
 
 	constructor(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections }) {
-		const { host, step, settings, looksOnly = false, apply = true, undo = true } = args;
+		const { host, step, settings, looksOnly = false, apply = true, undo = true, isSecret = false } = args;
 		super(
 			"host:index:Step",
 			name,
 			{
-				...{ host, step, settings },
+				...{ host, step, settings: isSecret ? pulumi.secret(settings) : settings },
 				text: pulumi.secret(stepText(step, settings)), // no secret, but hundreds of lines that a preview would show; `settings` says what is in it
 				...(looksOnly ? { looksOnly } : {}),
 				...(apply ? {} : { apply }),
@@ -70,6 +72,7 @@ export class HostState extends pulumi.CustomResource {
 			},
 			{
 				deleteBeforeReplace: true, // or the old undo would wipe what the new apply found in place (--replace)
+				...(isSecret ? { additionalSecretOutputs: ["printed", "found"] } : {}),
 				...opts,
 				aliases: [{ type: "command:remote:Command" }], // what it was before the provider: the state moves over, and no host is touched (docs/drift.md)
 			},

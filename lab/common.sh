@@ -3,7 +3,8 @@
 PROJECT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 CACHE="${KUBEADM_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/kubeadm-lab}" # what may be kept and made again
 LAB="${CACHE}/lab"                                                           # the running lab: hosts, keys, the stack's state
-readonly PROJECT CACHE LAB
+DEMO="${LAB}/demo"                                                           # is there where the lab is a demo's, which may end it
+readonly PROJECT CACHE LAB DEMO
 readonly CONTROL_PLANE=k8s-master INTERNAL=172.16.1 EXTERNAL=10.0.0 FIRST_ADDRESS=110
 readonly REGISTRY="${INTERNAL}.1:5000" PACKAGES="${INTERNAL}.1:8080"
 readonly HOST_MEMORY=4G HOST_DISK=20G HOST_CPUS=2 # the hosts of the seed's page: 2C/4G/20G

@@ -1,4 +1,5 @@
 // What `host:index:Step` does over its life: the converged state of one step on one host.
+import { createHash } from "node:crypto";
 import { type Answer, parseAnswer } from "./answer.ts";
 import { type Hosts, NotReached, type Verb } from "./hosts.ts";
 import { type Inputs, isHidden, plain } from "./inputs.ts";
@@ -32,7 +33,7 @@ export class Steps {
 	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
 		const step = plain(inputs);
 		if (step.looksOnly || step.apply === false) return { state, inputs };
-		const answer = await this.#look(step, shown);
+		const answer = await this.#look({ ...step, text: printedBefore(state) + step.text }, shown);
 		if (!answer) return { state, inputs };
 		const wanted = { ...step.found, ...pick(answer, "wanted") };
 		const found = { ...wanted, ...pick(answer, "found") };
@@ -147,6 +148,12 @@ export class Steps {
 			this.#warnOnce(step, error as Error, shown.warn);
 		}
 	}
+}
+
+/** For a check of what `apply` has read on the host: whether that is still what is there. */
+function printedBefore({ printed }: Properties): string {
+	const text = reveal(printed ?? null);
+	return typeof text !== "string" || text === "" || text === UNKNOWN ? "" : `readonly PRINTED_SHA256='${createHash("sha256").update(text).digest("hex")}'\n`;
 }
 
 /** What is kept of a step beside its inputs. Without the script, which these have. */

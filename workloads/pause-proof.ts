@@ -33,15 +33,13 @@ export class PauseProof extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: [...cluster.ready, ...recorders] },
 			);
 		});
-		const look = cluster.step(
+		// A state, not a command: a command is run again for another SSH key, and this one ends containers. It looks once at each pair of Pods.
+		const look = cluster.state(
 			`${name}-look`,
-			{
-				...{ host: worker.host, step: "pause", undo: false, isQuiet: true, triggers: pods.map(({ metadata }) => metadata.uid) },
-				settings: { HOST_NAME: worker.host.name, PODS: [...PAUSE_PODS] },
-			},
-			{ parent: this, dependsOn: pods },
+			{ host: worker.host.name, step: "pause", undo: false, settings: { HOST_NAME: worker.host.name, PODS: [...PAUSE_PODS] } },
+			{ parent: this, dependsOn: pods, replaceWith: pods },
 		);
-		this.table = cluster.printed(look).apply((text) => pauseTable(pauseRows(text)));
+		this.table = look.printed.apply((text) => pauseTable(pauseRows(text)));
 		this.registerOutputs({ table: this.table });
 	}
 }

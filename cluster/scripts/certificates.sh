@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Certificates of a Node: when each ends, and what renews it. RELEASE_MINOR; the cluster's own values come from cluster-signs.sh.
-# Renewed: what kubeadm made but the CAs (kubeadm certs renew, then a restart of the static Pod that uses it), and the kubelet's own (by its restart).
+# admin.conf is the kubeconfig step's, which reads it. Renewed: what kubeadm made but the CAs (kubeadm certs renew, then a restart of the static Pod that uses it), and the kubelet's own (by its restart).
 # Only told: the CAs, which live ten years. Their end needs a plan, not a repair.
 readonly WANTED_DAYS=30 # of 365. The kubelet renews its own with 36 to 110 days left (rotation at 70 to 90 % of its life)
 readonly CLIENT_CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
@@ -14,7 +14,7 @@ certificates() { # PATH NAME POD, one a line, kubeconfigs last: NAME for kubeadm
     "${pki}/apiserver.crt apiserver kube-apiserver" "${pki}/apiserver-kubelet-client.crt apiserver-kubelet-client kube-apiserver" \
     "${pki}/apiserver-etcd-client.crt apiserver-etcd-client kube-apiserver" "${pki}/front-proxy-client.crt front-proxy-client kube-apiserver" \
     "${pki}/etcd/server.crt etcd-server etcd" "${pki}/etcd/peer.crt etcd-peer etcd" "${pki}/etcd/healthcheck-client.crt etcd-healthcheck-client -" \
-    '/etc/kubernetes/admin.conf admin.conf -' '/etc/kubernetes/controller-manager.conf controller-manager.conf kube-controller-manager' \
+    '/etc/kubernetes/controller-manager.conf controller-manager.conf kube-controller-manager' \
     '/etc/kubernetes/scheduler.conf scheduler.conf kube-scheduler'
   # kubeadm's own page advises to keep it somewhere else than on the host.
   ((RELEASE_MINOR < 29)) || [[ ! -e "${ROOT}/etc/kubernetes/super-admin.conf" ]] || printf '/etc/kubernetes/super-admin.conf super-admin.conf -\n'
@@ -58,9 +58,14 @@ certificates_check() {
     [[ -z "${path}" ]] || is_good "${path}" || differs "certificate ${path}" "good for ${WANTED_DAYS} days" "${ENDS}"
   done < <(suspects)
 }
-renew_certificates() {
-  local path name pod answer verb=(certs)
+renew_certificate() { # PATH NAME; ENDS is its end
+  local answer verb=(certs)
   ((RELEASE_MINOR >= 20)) || verb=(alpha certs)
+  answer="$(timeout 120 kubeadm "${verb[@]}" renew "$2" 2>&1)" || die "kubeadm certs renew $2 failed ($1: ${ENDS}): $(printf '%s\n' "${answer}" | grep -v 'stack trace' | tail -n 2 | paste -s -d ' ')"
+  log "renewed $1"
+}
+renew_certificates() {
+  local path name pod
   while read -r path name pod; do
     ! is_good "${path}" || continue # ENDS is for the messages
     case "${name}" in
@@ -68,8 +73,7 @@ renew_certificates() {
     kubelet) : >"${KEPT}/restart" ;;
     *)
       [[ "${pod}" == - ]] || : >"${KEPT}/restart-${pod}" # first: after a run that ends in between, nothing else tells that the Pod has not read it
-      answer="$(timeout 120 kubeadm "${verb[@]}" renew "${name}" 2>&1)" || die "kubeadm certs renew ${name} failed (${path}: ${ENDS}): $(printf '%s\n' "${answer}" | grep -v 'stack trace' | tail -n 2 | paste -s -d ' ')"
-      log "renewed ${path}"
+      renew_certificate "${path}" "${name}"
       ;;
     esac
   done < <(suspects)

@@ -1,9 +1,26 @@
 #!/usr/bin/env bash
-# Prints the control plane's admin kubeconfig: a secret output. Changes nothing.
+# uses: cluster-signs.sh certificates.sh
+# Prints the control plane's admin kubeconfig: a secret output. RELEASE_MINOR.
+# check also finds one that ends soon, which apply renews first, so that what is printed is good; and one that is not the one printed last (PRINTED_SHA256, from the provider),
+# because somebody renewed it on the host.
 looks_only() { :; } # takes no lock, records nothing
-readonly ADMIN_CONF="${ROOT}/etc/kubernetes/admin.conf"
+readonly ADMIN_CONF=/etc/kubernetes/admin.conf
 
-check() { [[ -s "${ADMIN_CONF}" ]] || differs 'file /etc/kubernetes/admin.conf' 'present' 'absent'; }
-apply() { cat -- "${ADMIN_CONF}" || die 'no /etc/kubernetes/admin.conf: this is not a control plane that kubeadm init has finished'; }
+# Of a host that is no control plane any more the kubelet step tells, with what to do.
+check() {
+  local sum
+  if [[ ! -s "${ROOT}${ADMIN_CONF}" ]]; then
+    ! cluster_is_claimed || differs "file ${ADMIN_CONF}" 'present' 'absent'
+    return 0
+  fi
+  is_good "${ADMIN_CONF}" || differs "certificate ${ADMIN_CONF}" "good for ${WANTED_DAYS} days" "${ENDS}"
+  sum="$(printf '%s' "$(<"${ROOT}${ADMIN_CONF}")" | sha256sum)"
+  [[ -z "${PRINTED_SHA256:-}" || "${sum%% *}" == "${PRINTED_SHA256}" ]] || differs 'kubeconfig in the state' 'as on the host' 'an older one'
+}
+apply() {
+  [[ -s "${ROOT}${ADMIN_CONF}" ]] || die "no ${ADMIN_CONF}: this is not a control plane that kubeadm init has finished"
+  is_good "${ADMIN_CONF}" || renew_certificate "${ADMIN_CONF}" admin.conf
+  cat -- "${ROOT}${ADMIN_CONF}"
+}
 undo() { :; }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -345,3 +345,20 @@ test("cancel starts nothing new and lets a running apply end; an interrupt ends 
 	await plugin.executable.exited;
 	assert.ok(performance.now() - from < 1000);
 });
+
+test("a step whose check knows what apply printed sees that there is something else by now, and update reads it", async () => {
+	const file = join(folder.path, "conf");
+	writeFileSync(file, "first\n");
+	const check = `[ -z "\${PRINTED_SHA256:-}" ] || [ "$(printf %s "$(cat ${file})" | sha256sum)" = "\${PRINTED_SHA256}  -" ] || { printf 'it\\tas there\\tolder\\n'; exit 3; }`;
+	const step = { host: "one", step: "read", text: text({ check, apply: `cat ${file}` }), settings: asSecret({}) };
+	const made = await plugin.create("it", step);
+	assert.deepEqual(made.state.printed, asSecret("first"));
+	assert.deepEqual((await plugin.read("it", made)).state, made.state);
+	writeFileSync(file, "second\n");
+	const seen = await plugin.read("it", made);
+	assert.deepEqual(seen.state.found, asSecret({ it: "older" }));
+	const updated = await plugin.update("it", seen, step);
+	assert.deepEqual(updated.state.printed, asSecret("second"));
+	const again = await plugin.read("it", updated);
+	assert.deepEqual(await plugin.diff(again, (await plugin.check(step, again.inputs)).inputs), {});
+});

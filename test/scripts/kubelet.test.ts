@@ -92,8 +92,8 @@ test("super-admin.conf may be kept elsewhere than on the host", (t) => {
 	const { status, stderr } = run(host);
 	assert.equal(status, 0, stderr);
 	assert.deepEqual(acts(host), []);
-	rmSync(join(host.root, "etc/kubernetes/admin.conf"));
-	assert.deepEqual(differences(host), ["certificate /etc/kubernetes/admin.conf\tgood for 30 days\tabsent"], "others are needed");
+	rmSync(join(host.root, "etc/kubernetes/scheduler.conf"));
+	assert.deepEqual(differences(host), ["certificate /etc/kubernetes/scheduler.conf\tgood for 30 days\tabsent"], "others are needed");
 });
 test("changed flags are put back and restart the kubelet, once", (t) => {
 	const host = member(t);

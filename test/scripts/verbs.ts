@@ -123,7 +123,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		images: { IMAGES, RUNTIME_KIND: "containerd" },
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
-		kubeconfig: {},
+		kubeconfig: { RELEASE_MINOR: "29" },
 		leave: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID },
 		kubelet: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID, RELEASE_MINOR: 29, TIMEOUT_SECONDS: 300 },
 		node: {

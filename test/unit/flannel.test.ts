@@ -7,6 +7,7 @@ import { parseAllDocuments, stringify } from "yaml";
 import { ControlPlane } from "../../cluster/control-plane.ts";
 import { Flannel } from "../../cluster/flannel.ts";
 import type { Host } from "../../cluster/host.ts";
+import { HostConnections } from "../../cluster/host-state.ts";
 import { allCompared, golden } from "../golden.ts";
 import { type Graph, run } from "./program-graph.ts";
 import { settings } from "./settings.ts";
@@ -22,7 +23,8 @@ async function flannel(changes: Record<string, unknown> = {}): Promise<{ graph: 
 	assert.ok(spec);
 	const { graph } = await run(() => {
 		const host = Object.assign(new pulumi.ComponentResource("kubeadm-lab:test:Host", "host"), { spec, name: spec.name }) as unknown as Host;
-		const controlPlane = new ControlPlane("cp", { host, cluster, clusterId: "lab-172.16.1.110", podCidr: "" });
+		const connections = new HostConnections("hosts", cluster);
+		const controlPlane = new ControlPlane("cp", { host, cluster, connections, clusterId: "lab-172.16.1.110", podCidr: "" });
 		new Flannel("flannel", { controlPlane, cluster });
 	});
 	const made = graph.resources.filter(({ type }) => type.startsWith("kubernetes:"));

@@ -135,7 +135,7 @@ function outputsOf(type: string, name: string, inputs: Values, kubeconfig: strin
 		const metadata = { ...inputs.metadata, uid: "6f5c", creationTimestamp: "2020-05-23T14:08:04Z" };
 		return { ...inputs, metadata, spec: { ...inputs.spec, nodeName: "k8s-node02" }, status: POD_STATUS };
 	}
-	if (type !== "command:remote:Command") return inputs;
+	if (type !== "command:remote:Command" && type !== "host:index:Step") return inputs;
 	const node = name.match(/k8s-\w+/)?.[0] ?? "k8s-master";
 	const printed: [RegExp, string][] = [
 		[/-init$/, `${CA_HASH}\nk8s-master v1.29.15`],
@@ -145,7 +145,8 @@ function outputsOf(type: string, name: string, inputs: Values, kubeconfig: strin
 		[/-look$/, readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8")],
 		[/-recording$/, pack(fixture("destroyed"))],
 	];
-	return { ...inputs, stdout: printed.find(([pattern]) => pattern.test(name))?.[1] ?? "", stderr: "" };
+	const text = printed.find(([pattern]) => pattern.test(name))?.[1] ?? "";
+	return type === "host:index:Step" ? { ...inputs, printed: text } : { ...inputs, stdout: text, stderr: "" };
 }
 
 // The mock monitor drops the options of a resource and knows no hooks (pulumi/pulumi#20874), so both are taken where the SDK hands them over.

@@ -7,12 +7,16 @@ import type { Graph } from "./program-graph.ts";
 test("the converged state of a host belongs to the provider that looks at it, and a stack made with commands moves over", () => {
 	const steps = ["preflight", "identity", "packages", "system", "runtime", "leave", ...NODE_STATES];
 	const names = HOSTS.flatMap((host) => [...steps.map((step) => `lab-${host}-${step}`), `lifecycle-demo-life-${host}-recorder`]);
-	assert.deepEqual(graph.states.map(({ name }) => name).sort(), [...names, ...WORKERS.map((host) => `lifecycle-demo-${host}-witness`)].sort());
+	assert.deepEqual(
+		graph.states.map(({ name }) => name).sort(),
+		[...names, "lab-control-plane-kubeconfig", ...WORKERS.map((host) => `lifecycle-demo-${host}-witness`)].sort(),
+	);
 	for (const { name, inputs, formerTypes, needs, deleteBeforeReplace } of graph.states) {
 		assert.equal(deleteBeforeReplace, true, name);
 		assert.deepEqual(formerTypes, ["command:remote:Command"], name);
 		assert.ok(needs.includes(graph.named("hosts").urn), name);
-		assert.ok(name.endsWith(`-${inputs.step === "node" ? inputs.settings.NODE_NAME : inputs.host}-${inputs.step}`), name);
+		const owner = inputs.step === "node" ? inputs.settings.NODE_NAME : inputs.step === "kubeconfig" ? "control-plane" : inputs.host;
+		assert.ok(name.endsWith(`-${owner}-${inputs.step}`), name);
 		assert.equal(inputs.looksOnly, inputs.step === "preflight" ? true : undefined, name);
 		assert.equal(inputs.apply, ["leave", "witness"].includes(inputs.step) ? false : undefined, name);
 		const flags = [...(inputs.looksOnly ? ["looksOnly"] : []), ...(inputs.apply === false ? ["apply"] : []), ...(inputs.undo === false ? ["undo"] : [])];
@@ -27,7 +31,7 @@ test("every command's update is its create, so that a changed connection never m
 });
 test("steps with nothing to undo have no delete, so that a dead host does not hold up a destroy", () => {
 	const without = graph.commands.filter(({ inputs }) => inputs.delete === undefined).map(({ name }) => name.replace(/^.*-/, ""));
-	assert.deepEqual([...new Set(without)].sort(), ["images", "kubeconfig", "message", "recording"]);
+	assert.deepEqual([...new Set(without)].sort(), ["images", "message", "recording"]);
 });
 test("witnesses dial no host before destroy, unless the file is to be emptied", async () => {
 	const witnesses = (of: Graph) => of.states.filter(({ name }) => name.endsWith("-witness")).map(({ inputs: { apply, settings } }) => [apply, settings.FRESH]);
