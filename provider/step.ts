@@ -17,6 +17,9 @@ export interface Shown {
 	error: (line: string) => void;
 }
 
+/** What to do where a host that is to be given back is not reached. */
+const GONE =
+	"Bring the host up and run it again: what is done is not done twice. To give the other hosts back meanwhile: pulumi destroy --continue-on-error. A host that will never come back: README.md, Troubleshooting";
 const CUT_OFF = { "apply ended": "no" };
 
 export class Steps {
@@ -77,7 +80,10 @@ export class Steps {
 	async remove(state: Properties, shown: Shown): Promise<void> {
 		const step = plain(state);
 		if (step.looksOnly || step.undo === false) return;
-		const ended = await this.#run(step, "undo", state, shown);
+		const ended = await this.#run(step, "undo", state, shown).catch((error: Error) => {
+			if (!(error instanceof NotReached)) throw error;
+			throw new Error(`${step.host} ${step.step}: undo: ${error.message.replace(/\.$/, "")}. ${GONE}`);
+		});
 		if (ended.code !== 0) throw new Error(failure(step, "undo", ended));
 		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
 	}

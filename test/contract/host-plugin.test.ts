@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { asSecret } from "../../provider/plugin/values.ts";
+import { asSecret, reveal } from "../../provider/plugin/values.ts";
 import { temporaryFolder } from "./support/executable.ts";
 import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
@@ -353,7 +353,7 @@ test("a step whose check knows what apply printed sees that there is something e
 	const step = { host: "one", step: "read", text: text({ check, apply: `cat ${file}` }), settings: asSecret({}) };
 	const made = await plugin.create("it", step);
 	assert.deepEqual(made.state.printed, asSecret("first"));
-	assert.deepEqual((await plugin.read("it", made)).state, made.state);
+	assert.deepEqual(reveal((await plugin.read("it", made)).state), reveal(made.state));
 	writeFileSync(file, "second\n");
 	const seen = await plugin.read("it", made);
 	assert.deepEqual(seen.state.found, asSecret({ it: "older" }));
@@ -361,4 +361,21 @@ test("a step whose check knows what apply printed sees that there is something e
 	assert.deepEqual(updated.state.printed, asSecret("second"));
 	const again = await plugin.read("it", updated);
 	assert.deepEqual(await plugin.diff(again, (await plugin.check(step, again.inputs)).inputs), {});
+});
+
+test("an undo that does not reach its host says what to do, and how the others are given back", async () => {
+	const server = await Sshd.start();
+	const other = await HostPlugin.start(server);
+	try {
+		await server.stop();
+		const step = { host: "one", step: "late", text: text({}), found: {} };
+		const { message } = await failed(other.delete("it", { id: "one/late", state: step, inputs: step }));
+		assert.match(
+			message,
+			/^one late: undo: .*connection refused\. Bring the host up and run it again: .*pulumi destroy --continue-on-error\. A host that will never come back: README\.md/,
+		);
+	} finally {
+		await other.stop();
+		await server.remove();
+	}
 });

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { controlPlane, hosts, lab, onHost, output, project, pulumiArgs, pulumiRun, read, run } from "./lab.ts";
+import { controlPlane, hosts, lab, onHost, output, project, pulumiArgs, read, run } from "./lab.ts";
 import { differences, snapshot } from "./snapshot.ts";
 
 const PROXY = "http://172.16.1.1:3128";
@@ -26,7 +26,7 @@ describe("a proxy that is the only way out", { concurrency: false }, () => {
 				.replace("encryptionsalt:", `${proxies}encryptionsalt:`),
 		);
 	};
-	const pulumi = (command: string) => pulumiRun(command, "--config-file", file);
+	const pulumi = (command: string) => run(`${project}lab/lab`, pulumiArgs(command, "lab", "--config-file", file), { timeoutSeconds: 900 });
 
 	before(async () => {
 		folder = await mkdtemp(`${tmpdir()}/proxy-`);
