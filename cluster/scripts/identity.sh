@@ -32,7 +32,8 @@ owe_kubelet() { # NAME: the one that is wrong
   pid="${pid#MainPID=}"
   [[ "${pid:-0}" != 0 ]] || return 0
   TEXT="$(timeout 20 journalctl -b -n 1000 -o cat --no-pager "_PID=${pid}" 2>/dev/null)" || return 0
-  case "${TEXT}" in *"node \"$1\""* | *"nodes \"$1\""* | *"node=\"$1\""* | *"node \\\"$1\\\""* | *"nodes \\\"$1\\\""*) owe 'restart the kubelet' ;; esac
+  # As klog quotes it, in an error's text, and as it is asked for while the API server does not answer.
+  case "${TEXT}" in *"node=\"$1\""* | *"node \"$1\""* | *"node \\\"$1\\\""* | *"metadata.name%3D$1&"*) owe 'restart the kubelet' ;; esac
 }
 restart_kubelet() {
   is_due 'restart the kubelet' || return 0
