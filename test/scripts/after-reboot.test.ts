@@ -230,7 +230,7 @@ for (const line of ["HOSTNAME=old", 'HOSTNAME="old.example.com"', " HOSTNAME='ol
 	});
 
 // A line of kubelet 1.29.15 that was started under another name than its Node's.
-const FORBIDDEN = `E1127 21:40:12.345678     512 kubelet_node_status.go:96] "Unable to register node with API server" err="nodes \\"old\\" is forbidden: node \\"k8s-node02\\" is not allowed to modify node \\"old\\"" node="old"`;
+const FORBIDDEN = `E1127 22:32:23.466891     512 kubelet_node_status.go:96] "Unable to register node with API server" err="Post \\"https://172.16.1.110:6443/api/v1/nodes\\": dial tcp 172.16.1.110:6443: connect: connection refused" node="old"`;
 function kubeletRuns(host: FakeHost, says: string) {
 	host.write("/bin/systemctl", host.read("/bin/systemctl").replace("  start | restart)", "  show) echo MainPID=512 ;;\n  start | restart)"));
 	host.write("/journal", says);
