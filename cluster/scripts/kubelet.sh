@@ -5,7 +5,6 @@
 # The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
 looks_only() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
-readonly KEPT="${CLUSTER}/kubelet"
 readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
 readonly SUBNET_FILE=/run/flannel/subnet.env
 readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default

@@ -76,8 +76,7 @@ rejecting_rules() { # CARD NODE_NETWORK
       for (i = 1; i <= n; i++) if (p[i] == link || (p[i] ~ /\+$/ && index(link, substr(p[i], 1, length(p[i]) - 1)) == 1)) return 2
       return 0
     }
-    # 2: the packet is one of these for certain, 1: it may be, 0: it is none. TARGET and IS_GOTO are where it goes then.
-    function applies(text,   n, i, w, o, v, r, sure, not) {
+    function applies(text,   n, i, w, o, v, r, sure, not) { # 2: the packet is one of these for certain, 1: it may be, 0: it is none. TARGET and IS_GOTO are where it goes then.
       gsub(/"[^"]*"/, "x", text)
       n = split(text, w, " "); sure = 2; not = 0; TARGET = ""
       for (i = 1; i <= n; i++) {
@@ -116,8 +115,7 @@ rejecting_rules() { # CARD NODE_NETWORK
       }
       return ""
     }
-    # FORWARD may end in DROP: flannel accepts before that.
-    function follow(chain, what,   r) {
+    function follow(chain, what,   r) { # FORWARD may end in DROP: flannel accepts before that.
       if (!(chain in policy)) return
       r = walk(chain, 0)
       if (r == "" && (policy[chain] == "FINAL" || (policy[chain] == "DROP" && chain == "INPUT"))) r = policy[chain] == "FINAL" ? "policy drop of nftables\047 " tolower(chain) : "policy DROP of " chain

@@ -176,11 +176,3 @@ test("leave resets a host that a killed run left in its cluster, and does nothin
 		assert.deepEqual(tree(host), before);
 	}
 });
-
-test("kubeconfig prints the admin's kubeconfig and nothing else anywhere", (t) => {
-	const host = preparedHost(t);
-	assert.equal(host.run("kubeconfig", "apply", {}, "k8s-master").status, 1);
-	host.write("/etc/kubernetes/admin.conf", "admin\n");
-	const { status, stdout, stderr } = host.run("kubeconfig", "apply", {}, "k8s-master");
-	assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "admin\n", stderr: "" });
-});
