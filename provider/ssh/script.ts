@@ -63,7 +63,7 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 }
 
 function notStarted(end: string, lines: string[]): string {
-	const said = lines.filter((line) => line.trim() !== "").slice(-5);
+	const said = lines.filter((line) => line.trim() !== "" && !line.endsWith(BEGIN)).slice(-5);
 	return `the script did not start: ${end}${said.length > 0 ? `; the host said: ${said.join(" / ")}` : ""}`;
 }
 

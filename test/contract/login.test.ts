@@ -65,7 +65,7 @@ apply() {
 }`);
 const EXPECTED = [
 	...["HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_=/usr/bin/env"],
-	...["umask 0022, folder /, files unlimited, options ehuBc, functions of others 0", "off", "off", "b", "0"],
+	...["umask 0022, folder /, files unlimited, options ehuBEc, functions of others 0", "off", "off", "b", "0"],
 ];
 const told = (printed: unknown) => String(printed).trim().split("\n");
 
