@@ -162,7 +162,8 @@ describe("a host that can be looked at", () => {
 		let dials = 0;
 		const server: Server = createServer((socket) => {
 			dials++;
-			if (dials < 4) socket.end("SSH-1.5-of old\r\n"); // no drop, which is tried again by itself
+			if (dials < 4)
+				socket.end("SSH-1.5-of old\r\n"); // no drop, which is tried again by itself
 			else
 				socket
 					.on("error", () => {})

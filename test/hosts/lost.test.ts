@@ -1,7 +1,7 @@
 // What is the host's own outlives a cluster: files and links in its folders, a share in use below the kubelet's, and what a Pod would have root read.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { controlPlane, lab, location, messageFile, onHost, output, pulumi, pulumiRun, read, workers } from "./lab.ts";
+import { controlPlane, lab, location, messageFile, onHost, output, pulumi, pulumiRun, read, workers } from "../e2e/lab.ts";
 
 const share = "/var/lib/kubelet/pods/x/volumes/kubernetes.io~nfs/d";
 const [worker = ""] = workers;

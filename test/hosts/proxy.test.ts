@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { controlPlane, hosts, lab, onHost, output, project, pulumiArgs, read, run } from "./lab.ts";
-import { differences, snapshot } from "./snapshot.ts";
+import { controlPlane, hosts, lab, onHost, output, project, pulumiArgs, read, run } from "../e2e/lab.ts";
+import { differences, snapshot } from "../e2e/snapshot.ts";
 
 const PROXY = "http://172.16.1.1:3128";
 const NAMES = ["packages.example", "registry.example"];

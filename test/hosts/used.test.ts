@@ -1,7 +1,7 @@
 // Hosts that somebody used before (lab/used.sh): what is in the way is named before the first change, all else is taken into account.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { controlPlane, hosts, kubectl, lab, onHost, pulumi, pulumiRun, read, workers } from "./lab.ts";
+import { controlPlane, hosts, kubectl, lab, onHost, pulumi, pulumiRun, read, workers } from "../e2e/lab.ts";
 
 /** What the preflight says of each defect that it refuses, and where. */
 const REFUSED: [string, string[], RegExp][] = [

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { hosts, kubectl, lab, location, onHost, project, pulumi, pulumiArgs, pulumiRun, read, run, succeed } from "./lab.ts";
+import { hosts, kubectl, lab, location, onHost, project, pulumi, pulumiArgs, pulumiRun, read, run, succeed } from "../e2e/lab.ts";
 
 const OVERRIDE = "KUBELET_EXTRA_ARGS=--hostname-override=oldname\n";
 const JOIN_SECONDS = 60;
