@@ -6,8 +6,11 @@ readonly NM_TEXT=$'[keyfile]\nunmanaged-devices+=interface-name:cni0;interface-n
 firewalld_check() {
   [[ "${FIREWALLD}" == disable ]] || return 0
   [[ "${ACTIVE[firewalld.service]-}" != active ]] || differs 'firewalld running' 'inactive' 'active'
-  [[ "${ENABLED[firewalld.service]}" != enabled ]] || differs 'firewalld at boot' 'disabled' 'enabled'
-  [[ -z "${ENABLED[firewalld.service]}" ]] || firewalld_stays_off || differs 'firewalld at boot' 'disabled' "started by ${STARTS_FIREWALLD}"
+  case "${ENABLED[firewalld.service]}" in
+  '') ;;
+  enabled) differs 'firewalld at boot' 'disabled' 'enabled' ;;
+  *) firewalld_stays_off || differs 'firewalld at boot' 'disabled' "started by ${STARTS_FIREWALLD}" ;;
+  esac
 }
 # Disabled, it is started all the same by a unit that wants it.
 firewalld_stays_off() { # else STARTS_FIREWALLD names such units
