@@ -21,7 +21,7 @@ export const STAYS: Stays[] = [
 	{ readme: "a package that was replaced, upgraded or downgraded" },
 	{ readme: "users and groups" },
 	{ readme: "kernel modules", found: [/^\+ module /] },
-	{ readme: "empty tables", found: [/^\+ nft table /, /^\+ run f \/run\/xtables\.lock$/] },
+	{ readme: "empty tables", found: [/^\+ nft table /, /^\+ run f \/run\/xtables\.lock$/, /^\+ run d \/run\/netns$/] },
 	{ readme: "what others changed meanwhile" },
 ];
 /** What any running host writes by itself, cluster or not. */
