@@ -10,13 +10,14 @@ readonly DELETE_SECONDS=180 # a postStart hook that hangs holds up a deletion un
 looks_only() { :; } # takes no lock and records nothing: there are several on one host, and each has its state in the API
 
 pod_line() { kube "${ADMIN}" get pod "${NAME}" --no-headers --ignore-not-found; }
-# One kubectl that watches: asking again and again would keep the control plane busy, and disturb what is looked at.
+# One kubectl that watches: asking again and again would keep the control plane busy, and disturb what is looked at. It goes on for a while: exec, or the subshell
+# in front of it would hold this run's stderr open as long, and nobody would know that the run has ended.
 has_settled() {
   local line
   while IFS= read -r line; do
     seen "${line}"
     [[ ! "${line}" =~ ${SETTLED} ]] || return 0
-  done < <(timeout "${SETTLE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" get pod "${NAME}" --watch --no-headers 2>/dev/null </dev/null)
+  done < <(exec timeout "${SETTLE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" get pod "${NAME}" --watch --no-headers 2>/dev/null </dev/null)
   return 1
 }
 check() {

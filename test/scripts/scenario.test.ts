@@ -30,6 +30,13 @@ test("scenario makes its Pod once, and prints its line when there is something t
 	run(host, "apply");
 	assert.equal(calls(host, "create").length, 1);
 });
+test("a run ends when there is something to see, though its watch goes on", (t) => {
+	const host = hostWith(t);
+	host.write("/bin/kubectl", host.read("/bin/kubectl").replace("*--watch*)", "*--watch*) trap 'exec /bin/sleep 20' EXIT;"));
+	const start = performance.now();
+	assert.equal(run(host, "apply", { SETTLE_SECONDS: 15 }).stdout, "main-ends   0/1   Completed   0   2s\n");
+	assert.ok(performance.now() - start < 10_000, "it was waited for");
+});
 test("a Pod that doesn't get there is told as it is, and nothing fails", (t) => {
 	const { status, stdout, stderr } = run(hostWith(t, ["main-ends   0/1   Pending   0   0s"]), "apply");
 	assert.equal(status, 0);
