@@ -104,7 +104,8 @@ describe("host scripts", { concurrency: false }, () => {
 		await killedApply(worker.name, step, 3);
 		await expectCode(worker.name, step, "apply", 0);
 		await expectCode(worker.name, step, "check", 0);
-		assert.match(await kubectl("get node k8s-node02"), / Ready /);
+		// A join does not wait for flannel, which makes its Node Ready; the kubelet step, tested next, does.
+		assert.match(await kubectl("wait --for=condition=Ready --timeout=120s node/k8s-node02"), /condition met/);
 	});
 
 	test("kubelet and node have the same life on the hosts that are Nodes by then", async () => {
