@@ -4,9 +4,9 @@ import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
-import { type HostConnections, HostState } from "./host-state.ts";
+import type { HostConnections } from "./host-provider.ts";
 import { initConfiguration } from "./kubeadm.ts";
-import { hostStep, printed } from "./step.ts";
+import { type HostState, hostAct, hostState, printed } from "./step.ts";
 
 export interface ControlPlaneArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -49,7 +49,8 @@ export class ControlPlane extends pulumi.ComponentResource {
 		const { release, ssh } = cluster;
 		this.host = host.spec;
 
-		this.init = hostStep(
+		// An act with a check and an undo: step.ts says why.
+		this.init = hostAct(
 			`${name}-init`,
 			{
 				...{ host: host.spec, ssh, step: new URL("./steps/init.sh", import.meta.url) },
@@ -65,7 +66,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 			},
 			{ parent: this, dependsOn: host, deletedWith: host.leave },
 		);
-		this.kubeconfigStep = new HostState(
+		this.kubeconfigStep = hostState(
 			`${name}-kubeconfig`,
 			{
 				host: host.name,

@@ -3,7 +3,8 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Flannel } from "./flannel.ts";
-import { type HostConnections, HostState } from "./host-state.ts";
+import type { HostConnections } from "./host-provider.ts";
+import { type HostState, hostState } from "./step.ts";
 
 export interface NodeArgs {
 	spec: HostSpec;
@@ -29,7 +30,7 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 	const { spec, cluster, clusterId, controlPlane, member, connections, flannel, apiServer } = args;
 	// A host that joins anew starts with new states: what kubeadm wrote is kept again.
 	const opts = { parent, provider: connections, replaceWith: [member], deletedWith: controlPlane.init };
-	const kubelet = new HostState(
+	const kubelet = hostState(
 		`${name}-kubelet`,
 		{
 			...{ host: spec.name, step: new URL("./steps/kubelet.sh", import.meta.url), undo: false },
@@ -37,7 +38,7 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 		},
 		{ ...opts, dependsOn: [member, flannel] },
 	);
-	const node = new HostState(
+	const node = hostState(
 		`${name}-node`,
 		{
 			host: controlPlane.host.name,

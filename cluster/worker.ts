@@ -7,7 +7,7 @@ import { versionOf } from "./control-plane.ts";
 import type { Host } from "./host.ts";
 import { closeJoin, newToken, openJoin, removeStrays } from "./join-token.ts";
 import { joinConfiguration } from "./kubeadm.ts";
-import { hostStep, printed } from "./step.ts";
+import { hostAct, printed } from "./step.ts";
 
 export interface WorkerArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -71,7 +71,8 @@ export class Worker extends pulumi.ComponentResource {
 			await clear();
 			return false; // not again: what failed does not heal by itself
 		});
-		this.join = hostStep(
+		// An act with a check and an undo: step.ts says why.
+		this.join = hostAct(
 			`${name}-join`,
 			{
 				...{ host: host.spec, ssh: cluster.ssh, step: new URL("./steps/join.sh", import.meta.url) },

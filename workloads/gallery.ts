@@ -30,7 +30,8 @@ export class Gallery extends pulumi.ComponentResource {
 			const refused = refusal(scenario, cluster.release, cluster.featureGates);
 			if (refused !== undefined) return [scenario, refused];
 			const { shows, settled, deleteOptions = [] }: Scenario = SCENARIOS[scenario];
-			const step = cluster.step(
+			// An act with a check and an undo: cluster/step.ts says why.
+			const made = cluster.act(
 				`${name}-${scenario}`,
 				{
 					...{ host: cluster.controlPlane.host, step: new URL("./steps/scenario.sh", import.meta.url), triggers: [cluster.controlPlane.init.id] },
@@ -41,7 +42,7 @@ export class Gallery extends pulumi.ComponentResource {
 				},
 				{ parent: this, dependsOn },
 			);
-			return [scenario, pulumi.interpolate`${shows}: ${cluster.printed(step)}`];
+			return [scenario, pulumi.interpolate`${shows}: ${cluster.printed(made)}`];
 		});
 		this.shown = pulumi.output(Object.fromEntries(lines));
 		this.registerOutputs({ shown: this.shown });

@@ -63,7 +63,7 @@ export class Recorder extends pulumi.ComponentResource {
 	read(host: pulumi.Output<HostSpec>, pod: Pod): pulumi.Output<string[]> {
 		const uid = pod.metadata.uid;
 		const read = (name: string, from: pulumi.Input<HostSpec>, settings: Record<string, pulumi.Input<string>>) =>
-			this.#args.cluster.step(
+			this.#args.cluster.act(
 				`${this.#name}-${name}`,
 				{
 					...{ host: from, step: RECORDING, undo: false, isQuiet: true, triggers: [uid] },
