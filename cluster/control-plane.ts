@@ -53,9 +53,12 @@ export class ControlPlane extends pulumi.ComponentResource {
 		this.init = hostAct(
 			`${name}-init`,
 			{
-				...{ host: host.spec, ssh, step: new URL("./steps/init.sh", import.meta.url) },
+				host: host.spec,
+				ssh,
+				step: new URL("./steps/init.sh", import.meta.url),
 				settings: {
-					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
+					CLUSTER_ID: clusterId,
+					OWNER: host.owner,
 					KUBEADM_CONFIG: initConfiguration(cluster),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,

@@ -86,10 +86,17 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 	const timeProxy = proxyFor(timeSource, cluster);
 	const { http, https } = cluster.proxy ?? {};
 	const settings = {
-		...{ HOST_NAME: spec.name, CLUSTER_ID: clusterId, FIREWALLD: cluster.os.firewalld, SELINUX: cluster.os.selinux, MODULES: cluster.os.modules },
+		HOST_NAME: spec.name,
+		CLUSTER_ID: clusterId,
+		FIREWALLD: cluster.os.firewalld,
+		SELINUX: cluster.os.selinux,
+		MODULES: cluster.os.modules,
 		...usedSettings(spec, cluster),
-		...{ MINIMUM_CPUS: minimumCpus, MINIMUM_MEMORY_MB: minimumMemoryMb, MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds },
-		...{ KERNEL_OVERRIDE: allowUnsupportedKernel, RELEASE_MINOR: cluster.release.minor },
+		MINIMUM_CPUS: minimumCpus,
+		MINIMUM_MEMORY_MB: minimumMemoryMb,
+		MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds,
+		KERNEL_OVERRIDE: allowUnsupportedKernel,
+		RELEASE_MINOR: cluster.release.minor,
 		SERVICE_NETWORK: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
@@ -112,7 +119,9 @@ function packagesSettings(cluster: ClusterSettings) {
 	const { repositories, packages } = cluster;
 	return {
 		REPOSITORIES: repositories.map((repository) => `${repository.id}\n${repositoryFile(repository, proxyFor(repository.baseUrl, cluster))}`),
-		...{ PACKAGES: packages.pinned, EXTRA_PACKAGES: packages.extra, REMOVE_ON_UNDO: packages.removeOnDestroy },
+		PACKAGES: packages.pinned,
+		EXTRA_PACKAGES: packages.extra,
+		REMOVE_ON_UNDO: packages.removeOnDestroy,
 	};
 }
 
@@ -139,7 +148,11 @@ export function repositoryFile({ id, name, baseUrl, gpgKey, gpgCheck, repoGpgChe
 function systemSettings({ os }: ClusterSettings) {
 	const sysctls = Object.keys(os.sysctls).sort();
 	return {
-		...{ TIMEZONE: os.timezone ?? "", NTP_SERVERS: os.ntpServers, MODULES: os.modules, FIREWALLD: os.firewalld, SELINUX: os.selinux },
+		TIMEZONE: os.timezone ?? "",
+		NTP_SERVERS: os.ntpServers,
+		MODULES: os.modules,
+		FIREWALLD: os.firewalld,
+		SELINUX: os.selinux,
 		SYSCTLS: sysctls.map((key) => `${key}=${os.sysctls[key]}`),
 	};
 }
@@ -150,7 +163,9 @@ function runtimeSettings(cluster: ClusterSettings): Record<string, Setting> {
 	if (kind === "docker") return { RUNTIME_KIND: kind, DOCKER_CONFIG: dockerDaemonConfig(cluster), ...proxy };
 	return {
 		...proxy,
-		...{ RUNTIME_KIND: kind, CONTAINERD_CONFIG: containerdConfig(cluster), CRICTL_CONFIG: crictlConfig(cluster) },
+		RUNTIME_KIND: kind,
+		CONTAINERD_CONFIG: containerdConfig(cluster),
+		CRICTL_CONFIG: crictlConfig(cluster),
 		MIRRORS: mirrorFiles(cluster).map(({ registry, text }) => `${registry}\n${text}`),
 	};
 }

@@ -33,7 +33,9 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 	const kubelet = hostState(
 		`${name}-kubelet`,
 		{
-			...{ host: spec.name, step: new URL("./steps/kubelet.sh", import.meta.url), undo: false },
+			host: spec.name,
+			step: new URL("./steps/kubelet.sh", import.meta.url),
+			undo: false,
 			settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor, TIMEOUT_SECONDS: cluster.timeouts.joinSeconds },
 		},
 		{ ...opts, dependsOn: [member, flannel] },
@@ -56,8 +58,11 @@ function nodeSettings(spec: HostSpec, { release, timeouts }: ClusterSettings, co
 	const own = spec.role === "control-plane" ? controlPlaneMarks(release.minor) : { labels: [], taints: [] };
 	const keys = Object.keys(labels).sort();
 	return {
-		...{ HOST_NAME: controlPlane.name, NODE_NAME: spec.name, TIMEOUT_SECONDS: timeouts.joinSeconds },
-		...{ LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)], TAINTS: [...own.taints, ...taints].sort() },
+		HOST_NAME: controlPlane.name,
+		NODE_NAME: spec.name,
+		TIMEOUT_SECONDS: timeouts.joinSeconds,
+		LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)],
+		TAINTS: [...own.taints, ...taints].sort(),
 	};
 }
 

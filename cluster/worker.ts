@@ -75,9 +75,12 @@ export class Worker extends pulumi.ComponentResource {
 		this.join = hostAct(
 			`${name}-join`,
 			{
-				...{ host: host.spec, ssh: cluster.ssh, step: new URL("./steps/join.sh", import.meta.url) },
+				host: host.spec,
+				ssh: cluster.ssh,
+				step: new URL("./steps/join.sh", import.meta.url),
 				settings: {
-					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
+					CLUSTER_ID: clusterId,
+					OWNER: host.owner,
 					JOIN_CONFIG: pulumi.all([token, controlPlane.caHash]).apply(([text, caHash]) => joinConfiguration(cluster, host.spec, { token: text, caHash })),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,

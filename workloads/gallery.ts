@@ -34,10 +34,16 @@ export class Gallery extends pulumi.ComponentResource {
 			const made = cluster.act(
 				`${name}-${scenario}`,
 				{
-					...{ host: cluster.controlPlane.host, step: new URL("./steps/scenario.sh", import.meta.url), triggers: [cluster.controlPlane.init.id] },
+					host: cluster.controlPlane.host,
+					step: new URL("./steps/scenario.sh", import.meta.url),
+					triggers: [cluster.controlPlane.init.id],
 					settings: {
-						...{ HOST_NAME: cluster.controlPlane.host.name, NAME: scenario, MANIFEST: JSON.stringify(scenarioPod(scenario, images)) },
-						...{ SETTLED: settled, SETTLE_SECONDS, DELETE_OPTIONS: deleteOptions },
+						HOST_NAME: cluster.controlPlane.host.name,
+						NAME: scenario,
+						MANIFEST: JSON.stringify(scenarioPod(scenario, images)),
+						SETTLED: settled,
+						SETTLE_SECONDS,
+						DELETE_OPTIONS: deleteOptions,
 					},
 				},
 				{ parent: this, dependsOn },
