@@ -1,7 +1,7 @@
 // Hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
 
 import { contains, formatCidr, NODE_PREFIX, nodesIn, overlap, parseAddress, parseCidr, type Range } from "./network.ts";
-import { podCidrs } from "./pod-cidr.ts";
+import { nodePodCidrs } from "./pod-cidr.ts";
 import type { Report } from "./problems.ts";
 import type { Values } from "./read.ts";
 import type { Release } from "./releases.ts";
@@ -93,16 +93,16 @@ export function checkNetworks({ hosts, top }: Values, report: Report): void {
 export function checkPodCidrs({ hosts, top }: Values, release: Release | undefined, report: Report): void {
 	const range = parseCidr(top.podCidr ?? "");
 	const addresses = new Set(hosts.map((host) => host.address));
-	const isProgram = release && podCidrsBy(top.podCidrs ?? "auto", release) === "program";
+	const isProgram = release && podCidrGiver(top.podCidrs ?? "auto", release) === "program";
 	if (!isProgram || !range || addresses.size < hosts.length || addresses.has(undefined) || nodesIn(range) < hosts.length) return; // or reported already
 	try {
-		podCidrs({ hosts: hosts as HostSpec[], podCidr: formatCidr(range) });
+		nodePodCidrs({ hosts: hosts as HostSpec[], podCidr: formatCidr(range) });
 	} catch (error) {
 		report("podCidr", (error as Error).message.replace(/^podCidr: /, ""));
 	}
 }
 /** What `podCidrs: auto` means: the program up to Kubernetes 1.30, whose node-ipam controller would sleep 10 s first. */
-export function podCidrsBy(choice: NonNullable<Values["top"]["podCidrs"]>, release: Release): ClusterSettings["podCidrs"] {
+export function podCidrGiver(choice: NonNullable<Values["top"]["podCidrs"]>, release: Release): ClusterSettings["podCidrs"] {
 	if (choice !== "auto") return choice;
 	return release.nodeIpamSleeps ? "program" : "controller-manager";
 }

@@ -78,7 +78,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 			{ cluster, metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args), seconds: podSeconds },
 			{ parent: this, dependsOn: [...cluster.ready, ...witnesses, ...(recorder?.started ?? [])] },
 		);
-		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => known({ metadata, spec, status }));
+		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => placedPod({ metadata, spec, status }));
 		const host = placed.apply(({ spec }) => cluster.hostOf(spec.nodeName));
 		const message = cluster.act(
 			`${name}-message`,
@@ -115,7 +115,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 }
 
 /** The Pod, unless it is a preview's idea of a new one: the API server's dry run fills in a status, but no Node and no address. */
-function known(pod: PodState): pulumi.Output<PodState> {
+function placedPod(pod: PodState): pulumi.Output<PodState> {
 	const isGuess = pulumi.runtime.isDryRun() && !pod.spec.nodeName;
 	return pulumi.output(isGuess ? (pulumi.unknown as unknown as PodState) : pod) as pulumi.Output<PodState>;
 }
