@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cards.sh cluster-signs.sh clock.sh packet-filter.sh used-host.sh
+# uses: cards.sh cluster-signs.sh clock.sh packet-filter.sh selinux.sh used-host.sh
 # This step looks at a host before anything is changed on any, and changes nothing itself. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
 # MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
@@ -10,7 +10,7 @@ changes_nothing() { :; }
 readonly WRITTEN=(/etc/hosts /etc/hostname /etc/fstab /etc/selinux/config /etc/crictl.yaml /etc/containerd/config.toml /etc/docker/daemon.json /etc/sysctl.d/99-kubeadm-lab.conf
   /etc/modules-load.d/kubeadm-lab.conf /etc/NetworkManager/conf.d/kubeadm-lab.conf /etc/yum/pluginconf.d/versionlock.list /etc/dnf/plugins/versionlock.list
   /etc/yum.repos.d /etc/systemd/system /etc/kubernetes /etc/cni/net.d /opt/cni/bin /usr/bin /var/lib /var/lib/kubelet /var/lib/rpm /run/lock)
-CLOCK='not compared: no time source' KERNEL_NUMBER=0
+CLOCK='not compared: no time source' KERNEL_NUMBER=0 LOOKED=no
 
 is_ours() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" ]]; }
 meminfo() { awk -v name="$1:" '$1 == name { print int($2 / 1024) }' "${ROOT}/proc/meminfo"; } # MB
@@ -92,7 +92,7 @@ look_at_files() {
   while IFS=$'\t' read -r path found advice; do
     case "${path}" in # changed only where it has what is to be changed
     /etc/fstab) grep -Eq '^[^#]*[[:space:]]swap([[:space:]]|$)' -- "${ROOT}/etc/fstab" || continue ;;
-    /etc/selinux/config) grep -q '^SELINUX=enforcing' -- "${ROOT}/etc/selinux/config" || continue ;;
+    "${SELINUX_CONFIG}") selinux_changes_config || continue ;;
     esac
     problem 'files' "${path}, ${found}" 'files and folders that can be written' "${advice}"
   done < <(obstacles "${WRITTEN[@]}")
@@ -110,7 +110,7 @@ look_at_ports() {
   used="$(ss -ltnp 2>/dev/null)" || true
   for port in "${ports[@]}"; do
     [[ "${used}" == *":${port} "* ]] || continue
-    users="$(printf '%s\n' "${used}" | awk -v end=":${port}" 'substr($4, length($4) - length(end) + 1) == end { print ($NF ~ /^users:/ ? $NF : "a process") }' | sed 's/^users:((//; s/,.*//' | sort -u | paste -s -d ' ')"
+    users="$(printf '%s\n' "${used}" | awk -v end=":${port}" 'substr($4, length($4) - length(end) + 1) == end { print (sub(/.*users:\(\(/, "") ? $0 : "a process") }' | sed 's/",pid=.*/"/' | sort -u | paste -s -d ' ')"
     [[ -z "${users}" ]] || problem "port ${port}" "in use by ${users}" 'free' "stop what listens there: ss -ltnp | grep :${port}"
   done
 }
@@ -135,7 +135,7 @@ look_at_networks() {
     while read -r link network; do
       case "${link}" in cni0 | flannel.* | kube-ipvs0 | lo | '') continue ;; esac
       ! overlap "${network}" "${range}" || problem 'network' "${link} has ${network}, which overlaps ${range}" 'Pod and Service networks apart from the cards' 'choose other podCidr and serviceCidr, or a narrower mask'
-    done < <(card_networks)
+    done < <(printf '%s\n' "${NETWORKS}")
     while read -r network link; do
       case " ${link} " in *' dev cni0 '* | *' dev flannel.'* | '  ') continue ;; esac
       ! overlap "${network}" "${range}" || problem 'route' "${link}, which overlaps ${range}" 'Pod and Service networks that no route leads elsewhere' "if another Pod network left it: ip route delete ${network}; else choose other podCidr and serviceCidr"
@@ -169,7 +169,8 @@ look_at_clock() {
     problem 'clock' "${offset} s off (by ${from})" "at most ${MAXIMUM_CLOCK_SKEW_SECONDS} s" 'set it: chronyc makestep, or date -s; then see that chronyd runs and reaches its servers'
 }
 look_at_all() {
-  read_addresses
+  LOOKED=yes
+  read_cards
   look_at_tools
   look_at_owner
   look_at_cluster
@@ -183,12 +184,13 @@ look_at_all() {
   look_at_networks
   look_at_proxies
   look_at_clock
+  is_ours || TO_BE_WRITTEN=("${WRITTEN[@]}")
   look_at_used
   is_ours || look_at_left
 }
 
 check() {
-  ((${#PROBLEMS[@]} > 0)) || look_at_all
+  [[ "${LOOKED}" == yes ]] || look_at_all # after apply, which has just done it
   tell_differences
 }
 apply() {

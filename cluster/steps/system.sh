@@ -16,7 +16,7 @@ check() {
   nm_check
   zone_check
   clock_check
-  read_addresses
+  read_cards
   look_at_used
   tell_differences
 }
@@ -29,7 +29,7 @@ apply() {
   nm_apply
   zone_apply
   clock_apply
-  read_addresses
+  read_cards
   look_at_used
   tell_problems
   ((${#PROBLEMS[@]} == 0)) || die "in the way of the cluster, and not this program's: ${#PROBLEMS[@]}; the lines above say what and what to do. All else is in place"

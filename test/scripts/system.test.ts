@@ -248,3 +248,53 @@ test("time servers of before are marked however chrony.conf spells them, and com
 	assert.equal(host.run("system", "undo").status, 0);
 	assert.equal(host.read("/etc/chrony.conf"), before);
 });
+
+test("time servers in files that chrony.conf takes in are marked too, and come back, also where chrony.conf no longer takes them in", (t) => {
+	const host = bareHost(t);
+	const files = {
+		"/etc/chrony.conf": "driftfile /var/lib/chrony/drift\nInclude /etc/chrony/sources/*.conf\nconfdir /etc/chrony.d /nowhere # theirs\n#include /etc/no.conf\n",
+		"/etc/chrony/sources/near.conf": "server near iburst\ninclude /etc/Deep.conf\n",
+		"/etc/Deep.conf": "pool deep\n",
+		"/etc/chrony.d/10-far.conf": "# far\nserver far\nmakestep 1 3\n",
+		"/etc/chrony.d/20-none.conf": "makestep 1 3\n",
+		"/etc/chrony.d/far.sources": "server other\n",
+		"/etc/no.conf": "server no\n",
+	};
+	for (const [path, text] of Object.entries(files)) host.write(path, text);
+	const now = () => Object.fromEntries(Object.keys(files).map((path) => [path, host.read(path)]));
+	assert.equal(host.run("system", "apply").status, 0);
+	assert.deepEqual(now(), {
+		...files,
+		"/etc/chrony.conf": `${files["/etc/chrony.conf"]}# kubeadm-lab begin\nserver 172.16.1.1 iburst\n# kubeadm-lab end\n`,
+		"/etc/chrony/sources/near.conf": "#kubeadm-lab# server near iburst\ninclude /etc/Deep.conf\n",
+		"/etc/Deep.conf": "#kubeadm-lab# pool deep\n",
+		"/etc/chrony.d/10-far.conf": "# far\n#kubeadm-lab# server far\nmakestep 1 3\n",
+	});
+	assert.deepEqual(host.run("system", "check"), { status: 0, stdout: "", stderr: "" });
+	host.write("/etc/chrony.d/20-none.conf", "server new\n");
+	assert.match(host.run("system", "check").stdout, /^file \/etc\/chrony\.d\/20-none\.conf\tsha256 \w{12}\tsha256 \w{12}\n$/);
+	host.write("/etc/chrony.d/20-none.conf", files["/etc/chrony.d/20-none.conf"]);
+	host.write("/etc/chrony.conf", host.read("/etc/chrony.conf").replace(/^confdir.*\n/m, ""));
+	assert.equal(host.run("system", "undo").status, 0);
+	assert.deepEqual(now(), { ...files, "/etc/chrony.conf": files["/etc/chrony.conf"].replace(/^confdir.*\n/m, "") });
+});
+
+test("a swap file with a blank in its name, which the kernel shows as \\040, is turned off and on again", (t) => {
+	const host = bareHost(t);
+	const file = join(host.root, "swap file");
+	host.write("/swap file", "");
+	const shown = `${SWAPS}${file.replace(" ", "\\040")} file 2097148 0 5\n`;
+	host.write("/proc/swaps", shown);
+	host.write("/shown", shown);
+	host.command("swapoff", `[[ "\${*: -1}" == '${file}' ]] && head -n 1 "\${KUBEADM_LAB_ROOT}/shown" >"\${KUBEADM_LAB_ROOT}/proc/swaps"`);
+	host.command("swapon", `[[ "\${*: -1}" == '${file}' ]] && cat "\${KUBEADM_LAB_ROOT}/shown" >"\${KUBEADM_LAB_ROOT}/proc/swaps"`);
+	assert.match(host.run("system", "check").stdout, new RegExp(`^swap\\toff\\t${file}$`, "m"));
+	assert.equal(host.run("system", "apply").status, 0);
+	assert.equal(host.read("/proc/swaps"), SWAPS);
+	assert.equal(host.run("system", "undo").status, 0);
+	assert.equal(host.read("/proc/swaps"), shown);
+	assert.deepEqual(
+		host.calls().filter((call) => call.startsWith("swap")),
+		[`swapoff -- ${file}`, `swapon -p 5 -- ${file}`],
+	);
+});

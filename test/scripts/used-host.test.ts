@@ -1,6 +1,6 @@
 // Hosts that somebody used before: what is in a cluster's way is named before the first change, what comes later shows in the next look.
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { bareHost } from "./bare-host.ts";
@@ -212,7 +212,14 @@ test("rules that are loaded at the next boot are looked at too; those of a servi
 			`packet filter at boot: found -A FORWARD -j REJECT ${REJECTS} (stops Pod traffic)`,
 		],
 	);
-	rmSync(join(host.root, "etc/systemd/system/basic.target.wants/iptables.service"));
+	// As by `systemctl add-requires`.
+	mkdirSync(join(host.root, "etc/systemd/system/multi-user.target.requires"));
+	renameSync(
+		join(host.root, "etc/systemd/system/basic.target.wants/iptables.service"),
+		join(host.root, "etc/systemd/system/multi-user.target.requires/iptables.service"),
+	);
+	assert.equal(problems(host).length, 2);
+	rmSync(join(host.root, "etc/systemd/system/multi-user.target.requires/iptables.service"));
 	host.write("/rules", SERVICES);
 	host.command("iptables-nft-save", `cat "$KUBEADM_LAB_ROOT/rules"`);
 	host.write("/units/firewalld.active", "active\n");

@@ -4,7 +4,7 @@
 
 # What is in the way of a change of PATHS (files to be replaced, folders to be written in): a line each, PATH tab WHAT tab ADVICE. Root meets little else.
 obstacles() { # PATHS...; to be called in a subshell
-  local path target folder name flags shown attributes=()
+  local path target name flags shown attributes=()
   TEXT="$(</proc/self/mounts)"
   for path in "$@"; do
     target="${ROOT}${path}"
@@ -12,11 +12,10 @@ obstacles() { # PATHS...; to be called in a subshell
       attributes+=("${target}")
       continue
     fi
-    folder="${target%/*}"
-    while [[ -n "${folder}" && ! -d "${folder}" ]]; do folder="${folder%/*}"; done
-    attributes+=("${folder:-/}")
+    nearest_folder "${target%/*}"
+    attributes+=("${NEAREST:-/}")
     [[ ! -f "${target}" || -L "${target}" ]] || attributes+=("${target}")
-    [[ "${TEXT}" != *" ${target} "* ]] || printf '%s\ta mount of its own\tumount %s\n' "${path}" "${path}"
+    [[ "${TEXT}" != *" ${target// /\\040} "* ]] || printf '%s\ta mount of its own\tumount %s\n' "${path}" "${path}"
   done
   while read -r flags name; do
     shown="${name#"${ROOT}"}"
@@ -25,15 +24,21 @@ obstacles() { # PATHS...; to be called in a subshell
     *a*) printf '%s\tappend-only (lsattr shows a)\tchattr -a %s\n' "${shown:-/}" "${shown:-/}" ;;
     esac
   done < <(timeout 20 lsattr -d -- "${attributes[@]}" 2>/dev/null | sort -u)
-  while read -r name; do
-    shown="${name#"${ROOT}"}"
-    [[ -w "${name}" ]] || { lsattr -d -- "${name}" 2>/dev/null | grep -q '^[^ ]*i'; } ||
-      printf '%s\ton a file system that is mounted read-only\tmount it read-write (findmnt -T %s shows it)\n' "${shown:-/}" "${shown:-/}"
-  done < <(printf '%s\n' "${attributes[@]}" | sort -u)
 }
+nearest_folder() { # PATH, with ROOT: NEAREST is it, or the first parent that is a folder
+  NEAREST="$1"
+  while [[ -n "${NEAREST}" && ! -d "${NEAREST}" ]]; do NEAREST="${NEAREST%/*}"; done
+}
+unescape() { printf -v UNESCAPED '%b' "${1//\\0/\\00}"; } # WORD of a list in /proc: UNESCAPED is what it means. A space is \040 there
 cannot() { # DO PATH ANSWER: ends the script with why, and what to do
   local path what advice
   IFS=$'\t' read -r path what advice < <(obstacles "$2" | head -n 1) || true
+  if [[ -z "${what}" ]]; then
+    nearest_folder "${ROOT}$2"
+    path="${NEAREST#"${ROOT}"}"
+    path="${path:-/}"
+    [[ -w "${NEAREST:-/}" ]] || what='on a file system that is mounted read-only' advice="mount it read-write (findmnt -T ${path} shows it)"
+  fi
   [[ -z "${what}" ]] || die "$1 $2: ${path} is ${what}. To go on: ${advice}, then run this again"
   die "$1 $2: ${3:-no reason given}"
 }

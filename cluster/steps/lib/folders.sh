@@ -24,8 +24,8 @@ look_at_mounts() { # MOUNTS: mount points, the oldest first; MOUNT_TYPES: their 
   local point type
   MOUNTS=() MOUNT_TYPES=()
   while read -r _ point type _; do
-    printf -v point '%b' "${point//\\0/\\00}" # a space is \040 there
-    MOUNTS+=("${point}") MOUNT_TYPES+=("${type}")
+    unescape "${point}"
+    MOUNTS+=("${UNESCAPED}") MOUNT_TYPES+=("${type}")
   done </proc/self/mounts
 }
 # Unmounts all that is mounted at or below the trees, inner mounts first. What is in use is told and ends the script, before anything in the trees is deleted:

@@ -15,12 +15,11 @@ firewalld_check() {
 }
 # Disabled, it is started all the same by a unit that wants it.
 firewalld_stays_off() { # else STARTS_FIREWALLD names such units
-  local file
   ! is_masked firewalld.service || return 0
   STARTS_FIREWALLD="$(grep -lsE '^(Wants|Requires|Requisite|BindsTo)=(.*[[:space:]])?firewalld(\.service)?([[:space:]]|$)' -- \
     "${ROOT}"/{etc,usr/lib}/systemd/system/*.{service,target,timer,socket} "${ROOT}"/{etc,usr/lib}/systemd/system/*.d/*.conf)" || true
-  for file in "${ROOT}"/etc/systemd/system/*.{wants,requires}/firewalld.service; do [[ ! -L "${file}" ]] || STARTS_FIREWALLD+=$'\n'"${file}"; done
-  STARTS_FIREWALLD="${STARTS_FIREWALLD//"${ROOT}"/}"
+  find_boot_links firewalld.service
+  STARTS_FIREWALLD="${STARTS_FIREWALLD//"${ROOT}"/}$(printf '\n%s' "${BOOT_LINKS[@]+"${BOOT_LINKS[@]}"}")"
   STARTS_FIREWALLD="${STARTS_FIREWALLD#$'\n'}"
   [[ -z "${STARTS_FIREWALLD}" ]]
 }

@@ -152,7 +152,6 @@ live_rules() { # without those of a firewalld that is to be stopped: they go wit
   [[ "${any}" == yes ]] || ! command -v iptables-save >/dev/null || timeout 30 iptables-save -t filter 2>/dev/null || true
   ! command -v nft >/dev/null || timeout 30 nft list ruleset 2>/dev/null | nft_as_iptables || true
 }
-starts_at_boot() { compgen -G "${ROOT}/etc/systemd/system/*.wants/$1" >/dev/null && ! is_masked "$1"; } # UNIT
 boot_rules() {
   local file
   for file in 'iptables.service /etc/sysconfig/iptables' 'netfilter-persistent.service /etc/iptables/rules.v4'; do

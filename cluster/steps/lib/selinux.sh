@@ -12,6 +12,7 @@ enforcing_config() { # the line as it was
   line="$(grep -m 1 -E "^${ENFORCING_LINE}" -- "${RECORDS}/files/${SELINUX_CONFIG//\//%2F}")" || line='SELINUX=enforcing'
   awk -v line="${line//\\/\\\\}" '/^SELINUX[ \t]*=[ \t]*["\047]?permissive/ { print line; next } { print }' "${ROOT}${SELINUX_CONFIG}"
 }
+selinux_changes_config() { [[ "${SELINUX}" == permissive ]] && grep -Eqs "^${ENFORCING_LINE}" -- "${ROOT}${SELINUX_CONFIG}"; }
 
 selinux_check() {
   [[ "${SELINUX}" == permissive ]] || return 0

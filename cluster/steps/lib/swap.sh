@@ -7,11 +7,12 @@ readonly SWAP_UNITS=/etc/systemd/system RC_LOCAL=/etc/rc.d/rc.local
 readonly RC_MARK=": ${MARK}" SWAPON_LINE='[[:space:]]*([^#[:space:]]*/)?swapon[[:space:]]' # the colon: a branch with nothing but a comment is no shell
 readonly SWAP_LINE='[[:space:]]*[^#[:space:]][^[:space:]]*[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)'
 
-active_swaps() { # device priority
+active_swaps() { # PRIORITY DEVICE, one a line
   local device priority is_header=yes
   [[ -e "${ROOT}/proc/swaps" ]] || return 0 # a kernel without swap
   while read -r device _ _ _ priority; do
-    [[ "${is_header}" == yes ]] || printf '%s %s\n' "${device}" "${priority}"
+    unescape "${device}"
+    [[ "${is_header}" == yes ]] || printf '%s %s\n' "${priority}" "${UNESCAPED}"
     is_header=no
   done <"${ROOT}/proc/swaps"
 }
@@ -46,7 +47,7 @@ memory_kib() { awk -v name="$1:" '$1 == name { print $2 }' "${ROOT}/proc/meminfo
 
 swap_check() {
   local device devices=''
-  while read -r device _; do devices+=" ${device}"; done < <(active_swaps)
+  while read -r _ device; do devices+=" ${device}"; done < <(active_swaps)
   [[ -z "${devices}" ]] || differs 'swap' 'off' "${devices# }"
   compare_edited_lines "${SWAP_LINE}" /etc/fstab fstab_without_swap
   ! rc_runs || compare_edited_lines "${SWAPON_LINE}" "${RC_LOCAL}" rc_without_swap
@@ -66,7 +67,7 @@ swap_apply() {
     log "disabled ${unit}: it turns swap on at boot"
   done
   used=$(($(memory_kib SwapTotal) - $(memory_kib SwapFree))) available="$(memory_kib MemAvailable)"
-  while read -r device priority; do
+  while read -r priority device; do
     [[ -n "${device}" ]] || continue
     ((used < available)) || die "swap holds $((used / 1024)) MB and only $((available / 1024)) MB of memory are available: stop what uses it, then run again"
     record "swap ${device}" "${priority}"
@@ -90,7 +91,7 @@ swap_undo() {
     device="${name#swap }" priority="$(recorded "${name}")"
     if [[ ! -e "${device}" ]]; then
       log "swap stays off: ${device} is gone"
-    elif ! active_swaps | grep "^${device} " >/dev/null; then
+    elif ! active_swaps | cut -d ' ' -f 2- | grep -Fx -- "${device}" >/dev/null; then
       case "${priority}" in
       -*) timeout 120 swapon -- "${device}" ;; # the kernel's own choice
       *) timeout 120 swapon -p "${priority}" -- "${device}" ;;

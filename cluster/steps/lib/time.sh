@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How the time zone is set, and the clock kept right.
-# Time zone (TIMEZONE, empty: as it is) and clock (chronyd running; NTP_SERVERS in place of the servers in its file, empty: as they are).
+# Time zone (TIMEZONE, empty: as it is) and clock (chronyd running; NTP_SERVERS in place of the servers in its files, empty: as they are).
 # The zone is set through the link itself: timedatectl makes the kernel's clock jump on some hosts (lab), and needs D-Bus.
 readonly ZONES=/usr/share/zoneinfo
 
@@ -30,24 +30,71 @@ find_chrony_config() { # CHRONY_CONFIG: its path; empty where chrony is not inst
     [[ ! -f "${ROOT}${CHRONY_CONFIG}" ]] || return 0
   done
 }
-servers_config() { # CHRONY_CONFIG with other servers marked, ours in a block; chronyd reads its directives without case, and behind blanks
-  without_block "${CHRONY_CONFIG}" | sed -E "s/^[[:space:]]*(server|pool|peer|sourcedir)[[:space:]]/${MARK}&/I"
+# Servers may be set in files that it takes in as well: `include PATTERN`, and chronyd 4's `confdir FOLDERS` (its `sourcedir` is marked as a whole).
+find_chrony_files() { # CHRONY_FILES, without CHRONY_CONFIG
+  local pattern='^[[:space:]]*(include|confdir)[[:space:]]+/' files=("${CHRONY_CONFIG}") i line word path paths=()
+  CHRONY_FILES=()
+  for ((i = 0; i < ${#files[@]} && i < 32; i++)); do # one that is taken in may take in others
+    read_file "${files[i]}" || continue
+    while IFS= read -r line; do
+      [[ "${line,,}" =~ ${pattern} ]] || continue
+      word="${BASH_REMATCH[1]}"
+      read -r -a paths < <(printf '%s\n' "${line}")
+      for path in "${paths[@]:1}"; do
+        [[ "${path}" == /* ]] || break # a comment
+        [[ "${word}" == include ]] || path+='/*.conf'
+        while IFS= read -r path; do
+          path="${path#"${ROOT}"}"
+          [[ -f "${ROOT}${path}" && " ${files[*]} " != *" ${path} "* ]] || continue
+          files+=("${path}") CHRONY_FILES+=("${path}")
+        done < <(compgen -G "${ROOT}${path}")
+      done
+    done < <(printf '%s\n' "${TEXT}")
+  done
+}
+# chronyd reads its directives without case, and behind blanks.
+readonly SERVER_LINE='[[:space:]]*([Ss][Ee][Rr][Vv][Ee][Rr]|[Pp][Oo][Oo][Ll]|[Pp][Ee][Ee][Rr]|[Ss][Oo][Uu][Rr][Cc][Ee][Dd][Ii][Rr])[[:space:]]'
+servers_marked() { without_block "$1" | sed -E "s/^${SERVER_LINE}/${MARK}&/"; } # PATH
+servers_config() { # CHRONY_CONFIG with other servers marked, ours in a block
+  servers_marked "${CHRONY_CONFIG}"
   printf '%s\n' "${BLOCK_BEGIN}"
   printf 'server %s iburst\n' "${NTP_SERVERS[@]+"${NTP_SERVERS[@]}"}"
   printf '%s\n' "${BLOCK_END}"
 }
 # Where ntpd keeps the time, it stays so: the two would fight over the clock.
 uses_chronyd() { unit_exists chronyd.service && [[ "$(unit_active ntpd.service)" != active ]]; }
-servers_of_before() { without_block "${CHRONY_CONFIG}" | sed "s/^${MARK}//"; }
+servers_of_before() { without_block "$1" | sed "s/^${MARK}//"; } # PATH
 restore_servers() {
+  local item
+  while read -r item; do
+    [[ -n "${item}" ]] || continue
+    owe 'restart chronyd'
+    restore_edited "${item#time servers in }" servers_of_before "${item#time servers in }"
+    forget "${item}"
+  done < <(recorded_names values 'time servers in ')
   if [[ -z "${CHRONY_CONFIG}" ]] || ! is_kept "${CHRONY_CONFIG}"; then return 0; fi
   owe 'restart chronyd'
-  restore_edited "${CHRONY_CONFIG}" servers_of_before
+  restore_edited "${CHRONY_CONFIG}" servers_of_before "${CHRONY_CONFIG}"
+}
+each_chrony_file() { # COMMAND, for each but CHRONY_CONFIG that sets servers
+  local path
+  find_chrony_files
+  for path in "${CHRONY_FILES[@]+"${CHRONY_FILES[@]}"}"; do
+    if read_file "${path}" && [[ $'\n'"${TEXT}" =~ $'\n'${SERVER_LINE} ]]; then "$1" "${path}"; fi
+  done
+}
+compare_servers() { compare_edited "$1" servers_marked "$1"; } # PATH
+mark_servers() {                                               # PATH
+  record "time servers in $1" yes
+  edit_file "$1" 'restart chronyd' servers_marked "$1"
 }
 clock_check() {
   find_chrony_config
   [[ -n "${ENABLED[chronyd.service]}" && "${ACTIVE[ntpd.service]-}" != active ]] || return 0
-  [[ -z "${CHRONY_CONFIG}" || -z "${NTP_SERVERS[*]-}" ]] || compare_edited "${CHRONY_CONFIG}" servers_config
+  if [[ -n "${CHRONY_CONFIG}" && -n "${NTP_SERVERS[*]-}" ]]; then
+    compare_edited "${CHRONY_CONFIG}" servers_config
+    each_chrony_file compare_servers
+  fi
   [[ "${ACTIVE[chronyd.service]-}" == active ]] || differs 'chronyd running' 'active' "${ACTIVE[chronyd.service]-}"
   [[ "${ENABLED[chronyd.service]}" == enabled ]] || differs 'chronyd at boot' 'enabled' "${ENABLED[chronyd.service]}"
   ! is_due 'restart chronyd' || differs 'chronyd restart' 'done' 'due'
@@ -60,6 +107,7 @@ clock_apply() {
   fi
   if [[ -n "${CHRONY_CONFIG}" && -n "${NTP_SERVERS[*]-}" ]]; then
     edit_file "${CHRONY_CONFIG}" 'restart chronyd' servers_config
+    each_chrony_file mark_servers
   else
     restore_servers
   fi

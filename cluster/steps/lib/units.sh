@@ -61,6 +61,16 @@ restore_unit() { # UNIT
 }
 # Masked: what would start it at the next boot finds nothing. By the file alone, as `systemctl mask` does it, but also where the unit's own file is in /etc.
 is_masked() { [[ "${ROOT}/etc/systemd/system/$1" -ef /dev/null || "${ROOT}/run/systemd/system/$1" -ef /dev/null ]]; } # UNIT
+# Links that make systemd start it, whatever `disable` did: BOOT_LINKS.
+find_boot_links() { # UNIT
+  local link
+  BOOT_LINKS=()
+  for link in "${ROOT}"/etc/systemd/system/*.{wants,requires}/"$1"; do [[ ! -L "${link}" && ! -e "${link}" ]] || BOOT_LINKS+=("${link#"${ROOT}"}"); done
+}
+starts_at_boot() { # UNIT
+  find_boot_links "$1"
+  ((${#BOOT_LINKS[@]} > 0)) && ! is_masked "$1"
+}
 mask_unit() {                                                                                                         # UNIT
   local path="/etc/systemd/system/$1"
   ! is_masked "$1" || return 0

@@ -9,7 +9,7 @@ readonly CNI_FOLDER=/etc/cni/net.d CNI_FILE=10-flannel.conflist RUNTIME_FOLDER="
 readonly NODE_FREE_PERCENT=10 IMAGE_FREE_PERCENT=15 INODES_FREE_PERCENT=5
 PROBLEMS=() # each: item, tab, found, tab, expected, tab, what to do
 NOTES=()    # what the host is taken with
-ADDRESSES=''
+TO_BE_WRITTEN=() # paths whose file systems are looked at too
 
 problem() { PROBLEMS+=("$1"$'\t'"$2"$'\t'"$3"$'\t'"$4"); } # ITEM FOUND EXPECTED ADVICE
 tell_differences() {
@@ -26,9 +26,8 @@ tell_problems() {
     printf '%s: %s: found %s; expected %s. To go on: %s.\n' "${HOST_NAME}" "${item}" "${found}" "${expected}" "${advice}" >&2
   done
 }
-read_addresses() { ADDRESSES="$(card_addresses)"; } # ADDRESSES: `card address/bits`, one a line
 
-# What breaks a cluster whenever it comes.
+# What breaks a cluster whenever it comes. After read_cards.
 look_at_used() {
   look_at_cni
   look_at_second_address
@@ -134,12 +133,12 @@ look_at_masked() { # UNITS
   local unit
   for unit in "$@"; do ! is_masked "${unit}" || problem 'unit' "${unit} is masked" 'one that can start' "systemctl unmask ${unit}"; done
 }
-# Each file system below what a cluster uses; the last mount at the longest point is the one.
+# Each file system below what a cluster uses; the last mount at the longest point is the one. (A space in a point is \040 there, and no path here has one.)
 look_at_file_systems() {
   local path point options best chosen named=' '
   local mounts=()
   ! read_file /proc/self/mounts || mapfile -t mounts < <(printf '%s\n' "${TEXT%$'\n'}")
-  for path in /var/lib/kubelet "${RUNTIME_FOLDER}" /var/lib/etcd /opt/cni/bin /etc /run; do
+  for path in /var/lib/kubelet "${RUNTIME_FOLDER}" /var/lib/etcd /opt/cni/bin /etc /run "${TO_BE_WRITTEN[@]+"${TO_BE_WRITTEN[@]}"}"; do
     best='' chosen=''
     [[ "${path}" != /var/lib/etcd || "${ROLE}" == control-plane ]] || continue
     for point in "${mounts[@]+"${mounts[@]}"}"; do
@@ -148,25 +147,26 @@ look_at_file_systems() {
       [[ "${path}/" == "${point%/}/"* && ${#point} -ge ${#best} ]] || continue
       best="${point}" chosen=",${options},"
     done
-    [[ "${named}" != *" ${best} "* ]] || continue
-    case "${path} ${chosen}" in
-    *,ro,*) problem 'file system' "${best} is read-only" 'one that can be written' "it holds ${path}: mount -o remount,rw ${best}, and look at dmesg for why" && named+="${best} " ;;
-    /etc\ * | /run\ * | /var/lib/etcd\ *) ;;
+    # A file with a mount of its own is told by what that is in the way of.
+    if [[ "${named}" == *" ${best} "* ]] || [[ "${best}" == "${path}" && -f "${ROOT}${path}" ]]; then continue; fi
+    if [[ "${chosen}" == *,ro,* ]]; then
+      problem 'file system' "${best} is read-only" 'one that can be written' "it holds ${path}: mount -o remount,rw ${best}, and look at dmesg for why"
+      named+="${best} "
+      continue
+    fi
+    [[ " /var/lib/kubelet ${RUNTIME_FOLDER} /opt/cni/bin " == *" ${path} "* ]] || continue # programs are run from these
+    case "${chosen}" in
     *,noexec,*) problem 'file system' "${best} is noexec" 'one that programs may run from' "it holds ${path}: take noexec out of its line in /etc/fstab, then mount -o remount,exec ${best}" && named+="${best} " ;;
     *,nosuid,* | *,nodev,*) NOTES+=("${path} is on ${best}, which is nosuid or nodev") ;;
     esac
   done
 }
-nearest_folder() { # PATH: NEAREST is it, or the parent that is there
-  NEAREST="$1"
-  while [[ -n "${NEAREST}" && ! -e "${ROOT}${NEAREST}" ]]; do NEAREST="${NEAREST%/*}"; done
-}
 look_at_room() {
   local path least size free inodes left
   local paths=()
   for path in /var/lib/kubelet "${RUNTIME_FOLDER}"; do
-    nearest_folder "${path}"
-    paths+=("${ROOT}${NEAREST}/")
+    nearest_folder "${ROOT}${path}"
+    paths+=("${NEAREST}/")
   done
   {
     read -r _
