@@ -141,3 +141,9 @@ export function withFiles(body: string, files: string[] = []): string {
 	const sources = [...COMMON_FILES, ...files].map((file) => stripComments(shellFile(file.replace(/\.sh$/, "")).text));
 	return `readonly STEP='test'\n${sources.join("")}${body}\nmain "$@" </dev/null\n`;
 }
+
+/** A step of a test's own that writes one file. */
+export const WRITER = withFiles(`
+check() { compare_file /etc/app/app.conf - $'new\\n'; }
+apply() { write_file /etc/app/app.conf "\${MODE:-0640}" $'new\\n' 'restart app'; }
+undo() { restore_file /etc/app/app.conf; finish_undo; }`);
