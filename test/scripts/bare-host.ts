@@ -14,7 +14,7 @@ export const SELINUX = "# SELINUX= can take one of these\nSELINUX=enforcing\nSEL
 export const SWAPS = "Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n";
 
 /** A CentOS host with swap, firewalld and SELinux on, br_netfilter not loaded yet, chronyd installed and off. */
-export function bareHost(t: TestContext): FakeHost {
+export function bareHost(t: Pick<TestContext, "after">): FakeHost {
 	const host = new FakeHost(t);
 	host.write("/etc/fstab", FSTAB);
 	host.write("/etc/selinux/config", SELINUX);
@@ -30,7 +30,7 @@ export function bareHost(t: TestContext): FakeHost {
 	host.write("/units/firewalld.active", "active\n");
 	host.write("/units/firewalld.enabled", "enabled\n");
 	host.write("/mode", "Enforcing\n");
-	host.command("getenforce", `cat "\${KUBEADM_LAB_ROOT}/mode"`);
+	host.command("getenforce", `read -r mode <"\${KUBEADM_LAB_ROOT}/mode"; echo "\${mode}"`);
 	host.command("setenforce", `if [[ "$1" == 0 ]]; then echo Permissive; else echo Enforcing; fi >"\${KUBEADM_LAB_ROOT}/mode"`);
 	host.command("swapoff", `sed -i '\\|^'"\${*: -1} "'|d' "\${KUBEADM_LAB_ROOT}/proc/swaps"`);
 	host.command("swapon", `printf '%s partition 2097148 0 -2\\n' "\${*: -1}" >>"\${KUBEADM_LAB_ROOT}/proc/swaps"`);

@@ -1,12 +1,13 @@
 // Hosts for a provider to look at: a real sshd each, on a loopback address of its own, over a folder that plays a prepared host's file system.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { appendFileSync, cpSync, globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Host } from "../../../provider/hosts.ts";
-import { FakeHost } from "../../scripts/fake-host.ts";
+import { bareHost } from "../../scripts/bare-host.ts";
+import type { FakeHost } from "../../scripts/fake-host.ts";
 
 /** In the order in which they are applied. */
 export const STEPS = ["identity", "packages", "system", "runtime"];
@@ -34,37 +35,16 @@ for name in "$@"; do
   [[ "\${verb}" == start ]] || echo "\${now}"
 done`;
 
-const NO_SWAP = "Filename Type Size Used Priority";
-/** br_netfilter brings its sysctls, all 0. */
-const MODPROBE = `bridge="\${KUBEADM_LAB_ROOT}/proc/sys/net/bridge"
-mkdir -p "\${bridge}"
-for name in iptables ip6tables; do echo 0 >"\${bridge}/bridge-nf-call-\${name}"; done`;
-
 /** A host on which every step is in place: each was applied once. */
-function prepare(host: FakeHost): void {
+function preparedHost(test: Parameters<typeof bareHost>[0]): FakeHost {
+	const host = bareHost(test);
 	host.write("/etc/hosts", "127.0.0.1 localhost\n");
 	host.write("/etc/hostname", "localhost\n");
 	host.write("/proc/sys/kernel/hostname", "localhost\n");
-	host.write("/proc/swaps", `${NO_SWAP}\n`);
-	host.write("/proc/meminfo", "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n");
-	host.write("/proc/filesystems", "nodev\toverlay\n");
-	for (const name of ["net/ipv4/ip_forward", "fs/may_detach_mounts", "net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"])
-		host.write(`/proc/sys/${name}`, "0\n");
-	host.write("/usr/share/zoneinfo/Asia/Shanghai", "TZif2 Shanghai");
-	host.write("/usr/share/zoneinfo/UTC", "TZif2 UTC");
-	symlinkSync("../usr/share/zoneinfo/UTC", join(host.root, "etc/localtime"));
-	host.write("/etc/fstab", "/dev/sda1 / xfs defaults 0 0\n");
-	host.write("/etc/selinux/config", "SELINUX=permissive\n");
-	host.write("/etc/chrony.conf", "pool 0.centos.pool.ntp.org iburst\n");
 	host.write("/etc/yum/pluginconf.d/versionlock.conf", "[main]\nlocklist = /etc/yum/pluginconf.d/versionlock.list\n");
 	host.write("/etc/yum/pluginconf.d/versionlock.list", "");
 	host.command("rpm", RPM);
 	for (const name of ["yum", "crictl", "pgrep"]) host.command(name);
-	host.write("/mode", "Permissive\n");
-	host.command("getenforce", `read -r mode <"\${KUBEADM_LAB_ROOT}/mode"; echo "\${mode}"`);
-	host.command("setenforce", `echo Permissive >"\${KUBEADM_LAB_ROOT}/mode"`);
-	host.command("swapoff", `echo '${NO_SWAP}' >"\${KUBEADM_LAB_ROOT}/proc/swaps"`);
-	host.command("modprobe", MODPROBE);
 	const run = (step: string, verb: string) => {
 		const { status, stdout, stderr } = host.run(step, verb, {}, PLAYED);
 		if (status !== 0) throw new Error(`${step} ${verb} on the played host: exit status ${status}\n${stdout}${stderr}`);
@@ -72,6 +52,7 @@ function prepare(host: FakeHost): void {
 	for (const step of STEPS) run(step, "apply");
 	host.command("systemctl", SYSTEMCTL);
 	for (const step of STEPS) run(step, "check");
+	return host;
 }
 
 /** What is added to each server's settings, and to the variables of a session: NAME=value, with a space between. */
@@ -98,8 +79,7 @@ export class PlayedHosts {
 		try {
 			mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
 			const ends: (() => void)[] = [];
-			const model = new FakeHost({ after: (end: () => void) => void ends.push(end) });
-			prepare(model);
+			const model = preparedHost({ after: (end: () => void) => void ends.push(end) });
 			for (let i = 1; i <= count; i++) played.#make(`host${i}`, `127.86.0.${i}`, model.root, login);
 			for (const end of ends) end();
 			await Promise.all(Object.keys(played.hosts).map((name) => played.startServer(name)));
