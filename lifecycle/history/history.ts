@@ -1,5 +1,5 @@
 // The entries of one Pod, put in order as its life: which container ran when, what was run in it, how it was stopped.
-import { type Heard, LATE_MS, NOT_HEARD } from "../recording/coverage.ts";
+import { type Coverage, LATE_MS, NO_COVERAGE } from "../recording/coverage.ts";
 import type { Entry, Pod } from "../recording/entry.ts";
 import type { Timeline } from "../recording/timeline.ts";
 import { hookOf, nameHooks } from "./hooks.ts";
@@ -20,13 +20,13 @@ export function livesIn(timeline: Timeline): PodLife[] {
 			pod,
 			timeline.alive.get(uid) ?? pod,
 			byUid.get(uid) ?? [],
-			timeline.heard.get(pod.spec.nodeName ?? "") ?? NOT_HEARD,
+			timeline.coverage.get(pod.spec.nodeName ?? "") ?? NO_COVERAGE,
 			writes(pod, timeline.messageFile) ? (file.get(pod.spec.nodeName ?? "") ?? NO_FILE) : NO_FILE,
 		),
 	);
 }
 
-function lifeOf(pod: Pod, alive: Pod, own: Entry[], heard: Heard, file: MessageFile): PodLife {
+function lifeOf(pod: Pod, alive: Pod, own: Entry[], coverage: Coverage, file: MessageFile): PodLife {
 	const node = pod.spec.nodeName ?? "";
 	const added = own.find(({ kind }) => kind === "pod-added");
 	const gone = own.find(({ kind }) => kind === "pod-gone");
@@ -51,7 +51,7 @@ function lifeOf(pod: Pod, alive: Pod, own: Entry[], heard: Heard, file: MessageF
 		return life;
 	});
 	return {
-		...{ uid: pod.metadata.uid ?? "", name: pod.metadata.name ?? "", node, pod, alive, containers, heard },
+		...{ uid: pod.metadata.uid ?? "", name: pod.metadata.name ?? "", node, pod, alive, containers, coverage },
 		entries: [...own, ...lines].sort((a, b) => a.id - b.id),
 		earlier: [...file.before, ...file.lines.slice(Math.max(0, first - EARLIER_LINES), first)],
 		...(added ? { added } : {}),
@@ -109,7 +109,7 @@ function runsOf(entries: Entry[]): Run[] {
 		if (entry.kind === "container-created") set(run, "created", entry);
 		else if (entry.kind === "process-started") run.started = entry;
 		else if (entry.kind === "process-exited") run.exited = entry;
-		// The API's whole seconds stand in where the runtime was not heard.
+		// The API's whole seconds stand in where the runtime's own times are not recorded.
 		else if (entry.kind === "container-running") set(run, "started", entry);
 		else if (entry.kind === "container-terminated") set(run, "exited", entry);
 		else if (entry.kind === "stop-requested") {

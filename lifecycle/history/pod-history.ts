@@ -1,5 +1,5 @@
 // What a Pod's history is made of, and what can be asked of it.
-import type { Heard } from "../recording/coverage.ts";
+import type { Coverage } from "../recording/coverage.ts";
 import { type Entry, type Pod, span } from "../recording/entry.ts";
 
 /** A command that the kubelet ran in a container (a hook, or a probe), or a request that it made of it (a hook). */
@@ -61,8 +61,8 @@ export interface PodLife {
 	sandboxes: Run[];
 	/** Whether containerd's own times are there, or only the API's whole seconds. */
 	hasRuntime: boolean;
-	/** What could be heard of its Node. */
-	heard: Heard;
+	/** What is recorded of its Node, and since when and until when. */
+	coverage: Coverage;
 }
 
 /** The hook's command in this run, or its request. */

@@ -112,7 +112,7 @@ const firstSeen = ({ firstTimestamp, eventTime }: ApiEvent): { first?: number } 
 	const { apiSecond } = second(eventTime ?? firstTimestamp);
 	return apiSecond === undefined ? {} : { first: apiSecond };
 };
-/** One version of an event. Its time in the API is a whole second; the recorder heard of it at `at`. */
+/** One version of an event. Its time in the API is a whole second; the recorder received it at `at`. */
 export function eventEntries(line: Line, at: number): Draft[] {
 	const { type, object } = line.data as { type?: string; object?: ApiEvent };
 	const place: Place = { at, meaning: "by", host: line.host, line: line.number };

@@ -52,7 +52,7 @@ export function storyOf(text: string, { name = "recording", pod, problems = [] }
 	return { timeline, pods, runs: runsOf(pods), pause: timeline.pause.map(pauseRow), problems: [...problems, ...timeline.problems, ...missing] };
 }
 
-/** When the Pod's end began, in ms: the deletion is heard of some time after it was requested, and preStop may run before that. */
+/** When the Pod's end began, in ms: the deletion is recorded some time after it was requested, and preStop may run before that. */
 function endOf({ containers, deletionRequested }: PodLife): number {
 	if (deletionRequested === undefined) return Number.POSITIVE_INFINITY;
 	const { earliest } = span(deletionRequested);

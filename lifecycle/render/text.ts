@@ -44,7 +44,7 @@ export function momentsOf(life: PodStory["life"]): { at: number; by: string; who
 		])
 		.sort((a, b) => a.at - b.at);
 }
-/** What was heard of late can stand below what it brought about. */
+/** What was recorded late can stand below what it brought about. */
 const momentLines = (life: PodStory["life"], start: number): string[] =>
 	momentsOf(life).map(({ at, by, who, what }) => `${by.padEnd(2)}${offset(at, start).padStart(11)}  ${who.padEnd(16)} ${what}`);
 

@@ -1,6 +1,6 @@
 // Whether one thing came before another, as far as the recording can tell. Never more than that.
 
-import { type Heard, wasHeard } from "../recording/coverage.ts";
+import { type Coverage, isCovered } from "../recording/coverage.ts";
 import { type Entry, span } from "../recording/entry.ts";
 
 export type Order = "before" | "after" | "unknown";
@@ -39,9 +39,9 @@ export interface Finding {
 }
 export const notObserved = (because: string, entries: Entry[] = []): Finding => ({ word: "NOT OBSERVED", because, entries });
 export const found = (...entries: (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
-/** A failure that rests on what is not there between two moments: none where it may have happened unheard. */
-export function missing(heard: Heard, [from, to]: [number, number], because: string, entries: Entry[]): Finding {
-	if (wasHeard(heard, from, to)) return { word: "FAIL", because, entries };
+/** A failure that rests on what is not there between two moments: none where a gap may hold it. */
+export function missing(coverage: Coverage, [from, to]: [number, number], because: string, entries: Entry[]): Finding {
+	if (isCovered(coverage, from, to)) return { word: "FAIL", because, entries };
 	return notObserved(`As far as was recorded: ${because} Something is missing there, so that doesn't tell.`, entries);
 }
 /** A container may start a thousand times. */

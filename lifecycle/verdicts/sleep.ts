@@ -52,7 +52,7 @@ export function graceAfterSleep(life: PodLife): Finding[] {
 		return [{ word: isTakenOff(slept) ? "PASS" : "FAIL", because, entries: [run.stopRequested] }];
 	});
 }
-/** Ready's second in the API begins after the hook can have ended, or it was heard of before that. */
+/** Ready's second in the API begins after the hook can have ended, or it was recorded before that. */
 export function readyAfterSleep({ containers }: PodLife, ready: Entry): Finding[] {
 	return containers.flatMap(({ name, postStart, runs }): Finding[] => {
 		const started = runs[0]?.started;

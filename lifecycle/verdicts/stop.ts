@@ -2,7 +2,7 @@
 
 import { HOOK_TOLERANCE_MS, LEAST_GRACE_SECONDS, unseen } from "../history/hooks.ts";
 import { graceOf, hookIn, isDeleted, isForced, type PodLife, type Run } from "../history/pod-history.ts";
-import { isDeaf, LATE_MS } from "../recording/coverage.ts";
+import { hasGap, LATE_MS } from "../recording/coverage.ts";
 import { type Entry, span, stopSignal } from "../recording/entry.ts";
 import type { GuaranteeId } from "./guarantees.ts";
 import { between, combined, type Finding, found, missing, notObserved, ordered, seconds } from "./order.ts";
@@ -73,7 +73,7 @@ function cutOff(life: PodLife, { name, run }: Named, { begun, end, term }: { beg
 	if (again)
 		return notObserved(`While preStop of ${name} ran, the Pod was deleted again with ${again.graceSeconds} s: the kubelet begins anew.`, [...entries, again]);
 	const because = `${stopSignal(term)} came ${between(begun, term)} after preStop of ${name} began, and it had not ended.`;
-	return end ? { word: "FAIL", because, entries } : missing(life.heard, [begun.at, term.at + LATE_MS], because, entries);
+	return end ? { word: "FAIL", because, entries } : missing(life.coverage, [begun.at, term.at + LATE_MS], because, entries);
 }
 
 function graceIncludesPreStop(life: PodLife): Finding {
@@ -106,10 +106,10 @@ const dueOf = (stop: Entry): number => stop.at + (stop.graceSeconds ?? 0) * 1000
 function earliestEnd({ stops }: Run): Entry | undefined {
 	return stops.filter(({ graceSeconds }) => graceSeconds !== undefined).sort((a, b) => dueOf(a) - dueOf(b))[0];
 }
-function stillThere({ heard }: PodLife, name: string, { stop, term, given }: { stop: Entry; term: Entry; given: string }): Finding {
+function stillThere({ coverage }: PodLife, name: string, { stop, term, given }: { stop: Entry; term: Entry; given: string }): Finding {
 	const until = dueOf(stop) + KILL_TOLERANCE_MS;
-	if (heard.until < until) return notObserved(`${name} had not ended when the recording did; ${given}.`, [stop, term]);
-	return missing(heard, [stop.at, until], `No end of ${name} was recorded; ${given}.`, [stop, term]);
+	if (coverage.until < until) return notObserved(`${name} had not ended when the recording did; ${given}.`, [stop, term]);
+	return missing(coverage, [stop.at, until], `No end of ${name} was recorded; ${given}.`, [stop, term]);
 }
 function killAtGraceEnd(life: PodLife): Finding {
 	const findings = named(life).flatMap(({ name, run }): Finding[] => {
@@ -127,7 +127,7 @@ function killAtGraceEnd(life: PodLife): Finding {
 		const { earliest, latest } = span(last);
 		if (earliest > due + KILL_TOLERANCE_MS)
 			// what only the API says may have been found long after, such as after a reboot
-			return [last.meaning === "at" ? { word: "FAIL", because, entries } : missing(life.heard, [stop.at, due + KILL_TOLERANCE_MS], because, entries)];
+			return [last.meaning === "at" ? { word: "FAIL", because, entries } : missing(life.coverage, [stop.at, due + KILL_TOLERANCE_MS], because, entries)];
 		if (!killed) return [notObserved(`${name} ended by itself ${between(term, last)} after ${stopSignal(term)}.`, entries)];
 		if (earliest >= due - KILL_TOLERANCE_MS && latest <= due + KILL_TOLERANCE_MS) return [{ word: "PASS", because, entries }];
 		// Without the runtime's word for it, somebody else may have killed it, such as the kernel for want of memory.
@@ -155,7 +155,7 @@ function sidecarOrder({ containers }: PodLife): Finding {
 
 /** So many lines of the message file are read at the end (cluster/scripts/recorder.sh). */
 const READ_LINES = 1000;
-function hostPathOutlives({ pod, gone, entries, earlier, heard }: PodLife): Finding {
+function hostPathOutlives({ pod, gone, entries, earlier, coverage }: PodLife): Finding {
 	if (!(pod.spec.volumes ?? []).some(({ hostPath }) => hostPath)) return notObserved("The Pod has no hostPath volume.");
 	if (!gone) return notObserved("The Pod is not gone.");
 	const after = entries.filter(({ kind, at }) => kind === "line-after" && at > gone.at);
@@ -168,7 +168,7 @@ function hostPathOutlives({ pod, gone, entries, earlier, heard }: PodLife): Find
 	if (last === undefined) return notObserved("The Pod wrote nothing to the message file.", [gone]);
 	const seen = after.findLast(({ text }) => text === last.text) ?? after.at(-1);
 	const because = isThere ? `The file was read after the Pod was gone, and its last line was there.` : `After the Pod was gone the file lacks "${last.text}".`;
-	if (!isThere && (!heard.hasEnd || isDeaf(heard, after[0]?.at ?? 0, after.at(-1)?.at ?? 0)))
+	if (!isThere && (!coverage.hasEnd || hasGap(coverage, after[0]?.at ?? 0, after.at(-1)?.at ?? 0)))
 		return notObserved(`As far as was recorded: ${because} But not all of the file's lines were.`, found(last, gone, seen));
 	return { word: isThere ? "PASS" : "FAIL", because, entries: found(last, gone, seen) };
 }

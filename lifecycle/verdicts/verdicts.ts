@@ -35,7 +35,7 @@ export function judge(life: PodLife): Verdict[] {
 	return GUARANTEES.map((guarantee) => ({ guarantee, ...findings[guarantee.id] }));
 }
 
-function initOrder({ containers, heard }: PodLife): Finding {
+function initOrder({ containers, coverage }: PodLife): Finding {
 	const inits = containers.filter(({ role }) => role === "init");
 	if (inits.length === 0) return notObserved("The Pod has no init containers.");
 	const findings: Finding[] = [];
@@ -50,7 +50,7 @@ function initOrder({ containers, heard }: PodLife): Finding {
 			else if (end === undefined || start === undefined) findings.push(notObserved(`No end of ${init.name} or no start of ${follower.name} was recorded.`));
 			else if (end.exitCode !== 0) {
 				const because = `${init.name} ended with exit code ${end.exitCode}, and ${follower.name} was started all the same.`;
-				findings.push(missing(heard, [end.at, start.at], because, [end, start])); // it may have been tried again
+				findings.push(missing(coverage, [end.at, start.at], because, [end, start])); // it may have been tried again
 			} else findings.push(ordered(end, start, `${init.name} ended with exit code ${end.exitCode}`, `${follower.name}'s process started`));
 		}
 	}
@@ -99,14 +99,14 @@ function readyAfterPostStart(life: PodLife): Finding {
 		return open?.hook.requested
 			? { word: "PASS", because: "The hook has not run to its end, and the Pod was never Ready.", entries: [open.hook.requested] }
 			: notObserved("The Pod was never Ready.", ends);
-	// Where its container has ended, the hook has too, and that was not heard.
+	// Where its container has ended, the hook has too, and that was not recorded.
 	if (open && open.run.exited === undefined && open.hook.started) {
 		const because = `The Pod was Ready, and the postStart hook of ${open.name} has not ended.`;
-		return missing(life.heard, [open.hook.requested?.at ?? 0, ready.at], because, found(open.hook.requested, ready));
+		return missing(life.coverage, [open.hook.requested?.at ?? 0, ready.at], because, found(open.hook.requested, ready));
 	}
 	const end = ends.at(-1);
 	if (open || end === undefined) return notObserved("The Pod was Ready; the end of a postStart hook was not recorded.", [ready]);
-	// An arrival before the hook's end is proof; one after it is not, but nothing earlier was ever heard.
+	// An arrival before the hook's end is proof; one after it is not, but nothing earlier is recorded.
 	if (ready.at >= end.at)
 		return { word: "PASS", because: `The Pod was first seen Ready ${between(end, ready)} after its postStart hook ended.`, entries: [end, ready] };
 	const because = `The Pod was seen Ready ${between(ready, end)} before its postStart hook ended.`;
@@ -166,7 +166,7 @@ function atLeastOnce(life: PodLife): Finding {
 				if (!life.hasRuntime || container[hook]?.form !== "exec") return notObserved(unseen(life, hook));
 				const failed = failures.find((event) => event.container === container.name);
 				if (failed) return { word: "PASS", because: `${hook} of ${container.name} was tried and could not be run.`, entries: [failed] };
-				return missing(life.heard, hookTime(life, hook, run), `${hook} of ${container.name} did not run.`, found(run.started, run.stopRequested));
+				return missing(life.coverage, hookTime(life, hook, run), `${hook} of ${container.name} did not run.`, found(run.started, run.stopRequested));
 			});
 	});
 	return combined(findings, unseen(life, "postStart"));

@@ -68,8 +68,8 @@ test("a Pod that was Ready before postStart ended fails, and one that never got 
 	assert.equal(words(never)["ready-after-poststart"], "NOT OBSERVED");
 });
 test("without the runtime nothing is claimed about hooks", () => {
-	const deaf = without(whole, /"from":"(runtime|journal)"/);
-	const { "hooks-at-least-once": hooks, "prestop-before-term": preStop, "init-order": init } = verdicts(deaf);
+	const withoutRuntime = without(whole, /"from":"(runtime|journal)"/);
+	const { "hooks-at-least-once": hooks, "prestop-before-term": preStop, "init-order": init } = verdicts(withoutRuntime);
 	assert.equal(hooks?.word, "NOT OBSERVED");
 	assert.equal(preStop?.word, "NOT OBSERVED");
 	assert.equal(hooks?.because, "The container runtime was not heard: only it knows when hooks ran.");
@@ -196,11 +196,11 @@ test("of two postStart hooks it is the one that ends last that Ready waits for",
 		"ready-after-poststart",
 	);
 	assert.match(late, /^FAIL The Pod was seen Ready 58\.1 s before its postStart hook ended\.$/);
-	const unheard = ofTwo(
+	const notRecorded = ofTwo(
 		atLine(two, line, () => ""),
 		"ready-after-poststart",
 	);
-	assert.equal(unheard, "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
+	assert.equal(notRecorded, "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
 	// Up to the deletion: then no container has ended.
 	const lives = without(
 		atLine(two, line, () => ""),

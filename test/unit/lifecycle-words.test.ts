@@ -10,7 +10,7 @@ const story = storyOf(fixture("destroyed"));
 const inTerminal = [...shortText(story).matchAll(/^(by| {2}) *(\+\S+ s) {2}(.{16}) (.*)$/gm)].map(([, by = "", at = "", who = "", what = ""]) =>
 	[by, at, who, what].map((cell) => cell.trim()),
 );
-test("what was only heard of later has a by in the terminal's table, and nothing else has", () => {
+test("what was only recorded later has a by in the terminal's table, and nothing else has", () => {
 	const isHeard = ([, , who]: string[]) => who === "Pod" || who === "message file";
 	assert.ok(inTerminal.length > 10);
 	for (const moment of inTerminal) assert.equal(moment[0], isHeard(moment) ? "by" : "", moment.join(" "));
