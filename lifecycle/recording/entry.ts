@@ -1,4 +1,4 @@
-// One thing that happened in a Pod's life, and how exactly its time is known.
+// An entry: one thing that happened to a Pod, and how exactly its time is known.
 import type { core, meta } from "@pulumi/kubernetes/types/output.js";
 
 export type Kind =

@@ -4,7 +4,7 @@ import { RecordingError } from "../recording/recording.ts";
 import { type Story, storyOf } from "./story.ts";
 import { countsText, shortText } from "./text.ts";
 
-/** While the Pod lives: what came when, and the verdicts so far. Of several lives the last one. */
+/** While the Pod lives: what came when, and the verdicts so far. Of several Pods of that name the last one. */
 export function shortReport(packed: string[], pod: string): string {
 	// Every recorder still runs.
 	return told(packed, (text) => {
@@ -12,11 +12,11 @@ export function shortReport(packed: string[], pod: string): string {
 		return shortText({ ...story, pods: story.pods.slice(-1), problems: story.problems.filter((problem) => !problem.includes("no end from")) });
 	});
 }
-/** When all is over: the same with the Pod's end, and one line for each other Pod and life. */
+/** When all is over: the same with the Pod's end, and one line for each other Pod, those of the same name too. */
 export function lastReport(packed: string[], pod: string): string {
 	return told(packed, (text) => {
 		const story = storyOf(text);
-		const last = story.pods.findLast(({ life }) => life.name === pod);
+		const last = story.pods.findLast(({ history }) => history.name === pod);
 		const own: Story = last ? { ...story, pods: [last] } : storyOf(text, { pod });
 		return [shortText(own), ...story.pods.filter((one) => one !== last).map(countsText)].join("\n");
 	});

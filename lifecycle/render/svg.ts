@@ -1,6 +1,6 @@
-// A Pod's life as a drawing: a row for the Pod, its sandbox and each container, hooks and signals on top.
+// Draws a Pod's history as SVG: a row for the Pod, its sandbox and each container, hooks and signals on top.
 
-import type { PodLife } from "../history/pod-history.ts";
+import type { PodHistory } from "../history/pod-history.ts";
 import type { Entry } from "../recording/entry.ts";
 import { type Axis, axisOf, CUT_WIDTH } from "./axis.ts";
 import { escaped } from "./escape.ts";
@@ -22,8 +22,8 @@ export interface SvgOptions {
 }
 
 /** The drawing; with `title` and `desc` for those who can't see it. */
-export function svgOf(life: PodLife, { href, prefix = "", isAlone = true }: SvgOptions = {}): string {
-	const rows = rowsOf(life);
+export function svgOf(history: PodHistory, { href, prefix = "", isAlone = true }: SvgOptions = {}): string {
+	const rows = rowsOf(history);
 	const times = rows.flatMap(({ bars, inner, marks }) => [...bars, ...inner].flatMap(({ from, to }) => [from, to]).concat(marks.map(({ at }) => at)));
 	if (times.length === 0)
 		return `<svg xmlns="http://www.w3.org/2000/svg" class="life" width="${WIDTH}" height="30"><text x="8" y="20">nothing to draw</text></svg>`;
@@ -32,7 +32,7 @@ export function svgOf(life: PodLife, { href, prefix = "", isAlone = true }: SvgO
 	const draw = new Drawing(axis, start, href ?? (() => ""), prefix);
 	const body = rows.map((row, index) => draw.row(row, index)).join("\n");
 	const height = draw.y + 26;
-	const name = escaped(`${life.name} on ${life.node || "no Node"}`);
+	const name = escaped(`${history.name} on ${history.node || "no Node"}`);
 	return `<svg xmlns="http://www.w3.org/2000/svg" class="life" role="img" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
 <title>The life of ${name}</title><desc>${escaped(described(rows, start))}</desc>
 ${isAlone ? `<style>${theme("svg")}${DRAWING}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>` : ""}

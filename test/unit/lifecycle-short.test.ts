@@ -5,17 +5,17 @@ import { lastReport, shortReport } from "../../lifecycle/render/summary.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const POD = "lifecycle-demo-pod";
-/** A life that ended, and the day after one that goes on; each recorder still runs. */
+/** A Pod that ended, and the day after one of the same name that goes on; each recorder still runs. */
 const packed = [fixture("destroyed").replace(/^.*"from":"end".*\n/gm, ""), fixture("pause")].map(pack);
 
-test("while the Pod lives, its table has its last life only, and doesn't miss the end of recorders that run", () => {
+test("while the Pod lives, its table has the last Pod of its name only, and doesn't miss the end of recorders that run", () => {
 	const text = shortReport(packed, POD);
 	assert.deepEqual(text.match(/^\S+ on k8s-node0\d$/gm), [`${POD} on k8s-node01`]);
 	assert.match(text, /^ +\+3\.270 s {2}lifecycle-demo {3}runs$/m);
 	assert.match(text, /^PASS +hooks run at least once$/m);
 	assert.doesNotMatch(text, /\bgone\b|^note:/m);
 });
-test("at the end each other life and Pod gets a line", () => {
+test("at the end each other Pod gets a line, those of the same name too", () => {
 	const others = lastReport(packed, POD).match(/^\S+ on k8s-node0\d: .*$/gm) ?? [];
 	assert.deepEqual(
 		others.map((line) => line.split(" ")[0]),

@@ -28,12 +28,12 @@ test("the deletion is told once, and drawn as a mark and a bar", () => {
 	);
 	const [pod] = story.pods;
 	assert.ok(pod);
-	assert.match(svgOf(pod.life), /<path class="m-delete by"/);
+	assert.match(svgOf(pod.history), /<path class="m-delete by"/);
 });
 test("a drawing's description says no later than where that is all that is known, of begins and ends", () => {
 	const [pod] = story.pods;
 	assert.ok(pod);
-	const [, said = ""] = svgOf(pod.life).match(/<desc>(.*?)<\/desc>/) ?? [];
+	const [, said = ""] = svgOf(pod.history).match(/<desc>(.*?)<\/desc>/) ?? [];
 	assert.match(said, /ending \(Terminating\) from no later than (\+[\d.]+ s) to no later than (\+[\d.]+ s); gone no later than \2\. /);
 	assert.match(said, /; main \(.* s\) from \+[\d.]+ s to \+[\d.]+ s; .*SIGTERM at \+[\d.]+ s; exit 0 at /);
 	assert.doesNotMatch(said, /delete/);
