@@ -130,7 +130,7 @@ export class Cluster extends pulumi.ComponentResource {
 		return new HostState(name, args, { ...opts, provider: this.#connections });
 	}
 
-	/** At its deletion, while the hosts leave the cluster, it tells what their recorders wrote. */
+	/** At its deletion, while the hosts leave the cluster, it shows a summary of what their recorders wrote. */
 	recording(name: string, pod: string, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
 		return new HostRecording(name, { hosts: this.#args.hosts, pod }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
 	}

@@ -72,7 +72,7 @@ function containerChanges(before: Pod | undefined, { status }: Pod, here: Here):
 		const id = now.containerID?.replace(/^\w+:\/\//, "");
 		const base = { ...here, container: now.name, ...(id ? { containerId: id } : {}) };
 		const found: Draft[] = [];
-		// Between two versions a container may have ended and started again: its last end is told first.
+		// Between two versions a container may have ended and started again: its last end comes first.
 		const last = now.lastState?.terminated;
 		if (last?.containerID && last.containerID !== old?.lastState?.terminated?.containerID && last.containerID !== old?.state?.terminated?.containerID)
 			found.push(terminated({ ...base, containerId: last.containerID.replace(/^\w+:\/\//, "") }, last));

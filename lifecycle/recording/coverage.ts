@@ -15,7 +15,7 @@ interface Gap {
 }
 export const NO_COVERAGE: Coverage = { until: Number.NEGATIVE_INFINITY, hasEnd: false, gaps: [] };
 
-/** A hook's command is told a little after what it follows, and the recorder may be busy. */
+/** A hook's command is recorded a little after what it follows, and the recorder may be busy. */
 export const LATE_MS = 2000;
 
 export const hasGap = ({ gaps }: Coverage, from: number, to: number): boolean => gaps.some((gap) => gap.from <= to && gap.until >= from);

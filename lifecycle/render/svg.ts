@@ -13,7 +13,7 @@ const [WIDTH, LEFT, RIGHT, TOP] = [1120, 132, 28, 34];
 const [BAR_HEIGHT, INNER_HEIGHT, LANE_HEIGHT, ROW_PADDING] = [20, 10, 15, 9];
 
 export interface SvgOptions {
-	/** Where an entry is told in full, such as `#e12`; none in a drawing that stands alone. */
+	/** Where an entry is shown in full, such as `#e12`; none in a drawing that stands alone. */
 	href?: (entry: Entry) => string;
 	/** In front of ids, where a page has several drawings. */
 	prefix?: string;

@@ -15,12 +15,12 @@ export function shortText(story: Story): string {
 }
 function shortPod({ history, verdicts }: PodStory): string {
 	const start = history.added?.at ?? history.entries[0]?.at ?? 0;
-	const told = verdicts.filter(({ word }) => word !== "NOT OBSERVED");
-	const open = verdicts.length - told.length;
+	const decided = verdicts.filter(({ word }) => word !== "NOT OBSERVED");
+	const open = verdicts.length - decided.length;
 	return [
 		`${history.name} on ${history.node || "no Node"}`,
 		...momentLines(history, start),
-		...told.map(({ word, guarantee, because }) => `${word.padEnd(14)} ${guarantee.title}${word === "PASS" ? "" : `: ${because}`}`),
+		...decided.map(({ word, guarantee, because }) => `${word.padEnd(14)} ${guarantee.title}${word === "PASS" ? "" : `: ${because}`}`),
 		...(open > 0 ? [`${"NOT OBSERVED".padEnd(14)} ${open} more of ${verdicts.length}`] : []),
 	].join("\n");
 }

@@ -18,7 +18,7 @@ const MOST_LINKS = 12;
 
 /** Those that say something come first, in the order of the guarantees. */
 export function verdictList(verdicts: Verdict[], { prefix, id }: { prefix: string; id: (entry: Entry) => string }): string {
-	const [told, open] = [verdicts.filter(({ word }) => word !== "NOT OBSERVED"), verdicts.filter(({ word }) => word === "NOT OBSERVED")];
+	const [decided, open] = [verdicts.filter(({ word }) => word !== "NOT OBSERVED"), verdicts.filter(({ word }) => word === "NOT OBSERVED")];
 	const item = ({ word, guarantee, because, entries }: Verdict): string => {
 		const links = entries.slice(0, MOST_LINKS).map((entry) => `<a href="#${id(entry)}">${entry.id}</a>`);
 		const rest = entries.length > MOST_LINKS ? ` and ${entries.length - MOST_LINKS} more` : "";
@@ -26,5 +26,5 @@ export function verdictList(verdicts: Verdict[], { prefix, id }: { prefix: strin
 		const { title, says, page, url } = guarantee;
 		return `<li id="${prefix}v-${guarantee.id}" class="${cssOf(word)}"><span class="word">${word}</span><b>${escaped(title)}</b><p>${escaped(because)}${from}</p><p class="soft">“${escaped(says)}” <a href="${url}">${escaped(page)}</a></p></li>`;
 	};
-	return `<ul class="verdicts">${[...told, ...open].map(item).join("\n")}</ul>`;
+	return `<ul class="verdicts">${[...decided, ...open].map(item).join("\n")}</ul>`;
 }

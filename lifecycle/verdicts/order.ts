@@ -45,16 +45,16 @@ export function missing(coverage: Coverage, [from, to]: [number, number], becaus
 	return notObserved(`As far as was recorded: ${because} Something is missing there, so that doesn't tell.`, entries);
 }
 /** A container may start a thousand times. */
-const MOST_TOLD = 4;
+const MOST_NAMED = 4;
 /** The worst of several: one failure fails the guarantee, and one pass is enough where nothing failed. */
 export function combined(findings: Finding[], none: string): Finding {
 	const worst = (["FAIL", "PASS", "NOT GUARANTEED", "NOT OBSERVED"] as const)
 		.map((word) => findings.filter((finding) => finding.word === word))
 		.find((of) => of.length > 0);
 	if (worst === undefined) return notObserved(none);
-	const told = worst.slice(0, MOST_TOLD).map(({ because }) => because);
-	if (worst.length > MOST_TOLD) told.push(`And so ${worst.length - MOST_TOLD} more times.`);
-	return { word: worst[0]?.word ?? "NOT OBSERVED", because: told.join(" "), entries: worst.flatMap(({ entries }) => entries) };
+	const named = worst.slice(0, MOST_NAMED).map(({ because }) => because);
+	if (worst.length > MOST_NAMED) named.push(`And so ${worst.length - MOST_NAMED} more times.`);
+	return { word: worst[0]?.word ?? "NOT OBSERVED", because: named.join(" "), entries: worst.flatMap(({ entries }) => entries) };
 }
 
 /** `a` must come before `b`. */
