@@ -40,7 +40,7 @@ function errors(on: Times[], { pods, timeline }: Story): string[] {
 		rows.set(row, [...(rows.get(row) ?? []), recorded - own]);
 	};
 	for (const { name, own } of on) {
-		const run = pods.find(({ life }) => life.name === name)?.life.containers[0]?.runs[0];
+		const run = pods.find(({ history }) => history.name === name)?.history.containers[0]?.runs[0];
 		if (!run) throw new Error(`${name} is not in the recording`);
 		add("SIGTERM sent, and the process's line", run.term?.at, own.get("term"));
 		for (const what of ["postStart", "preStop"] as const) {

@@ -2,7 +2,7 @@
 import type { Command } from "@pulumi/command/remote/command.js";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
-import { podCidrs } from "../config/pod-cidr.ts";
+import { assignNodePodCidrs } from "../config/pod-cidr.ts";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
@@ -51,8 +51,8 @@ export class Cluster extends pulumi.ComponentResource {
 		this.#args = args;
 		const child = { parent: this };
 		const clusterId = `${name}-${controlPlaneSpec(args).address}`;
-		const cidrs = args.podCidrs === "program" ? podCidrs(args) : {};
-		const cidrOf = (host: Host) => cidrs[host.name] ?? "";
+		const nodePodCidrs = args.podCidrs === "program" ? assignNodePodCidrs(args) : {};
+		const nodePodCidrOf = (host: Host) => nodePodCidrs[host.name] ?? "";
 
 		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
 		this.#connections = new HostConnections("hosts", args, { ...child, aliases: [{ name: `${name}-hosts` }] });
@@ -66,12 +66,13 @@ export class Cluster extends pulumi.ComponentResource {
 		this.#configured = controlPlaneHost.configured;
 		this.controlPlane = new ControlPlane(
 			`${name}-control-plane`,
-			{ host: controlPlaneHost, cluster: args, clusterId, podCidr: cidrOf(controlPlaneHost), connections },
+			{ host: controlPlaneHost, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(controlPlaneHost), connections },
 			child,
 		);
 		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);
 		this.workers = workerHosts.map(
-			(host) => new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, podCidr: cidrOf(host) }, child),
+			(host) =>
+				new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host) }, child),
 		);
 		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
 			nodeStates(
@@ -129,7 +130,7 @@ export class Cluster extends pulumi.ComponentResource {
 		return new HostState(name, args, { ...opts, provider: this.#connections });
 	}
 
-	/** At its deletion, while the hosts leave the cluster, it tells what their recorders wrote. */
+	/** At its deletion, while the hosts leave the cluster, it shows a summary of what their recorders wrote. */
 	recording(name: string, args: Omit<HostRecordingArgs, "hosts">, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
 		return new HostRecording(name, { ...args, hosts: this.#args.hosts }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
 	}

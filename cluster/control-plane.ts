@@ -16,7 +16,7 @@ export interface ControlPlaneArgs {
 	/** Tells this cluster from any other, such as lab-172.16.1.110. A host that holds another one is left alone. */
 	clusterId: string;
 	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
-	podCidr: string;
+	nodePodCidr: string;
 }
 
 /** First minor whose API servers all know server-side apply (GA in 1.22). */
@@ -45,7 +45,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 
 	constructor(name: string, args: ControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:ControlPlane", name, {}, opts);
-		const { host, cluster, clusterId, podCidr, connections } = args;
+		const { host, cluster, clusterId, nodePodCidr, connections } = args;
 		const { release, ssh } = cluster;
 		this.host = host.spec;
 
@@ -59,7 +59,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,
 					NODE_NAME: host.name,
-					POD_CIDR: podCidr,
+					POD_CIDR: nodePodCidr,
 				},
 				triggers: [clusterId, ...Object.values(rebuiltBy(cluster))],
 			},

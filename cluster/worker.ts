@@ -18,7 +18,7 @@ export interface WorkerArgs {
 	/** Tells this cluster from any other. A host that is a Node of another one is left alone. */
 	clusterId: string;
 	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
-	podCidr: string;
+	nodePodCidr: string;
 }
 
 /**
@@ -39,7 +39,7 @@ export class Worker extends pulumi.ComponentResource {
 
 	constructor(name: string, args: WorkerArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Worker", name, {}, opts);
-		const { host, controlPlane, cluster, clusterId, podCidr } = args;
+		const { host, controlPlane, cluster, clusterId, nodePodCidr } = args;
 
 		// The token's text is made once and kept in the state, encrypted; what is good for 15 minutes is the Secret of that name on the cluster (join-token.ts).
 		// So the join's text stays the same from run to run, and a retry after an hour gets a valid token all the same.
@@ -81,7 +81,7 @@ export class Worker extends pulumi.ComponentResource {
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
 					NODE_NAME: host.name,
-					POD_CIDR: podCidr,
+					POD_CIDR: nodePodCidr,
 					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
 				},
 				triggers: [controlPlane.init.id],

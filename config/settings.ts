@@ -127,7 +127,7 @@ export interface DemoSettings {
 	hostPath: string;
 	/** Empty the message file before the Pod starts. Default false: the seed's page appends. */
 	freshFile: boolean;
-	/** Record the Pod's life, for this many hours at most; 0 records nothing. */
+	/** Record the Pod's history, for this many hours at most; 0 records nothing. */
 	recordHours: number;
 	/** Look at what the pause container holds together, on Pods made for it. */
 	pauseProof: boolean;

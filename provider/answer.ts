@@ -32,7 +32,7 @@ function said(text: string): string {
 
 const NAMED = 200;
 /** One line for all: `3 items will change: file /etc/hosts, …`. */
-export function summary(answer: Answer): string {
+export function summaryLine(answer: Answer): string {
 	if (answer.size === 0) return "nothing to change";
 	const items = [...answer.keys()];
 	let named = 0;

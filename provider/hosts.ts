@@ -16,7 +16,7 @@ export interface Host {
 export interface Settings {
 	hosts: Record<string, Host>;
 	privateKey: string;
-	/** Whose work is done: each script is told, with the host's name behind it. Empty in the state of a version before. */
+	/** Whose work is done: each script gets it, with the host's name behind it. Empty in the state of a version before. */
 	owner: string;
 	/** How often a failed connection is tried again. */
 	dialErrorLimit: number;
@@ -27,9 +27,9 @@ export interface Settings {
 	runTimeoutSeconds: number;
 	/** A host that can't be looked at fails the run; else it is a warning. */
 	strict: boolean;
-	/** A preview of new steps tells each item with what is wanted and found. */
+	/** A preview of new steps shows each item with what is wanted and found. */
 	detailed: boolean;
-	/** It tells all that as JSON, an object a line. */
+	/** It shows all that as JSON, an object a line. */
 	json: boolean;
 }
 export type Verb = "apply" | "check" | "undo";

@@ -1,5 +1,5 @@
 // The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
-// nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` tells what hosts recorded, when it is deleted;
+// nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` shows a summary of what hosts recorded, when it is deleted;
 // `host:index:Costs` says before a change what it costs.
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
@@ -13,7 +13,7 @@ import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
 import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
-import { changedInputs, checkRecording, type Summarize, tellRecording } from "./recording.ts";
+import { changedInputs, checkRecording, type Summarize, summarizeRecording } from "./recording.ts";
 import { Report } from "./report.ts";
 import { type Shown, Steps } from "./step.ts";
 
@@ -32,7 +32,7 @@ const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$
 const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === RECORDING;
 const isCosts = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === COSTS;
 /** A preview says it once, although the engine may ask twice for a difference. */
-const told = new Set<string>();
+const warned = new Set<string>();
 
 /** A state with its scripts, which are kept among the inputs alone: they are most of what there is to send and to store. */
 function whole(state: Properties, inputs: Properties): Properties {
@@ -57,12 +57,12 @@ function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>)
 }
 
 /** Loaded only then: it is more than all the rest. */
-const summary: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).lastReport(recordings, pod);
-function tell(urn: string, state: Properties): Promise<void> {
+const summarize: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).finalSummary(recordings, pod);
+function deleteRecording(urn: string, state: Properties): Promise<void> {
 	const say = (severity: "info" | "warning") => (text: string) => log.diagnostic(urn, severity, text);
 	const known = hosts;
 	if (!known) throw new Error("the provider's configuration is not known yet");
-	return work(log, () => tellRecording(state, known, { warn: say("warning"), info: say("info") }, summary));
+	return work(log, () => summarizeRecording(state, known, { warn: say("warning"), info: say("info") }, summarize));
 }
 
 function checked({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
@@ -114,7 +114,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			return new provider.DiffResponse().setChanges(names.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(names);
 		}
 		if (isCosts(request)) {
-			for (const cost of costsOf(olds, news).filter((text) => !told.has(text))) log.diagnostic("", "warning", told.add(cost) && cost);
+			for (const cost of costsOf(olds, news).filter((text) => !warned.has(text))) log.diagnostic("", "warning", warned.add(cost) && cost);
 			await log.flush();
 			return new provider.DiffResponse().setChanges(hasOtherCosts(olds, news) ? DIFF_SOME : DIFF_NONE).setDiffsList(["costs"]);
 		}
@@ -166,7 +166,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	delete: unary(async (request: provider.DeleteRequest) => {
 		const state = whole(fromStruct(request.getProperties()), fromStruct(request.getOldInputs()));
 		if (isCosts(request)) return new empty.Empty();
-		if (isRecording(request)) await tell(request.getUrn(), state);
+		if (isRecording(request)) await deleteRecording(request.getUrn(), state);
 		else await workOn(request.getUrn(), (steps, shown) => steps.remove(state, shown));
 		return new empty.Empty();
 	}),

@@ -9,7 +9,7 @@ import type { Shown } from "./step.ts";
 interface Inputs {
 	/** By host: the script that prints its recording, packed (lifecycle/recording/packed.ts), with `apply`. */
 	scripts: Record<string, string>;
-	/** Told in full; each other Pod in one line. */
+	/** Gets the whole summary; each other Pod one line of it. */
 	pod: string;
 	/** For the command that makes the whole report. */
 	stack: string;
@@ -41,7 +41,7 @@ export function changedInputs(olds: Properties, news: Properties): string[] {
 export type Summarize = (recordings: string[], pod: string) => Promise<string>;
 
 /** A recording that can't be read is a warning: it must not keep anybody from a destroy. */
-export async function tellRecording(
+export async function summarizeRecording(
 	state: Properties,
 	hosts: Hosts,
 	{ warn, info }: Pick<Shown, "warn"> & { info: (text: string) => void },

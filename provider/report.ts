@@ -1,25 +1,25 @@
 // What a preview found on the hosts, said of the stack in one place: a line for a host's facts, a line for each step.
-import { type Answer, details, summary } from "./answer.ts";
+import { type Answer, details, summaryLine } from "./answer.ts";
 
-const PAUSE_MS = 60; // looks that begin within this time of each other are told together, in the order of the hosts
+const PAUSE_MS = 60; // looks that begin within this time of each other are shown together, in the order of the hosts
 
 export type Say = (host: string, text: string) => void;
 
 export class Report {
 	readonly #order: string[];
-	readonly #tell: (text: string) => Promise<void>;
+	readonly #show: (text: string) => Promise<void>;
 	#looks: { host: string; text: string }[][] = [];
 	#looking = 0;
 	#waiting: (() => void)[] = [];
 	#timer: NodeJS.Timeout | undefined;
 
-	/** `order` is that of the hosts; `tell` shows one text. */
-	constructor(order: string[], tell: (text: string) => Promise<void>) {
+	/** `order` is that of the hosts; `show` shows one text. */
+	constructor(order: string[], show: (text: string) => Promise<void>) {
 		this.#order = order;
-		this.#tell = tell;
+		this.#show = show;
 	}
 
-	/** Runs one look, and returns when what it and those beside it say is told: by host, and then in the order in which they began. */
+	/** Runs one look, and returns when what it and those beside it say is shown: by host, and then in the order in which they began. */
 	async during<T>(look: (say: Say) => Promise<T>): Promise<T> {
 		const lines: { host: string; text: string }[] = [];
 		this.#looks.push(lines);
@@ -29,9 +29,9 @@ export class Report {
 			return await look((host, text) => lines.push({ host, text }));
 		} finally {
 			this.#looking--;
-			const told = new Promise<void>((resolve) => this.#waiting.push(resolve));
+			const shown = new Promise<void>((resolve) => this.#waiting.push(resolve));
 			if (this.#looking === 0) this.#timer = setTimeout(() => this.#end(), PAUSE_MS);
-			await told;
+			await shown;
 		}
 	}
 
@@ -39,7 +39,7 @@ export class Report {
 		const waiting = this.#waiting.splice(0);
 		const lines = this.#looks.splice(0).flat();
 		const sorted = lines.toSorted((one, other) => this.#order.indexOf(one.host) - this.#order.indexOf(other.host));
-		if (sorted.length > 0) await this.#tell(sorted.map(({ host, text }) => (text.startsWith("{") ? text : `${host}: ${text}`)).join("\n"));
+		if (sorted.length > 0) await this.#show(sorted.map(({ host, text }) => (text.startsWith("{") ? text : `${host}: ${text}`)).join("\n"));
 		for (const wake of waiting) wake();
 	}
 }
@@ -61,7 +61,7 @@ export function factsJson(host: string, lines: string[]): string {
 
 /** What a step will change: one line, and with details one more for each item. */
 export function changes(step: string, answer: Answer, isDetailed: boolean): string[] {
-	return [`${step}: ${summary(answer)}`, ...(isDetailed ? details(answer).map((line) => `  ${step}: ${line}`) : [])];
+	return [`${step}: ${summaryLine(answer)}`, ...(isDetailed ? details(answer).map((line) => `  ${step}: ${line}`) : [])];
 }
 /** The same for a program; it names the host itself. Without an answer it has no items: they are secret. */
 export function changesJson(host: string, step: string, answer?: Answer): string {

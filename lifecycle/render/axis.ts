@@ -1,4 +1,4 @@
-// A time axis on which milliseconds can be seen in a life of minutes: true to scale, with the longest quiet stretches cut out, each cut marked with its length.
+// A time axis on which milliseconds can be seen in a history of minutes: true to scale, with the longest quiet stretches cut out, each cut marked with its length.
 
 export interface Cut {
 	from: number;

@@ -1,6 +1,6 @@
-// A Pod's life as a drawing: a row for the Pod, its sandbox and each container, hooks and signals on top.
+// Draws a Pod's history as SVG: a row for the Pod, its sandbox and each container, hooks and signals on top.
 
-import type { PodLife } from "../history/pod-history.ts";
+import type { PodHistory } from "../history/pod-history.ts";
 import type { Entry } from "../recording/entry.ts";
 import { type Axis, axisOf, CUT_WIDTH } from "./axis.ts";
 import { Lanes, textWidth } from "./lanes.ts";
@@ -13,18 +13,18 @@ const [WIDTH, LEFT, RIGHT, TOP] = [1120, 132, 28, 34];
 const [BAR_HEIGHT, INNER_HEIGHT, LANE_HEIGHT, ROW_PADDING] = [20, 10, 15, 9];
 
 export interface InPage {
-	/** Where an entry is told in full, such as `#e12`. */
+	/** Where an entry is shown in full, such as `#e12`. */
 	href: (entry: Entry) => string;
 	/** In front of ids, where a page has several drawings. */
 	prefix: string;
 }
 
 /** A file of its own. */
-export const svgOf = (life: PodLife): string => String(drawingOf(life));
+export const svgOf = (history: PodHistory): string => String(drawingOf(history));
 
 /** The drawing; with `title` and `desc` for those who can't see it. Alone it brings its own colours, and has no links. */
-export function drawingOf(life: PodLife, page?: InPage): Markup {
-	const rows = rowsOf(life);
+export function drawingOf(history: PodHistory, page?: InPage): Markup {
+	const rows = rowsOf(history);
 	const times = rows.flatMap(({ bars, inner, marks }) => [...bars, ...inner].flatMap(({ from, to }) => [from, to]).concat(marks.map(({ at }) => at)));
 	if (times.length === 0)
 		return markup`<svg xmlns="http://www.w3.org/2000/svg" class="life" width="${WIDTH}" height="30"><text x="8" y="20">nothing to draw</text></svg>`;
@@ -33,7 +33,7 @@ export function drawingOf(life: PodLife, page?: InPage): Markup {
 	const draw = new Drawing(axis, start, page);
 	const body = joined(rows.map((row, index) => draw.row(row, index)));
 	const height = draw.y + 26;
-	const name = `${life.name} on ${life.node || "no Node"}`;
+	const name = `${history.name} on ${history.node || "no Node"}`;
 	return markup`<svg xmlns="http://www.w3.org/2000/svg" class="life" role="img" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
 <title>The life of ${name}</title><desc>${described(rows, start)}</desc>
 ${page ? "" : markup`<style>${trusted(theme("svg") + DRAWING)}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>`}

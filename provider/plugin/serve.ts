@@ -1,4 +1,4 @@
-// What a plugin is to the engine: a process that prints the port of its gRPC server and ends when told to, or when the engine is gone.
+// What a plugin is to the engine: a process that prints the port of its gRPC server and ends when it is stopped, or when the engine is gone.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
@@ -21,12 +21,12 @@ export async function serve(register: (server: grpc.Server) => void): Promise<vo
 }
 
 /**
- * Calls `told` on SIGINT or SIGTERM (the engine sends SIGINT and waits at most 5 s for each plugin), and `orphaned` once the process that
+ * Calls `stopped` on SIGINT or SIGTERM (the engine sends SIGINT and waits at most 5 s for each plugin), and `orphaned` once the process that
  * started this one is gone: a killed engine sends nothing.
  */
-export function onEnd(told: () => void, orphaned: () => void): void {
-	process.on("SIGINT", told);
-	process.on("SIGTERM", told);
+export function onEnd(stopped: () => void, orphaned: () => void): void {
+	process.on("SIGINT", stopped);
+	process.on("SIGTERM", stopped);
 	process.stdout.on("error", () => {}); // a pipe nobody reads any more is no reason to die half-way
 	process.stderr.on("error", () => {});
 	const parent = process.ppid;

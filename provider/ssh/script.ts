@@ -12,7 +12,7 @@ export interface Script {
 	timeoutSeconds?: number;
 }
 export interface Ended {
-	/** Exit status; null after a signal; undefined where the host told nothing, as when the connection breaks. */
+	/** Exit status; null after a signal; undefined where the host gave none, as when the connection breaks. */
 	code: number | null | undefined;
 	signal?: string;
 	stdout: string;

@@ -128,7 +128,7 @@ test("the page prints, and a drawing opens by itself", async () => {
 	const [pod] = storyOf(fixture("destroyed")).pods;
 	assert.ok(pod);
 	const svg = join(folder, "life.svg");
-	writeFileSync(svg, svgOf(pod.life));
+	writeFileSync(svg, svgOf(pod.history));
 	const text = await chromium("--dump-dom", `file://${svg}`);
 	assert.match(text, /<title>The life of lifecycle-demo-pod on k8s-node0\d<\/title>/);
 	assert.doesNotMatch(text, /parsererror/);

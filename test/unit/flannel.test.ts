@@ -24,7 +24,7 @@ async function flannel(changes: Record<string, unknown> = {}): Promise<{ graph: 
 	const { graph } = await run(() => {
 		const host = Object.assign(new pulumi.ComponentResource("kubeadm-lab:test:Host", "host"), { spec, name: spec.name }) as unknown as Host;
 		const connections = new HostConnections("hosts", cluster);
-		const controlPlane = new ControlPlane("cp", { host, cluster, connections, clusterId: "lab-172.16.1.110", podCidr: "" });
+		const controlPlane = new ControlPlane("cp", { host, cluster, connections, clusterId: "lab-172.16.1.110", nodePodCidr: "" });
 		new Flannel("flannel", { controlPlane, cluster });
 	});
 	const made = graph.resources.filter(({ type }) => type.startsWith("kubernetes:"));

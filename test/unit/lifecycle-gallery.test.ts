@@ -12,12 +12,12 @@ import { problems, settings } from "./settings.ts";
 const IMAGES = { busybox: "b", nginx: "n", pause: "p" };
 
 test("no scenario claims a demo's lines of the message file", () => {
-	for (const { life } of storyOf(fixture("gallery")).pods)
-		if (life.name !== "lifecycle-demo-pod")
+	for (const { history } of storyOf(fixture("gallery")).pods)
+		if (history.name !== "lifecycle-demo-pod")
 			assert.deepEqual(
-				life.entries.filter(({ source }) => source === "message file"),
+				history.entries.filter(({ source }) => source === "message file"),
 				[],
-				life.name,
+				history.name,
 			);
 });
 test("a scenario that the release can't show says which it needs, and makes nothing", async () => {

@@ -22,7 +22,7 @@ const sleep = fixture("sleep");
 test("an httpGet hook is seen in its server's log, and judged by it", () => {
 	const pod = only(http);
 	assert.equal(verdict(pod, "hooks-at-least-once").word, "PASS");
-	const hook = hookIn(pod.life.containers[0]?.runs[0] as never, "preStop");
+	const hook = hookIn(pod.history.containers[0]?.runs[0] as never, "preStop");
 	assert.match(hook?.exited?.text ?? "", /"GET \/ HTTP\/1\.1" 200 .*"kube-lifecycle\/1\.29"/);
 });
 test("a server's line that the runtime read before SIGTERM proves the order; one that it read after decides nothing", () => {
@@ -50,7 +50,7 @@ test("an httpGet hook without a line in its server's log is NOT OBSERVED", () =>
 });
 test("a sleep hook is judged by the time that the kubelet takes off the grace period", () => {
 	const pod = only(sleep);
-	assert.deepEqual(pod.life.containers[0]?.preStop, { form: "sleep", seconds: 2 });
+	assert.deepEqual(pod.history.containers[0]?.preStop, { form: "sleep", seconds: 2 });
 	const { word, because } = verdict(pod, "prestop-before-term");
 	assert.equal(word, "PASS", because);
 	assert.equal(because, "preStop of main sleeps 2 s, and before SIGTERM the kubelet had counted that: of 10 s it gave the process 8.");

@@ -68,8 +68,8 @@ test("a Pod that was Ready before postStart ended fails, and one that never got 
 	assert.equal(words(never)["ready-after-poststart"], "NOT OBSERVED");
 });
 test("without the runtime nothing is claimed about hooks", () => {
-	const deaf = without(whole, /"from":"(runtime|journal)"/);
-	const { "hooks-at-least-once": hooks, "prestop-before-term": preStop, "init-order": init } = verdicts(deaf);
+	const withoutRuntime = without(whole, /"from":"(runtime|journal)"/);
+	const { "hooks-at-least-once": hooks, "prestop-before-term": preStop, "init-order": init } = verdicts(withoutRuntime);
 	assert.equal(hooks?.word, "NOT OBSERVED");
 	assert.equal(preStop?.word, "NOT OBSERVED");
 	assert.equal(hooks?.because, "The container runtime was not heard: only it knows when hooks ran.");
@@ -171,7 +171,7 @@ test("preStop's whole seconds are counted to its end, not to a stop that lags", 
 test("a command before the end of a container that ended by itself is no preStop hook", () => {
 	const ended = without(moved(moved(moved(whole, PRESTOP_BEGIN, -2500), PRESTOP_END, -2500), MAIN_END, -2000), STOP);
 	const [pod] = storyOf(ended).pods;
-	const [run] = pod?.life.containers.find(({ name }) => name === "lifecycle-demo")?.runs ?? [];
+	const [run] = pod?.history.containers.find(({ name }) => name === "lifecycle-demo")?.runs ?? [];
 	assert.deepEqual(
 		run?.execs.map(({ what }) => what),
 		["postStart", "command"],
@@ -179,7 +179,7 @@ test("a command before the end of a container that ended by itself is no preStop
 });
 
 const two = fixture("gallery");
-const hooksOfOne = (storyOf(two, { pod: "two-containers" }).pods[0]?.life.containers ?? []).map(({ runs }) => runs[0]?.execs ?? []);
+const hooksOfOne = (storyOf(two, { pod: "two-containers" }).pods[0]?.history.containers ?? []).map(({ runs }) => runs[0]?.execs ?? []);
 const ofTwo = (text: string, id: string): string => {
 	const found = storyOf(text, { pod: "two-containers" }).pods[0]?.verdicts.find(({ guarantee }) => guarantee.id === id);
 	return `${found?.word} ${found?.because}`;
@@ -196,17 +196,17 @@ test("of two postStart hooks it is the one that ends last that Ready waits for",
 		"ready-after-poststart",
 	);
 	assert.match(late, /^FAIL The Pod was seen Ready 58\.1 s before its postStart hook ended\.$/);
-	const unheard = ofTwo(
+	const notRecorded = ofTwo(
 		atLine(two, line, () => ""),
 		"ready-after-poststart",
 	);
-	assert.equal(unheard, "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
+	assert.equal(notRecorded, "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
 	// Up to the deletion: then no container has ended.
-	const lives = without(
+	const goesOn = without(
 		atLine(two, line, () => ""),
 		/cff589b5.*(tasks\/exit|exited_at)|tasks\/exit.*cff589b5|two-containers.*deletionTimestamp|"DELETED".*two-containers/,
 	);
-	assert.equal(ofTwo(lives, "ready-after-poststart"), "FAIL The Pod was Ready, and the postStart hook of one has not ended.");
+	assert.equal(ofTwo(goesOn, "ready-after-poststart"), "FAIL The Pod was Ready, and the postStart hook of one has not ended.");
 });
 test("a hook of one container that could not be run says nothing of another's", () => {
 	const [, hook] = hooksOfOne;

@@ -94,7 +94,7 @@ test("index.ts refuses a dead SSH agent before it makes a resource, and says wha
 	});
 	assert.deepEqual(result.graph.resources, []);
 });
-test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message, the Pod's life and the gallery", async () => {
+test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message, the Pod's history and the gallery", async () => {
 	const { result: outputs } = await run(() => {
 		read(base(), { stack: "lab" });
 		return run(() => import("../../index.ts"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { details, parseAnswer, summary } from "../../provider/answer.ts";
+import { details, parseAnswer, summaryLine } from "../../provider/answer.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "../../provider/configuration.ts";
 import { diff } from "../../provider/diff.ts";
 import { check, plain } from "../../provider/inputs.ts";
@@ -88,20 +88,20 @@ test("an answer is one difference a line", () => {
 			["host name", { wanted: "a", found: "b" }],
 		],
 	);
-	assert.equal(summary(answer), "2 items will change: file /etc/hosts, host name");
+	assert.equal(summaryLine(answer), "2 items will change: file /etc/hosts, host name");
 	assert.deepEqual(details(answer), ["file /etc/hosts: absent => sha256 ab", "host name: b => a"]);
 	assert.deepEqual(changes("identity", answer, true), [
 		"identity: 2 items will change: file /etc/hosts, host name",
 		"  identity: file /etc/hosts: absent => sha256 ab",
 		"  identity: host name: b => a",
 	]);
-	assert.equal(summary(parseAnswer({ code: 0, stdout: "", stderr: "" })), "nothing to change");
-	assert.equal(summary(new Map([["one", { wanted: "a", found: "b" }]])), "1 item will change: one");
+	assert.equal(summaryLine(parseAnswer({ code: 0, stdout: "", stderr: "" })), "nothing to change");
+	assert.equal(summaryLine(new Map([["one", { wanted: "a", found: "b" }]])), "1 item will change: one");
 });
 test("a summary stays short and says how many it left out", () => {
 	const answer = new Map(Array.from({ length: 40 }, (_, i) => [`package number-${i}`, { wanted: "installed", found: "not installed" }]));
-	assert.match(summary(answer), /^40 items will change: package number-0, .* and \d+ more$/);
-	assert.ok(summary(answer).length < 280);
+	assert.match(summaryLine(answer), /^40 items will change: package number-0, .* and \d+ more$/);
+	assert.ok(summaryLine(answer).length < 280);
 });
 test("facts are one line, without those that have no value", () => {
 	assert.equal(facts(["os=CentOS Linux 7", "empty=", "no fact", "url=http://a/?b=c"]), "os CentOS Linux 7, url http://a/?b=c");

@@ -93,8 +93,8 @@ function tried(way: Way, node: string, expected: "yes" | "no", end: (pod: string
 	});
 }
 /** The recorder came back with the node. */
-function goesOn({ life, verdicts }: PodStory): void {
-	assert.equal(life.containers[0]?.runs.length, 2, "the container's second start is not in the recording");
+function goesOn({ history, verdicts }: PodStory): void {
+	assert.equal(history.containers[0]?.runs.length, 2, "the container's second start is not in the recording");
 	for (const { word, because } of verdicts) assert.notEqual(word, "FAIL", because);
 }
 
