@@ -1,6 +1,6 @@
 // Gets a stack's recordings from its hosts, over SSH: the stack may be up, or destroyed already.
 import { spawn } from "node:child_process";
-import { stepText } from "../../cluster/step.ts";
+import { stepText } from "../../cluster/step-text.ts";
 import { readKeyFile } from "../../config/keys.ts";
 import { normalPrivateKey } from "../../config/private-key-form.ts";
 import { stackHosts, stackTexts } from "../../config/stack-file.ts";
