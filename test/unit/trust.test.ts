@@ -18,10 +18,10 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import ssh2 from "ssh2";
+import { run } from "../../commands/run.ts";
 import { fingerprint, type Terminal, targetsIn, trust, withHostKeys } from "../../commands/trust.ts";
 import { hostKey, rsaHostKey, stackConfig } from "./settings.ts";
 
@@ -341,20 +341,18 @@ test("a host that is silent is named, and the others are written", async () => {
 test("the command tells usage from failure, reads answers line by line, and takes the end of input for a no", async () => {
 	const [a, b] = [await serve("ed25519"), await serve("ed25519")];
 	const file = stackFile([{ port: a.port }, { port: b.port, hostKey: hostKey() }]);
-	const run = async (args: string[], input: string) => {
-		const child = spawn(process.execPath, [join(import.meta.dirname, "../../commands/trust.ts"), ...args], { cwd: folder });
-		child.stdin.end(input);
-		const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-		return { status, text: stdout + stderr };
+	const command = async (args: string[], input: string) => {
+		const { code, output } = await run(process.execPath, [join(import.meta.dirname, "../../commands/trust.ts"), ...args], { cwd: folder, input });
+		return { status: code, text: output };
 	};
-	const [usage, unknown, silent] = await Promise.all([run([], ""), run(["prod"], ""), run(["test"], "")]);
+	const [usage, unknown, silent] = await Promise.all([command([], ""), command(["prod"], ""), command(["test"], "")]);
 	assert.deepEqual(usage, { status: 2, text: "usage: npm run trust -- STACK [--yes]\nstacks here: test\n" });
 	assert.deepEqual(unknown, { status: 2, text: "Pulumi.prod.yaml: no such file. Stacks here: test\n" });
 	assert.equal(silent.status, 1);
 	assert.match(silent.text, /Write this key to Pulumi\.test\.yaml\? \[y\/N\] \nPulumi\.test\.yaml is unchanged\.\n$/);
-	assert.equal((await run(["test"], "no\nyes\n")).status, 1);
+	assert.equal((await command(["test"], "no\nyes\n")).status, 1);
 	assert.deepEqual(keysOf(file), [a.key, hostKey()]);
-	assert.equal((await run(["test"], "y\n")).status, 0);
+	assert.equal((await command(["test"], "y\n")).status, 0);
 	assert.deepEqual(keysOf(file), [a.key, b.key]);
-	assert.equal((await run(["test", "--yes"], "")).status, 0);
+	assert.equal((await command(["test", "--yes"], "")).status, 0);
 });
