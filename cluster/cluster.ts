@@ -125,7 +125,7 @@ export class Cluster extends pulumi.ComponentResource {
 		return hostStep(name, { ...args, settings, ssh: this.#args.ssh }, opts);
 	}
 
-	/** The same for a state to keep: the script's `check` is looked at, and its `undo` gives the host back. */
+	/** The same for a state to keep: the script's `check` is read in each preview, and its `undo` gives the host back. */
 	state(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostState {
 		return new HostState(name, args, { ...opts, provider: this.#connections });
 	}
