@@ -14,6 +14,7 @@ const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections, HostState } from ${JSON.stringify(join(root, "cluster/host-state.ts"))};
+import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
 const { hosts, privateKey, settings } = JSON.parse(readFileSync("settings.json", "utf8"));
 const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
 const provider = new HostConnections("hosts", { hosts: specs, ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: 3, perDialTimeoutSeconds: 10 } });
@@ -21,7 +22,7 @@ class Host extends pulumi.ComponentResource {
 	constructor(name: string) {
 		super("bench:index:Host", name);
 		const state = (step: string, dependsOn: pulumi.Resource[]) =>
-			new HostState(\`\${name}-\${step}\`, { host: name, step, settings: settings[step] }, { parent: this, provider, dependsOn });
+			new HostState(\`\${name}-\${step}\`, { host: name, step: stepFile(step), settings: settings[step] }, { parent: this, provider, dependsOn });
 		state("identity", []);
 		const packages = state("packages", []);
 		state("system", [packages]);

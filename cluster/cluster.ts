@@ -7,7 +7,7 @@ import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
-import { ChangeCosts, type Cost, HostConnections, HostRecording, HostState, type HostStateArgs } from "./host-state.ts";
+import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs, HostState, type HostStateArgs } from "./host-state.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
 import { type HostStepArgs, type HostStepOptions, hostStep, printed } from "./step.ts";
@@ -118,7 +118,7 @@ export class Cluster extends pulumi.ComponentResource {
 		return printed(step);
 	}
 
-	/** Runs a script of cluster/scripts on one of this cluster's hosts. */
+	/** Runs a step on one of this cluster's hosts. */
 	step(name: string, args: Omit<HostStepArgs, "ssh">, opts: HostStepOptions): Command {
 		const owner = pulumi.output(args.host).apply((host) => this.#connections.ownerOn(host.name));
 		const settings = args.undo === false ? args.settings : { ...args.settings, OWNER: owner };
@@ -131,8 +131,8 @@ export class Cluster extends pulumi.ComponentResource {
 	}
 
 	/** At its deletion, while the hosts leave the cluster, it shows a summary of what their recorders wrote. */
-	recording(name: string, pod: string, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
-		return new HostRecording(name, { hosts: this.#args.hosts, pod }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
+	recording(name: string, args: Omit<HostRecordingArgs, "hosts">, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
+		return new HostRecording(name, { ...args, hosts: this.#args.hosts }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
 	}
 
 	/** The host that a Node runs on. Throws for a Node that is none of this cluster's. */

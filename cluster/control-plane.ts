@@ -52,7 +52,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 		this.init = hostStep(
 			`${name}-init`,
 			{
-				...{ host: host.spec, ssh, step: "init" },
+				...{ host: host.spec, ssh, step: new URL("./steps/init.sh", import.meta.url) },
 				settings: {
 					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
 					KUBEADM_CONFIG: initConfiguration(cluster),
@@ -67,7 +67,13 @@ export class ControlPlane extends pulumi.ComponentResource {
 		);
 		this.kubeconfigStep = new HostState(
 			`${name}-kubeconfig`,
-			{ host: host.name, step: "kubeconfig", settings: { HOST_NAME: host.name, RELEASE_MINOR: release.minor }, isSecret: true, undo: false },
+			{
+				host: host.name,
+				step: new URL("./steps/kubeconfig.sh", import.meta.url),
+				settings: { HOST_NAME: host.name, RELEASE_MINOR: release.minor },
+				isSecret: true,
+				undo: false,
+			},
 			{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init], deletedWith: this.init },
 		);
 		this.kubeconfig = pulumi.secret(this.kubeconfigStep.printed);

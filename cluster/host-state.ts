@@ -1,7 +1,7 @@
 // The converged state of one step of a host, as a resource of the provider in provider/: looked at in each preview, repaired by `up`.
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
-import { type Setting, stepText } from "./step.ts";
+import { type Setting, stepName, stepText } from "./step.ts";
 
 /**
  * How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host.
@@ -35,8 +35,8 @@ export class HostConnections extends pulumi.ProviderResource {
 export interface HostStateArgs {
 	/** Name of one of the provider's hosts. */
 	host: string;
-	/** Name of the script: cluster/scripts/<step>.sh. */
-	step: string;
+	/** Its file, in steps/ of the component that hands it over. */
+	step: URL;
 	/** Shell name -> value. */
 	settings: Record<string, Setting>;
 	/** The script changes nothing with `apply` either. A preview runs it and shows what it prints. Default false. */
@@ -63,7 +63,7 @@ export class HostState extends pulumi.CustomResource {
 			"host:index:Step",
 			name,
 			{
-				...{ host, step, settings: isSecret ? pulumi.secret(settings) : settings },
+				...{ host, step: stepName(step), settings: isSecret ? pulumi.secret(settings) : settings },
 				text: pulumi.secret(stepText(step, settings)), // no secret, but hundreds of lines that a preview would show; `settings` says what is in it
 				...(looksOnly ? { looksOnly } : {}),
 				...(apply ? {} : { apply }),
@@ -84,11 +84,17 @@ export interface HostRecordingArgs {
 	hosts: HostSpec[];
 	/** Told in full; each other Pod in one line. */
 	pod: string;
+	/** The step whose `apply` prints a host's recording. */
+	step: URL;
 }
 /** Made, it does nothing. Delete: reads what the recorders of these hosts wrote, and shows it as a short table with a verdict for each guarantee. */
 export class HostRecording extends pulumi.CustomResource {
-	constructor(name: string, { hosts, pod }: HostRecordingArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections }) {
-		const scripts = Object.fromEntries(hosts.map((host) => [host.name, stepText("recording", { HOST_NAME: host.name })]));
+	constructor(
+		name: string,
+		{ hosts, pod, step }: HostRecordingArgs,
+		opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections },
+	) {
+		const scripts = Object.fromEntries(hosts.map((host) => [host.name, stepText(step, { HOST_NAME: host.name })]));
 		super("host:index:Recording", name, { scripts: pulumi.secret(scripts), pod, stack: pulumi.getStack() }, opts); // secret: hundreds of lines that a preview would show
 	}
 }

@@ -44,7 +44,7 @@ export class Host extends pulumi.ComponentResource {
 		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], flags: { apply?: boolean } = {}) =>
 			new HostState(
 				`${name}-${step}`,
-				{ host: spec.name, step, settings: { HOST_NAME: spec.name, ...settings }, ...flags },
+				{ host: spec.name, step: new URL(`./steps/${step}.sh`, import.meta.url), settings: { HOST_NAME: spec.name, ...settings }, ...flags },
 				{ parent: this, dependsOn: after, provider: connections },
 			);
 
@@ -56,7 +56,11 @@ export class Host extends pulumi.ComponentResource {
 		this.leave = state("leave", { CLUSTER_ID: clusterId }, this.configured, { apply: false });
 		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
-		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [this.runtime] });
+		hostStep(
+			`${name}-images`,
+			{ host: spec, ssh: cluster.ssh, step: new URL("./steps/images.sh", import.meta.url), settings: images, undo: false },
+			{ parent: this, dependsOn: [this.runtime] },
+		);
 		this.registerOutputs({});
 	}
 }
@@ -89,10 +93,11 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
 		...(cluster.proxy ? { PROXIES: [...new Set([http, https])].filter((url) => url !== undefined) } : {}),
 	};
-	return new HostState(`${name}-preflight`, { host: spec.name, step: "preflight", settings, looksOnly: true }, { parent, provider: connections });
+	const step = new URL("./steps/preflight.sh", import.meta.url);
+	return new HostState(`${name}-preflight`, { host: spec.name, step, settings, looksOnly: true }, { parent, provider: connections });
 }
 
-/** What the inspection in cluster/scripts/used-host.sh depends on. */
+/** What the inspection in cluster/steps/lib/used-host.sh depends on. */
 function usedSettings({ address, role }: HostSpec, { runtime, podCidr }: ClusterSettings) {
 	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, POD_NETWORK: podCidr };
 }

@@ -32,14 +32,19 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 	const kubelet = new HostState(
 		`${name}-kubelet`,
 		{
-			...{ host: spec.name, step: "kubelet", undo: false },
+			...{ host: spec.name, step: new URL("./steps/kubelet.sh", import.meta.url), undo: false },
 			settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor, TIMEOUT_SECONDS: cluster.timeouts.joinSeconds },
 		},
 		{ ...opts, dependsOn: [member, flannel] },
 	);
 	const node = new HostState(
 		`${name}-node`,
-		{ host: controlPlane.host.name, step: "node", settings: nodeSettings(spec, cluster, controlPlane.host), undo: spec.role === "worker" },
+		{
+			host: controlPlane.host.name,
+			step: new URL("./steps/node.sh", import.meta.url),
+			settings: nodeSettings(spec, cluster, controlPlane.host),
+			undo: spec.role === "worker",
+		},
 		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep, ...(apiServer ? [apiServer] : [])] },
 	);
 	return [kubelet, node];

@@ -1,5 +1,6 @@
 // The one place that makes a remote.Command: a host script with its settings, sent through stdin.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { Command } from "@pulumi/command/remote/command.js";
 import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -13,8 +14,8 @@ export interface HostStepArgs {
 	/** Where it runs; may be unknown during a preview. */
 	host: pulumi.Input<HostSpec>;
 	ssh: SshSettings;
-	/** Name of the script: cluster/scripts/<step>.sh. */
-	step: string;
+	/** Its file, in steps/ of the component that hands it over. */
+	step: URL;
 	/** Shell name -> value. */
 	settings: Record<string, pulumi.Input<Setting>>;
 	/** stdout is a secret: never logged, encrypted in the state. Default false. */
@@ -40,15 +41,18 @@ function assignment(name: string, value: Setting): string {
 	return `readonly ${name}=${shellQuote(typeof value === "boolean" ? (value ? "yes" : "no") : String(value))}`;
 }
 
-const scripts = new Map<string, { text: string; uses: string[] }>();
-/** A script without its comment lines, so that a changed comment changes no resource; and the files it says it uses. */
-function script(file: string): { text: string; uses: string[] } {
-	const known = scripts.get(file);
-	if (known) return known;
-	const text = readFileSync(new URL(`./scripts/${file}`, import.meta.url), "utf8");
-	const found = { text: stripComments(text), uses: usedFiles(text) };
-	scripts.set(file, found);
-	return found;
+interface Script {
+	text: string;
+	uses: string[];
+}
+const scripts = new Map<string, Script | undefined>();
+/** A script without its comment lines, so that a changed comment changes no resource; and the files it says it uses. Undefined where there is no such file. */
+function script({ href }: URL): Script | undefined {
+	if (!scripts.has(href)) {
+		const text = existsSync(new URL(href)) ? readFileSync(new URL(href), "utf8") : undefined;
+		scripts.set(href, text === undefined ? undefined : { text: stripComments(text), uses: usedFiles(text) });
+	}
+	return scripts.get(href);
 }
 /** Drops lines that hold nothing but a comment. Scripts have no such line inside a string or here-document. */
 export function stripComments(text: string): string {
@@ -59,15 +63,28 @@ export function usedFiles(text: string): string[] {
 	return text.match(/^#!.*\n# uses: (.+)$/m)?.[1]?.split(" ") ?? [];
 }
 
-/** Of cluster/scripts: what every script gets in front. */
+/** Its name in records on hosts, in the provider's inputs and in messages: its file's. */
+export function stepName(step: URL): string {
+	return basename(step.pathname, ".sh");
+}
+/** Of cluster/steps/lib: what every script gets in front. */
 export const COMMON_FILES = ["common.sh", "files.sh", "units.sh", "verbs.sh"];
-/** The text that a host runs: settings in order of their names, then the common files, those that the script uses, and the script. */
-export function stepText(step: string, settings: Record<string, Setting>): string {
+/**
+ * The text that a host runs: settings in order of their names, then the common files, those that the script uses, and the script.
+ * What it uses is found in lib/ beside it, then in cluster/steps/lib.
+ */
+export function stepText(step: URL, settings: Record<string, Setting>): string {
 	const assignments = Object.keys(settings)
 		.sort()
 		.map((name) => assignment(name, settings[name] as Setting));
-	const files = [...COMMON_FILES, ...script(`${step}.sh`).uses, `${step}.sh`];
-	return `${[`readonly STEP=${shellQuote(step)}`, ...assignments].join("\n")}\n${files.map((file) => script(file).text).join("")}`;
+	const own = script(step);
+	if (!own) throw new Error(`no step ${step.pathname}`);
+	const used = [...COMMON_FILES, ...own.uses].map((file) => {
+		const found = script(new URL(`./lib/${file}`, step)) ?? script(new URL(`./steps/lib/${file}`, import.meta.url));
+		if (!found) throw new Error(`${step.pathname} uses ${file}, which is neither in lib/ beside it nor in cluster/steps/lib`);
+		return found;
+	});
+	return `${[`readonly STEP=${shellQuote(stepName(step))}`, ...assignments].join("\n")}\n${[...used, own].map(({ text }) => text).join("")}`;
 }
 
 // Field by field: the engine prints the whole connection, key included, when it meets a field it doesn't know (pulumi-command#773).

@@ -74,7 +74,7 @@ export class Worker extends pulumi.ComponentResource {
 		this.join = hostStep(
 			`${name}-join`,
 			{
-				...{ host: host.spec, ssh: cluster.ssh, step: "join" },
+				...{ host: host.spec, ssh: cluster.ssh, step: new URL("./steps/join.sh", import.meta.url) },
 				settings: {
 					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
 					JOIN_CONFIG: pulumi.all([token, controlPlane.caHash]).apply(([text, caHash]) => joinConfiguration(cluster, host.spec, { token: text, caHash })),

@@ -33,7 +33,7 @@ export class Gallery extends pulumi.ComponentResource {
 			const step = cluster.step(
 				`${name}-${scenario}`,
 				{
-					...{ host: cluster.controlPlane.host, step: "scenario", triggers: [cluster.controlPlane.init.id] },
+					...{ host: cluster.controlPlane.host, step: new URL("./steps/scenario.sh", import.meta.url), triggers: [cluster.controlPlane.init.id] },
 					settings: {
 						...{ HOST_NAME: cluster.controlPlane.host.name, NAME: scenario, MANIFEST: JSON.stringify(scenarioPod(scenario, images)) },
 						...{ SETTLED: settled, SETTLE_SECONDS, DELETE_OPTIONS: deleteOptions },

@@ -62,7 +62,12 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		const witnesses = cluster.workers.map((worker) =>
 			cluster.state(
 				`${name}-${worker.host.name}-witness`,
-				{ host: worker.host.name, step: "witness", settings: { HOST_NAME: worker.host.name, MESSAGE_FILE: file, FRESH: freshFile }, apply: freshFile },
+				{
+					host: worker.host.name,
+					step: new URL("./steps/witness.sh", import.meta.url),
+					settings: { HOST_NAME: worker.host.name, MESSAGE_FILE: file, FRESH: freshFile },
+					apply: freshFile,
+				},
 				{ parent: this, dependsOn: worker },
 			),
 		);
@@ -77,7 +82,13 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		const host = placed.apply(({ spec }) => cluster.hostOf(spec.nodeName));
 		const message = cluster.step(
 			`${name}-message`,
-			{ host, step: "message", settings: { HOST_NAME: host.name, MESSAGE_FILE: file }, undo: false, triggers: [pod.metadata.uid] },
+			{
+				host,
+				step: new URL("./steps/message.sh", import.meta.url),
+				settings: { HOST_NAME: host.name, MESSAGE_FILE: file },
+				undo: false,
+				triggers: [pod.metadata.uid],
+			},
 			{ parent: this, dependsOn: pod },
 		);
 

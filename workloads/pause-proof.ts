@@ -36,7 +36,12 @@ export class PauseProof extends pulumi.ComponentResource {
 		// A state, not a command: a command is run again for another SSH key, and this one ends containers. It probes each pair of Pods once.
 		const probe = cluster.state(
 			`${name}-look`,
-			{ host: worker.host.name, step: "pause", undo: false, settings: { HOST_NAME: worker.host.name, PODS: [...PAUSE_PODS] } },
+			{
+				host: worker.host.name,
+				step: new URL("./steps/pause.sh", import.meta.url),
+				undo: false,
+				settings: { HOST_NAME: worker.host.name, PODS: [...PAUSE_PODS] },
+			},
 			{ parent: this, dependsOn: pods, replaceWith: pods },
 		);
 		this.table = probe.printed.apply((text) => pauseTable(pauseRows(text)));

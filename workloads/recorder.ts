@@ -4,6 +4,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { HostSpec } from "../config/settings.ts";
 
+/** Prints what a recorder wrote on a host. */
+const RECORDING = new URL("./steps/recording.sh", import.meta.url);
+
 export interface RecorderArgs {
 	cluster: Cluster;
 	/** Its Pods and events are recorded. */
@@ -33,7 +36,7 @@ export class Recorder extends pulumi.ComponentResource {
 		this.#args = args;
 		const { cluster } = args;
 		// Made before the recorders, so at destroy it comes after them.
-		const summary = cluster.recording(`${name}-told`, args.pod, { parent: this });
+		const summary = cluster.recording(`${name}-told`, { pod: args.pod, step: RECORDING }, { parent: this });
 		// Beside the joins, on nobody's way: once the API server answers. So at destroy all of them stop in one stage, that of the witnesses.
 		const start = (host: HostSpec, role: HostSpec["role"], ...needs: pulumi.Resource[]) => this.#start(host, role, [cluster.provider, summary, ...needs]);
 		this.started = [start(cluster.controlPlane.host, "control-plane"), ...cluster.workers.map(({ host, runtime }) => start(host, "worker", runtime))];
@@ -46,7 +49,7 @@ export class Recorder extends pulumi.ComponentResource {
 		return cluster.state(
 			`${this.#name}-${host.name}-recorder`,
 			{
-				...{ host: host.name, step: "recorder" },
+				...{ host: host.name, step: new URL("./steps/recorder.sh", import.meta.url) },
 				settings: {
 					...{ HOST_NAME: host.name, ROLE: role, NAMESPACE: namespace, MESSAGE_FILE: messageFile },
 					...{ REFERENCE: reference.name, REFERENCE_ADDRESS: reference.address, RUNTIME_KIND: cluster.runtimeKind, BOUND_SECONDS: hours * 3600 },
@@ -63,7 +66,7 @@ export class Recorder extends pulumi.ComponentResource {
 			this.#args.cluster.step(
 				`${this.#name}-${name}`,
 				{
-					...{ host: from, step: "recording", undo: false, isQuiet: true, triggers: [uid] },
+					...{ host: from, step: RECORDING, undo: false, isQuiet: true, triggers: [uid] },
 					settings: { HOST_NAME: pulumi.output(from).name, ...settings },
 				},
 				{ parent: this, dependsOn: pod },

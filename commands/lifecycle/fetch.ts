@@ -26,6 +26,7 @@ interface Host {
 	user: string;
 	hostKey: string;
 }
+const RECORDING = new URL("../../workloads/steps/recording.sh", import.meta.url);
 const CONNECT_SECONDS = 10;
 const KEEPALIVE_SECONDS = 10; // a host that vanishes in the middle is given up after four of them
 const RUN_SECONDS = 120;
@@ -73,7 +74,7 @@ async function onHost({ name, address: host, port, user, hostKey }: Host, privat
 	try {
 		const client = await dial(connection, { signal: new AbortController().signal, status: () => {}, patience });
 		try {
-			return await runScript(client, { command: scriptCommand(user, verb), text: stepText("recording", { HOST_NAME: name }), timeoutSeconds: RUN_SECONDS });
+			return await runScript(client, { command: scriptCommand(user, verb), text: stepText(RECORDING, { HOST_NAME: name }), timeoutSeconds: RUN_SECONDS });
 		} finally {
 			client.end();
 		}

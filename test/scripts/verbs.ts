@@ -3,6 +3,7 @@
 import { stepText } from "../../cluster/step.ts";
 import { PAUSE_PODS } from "../../workloads/pause-pod.ts";
 import { scenarioPod } from "../../workloads/scenarios.ts";
+import { stepFile } from "./shell-files.ts";
 
 export interface SampleHost {
 	name: string;
@@ -181,6 +182,6 @@ const ONLY: Record<string, SampleHost["role"]> = {
 export function sampleSteps(host: SampleHost, discovery?: { token: string; caHash: string }): SampleStep[] {
 	return STEPS.filter(({ step }) => (ONLY[step] ?? host.role) === host.role).map((sample) => ({
 		...sample,
-		text: stepText(sample.step, sampleSettings(sample.step, host, discovery)),
+		text: stepText(stepFile(sample.step), sampleSettings(sample.step, host, discovery)),
 	}));
 }

@@ -1,9 +1,8 @@
 // The settings that each script gets.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import { allCompared, golden } from "../golden.ts";
+import { shellFile } from "../scripts/shell-files.ts";
 import { graph, HOSTS, program } from "./program.ts";
 import { type Resource, textOf } from "./program-graph.ts";
 
@@ -24,15 +23,13 @@ test("the runtime step of the seed's era configures Docker", async () => {
 	golden("steps/docker-lab-k8s-node01-runtime.sh", `${assignments(old.named("lab-k8s-node01-runtime"))}\n`);
 });
 test("every setting that a script gets is one that it reads", () => {
-	const scripts = join(import.meta.dirname, "../../cluster/scripts");
 	for (const { name, inputs } of graph.steps) {
 		const text = textOf({ inputs });
 		const [, step = ""] = text.match(/^readonly STEP='(.*)'/) ?? [];
 		const code = text.slice(assignments({ inputs }).length);
 		for (const [, setting = ""] of assignments({ inputs }).matchAll(/^readonly ([A-Z_]+)=/gm))
 			assert.match(code, new RegExp(`\\$\\{${setting}\\b|\\b${setting}\\b`), `${name}: ${setting}`);
-		assert.ok(readdirSync(scripts).includes(`${step}.sh`), name);
-		assert.ok(readFileSync(join(scripts, `${step}.sh`), "utf8").length > 0);
+		assert.ok(shellFile(step).isStep, name);
 	}
 });
 test("preflight compares a clock with the first repository server, which the host must reach anyway", async () => {

@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { isEqual, type Properties, reveal, UNKNOWN } from "../../../provider/plugin/values.ts";
 import { type Connection, type Dialing, dial } from "../../../provider/ssh/connection.ts";
-import { type Output, run } from "../../../provider/ssh/session.ts";
 import { inputsOf } from "./inputs.ts";
+import { type Output, run } from "./session.ts";
 
 interface Inputs {
 	connection: Connection;

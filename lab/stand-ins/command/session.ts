@@ -1,5 +1,6 @@
-// One command on a host: its environment, what it reads, what it prints, how it ends.
+// One command on a host, as the command plugin runs it: its environment, what it reads, what it prints, how it ends.
 import type { Client, ClientChannel } from "ssh2";
+import { Lines } from "../../../provider/ssh/script.ts";
 import { exitError, quote } from "./go-text.ts";
 
 export interface Run {
@@ -58,25 +59,6 @@ export async function run(client: Client, { command, stdin, environment, optiona
 
 function text(parts: Buffer[]): string {
 	return Buffer.concat(parts).toString("utf8");
-}
-
-/** Cuts what arrives in pieces into lines. */
-export class Lines {
-	#rest = Buffer.alloc(0);
-	readonly #onLine: (line: string) => void;
-	constructor(onLine: (line: string) => void) {
-		this.#onLine = onLine;
-	}
-	write(data: Buffer): void {
-		this.#rest = Buffer.concat([this.#rest, data]);
-		for (let end = this.#rest.indexOf("\n"); end >= 0; end = this.#rest.indexOf("\n")) {
-			this.#onLine(this.#rest.toString("utf8", 0, end).replace(/\r$/, ""));
-			this.#rest = this.#rest.subarray(end + 1);
-		}
-	}
-	end(): void {
-		if (this.#rest.length > 0) this.#onLine(this.#rest.toString("utf8"));
-	}
 }
 
 // ssh2's exec() sends variables without asking whether the host took them (1.17.0, lib/client.js reqEnv), and that answer decides whether the

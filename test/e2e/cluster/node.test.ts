@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { kubectl, lab, location, onHost, project, pulumi, pulumiRun, read, workers } from "./lab.ts";
+import { kubectl, location, onHost, project, pulumi, pulumiRun, read, workers } from "../lab.ts";
+import { leavesItStanding, standingCluster } from "./standing.ts";
 
 describe("a worker", { concurrency: false }, () => {
 	let folder = "";
@@ -11,18 +12,13 @@ describe("a worker", { concurrency: false }, () => {
 	const without = () => pulumiRun("up", "--config-file", `${folder}/Pulumi.lab.yaml`);
 	before(async () => {
 		folder = await mkdtemp(`${tmpdir()}/node-`);
-		await lab("up");
-		await lab("reset");
-		await pulumi("up", "--parallel", "4");
+		await standingCluster();
 		const { node } = await location();
 		leaves = workers.find((worker) => worker !== node) ?? "";
 		const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");
 		await writeFile(`${folder}/Pulumi.lab.yaml`, text.replace(new RegExp(`^ +- name: ${leaves}\\n(.*\\n){3}`, "m"), ""));
 	});
-	after(async () => {
-		await rm(folder, { recursive: true });
-		await lab("reset");
-	});
+	after(() => rm(folder, { recursive: true }));
 
 	test("with a Pod that nothing makes anew does not leave, says what is in the way, and takes Pods again", async () => {
 		const pod = { spec: { nodeName: leaves, terminationGracePeriodSeconds: 1 } };
@@ -70,4 +66,5 @@ describe("a worker", { concurrency: false }, () => {
 		assert.match(await kubectl(`get node ${leaves}`), / Ready /);
 		await pulumi("preview", "--expect-no-changes");
 	});
+	leavesItStanding();
 });

@@ -41,20 +41,3 @@ export function exitError({ code, signal, message }: Exit): string | undefined {
 	const reason = message ? `. Reason was: ${message}` : "";
 	return `Process exited with status ${status} from signal ${signal.replace(/^SIG/, "")}${reason}`;
 }
-
-/** The error of `net.Dial` for what Node says about the same failure. */
-export function dialError(error: NodeJS.ErrnoException, network: "tcp" | "unix", address: string): string {
-	const call = WORDS[error.code ?? ""];
-	if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") return `dial ${network}: lookup ${address.replace(/:\d+$/, "")}: no such host`;
-	if (error.code === "ETIMEDOUT") return `dial ${network} ${address}: i/o timeout`;
-	return `dial ${network} ${address}: connect: ${call ?? error.message}`;
-}
-
-const WORDS: Record<string, string> = {
-	ECONNREFUSED: "connection refused",
-	EHOSTUNREACH: "no route to host",
-	ENETUNREACH: "network is unreachable",
-	ECONNRESET: "connection reset by peer",
-	ENOENT: "no such file or directory",
-	EACCES: "permission denied",
-};

@@ -5,9 +5,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
-import { unpack } from "../../provider/packed-script.ts";
-import { mark, pods, written } from "./audit.ts";
-import { hosts, kubectl, lab, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "./lab.ts";
+import { unpack } from "../../../provider/packed-script.ts";
+import { mark, pods, written } from "../audit.ts";
+import { hosts, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "../lab.ts";
+import { leavesItStanding, standingCluster } from "./standing.ts";
 
 const host = "k8s-node01";
 type Found = Record<string, string>;
@@ -15,7 +16,6 @@ const sysctl = (key: string, value?: number) => read(host, value === undefined ?
 
 describe("changes around a cluster that runs", { concurrency: false }, () => {
 	let folder = "";
-	let knownHosts = "";
 	/** Runs with the lab's settings after `edit`, in a copy of the stack's file. */
 	const runWith = async (command: string, edit: (text: string) => string) => {
 		const file = `${folder}/Pulumi.lab.yaml`;
@@ -27,17 +27,9 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 
 	before(async () => {
 		folder = await mkdtemp(`${tmpdir()}/changes-`);
-		await lab("up");
-		knownHosts = await readFile(`${labFolder}/known_hosts`, "utf8");
-		await lab("reset");
-		await pulumi("up", "--parallel", "2"); // as many workers as slots
-		await kubectl("wait --for=condition=Ready pods --all --all-namespaces --timeout=120s"); // CoreDNS comes after the end of up
+		await standingCluster("--parallel", "2"); // as many workers as slots
 	});
-	after(async () => {
-		await writeFile(`${labFolder}/known_hosts`, knownHosts);
-		await rm(folder, { recursive: true });
-		await lab("reset");
-	});
+	after(() => rm(folder, { recursive: true }));
 
 	test("a mirror is changed without a restart of anything, and containerd pulls through it at once", async () => {
 		const before = await running();
@@ -175,20 +167,30 @@ exec bash -s -- ${verb}'`;
 		const key = `${folder}/second`;
 		assert.equal(spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]).status, 0);
 		const authorized = await readFile(`${key}.pub`, "utf8");
+		const knownHosts = await readFile(`${labFolder}/known_hosts`, "utf8");
 		for (const name of hosts) assert.equal((await onHost(name, "cat >>/root/.ssh/authorized_keys", { input: authorized })).code, 0);
 		const shown = (await read(host, "ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/new && cut -d ' ' -f 1,2 /etc/ssh/new.pub")).trim();
-		await read(host, "cd /etc/ssh && mv new ssh_host_ed25519_key && mv new.pub ssh_host_ed25519_key.pub && systemctl restart sshd");
-		await writeFile(`${labFolder}/known_hosts`, knownHosts.replace(/^172\.16\.1\.111 .*$/m, `172.16.1.111 ${shown}`));
-		const before = await running();
+		const swapped =
+			"cd /etc/ssh; for end in '' .pub; do mv ssh_host_ed25519_key$end kept; mv new$end ssh_host_ed25519_key$end; mv kept new$end; done; systemctl restart sshd";
+		await read(host, swapped);
+		try {
+			await writeFile(`${labFolder}/known_hosts`, knownHosts.replace(/^172\.16\.1\.111 .*$/m, `172.16.1.111 ${shown}`));
+			const before = await running();
 
-		const edit = (text: string) => text.replace("$KUBEADM_LAB/id_ed25519", key);
-		const { output } = await runWith("up", edit);
-		assert.match(output, /warning: k8s-node01 was not looked at: .*host key mismatch/, "it still looks with what it knew");
-		assert.match(output, /pulumi:providers:host hosts updated .*\[diff: ~hosts,~?privateKey\]/);
-		assert.doesNotMatch(output, /host:index:Step \S+ updat/);
-		assert.match(output, /lab-control-plane-init updated .*\[diff: ~connection\]/);
-		for (const name of hosts) assert.deepEqual(await written(name), [], name);
-		assert.deepEqual(await running(), before);
-		assert.match((await runWith("up", edit)).stdout, /Resources:\n +\d+ unchanged/);
+			const edit = (text: string) => text.replace("$KUBEADM_LAB/id_ed25519", key);
+			const { output } = await runWith("up", edit);
+			assert.match(output, /warning: k8s-node01 was not looked at: .*host key mismatch/, "it still looks with what it knew");
+			assert.match(output, /pulumi:providers:host hosts updated .*\[diff: ~hosts,~?privateKey\]/);
+			assert.doesNotMatch(output, /host:index:Step \S+ updat/);
+			assert.match(output, /lab-control-plane-init updated .*\[diff: ~connection\]/);
+			for (const name of hosts) assert.deepEqual(await written(name), [], name);
+			assert.deepEqual(await running(), before);
+			assert.match((await runWith("up", edit)).stdout, /Resources:\n +\d+ unchanged/);
+		} finally {
+			await read(host, `sleep 1; ${swapped}; rm new new.pub`);
+			await writeFile(`${labFolder}/known_hosts`, knownHosts);
+			for (const name of hosts) await read(name, "sed -i '$d' /root/.ssh/authorized_keys");
+		}
 	});
+	leavesItStanding();
 });

@@ -6,10 +6,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { excerpt } from "../../lifecycle/recording/excerpt.ts";
-import { type PodStory, storyOf } from "../../lifecycle/render/story.ts";
-import { recordingFile, rowOf, hasRun as saysItRan, tableFile, WAYS, type Way } from "../prestop.ts";
-import { controlPlane, kubectl, lab, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
+import { excerpt } from "../../../lifecycle/recording/excerpt.ts";
+import { type PodStory, storyOf } from "../../../lifecycle/render/story.ts";
+import { recordingFile, rowOf, hasRun as saysItRan, tableFile, WAYS, type Way } from "../../prestop.ts";
+import { controlPlane, kubectl, lab, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "../lab.ts";
+import { standingCluster } from "./standing.ts";
 
 const [first = "", second = ""] = workers;
 const FILE = "/data/volumes/under/preStop";
@@ -99,19 +100,17 @@ function goesOn({ history, verdicts }: PodStory): void {
 
 describe("did preStop run", { concurrency: false }, () => {
 	before(async () => {
-		await lab("up");
-		await lab("reset");
 		folder = await mkdtemp(`${tmpdir()}/prestop-`);
 		const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");
 		await writeFile(`${folder}/Pulumi.lab.yaml`, text.replace("encryptionsalt:", '  kubeadm-lab:pauseProof: "true"\nencryptionsalt:'));
-		await pulumi("up", "--config-file", `${folder}/Pulumi.lab.yaml`);
+		await standingCluster("--config-file", `${folder}/Pulumi.lab.yaml`);
 	});
 	after(async () => {
 		await rm(folder, { recursive: true });
 		await lab("reset");
 	});
 
-	// Here because this test has a cluster of its own, and ends containers anyway.
+	// Here because nobody uses this cluster afterwards: containers are ended in this test, and hosts below.
 	test("what the pause container holds together: every row passes", async () => {
 		const rows = (await output("pause")).split("\n").slice(1);
 		assert.equal(rows.length, 28);

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { mark, running, written } from "./audit.ts";
+import { mark, running, written } from "../audit.ts";
+import { controlPlane, hosts, kubectl, onHost, output, project, pulumiArgs, read, run, succeed } from "../lab.ts";
 import { MARKS, rounds, SETTINGS } from "./drift.ts";
-import { controlPlane, hosts, kubectl, lab, onHost, output, project, pulumiArgs, read, run, succeed } from "./lab.ts";
+import { leavesItStanding, standingCluster } from "./standing.ts";
 
 const host = "k8s-node01";
 /** Only the hosts are looked at; the cluster has a test of its own below. */
@@ -35,15 +36,9 @@ describe("drift", { concurrency: false }, () => {
 				.replaceAll(/^( +)- name: (\S+)$/gm, (line, space, name) => (MARKS[name] ? `${line}\n${space}  ${MARKS[name]}` : line))
 				.replace(/^config:\n/m, (line) => line + SETTINGS),
 		);
-		await lab("up");
-		await lab("reset");
-		await pulumi("up");
-		await kubectl("wait pods --all -A --for=condition=Ready --timeout=120s"); // one that starts only now would be taken for a repair's doing
+		await standingCluster(...config());
 	});
-	after(async () => {
-		await rm(folder, { recursive: true });
-		await lab("reset");
-	});
+	after(() => rm(folder, { recursive: true }));
 
 	// The preview of each round shows its own changes alone: so what the round before repaired has stayed right, which is what an empty second `up` says.
 	for (const round of rounds(hosts))
@@ -65,13 +60,15 @@ describe("drift", { concurrency: false }, () => {
 			assert.match(stdout, new RegExp(`~ ${round.length} updated`));
 			const now = await everywhere(running);
 			for (const [i, name] of hosts.entries()) {
-				const own = round.find(({ host }) => host === name);
-				if (own) assert.equal((await onHost(own.on ?? name, own.wrong)).output.trim(), "");
+				const own = round.filter(({ host }) => host === name);
+				for (const { what, on = name, wrong } of own) assert.equal((await onHost(on, wrong)).output.trim(), "", what);
+				const restarted = own.flatMap(({ restarts = [] }) => restarts);
 				for (const [what, line] of Object.entries(now[i] ?? {}))
-					if (!own?.restarts?.includes(what)) assert.equal(line, before[i]?.[what], `${what} of ${name}: restarted`);
-				const named = own?.shows.map(({ source }) => source.replaceAll("\\", "")).join(" ") ?? "";
+					if (!restarted.includes(what)) assert.equal(line, before[i]?.[what], `${what} of ${name}: restarted`);
+				const named = own.flatMap(({ shows }) => shows.map(({ source }) => source.replaceAll("\\", ""))).join(" ");
 				for (const path of await written(name)) {
-					const isExpected = own && (path.startsWith("/var/lib/kubeadm-lab/") || named.includes(path) || own.writes?.test(path));
+					const isExpected =
+						own.length > 0 && (path.startsWith("/var/lib/kubeadm-lab/") || named.includes(path) || own.some(({ writes }) => writes?.test(path)));
 					assert.ok(isExpected, `${path} of ${name} was written`);
 				}
 			}
@@ -211,4 +208,5 @@ describe("drift", { concurrency: false }, () => {
 			for (const name of hosts) await read(name, "mv /root/kept.bashrc /root/.bashrc");
 		}
 	});
+	leavesItStanding();
 });
