@@ -125,7 +125,7 @@ export class Cluster extends pulumi.ComponentResource {
 		return hostAct(name, { ...args, settings, ssh: this.#args.ssh }, opts);
 	}
 
-	/** A state to keep on one of them: looked at in each preview, and taken back at its deletion. */
+	/** A state to keep on one of them: read in each preview, and taken back at its deletion. */
 	state(name: string, args: StateArgs, opts: StepOptions): HostState {
 		return hostState(name, args, { ...opts, provider: this.#connections });
 	}

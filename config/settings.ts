@@ -129,7 +129,7 @@ export interface DemoSettings {
 	freshFile: boolean;
 	/** Record the Pod's history, for this many hours at most; 0 records nothing. */
 	recordHours: number;
-	/** Look at what the pause container holds together, on Pods made for it. */
+	/** Probe what the pause container holds together, on Pods made for it. */
 	pauseProof: boolean;
 	/** Pods of the gallery, beside the demo's. */
 	gallery: ScenarioName[];

@@ -1,4 +1,4 @@
-// What makes a step be applied again, property by property. Pure: the host was looked at before, in `read`.
+// Diffs a step: which properties make it be applied again. Pure: the host itself was read before, in `read`.
 import { isEqual, isObject, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
 export type Kind = "add" | "delete" | "update";

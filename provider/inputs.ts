@@ -14,7 +14,7 @@ export interface Inputs {
 	settings?: Properties;
 	/** `apply` changes nothing on the host: a preview runs it too, and nothing is kept of one that failed. Default false. */
 	looksOnly?: boolean;
-	/** `apply` has work to do. Default true; without it the host is neither looked at nor changed before `undo`. */
+	/** `apply` has work to do. Default true; without it the host is neither read nor changed before `undo`. */
 	apply?: boolean;
 	/** `undo` has work to do on delete. Default true. */
 	undo?: boolean;

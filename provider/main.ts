@@ -1,4 +1,4 @@
-// The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
+// The resource plugin `host`: the converged state of hosts, read and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
 // nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` shows a summary of what hosts recorded, when it is deleted;
 // `host:index:Costs` says before a change what it costs.
 import type * as grpc from "@grpc/grpc-js";

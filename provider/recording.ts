@@ -50,7 +50,7 @@ export async function summarizeRecording(
 	const { scripts, pod, stack } = reveal(state) as unknown as Inputs;
 	const read = async ([host, text]: [string, string]): Promise<string[]> => {
 		try {
-			const ended = await hosts.run(host, { verb: "apply", text: unpack(text), isLook: true });
+			const ended = await hosts.run(host, { verb: "apply", text: unpack(text), isProbe: true });
 			if (ended.code === 0) return [ended.stdout];
 			warn(`${host}: ${ended.stderr.trim().split("\n").at(-1) || endOf(ended)}`);
 		} catch (error) {

@@ -1,15 +1,15 @@
-// What a preview found on the hosts, said of the stack in one place: a line for a host's facts, a line for each step.
+// Shows what a preview found on the hosts, in one place: a line for a host's facts, a line for each step.
 import { type Answer, details, summaryLine } from "./answer.ts";
 
-const PAUSE_MS = 60; // looks that begin within this time of each other are shown together, in the order of the hosts
+const PAUSE_MS = 60; // probes that begin within this time of each other are shown together, in the order of the hosts
 
 export type Say = (host: string, text: string) => void;
 
 export class Report {
 	readonly #order: string[];
 	readonly #show: (text: string) => Promise<void>;
-	#looks: { host: string; text: string }[][] = [];
-	#looking = 0;
+	#probes: { host: string; text: string }[][] = [];
+	#probing = 0;
 	#waiting: (() => void)[] = [];
 	#timer: NodeJS.Timeout | undefined;
 
@@ -19,25 +19,25 @@ export class Report {
 		this.#show = show;
 	}
 
-	/** Runs one look, and returns when what it and those beside it say is shown: by host, and then in the order in which they began. */
-	async during<T>(look: (say: Say) => Promise<T>): Promise<T> {
+	/** Runs one probe, and returns when what it and those beside it say is shown: by host, and then in the order in which they began. */
+	async during<T>(probe: (say: Say) => Promise<T>): Promise<T> {
 		const lines: { host: string; text: string }[] = [];
-		this.#looks.push(lines);
-		this.#looking++;
+		this.#probes.push(lines);
+		this.#probing++;
 		clearTimeout(this.#timer);
 		try {
-			return await look((host, text) => lines.push({ host, text }));
+			return await probe((host, text) => lines.push({ host, text }));
 		} finally {
-			this.#looking--;
+			this.#probing--;
 			const shown = new Promise<void>((resolve) => this.#waiting.push(resolve));
-			if (this.#looking === 0) this.#timer = setTimeout(() => this.#end(), PAUSE_MS);
+			if (this.#probing === 0) this.#timer = setTimeout(() => this.#end(), PAUSE_MS);
 			await shown;
 		}
 	}
 
 	async #end(): Promise<void> {
 		const waiting = this.#waiting.splice(0);
-		const lines = this.#looks.splice(0).flat();
+		const lines = this.#probes.splice(0).flat();
 		const sorted = lines.toSorted((one, other) => this.#order.indexOf(one.host) - this.#order.indexOf(other.host));
 		if (sorted.length > 0) await this.#show(sorted.map(({ host, text }) => (text.startsWith("{") ? text : `${host}: ${text}`)).join("\n"));
 		for (const wake of waiting) wake();

@@ -32,18 +32,18 @@ export class Steps {
 		this.#report = report;
 	}
 
-	/** Looks at the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
+	/** Probes the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
 	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
 		const step = plain(inputs);
 		if (step.looksOnly || step.apply === false) return { state, inputs };
-		const answer = await this.#look({ ...step, text: printedBefore(state) + step.text }, shown);
+		const answer = await this.#probe({ ...step, text: printedBefore(state) + step.text }, shown);
 		if (!answer) return { state, inputs };
 		const wanted = { ...step.found, ...pick(answer, "wanted") };
 		const found = { ...wanted, ...pick(answer, "found") };
 		return { state: { ...state, found: wrapped(found, inputs) }, inputs: { ...inputs, found: wrapped(wanted, inputs) } };
 	}
 
-	/** Says what `create` would change, or what the host is where the step only looks. */
+	/** Says what `create` would change, or what the host is where the step changes nothing. */
 	async previewCreate(inputs: Properties, shown: Shown): Promise<Properties> {
 		if (!containsUnknown(inputs)) {
 			const step = plain(inputs);
@@ -71,7 +71,7 @@ export class Steps {
 		if (step.apply === false) return stateOf(inputs, "");
 		// A remote.Command of the version before, whose script is the same: if the host is as it should be, only the state moves over.
 		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === step.text) {
-			const answer = step.looksOnly ? undefined : await this.#look(step, shown);
+			const answer = step.looksOnly ? undefined : await this.#probe(step, shown);
 			if (step.looksOnly || answer?.size === 0) return stateOf(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
 		}
 		return this.#apply(id, inputs, shown);
@@ -100,7 +100,7 @@ export class Steps {
 			reason = `${step.host} ${step.step}: ${(error as Error).message}`;
 		}
 		if (step.looksOnly) throw new Error(reason);
-		const left = await this.#look(step);
+		const left = await this.#probe(step);
 		const found = { ...step.found, ...(left && left.size > 0 ? pick(left, "found") : CUT_OFF) };
 		throw new HalfDone(reason, { id, properties: stateOf({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
 	}
@@ -110,10 +110,10 @@ export class Steps {
 		return this.#hosts.run(step.host, { verb, text: step.text, onLine });
 	}
 
-	/** Undefined where it could not be looked at, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */
-	async #look(step: Inputs, shown?: Shown): Promise<Answer | undefined> {
+	/** Undefined where the host could not be probed, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */
+	async #probe(step: Inputs, shown?: Shown): Promise<Answer | undefined> {
 		try {
-			return parseAnswer(await this.#hosts.run(step.host, { verb: "check", text: step.text, isLook: true }));
+			return parseAnswer(await this.#hosts.run(step.host, { verb: "check", text: step.text, isProbe: true }));
 		} catch (error) {
 			if (shown) this.#warnOnce(step, error as Error, (message) => shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`));
 			return undefined;
@@ -132,7 +132,7 @@ export class Steps {
 	}
 
 	async #sayChanges(step: Inputs, inputs: Properties, shown: Shown, say: Say): Promise<void> {
-		const answer = await this.#look(step, shown);
+		const answer = await this.#probe(step, shown);
 		if (!answer) return;
 		const { detailed, json } = this.#hosts.settings;
 		if (json) say(step.host, changesJson(step.host, step.step, isHidden(inputs) ? undefined : answer));
@@ -143,7 +143,7 @@ export class Steps {
 	/** Facts also of a host that is refused: its problems are errors beside them. */
 	async #sayFacts(step: Inputs, shown: Shown, say: Say): Promise<void> {
 		try {
-			const ended = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isLook: true });
+			const ended = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isProbe: true });
 			const { code, stdout, stderr } = ended;
 			if (typeof code !== "number") throw new Error(endOf(ended)); // half of the facts would pass for all of them
 			const lines = stdout.trim().split("\n");

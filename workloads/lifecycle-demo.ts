@@ -26,7 +26,7 @@ export interface LifecycleDemoArgs {
 	recordHours: number;
 	/** Pods of the gallery. Default none. */
 	gallery?: ScenarioName[];
-	/** Look at the pause container, on Pods made for it. Default false. */
+	/** Probe the pause container, on Pods made for it. Default false. */
 	pauseProof?: boolean;
 	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
 	podSeconds: number;

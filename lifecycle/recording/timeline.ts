@@ -2,7 +2,7 @@
 import { eventEntries, PodFollower } from "./api.ts";
 import { type Coverage, coverageIn } from "./coverage.ts";
 import type { Draft, Entry, Pod } from "./entry.ts";
-import { type PauseLook, pauseLook } from "./pause-look.ts";
+import { type PauseProbe, parsePauseProbe } from "./pause-probe.ts";
 import type { Line, Recording } from "./recording.ts";
 import { logEntry, ownersIn, requestEntry, runtimeEntry } from "./runtime.ts";
 
@@ -30,7 +30,7 @@ export interface Timeline {
 	elsewhere: number;
 	messageFile: string;
 	/** What step pause found, row by row. */
-	pause: PauseLook[];
+	pause: PauseProbe[];
 	problems: string[];
 }
 
@@ -78,7 +78,7 @@ export function timelineOf({ name, headers, lines, lost, problems }: Recording):
 		coverage: coverageIn({ lines, lost }, onReference),
 		elsewhere: elsewhere + drafts.length - known.length,
 		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
-		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => pauseLook(String(data)) ?? []),
+		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => parsePauseProbe(String(data)) ?? []),
 		problems: [...problems, ...backwards(name, lines), ...disagreements(clocks)],
 	};
 }

@@ -17,7 +17,7 @@ export interface Story {
 	pods: PodStory[];
 	/** Of Pods that were made more than once. */
 	repeats: Repeats[];
-	/** What the pause container holds together, where somebody looked. */
+	/** What the pause container holds together, where the stack asked for the probe. */
 	pause: PauseRow[];
 	/** In words: what is wrong with the recording, or missing. */
 	problems: string[];

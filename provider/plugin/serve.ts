@@ -8,7 +8,7 @@ import any from "google-protobuf/google/protobuf/any_pb.js";
 import { type Properties, toStruct } from "./values.ts";
 
 const MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024; // the engine's own: sdk/go/common/util/rpcutil/options.go, pulumi v3.274.1
-const PARENT_LOOK_MS = 1000;
+const PARENT_POLL_MS = 1000;
 
 /** Starts the server on a free loopback port and prints the port, which is all the engine waits for. */
 export async function serve(register: (server: grpc.Server) => void): Promise<void> {
@@ -30,12 +30,12 @@ export function onEnd(stopped: () => void, orphaned: () => void): void {
 	process.stdout.on("error", () => {}); // a pipe nobody reads any more is no reason to die half-way
 	process.stderr.on("error", () => {});
 	const parent = process.ppid;
-	const look = setInterval(() => {
+	const poll = setInterval(() => {
 		if (process.ppid === parent) return;
-		clearInterval(look);
+		clearInterval(poll);
 		orphaned();
-	}, PARENT_LOOK_MS);
-	look.unref();
+	}, PARENT_POLL_MS);
+	poll.unref();
 }
 
 /** Turns a plain or async function into a gRPC handler. What it throws goes out as UNKNOWN, as any plain error of Go does. */

@@ -8,6 +8,7 @@ import { svgOf } from "../../lifecycle/render/svg.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const HOSTILE = fc.string({ unit: fc.constantFrom("<", ">", '"', "&", "'", "/", "=", " ", "a", "<script>", "-->", "&lt;", "</title>") });
+const unescaped = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
 
 const unescaped = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
 
