@@ -10,8 +10,6 @@ import { fixture } from "./lifecycle-fixture.ts";
 const HOSTILE = fc.string({ unit: fc.constantFrom("<", ">", '"', "&", "'", "/", "=", " ", "a", "<script>", "-->", "&lt;", "</title>") });
 const unescaped = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
 
-const unescaped = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
-
 test("what is put into a template is text, in attributes and in arrays too, and only markup is taken as it is", () => {
 	fc.assert(
 		fc.property(HOSTILE, HOSTILE, (one, other) => {
