@@ -22,7 +22,8 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import ssh2 from "ssh2";
 import { run } from "../../commands/run.ts";
-import { fingerprint, type Terminal, targetsIn, trust, withHostKeys } from "../../commands/trust.ts";
+import type { Terminal } from "../../commands/terminal.ts";
+import { fingerprint, targetsIn, trust, withHostKeys } from "../../commands/trust.ts";
 import { hostKey, rsaHostKey, stackConfig } from "./settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "trust-"));
