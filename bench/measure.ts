@@ -1,7 +1,8 @@
 // Runs a command and measures it as a process tree: seconds by a monotonic clock, and the most memory that it held at once.
-import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { run } from "../commands/run.ts";
 
 export const project = fileURLToPath(new URL("..", import.meta.url));
 export interface Measured {
@@ -69,44 +70,33 @@ export interface Options {
 	codes?: number[];
 }
 /** Throws with the end of the output when the command fails or takes longer than 10 minutes. */
-export function measure(command: string, args: string[], { cwd = project, env = {}, watch, samples = true, codes = [0] }: Options = {}): Promise<Measured> {
-	return new Promise((resolve, reject) => {
-		const started = process.hrtime.bigint();
-		const elapsed = () => Number(process.hrtime.bigint() - started) / 1e9;
-		const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-		let output = "";
-		let memoryMiB = 0;
-		let watchedMiB = 0;
-		const before = cpuTicks();
-		const lines: Measured["lines"] = [];
+export async function measure(command: string, args: string[], { cwd = project, env, watch, samples = true, codes = [0] }: Options = {}): Promise<Measured> {
+	const started = process.hrtime.bigint();
+	const elapsed = () => Number(process.hrtime.bigint() - started) / 1e9;
+	const before = cpuTicks();
+	const lines: Measured["lines"] = [];
+	let [memoryMiB, watchedMiB] = [0, 0];
+	let sampler: NodeJS.Timeout | undefined;
+	const onStart = (child: ChildProcess) => {
+		const memory = new Memory(child.pid ?? 0);
+		const sample = () => {
+			memory.look();
+			memoryMiB = Math.max(memoryMiB, memory.residentMiB());
+			if (watch) watchedMiB = Math.max(watchedMiB, memory.residentMiB(watch));
+		};
+		if (samples) sampler = setInterval(sample, 100);
 		let rest = "";
-		child.stdout.setEncoding("utf8").on("data", (text: string) => {
-			output += text;
+		child.stdout?.on("data", (text: string) => {
 			const whole = (rest + text).split("\n");
 			rest = whole.pop() ?? "";
 			for (const line of whole) lines.push({ at: elapsed(), text: line });
 		});
-		child.stderr.setEncoding("utf8").on("data", (text: string) => {
-			output += text;
-		});
-		const memory = new Memory(child.pid ?? 0);
-		const sampler = setInterval(() => {
-			if (!child.pid || !samples) return;
-			memory.look();
-			memoryMiB = Math.max(memoryMiB, memory.residentMiB());
-			if (watch) watchedMiB = Math.max(watchedMiB, memory.residentMiB(watch));
-		}, 100);
-		const bound = setTimeout(() => child.kill("SIGKILL"), 600_000);
-		child.on("error", reject);
-		child.on("close", (code) => {
-			clearInterval(sampler);
-			clearTimeout(bound);
-			const after = cpuTicks();
-			const busyPercent = 100 - (100 * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
-			if (code !== null && codes.includes(code)) resolve({ seconds: elapsed(), memoryMiB, watchedMiB, busyPercent, output, lines });
-			else reject(new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`));
-		});
-	});
+	};
+	const { code, output } = await run(command, args, { cwd, env, timeoutSeconds: 600, onStart }).finally(() => clearInterval(sampler));
+	if (!codes.includes(code)) throw new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`);
+	const after = cpuTicks();
+	const busyPercent = 100 - (100 * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
+	return { seconds: elapsed(), memoryMiB, watchedMiB, busyPercent, output, lines };
 }
 
 export const lab = (...args: string[]) => measure(`${project}lab/lab`, args);

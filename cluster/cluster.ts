@@ -7,10 +7,10 @@ import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
-import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs, HostState, type HostStateArgs } from "./host-state.ts";
+import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
-import { type HostStepArgs, type HostStepOptions, hostStep, printed } from "./step.ts";
+import { type ActArgs, type HostState, hostAct, hostState, printed, type StateArgs, type StepOptions } from "./step.ts";
 import { Worker } from "./worker.ts";
 
 export interface ClusterArgs extends ClusterSettings {
@@ -113,21 +113,21 @@ export class Cluster extends pulumi.ComponentResource {
 		return pauseImage(this.#args);
 	}
 
-	/** What a step's script printed, as plain text. */
-	printed(step: Command): pulumi.Output<string> {
-		return printed(step);
+	/** What an act's script printed, as plain text. */
+	printed(act: Command): pulumi.Output<string> {
+		return printed(act);
 	}
 
-	/** Runs a step on one of this cluster's hosts. */
-	step(name: string, args: Omit<HostStepArgs, "ssh">, opts: HostStepOptions): Command {
+	/** Done once on one of this cluster's hosts (step.ts). */
+	act(name: string, args: Omit<ActArgs, "ssh">, opts: StepOptions): Command {
 		const owner = pulumi.output(args.host).apply((host) => this.#connections.ownerOn(host.name));
 		const settings = args.undo === false ? args.settings : { ...args.settings, OWNER: owner };
-		return hostStep(name, { ...args, settings, ssh: this.#args.ssh }, opts);
+		return hostAct(name, { ...args, settings, ssh: this.#args.ssh }, opts);
 	}
 
-	/** The same for a state to keep: the script's `check` is read in each preview, and its `undo` gives the host back. */
-	state(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostState {
-		return new HostState(name, args, { ...opts, provider: this.#connections });
+	/** A state to keep on one of them: read in each preview, and taken back at its deletion. */
+	state(name: string, args: StateArgs, opts: StepOptions): HostState {
+		return hostState(name, args, { ...opts, provider: this.#connections });
 	}
 
 	/** At its deletion, while the hosts leave the cluster, it shows a summary of what their recorders wrote. */

@@ -4,9 +4,9 @@ import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
-import { type HostConnections, HostState } from "./host-state.ts";
+import type { HostConnections } from "./host-provider.ts";
 import { initConfiguration } from "./kubeadm.ts";
-import { hostStep, printed } from "./step.ts";
+import { type HostState, hostAct, hostState, printed } from "./step.ts";
 
 export interface ControlPlaneArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -49,12 +49,16 @@ export class ControlPlane extends pulumi.ComponentResource {
 		const { release, ssh } = cluster;
 		this.host = host.spec;
 
-		this.init = hostStep(
+		// An act with a check and an undo: step.ts says why.
+		this.init = hostAct(
 			`${name}-init`,
 			{
-				...{ host: host.spec, ssh, step: new URL("./steps/init.sh", import.meta.url) },
+				host: host.spec,
+				ssh,
+				step: new URL("./steps/init.sh", import.meta.url),
 				settings: {
-					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
+					CLUSTER_ID: clusterId,
+					OWNER: host.owner,
 					KUBEADM_CONFIG: initConfiguration(cluster),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,
@@ -65,7 +69,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 			},
 			{ parent: this, dependsOn: host, deletedWith: host.leave },
 		);
-		this.kubeconfigStep = new HostState(
+		this.kubeconfigStep = hostState(
 			`${name}-kubeconfig`,
 			{
 				host: host.name,

@@ -32,13 +32,15 @@ export function initConfiguration(cluster: ClusterSettings): string {
 	const limit = innerLimit(cluster.timeouts.initSeconds);
 	return yamlDocuments(
 		{
-			...{ ...kubeadm, kind: "InitConfiguration" },
+			...kubeadm,
+			kind: "InitConfiguration",
 			localAPIEndpoint: { advertiseAddress: host.address, bindPort: API_PORT },
 			nodeRegistration: nodeRegistration(cluster, host),
 			...(isV1beta4(cluster) ? { timeouts: { controlPlaneComponentHealthCheck: limit, kubeletHealthCheck: limit } } : {}),
 		},
 		{
-			...{ ...kubeadm, kind: "ClusterConfiguration" },
+			...kubeadm,
+			kind: "ClusterConfiguration",
 			kubernetesVersion: `v${cluster.release.version}`,
 			imageRepository: cluster.imageRepository,
 			controlPlaneEndpoint: apiEndpoint(cluster),
@@ -48,13 +50,15 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			...(coreDnsNeedsPath(cluster) ? { dns: { imageRepository: `${cluster.imageRepository}/coredns` } } : {}),
 		},
 		{
-			...{ apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration" },
+			apiVersion: "kubelet.config.k8s.io/v1beta1",
+			kind: "KubeletConfiguration",
 			cgroupDriver: "systemd",
 			...(cluster.kubeadm.failCgroupV1 === undefined ? {} : { failCgroupV1: cluster.kubeadm.failCgroupV1 }),
 			...(gates(cluster) === undefined ? {} : { featureGates: cluster.kubeadm.featureGates }),
 		},
 		{
-			...{ apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" },
+			apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+			kind: "KubeProxyConfiguration",
 			mode: "iptables", // ipvs and nftables need newer kernels than 3.10
 			...(Object.keys(conntrack).length === 0 ? {} : { conntrack }),
 		},
@@ -71,7 +75,8 @@ export interface Discovery {
 export function joinConfiguration(cluster: ClusterSettings, host: HostSpec, { token, caHash }: Discovery): string {
 	const limit = innerLimit(cluster.timeouts.joinSeconds);
 	return yamlDocuments({
-		...{ apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}`, kind: "JoinConfiguration" },
+		apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}`,
+		kind: "JoinConfiguration",
 		discovery: {
 			bootstrapToken: { apiServerEndpoint: apiEndpoint(cluster), token, caCertHashes: [caHash] },
 			...(isV1beta4(cluster) ? {} : { timeout: limit }),

@@ -3,7 +3,8 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Flannel } from "./flannel.ts";
-import { type HostConnections, HostState } from "./host-state.ts";
+import type { HostConnections } from "./host-provider.ts";
+import { type HostState, hostState } from "./step.ts";
 
 export interface NodeArgs {
 	spec: HostSpec;
@@ -29,15 +30,17 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 	const { spec, cluster, clusterId, controlPlane, member, connections, flannel, apiServer } = args;
 	// A host that joins anew starts with new states: what kubeadm wrote is kept again.
 	const opts = { parent, provider: connections, replaceWith: [member], deletedWith: controlPlane.init };
-	const kubelet = new HostState(
+	const kubelet = hostState(
 		`${name}-kubelet`,
 		{
-			...{ host: spec.name, step: new URL("./steps/kubelet.sh", import.meta.url), undo: false },
+			host: spec.name,
+			step: new URL("./steps/kubelet.sh", import.meta.url),
+			undo: false,
 			settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor, TIMEOUT_SECONDS: cluster.timeouts.joinSeconds },
 		},
 		{ ...opts, dependsOn: [member, flannel] },
 	);
-	const node = new HostState(
+	const node = hostState(
 		`${name}-node`,
 		{
 			host: controlPlane.host.name,
@@ -55,8 +58,11 @@ function nodeSettings(spec: HostSpec, { release, timeouts }: ClusterSettings, co
 	const own = spec.role === "control-plane" ? controlPlaneMarks(release.minor) : { labels: [], taints: [] };
 	const keys = Object.keys(labels).sort();
 	return {
-		...{ HOST_NAME: controlPlane.name, NODE_NAME: spec.name, TIMEOUT_SECONDS: timeouts.joinSeconds },
-		...{ LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)], TAINTS: [...own.taints, ...taints].sort() },
+		HOST_NAME: controlPlane.name,
+		NODE_NAME: spec.name,
+		TIMEOUT_SECONDS: timeouts.joinSeconds,
+		LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)],
+		TAINTS: [...own.taints, ...taints].sort(),
 	};
 }
 

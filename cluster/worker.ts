@@ -7,7 +7,7 @@ import { versionOf } from "./control-plane.ts";
 import type { Host } from "./host.ts";
 import { closeJoin, newToken, openJoin, removeStrays } from "./join-token.ts";
 import { joinConfiguration } from "./kubeadm.ts";
-import { hostStep, printed } from "./step.ts";
+import { hostAct, printed } from "./step.ts";
 
 export interface WorkerArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -71,12 +71,16 @@ export class Worker extends pulumi.ComponentResource {
 			await clear();
 			return false; // not again: what failed does not heal by itself
 		});
-		this.join = hostStep(
+		// An act with a check and an undo: step.ts says why.
+		this.join = hostAct(
 			`${name}-join`,
 			{
-				...{ host: host.spec, ssh: cluster.ssh, step: new URL("./steps/join.sh", import.meta.url) },
+				host: host.spec,
+				ssh: cluster.ssh,
+				step: new URL("./steps/join.sh", import.meta.url),
 				settings: {
-					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
+					CLUSTER_ID: clusterId,
+					OWNER: host.owner,
 					JOIN_CONFIG: pulumi.all([token, controlPlane.caHash]).apply(([text, caHash]) => joinConfiguration(cluster, host.spec, { token: text, caHash })),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,

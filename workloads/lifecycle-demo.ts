@@ -58,7 +58,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		const { cluster, freshFile = false, podSeconds, recordHours, gallery = [], pauseProof = false } = args;
 		const file = `${args.hostPath.replace(/\/*$/, "")}/message`;
 
-		// Made before the Pod and after the join, so at destroy they come between the two. They dial at create only if there is a file to empty.
+		// States that keep nothing: their undo is what they are there for. Made before the Pod and after the join, so at destroy they come between the two. They dial at create only if there is a file to empty.
 		const witnesses = cluster.workers.map((worker) =>
 			cluster.state(
 				`${name}-${worker.host.name}-witness`,
@@ -80,7 +80,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		);
 		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => unlessGuess({ metadata, spec, status }));
 		const host = placed.apply(({ spec }) => cluster.hostOf(spec.nodeName));
-		const message = cluster.step(
+		const message = cluster.act(
 			`${name}-message`,
 			{
 				host,

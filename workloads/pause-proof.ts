@@ -33,7 +33,7 @@ export class PauseProof extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: [...cluster.ready, ...recorders] },
 			);
 		});
-		// A state, not a command: a command is run again for another SSH key, and this one ends containers. It probes each pair of Pods once.
+		// A state, though it happens once: an act is run again for another SSH key, and this one ends containers. It probes each pair of Pods once.
 		const probe = cluster.state(
 			`${name}-look`,
 			{

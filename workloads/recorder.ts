@@ -49,10 +49,17 @@ export class Recorder extends pulumi.ComponentResource {
 		return cluster.state(
 			`${this.#name}-${host.name}-recorder`,
 			{
-				...{ host: host.name, step: new URL("./steps/recorder.sh", import.meta.url) },
+				host: host.name,
+				step: new URL("./steps/recorder.sh", import.meta.url),
 				settings: {
-					...{ HOST_NAME: host.name, ROLE: role, NAMESPACE: namespace, MESSAGE_FILE: messageFile },
-					...{ REFERENCE: reference.name, REFERENCE_ADDRESS: reference.address, RUNTIME_KIND: cluster.runtimeKind, BOUND_SECONDS: hours * 3600 },
+					HOST_NAME: host.name,
+					ROLE: role,
+					NAMESPACE: namespace,
+					MESSAGE_FILE: messageFile,
+					REFERENCE: reference.name,
+					REFERENCE_ADDRESS: reference.address,
+					RUNTIME_KIND: cluster.runtimeKind,
+					BOUND_SECONDS: hours * 3600,
 				},
 			},
 			{ parent: this, dependsOn },
@@ -63,10 +70,14 @@ export class Recorder extends pulumi.ComponentResource {
 	read(host: pulumi.Output<HostSpec>, pod: Pod): pulumi.Output<string[]> {
 		const uid = pod.metadata.uid;
 		const read = (name: string, from: pulumi.Input<HostSpec>, settings: Record<string, pulumi.Input<string>>) =>
-			this.#args.cluster.step(
+			this.#args.cluster.act(
 				`${this.#name}-${name}`,
 				{
-					...{ host: from, step: RECORDING, undo: false, isQuiet: true, triggers: [uid] },
+					host: from,
+					step: RECORDING,
+					undo: false,
+					isQuiet: true,
+					triggers: [uid],
 					settings: { HOST_NAME: pulumi.output(from).name, ...settings },
 				},
 				{ parent: this, dependsOn: pod },

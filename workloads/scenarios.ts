@@ -128,7 +128,9 @@ export const SCENARIOS = {
 			terminationGracePeriodSeconds: 10,
 			containers: [
 				{
-					...{ name: "main", image: nginx, imagePullPolicy: "IfNotPresent" },
+					name: "main",
+					image: nginx,
+					imagePullPolicy: "IfNotPresent",
 					// Its log goes to stdout, as in the official image: there the recorder finds the kubelet's request.
 					command: sh(LOGGING_NGINX),
 					lifecycle: { preStop: { httpGet: { path: "/", port: 80 } } },

@@ -1,6 +1,5 @@
 // Gets a stack's recordings from its hosts, over SSH: the stack may be up, or destroyed already.
-import { spawn } from "node:child_process";
-import { stepText } from "../../cluster/step.ts";
+import { stepText } from "../../cluster/step-text.ts";
 import { readKeyFile } from "../../config/keys.ts";
 import { normalPrivateKey } from "../../config/private-key-form.ts";
 import { stackHosts, stackTexts } from "../../config/stack-file.ts";
@@ -81,19 +80,4 @@ async function onHost({ name, address: host, port, user, hostKey }: Host, privat
 	} catch (error) {
 		return { code: undefined, stdout: "", stderr: (error as Error).message };
 	}
-}
-/** Runs a program of this machine. */
-export function run(command: string, args: string[], { timeoutSeconds = 120 } = {}): Promise<{ code: number; stdout: string; stderr: string }> {
-	return new Promise((resolve, reject) => {
-		const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutSeconds * 1000 });
-		let [stdout, stderr] = ["", ""];
-		child.stdout.setEncoding("utf8").on("data", (part: string) => {
-			stdout += part;
-		});
-		child.stderr.setEncoding("utf8").on("data", (part: string) => {
-			stderr += part;
-		});
-		child.on("error", reject);
-		child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
-	});
 }

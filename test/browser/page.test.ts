@@ -1,10 +1,10 @@
 // The report's page in a real browser: what it shows, without a network, in light and dark, and on paper.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { run } from "../../commands/run.ts";
 import { pageOf } from "../../lifecycle/render/html.ts";
 import { storyOf } from "../../lifecycle/render/story.ts";
 import { svgOf } from "../../lifecycle/render/svg.ts";
@@ -18,20 +18,12 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs Chromium once, in a profile of its own; rejects when it does not end in time. */
-function chromium(...args: string[]): Promise<string> {
-	return new Promise((resolve, reject) => {
-		const profile = mkdtempSync(join(folder, "profile-"));
-		const child = spawn("chromium", ["--headless", "--no-sandbox", "--disable-gpu", ...QUIET, `--user-data-dir=${profile}`, ...args], {
-			stdio: ["ignore", "pipe", "ignore"],
-			timeout: 60_000,
-		});
-		let text = "";
-		child.stdout.setEncoding("utf8").on("data", (part: string) => {
-			text += part;
-		});
-		child.on("error", (error) => reject(new Error(`${error.message}. Run: bash lab/setup chromium`)));
-		child.on("close", (code) => (code === 0 ? resolve(text) : reject(new Error(`chromium ended with ${code}`))));
-	});
+async function chromium(...args: string[]): Promise<string> {
+	const profile = mkdtempSync(join(folder, "profile-"));
+	const all = ["--headless", "--no-sandbox", "--disable-gpu", ...QUIET, `--user-data-dir=${profile}`, ...args];
+	const { code, stdout } = await run("chromium", all, { timeoutSeconds: 60 }).catch((error) => assert.fail(`${error.message} Run: bash lab/setup chromium`));
+	assert.equal(code, 0, "chromium's exit code");
+	return stdout;
 }
 function page(name: string, more = ""): string {
 	const file = join(folder, "page.html");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { stepText } from "../../cluster/step.ts";
+import { stepText } from "../../cluster/step-text.ts";
 import { stepFile } from "../scripts/shell-files.ts";
 import { SAMPLE_HOSTS, type SampleHost, type SampleStep, sampleSettings, sampleSteps } from "../scripts/verbs.ts";
 import { kubectl, lab, onHost, project, read, succeed } from "./lab.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { COMMON_FILES, stripComments, usedFiles } from "../../cluster/step.ts";
+import { COMMON_FILES, stripComments, usedFiles } from "../../cluster/step-text.ts";
 import { shellFile, shellFiles } from "./shell-files.ts";
 import { SAMPLE_HOSTS, sampleSteps } from "./verbs.ts";
 

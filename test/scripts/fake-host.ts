@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
-import { COMMON_FILES, stepText, stripComments } from "../../cluster/step.ts";
+import { COMMON_FILES, stepText, stripComments } from "../../cluster/step-text.ts";
 import { scriptCommand, scriptInput, scriptOutput } from "../../provider/shell.ts";
 import { shellFile, stepFile } from "./shell-files.ts";
 import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";

@@ -1,6 +1,6 @@
 // Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
 
-import { stepText } from "../../cluster/step.ts";
+import { stepText } from "../../cluster/step-text.ts";
 import { PAUSE_PODS } from "../../workloads/pause-pod.ts";
 import { scenarioPod } from "../../workloads/scenarios.ts";
 import { stepFile } from "./shell-files.ts";

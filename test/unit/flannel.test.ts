@@ -7,7 +7,7 @@ import { parseAllDocuments, stringify } from "yaml";
 import { ControlPlane } from "../../cluster/control-plane.ts";
 import { Flannel } from "../../cluster/flannel.ts";
 import type { Host } from "../../cluster/host.ts";
-import { HostConnections } from "../../cluster/host-state.ts";
+import { HostConnections } from "../../cluster/host-provider.ts";
 import { allCompared, golden } from "../golden.ts";
 import { type Graph, runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";

@@ -7,7 +7,8 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { hostStep, printed, type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step.ts";
+import { hostAct, printed } from "../../cluster/step.ts";
+import { type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step-text.ts";
 import { BEGIN, scriptCommand } from "../../provider/shell.ts";
 import { shellFile, shellFiles, stepFile } from "../scripts/shell-files.ts";
 import { runProgram } from "./program-graph.ts";
@@ -95,11 +96,11 @@ const made = async (args: {
 	const { user = "root", settings = {}, ...rest } = args;
 	const { graph } = await runProgram(() => {
 		const parent = new pulumi.ComponentResource("kubeadm-lab:test:Parent", "parent");
-		hostStep("step", { host: { ...host, user }, ssh, step: stepFile("identity"), settings, ...rest }, { parent });
+		hostAct("step", { host: { ...host, user }, ssh, step: stepFile("identity"), settings, ...rest }, { parent });
 	});
 	return graph.named("step");
 };
-test("hostStep runs apply on create and on update, undo on delete", async () => {
+test("hostAct runs apply on create and on update, undo on delete", async () => {
 	const { inputs, deleteBeforeReplace } = await made({});
 	const [apply, undo] = [scriptCommand("root", "apply"), scriptCommand("root", "undo")];
 	assert.deepEqual([inputs.create, inputs.update, inputs.delete], [apply, apply, undo]);
@@ -107,26 +108,26 @@ test("hostStep runs apply on create and on update, undo on delete", async () => 
 	assert.equal(deleteBeforeReplace, true);
 	assert.deepEqual(Object.keys(inputs).sort(), ["addPreviousOutputInEnv", "connection", "create", "delete", "logging", "stdin", "update"]);
 });
-test("hostStep goes through sudo for a user who is not root", async () => {
+test("hostAct goes through sudo for a user who is not root", async () => {
 	const { inputs } = await made({ user: "centos" });
 	for (const line of [inputs.create, inputs.update, inputs.delete]) assert.match(line, /^exec sudo -n \/bin\/bash --norc -p -c '.*' (apply|undo)$/);
 });
-test("hostStep leaves out what has nothing to do", async () => {
+test("hostAct leaves out what has nothing to do", async () => {
 	assert.ok(!("delete" in (await made({ undo: false })).inputs));
 });
-test("hostStep pins the host key and keeps the connection secret", async () => {
+test("hostAct pins the host key and keeps the connection secret", async () => {
 	const { inputs, secret } = await made({});
 	assert.deepEqual(Object.keys(inputs.connection).sort(), ["dialErrorLimit", "host", "hostKey", "perDialTimeout", "port", "privateKey", "user"]);
 	assert.equal(inputs.connection.hostKey, host.hostKey);
 	assert.ok(secret.includes("connection"));
 });
-test("hostStep never logs a secret step and keeps its output secret", async () => {
+test("hostAct never logs a secret step and keeps its output secret", async () => {
 	const { inputs, secretOutputs } = await made({ isSecret: true });
 	assert.equal(inputs.logging, "none");
 	assert.ok(["stdout", "stderr"].every((name) => secretOutputs.includes(name)));
 	assert.equal((await made({})).inputs.logging, "stderr", "what goes to the program is not logged");
 });
-test("hostStep keeps a text with a secret setting secret", async () => {
+test("hostAct keeps a text with a secret setting secret", async () => {
 	const { inputs, secret } = await made({ settings: { A: pulumi.secret("hidden") } });
 	assert.match(inputs.stdin, /^readonly A='hidden'$/m);
 	assert.ok(secret.includes("stdin"));

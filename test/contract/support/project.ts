@@ -1,14 +1,16 @@
 // A small Pulumi project run by the real engine, with the plugins under test as its only ones.
-import { type ExecFileException, execFile } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { run } from "../../../commands/run.ts";
 import type { Properties } from "../../../provider/plugin/values.ts";
 import { endWithThis } from "./ends.ts";
 import { standIn, temporaryFolder } from "./executable.ts";
 
 export interface Result {
 	code: number;
+	/** What it said, and after that what it warned of. */
 	output: string;
 }
 export interface Resource {
@@ -83,14 +85,13 @@ export class Project {
 	/** Runs the CLI. `interrupt` is what Ctrl-C does to it. */
 	start(args: string[]): { ended: Promise<Result>; interrupt: () => void } {
 		let interrupt = () => {};
-		const ended = new Promise<Result>((resolve) => {
-			const options = { cwd: this.folder, env: this.env, maxBuffer: 1 << 26 };
-			const child = execFile(this.cli, [...args, "--non-interactive", "--color", "never"], options, (error: ExecFileException | null, stdout, stderr) =>
-				resolve({ code: error ? Number(error.code ?? -1) : 0, output: stdout + stderr }),
-			);
+		const onStart = (child: ChildProcess) => {
 			endWithThis(child);
 			interrupt = () => void child.kill("SIGINT");
-		});
+		};
+		const ended = run(this.cli, [...args, "--non-interactive", "--color", "never"], { cwd: this.folder, env: this.env, onStart }).then(
+			({ code, stdout, stderr }) => ({ code, output: stdout + stderr }),
+		);
 		return { ended, interrupt: () => interrupt() };
 	}
 

@@ -1,7 +1,7 @@
-// The converged state of one step of a host, as a resource of the provider in provider/: looked at in each preview, repaired by `up`.
+// The other resources of the provider in provider/, beside the states of steps (step.ts): the way to the hosts, their recordings, and what a change costs.
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
-import { type Setting, stepName, stepText } from "./step.ts";
+import { stepText } from "./step-text.ts";
 
 /**
  * How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host.
@@ -19,7 +19,8 @@ export class HostConnections extends pulumi.ProviderResource {
 			{
 				hosts: JSON.stringify(Object.fromEntries(known)),
 				privateKey: pulumi.secret(ssh.privateKey),
-				...{ dialErrorLimit: ssh.dialErrorLimit, perDialTimeoutSeconds: ssh.perDialTimeoutSeconds },
+				dialErrorLimit: ssh.dialErrorLimit,
+				perDialTimeoutSeconds: ssh.perDialTimeoutSeconds,
 				owner: undefined,
 			},
 			opts,
@@ -29,54 +30,6 @@ export class HostConnections extends pulumi.ProviderResource {
 	/** For a command that undoes something: the setting OWNER, which the provider gives every step. */
 	ownerOn(host: string): pulumi.Output<string> {
 		return pulumi.interpolate`${this.owner} ${host}`;
-	}
-}
-
-export interface HostStateArgs {
-	/** Name of one of the provider's hosts. */
-	host: string;
-	/** Its file, in steps/ of the component that hands it over. */
-	step: URL;
-	/** Shell name -> value. */
-	settings: Record<string, Setting>;
-	/** The script changes nothing with `apply` either. A preview runs it and shows what it prints. Default false. */
-	looksOnly?: boolean;
-	/** `apply` has work to do. Default true; without it nothing is dialled until destroy. */
-	apply?: boolean;
-	/** `undo` has work to do on delete. Default true; without it a dead host doesn't hold up a destroy. */
-	undo?: boolean;
-	/** What it prints and what differs is a secret: never shown, encrypted in the state. Default false. */
-	isSecret?: boolean;
-}
-
-/**
- * Create and update run `apply`, delete runs `undo`, refresh runs `check`: `found` then has what differs, item by item.
- * An apply that failed half-way stays in the state, and the next `up` does the rest.
- */
-export class HostState extends pulumi.CustomResource {
-	/** What `apply` printed. */
-	declare readonly printed: pulumi.Output<string>;
-
-	constructor(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections }) {
-		const { host, step, settings, looksOnly = false, apply = true, undo = true, isSecret = false } = args;
-		super(
-			"host:index:Step",
-			name,
-			{
-				...{ host, step: stepName(step), settings: isSecret ? pulumi.secret(settings) : settings },
-				text: pulumi.secret(stepText(step, settings)), // no secret, but hundreds of lines that a preview would show; `settings` says what is in it
-				...(looksOnly ? { looksOnly } : {}),
-				...(apply ? {} : { apply }),
-				...(undo ? {} : { undo }),
-				printed: undefined,
-			},
-			{
-				deleteBeforeReplace: true, // or the old undo would wipe what the new apply found in place (--replace)
-				...(isSecret ? { additionalSecretOutputs: ["printed", "found"] } : {}),
-				...opts,
-				aliases: [{ type: "command:remote:Command" }], // what it was before the provider: the state moves over, and no host is touched (docs/drift.md)
-			},
-		);
 	}
 }
 
