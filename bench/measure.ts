@@ -18,7 +18,7 @@ export interface Measured {
 	lines: { at: number; text: string }[];
 }
 
-const read = (path: string): string => {
+const readIfThere = (path: string): string => {
 	try {
 		return readFileSync(path, "utf8");
 	} catch {
@@ -41,20 +41,20 @@ class Memory {
 		const now = readdirSync("/proc")
 			.filter((name) => /^\d+$/.test(name))
 			.map(Number);
-		this.parents = new Map(now.map((pid) => [pid, this.parents.get(pid) ?? Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0)]));
+		this.parents = new Map(now.map((pid) => [pid, this.parents.get(pid) ?? Number(/^PPid:\s+(\d+)$/m.exec(readIfThere(`/proc/${pid}/status`))?.[1] ?? 0)]));
 	}
 	residentMiB(text?: string): number {
 		const isOurs = (pid: number): boolean => pid === this.root || (this.parents.has(pid) && isOurs(this.parents.get(pid) as number));
-		const counts = (pid: number) => isOurs(pid) && (text === undefined || read(`/proc/${pid}/cmdline`).includes(text));
+		const counts = (pid: number) => isOurs(pid) && (text === undefined || readIfThere(`/proc/${pid}/cmdline`).includes(text));
 		let kib = 0;
-		for (const pid of this.parents.keys()) if (counts(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+		for (const pid of this.parents.keys()) if (counts(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(readIfThere(`/proc/${pid}/status`))?.[1] ?? 0);
 		return kib / 1024;
 	}
 }
 
 /** All cores, since boot, in ticks. */
 function cpuTicks(): { idle: number; all: number } {
-	const [, ...ticks] = read("/proc/stat").split("\n", 1)[0]?.trim().split(/ +/).map(Number) ?? [];
+	const [, ...ticks] = readIfThere("/proc/stat").split("\n", 1)[0]?.trim().split(/ +/).map(Number) ?? [];
 	const [, , , idle = 0, waiting = 0] = ticks; // user, nice, system, idle, iowait, …: proc_stat(5)
 	return { idle: idle + waiting, all: ticks.reduce((sum, value) => sum + value, 0) };
 }

@@ -28,7 +28,7 @@ function gallery(runs: number): string {
 }
 const SHAPES = { gallery, probed };
 
-function measure(shape: keyof typeof SHAPES, size: number): void {
+function measureReport(shape: keyof typeof SHAPES, size: number): void {
 	const text = SHAPES[shape](size);
 	const begin = performance.now();
 	const story = storyOf(text);
@@ -67,5 +67,5 @@ ${rows.join("").trimEnd()}
 if (process.argv[1] === import.meta.filename) {
 	const [, , shape, size] = process.argv;
 	if (!shape || !Object.hasOwn(SHAPES, shape) || !(Number(size) > 0)) throw new Error(`usage: node bench/report.ts ${Object.keys(SHAPES).join("|")} SIZE`);
-	measure(shape as keyof typeof SHAPES, Number(size));
+	measureReport(shape as keyof typeof SHAPES, Number(size));
 }

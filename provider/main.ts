@@ -6,9 +6,9 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
 import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
-import { diff } from "./diff.ts";
+import { diffStep } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
-import { check, type Failure } from "./inputs.ts";
+import { checkStep, type Failure } from "./inputs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
@@ -42,7 +42,7 @@ function whole(state: Properties, inputs: Properties): Properties {
 const withoutScripts = ({ scripts: _, ...state }: Properties): Properties => state;
 
 /** Does one piece of work for a step. */
-function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
+function workOnStep<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
 	if (typeIn(urn) !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE}, ${RECORDING} and ${COSTS} only`);
 	const known = steps;
 	if (!known) throw new Error("the provider's configuration is not known yet");
@@ -65,7 +65,7 @@ function deleteRecording(urn: string, state: Properties): Promise<void> {
 	return work(log, () => summarizeRecording(state, known, { warn: say("warning"), info: say("info") }, summarize));
 }
 
-function checked({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
+function checkResponse({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
 	const response = new provider.CheckResponse().setInputs(toStruct(inputs));
 	for (const { property, reason } of failures) response.addFailures(new provider.CheckFailure().setProperty(property).setReason(reason));
 	return response;
@@ -77,7 +77,7 @@ const KINDS = provider.PropertyDiff.Kind;
 const handlers: grpc.UntypedServiceImplementation = {
 	getSchema: unary(() => new provider.GetSchemaResponse().setSchema(JSON.stringify({ name: "host", version: VERSION }))),
 	checkConfig: unary((request: provider.CheckRequest) =>
-		checked(checkConfiguration(request.getUrn(), fromStruct(request.getOlds()), fromStruct(request.getNews()))),
+		checkResponse(checkConfiguration(request.getUrn(), fromStruct(request.getOlds()), fromStruct(request.getNews()))),
 	),
 	diffConfig: unary((request: provider.DiffRequest) => {
 		const keys = changedKeys(fromStruct(request.getOldInputs() ?? request.getOlds()), fromStruct(request.getNews()));
@@ -104,8 +104,8 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	check: unary((request: provider.CheckRequest) => {
 		const [olds, news] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
-		if (isCosts(request)) return checked(checkCosts(news));
-		return checked(isRecording(request) ? checkRecording(olds, news) : check(olds, news, hostNames));
+		if (isCosts(request)) return checkResponse(checkCosts(news));
+		return checkResponse(isRecording(request) ? checkRecording(olds, news) : checkStep(olds, news, hostNames));
 	}),
 	diff: unary(async (request: provider.DiffRequest) => {
 		const [olds, news] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
@@ -118,7 +118,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			await log.flush();
 			return new provider.DiffResponse().setChanges(hasOtherCosts(olds, news) ? DIFF_SOME : DIFF_NONE).setDiffsList(["costs"]);
 		}
-		const changes = diff(olds, news);
+		const changes = diffStep(olds, news);
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
 		for (const [path, { kind, replaces }] of changes) {
@@ -137,10 +137,10 @@ const handlers: grpc.UntypedServiceImplementation = {
 		if (isCosts(request)) return new provider.CreateResponse().setId(request.getPreview() ? "" : "costs").setProperties(toStruct(inputs));
 		if (request.getPreview()) {
 			// With a configuration that isn't known yet there is nobody to ask.
-			const state = steps ? await workOn(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
+			const state = steps ? await workOnStep(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
 			return new provider.CreateResponse().setId("").setProperties(toStruct(state));
 		}
-		const { id, state } = await workOn(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
+		const { id, state } = await workOnStep(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
 		return new provider.CreateResponse().setId(id).setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	read: unary(async (request: provider.ReadRequest) => {
@@ -148,7 +148,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 		if (isRecording(request) || isCosts(request))
 			return new provider.ReadResponse().setId(request.getId()).setProperties(request.getProperties()).setInputs(request.getInputs());
 		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
-		const answer = await workOn(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
+		const answer = await workOnStep(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
 		return new provider.ReadResponse()
 			.setId(request.getId())
 			.setProperties(toStruct(answer.state))
@@ -158,7 +158,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
 		if (isRecording(request) || isCosts(request)) return new provider.UpdateResponse().setProperties(toStruct(withoutScripts(inputs)));
-		const state = await workOn(request.getUrn(), (steps, shown) =>
+		const state = await workOnStep(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
 		);
 		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
@@ -167,7 +167,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const state = whole(fromStruct(request.getProperties()), fromStruct(request.getOldInputs()));
 		if (isCosts(request)) return new empty.Empty();
 		if (isRecording(request)) await deleteRecording(request.getUrn(), state);
-		else await workOn(request.getUrn(), (steps, shown) => steps.remove(state, shown));
+		else await workOnStep(request.getUrn(), (steps, shown) => steps.remove(state, shown));
 		return new empty.Empty();
 	}),
 };

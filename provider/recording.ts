@@ -1,7 +1,7 @@
 // What `host:index:Recording` does over its life: nothing until it is deleted; then it reads what the hosts recorded, and shows the summary that it is given.
 import type { Hosts } from "./hosts.ts";
 import { type Failure, packed } from "./inputs.ts";
-import { unpack } from "./packed-script.ts";
+import { unpackScript } from "./packed-script.ts";
 import { asSecret, isEqual, isObject, isSecret, isUnknown, open, type Properties, reveal } from "./plugin/values.ts";
 import { endOf } from "./ssh/script.ts";
 import type { Shown } from "./step.ts";
@@ -50,7 +50,7 @@ export async function summarizeRecording(
 	const { scripts, pod, stack } = reveal(state) as unknown as Inputs;
 	const read = async ([host, text]: [string, string]): Promise<string[]> => {
 		try {
-			const ended = await hosts.run(host, { verb: "apply", text: unpack(text), isProbe: true });
+			const ended = await hosts.run(host, { verb: "apply", text: unpackScript(text), isProbe: true });
 			if (ended.code === 0) return [ended.stdout];
 			warn(`${host}: ${ended.stderr.trim().split("\n").at(-1) || endOf(ended)}`);
 		} catch (error) {

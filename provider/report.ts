@@ -45,18 +45,18 @@ export class Report {
 }
 
 /** `key=value` lines without those that have no value. */
-function pairs(lines: string[]): [string, string][] {
+function keyValues(lines: string[]): [string, string][] {
 	return lines.map((line) => line.split("=")).flatMap(([key = "", ...value]) => (value.join("=") === "" ? [] : [[key, value.join("=")]]));
 }
 /** One line of `key=value` lines. */
 export function facts(lines: string[]): string {
-	return pairs(lines)
+	return keyValues(lines)
 		.map(([key, value]) => `${key} ${value}`)
 		.join(", ");
 }
 /** The same for a program; it names the host itself. */
 export function factsJson(host: string, lines: string[]): string {
-	return JSON.stringify({ host, facts: Object.fromEntries(pairs(lines)) });
+	return JSON.stringify({ host, facts: Object.fromEntries(keyValues(lines)) });
 }
 
 /** What a step will change: one line, and with details one more for each item. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Answer, parseAnswer } from "./answer.ts";
 import { type Hosts, NotReached, type Verb } from "./hosts.ts";
-import { type Inputs, isHidden, plain } from "./inputs.ts";
+import { type Inputs, isHidden, stepInputs } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
 import { asSecret, containsUnknown, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
 import { changes, changesJson, facts, factsJson, type Report, type Say } from "./report.ts";
@@ -34,51 +34,51 @@ export class Steps {
 
 	/** Probes the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
 	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
-		const step = plain(inputs);
+		const step = stepInputs(inputs);
 		if (step.looksOnly || step.apply === false) return { state, inputs };
 		const answer = await this.#probe({ ...step, text: printedBefore(state) + step.text }, shown);
 		if (!answer) return { state, inputs };
-		const wanted = { ...step.found, ...pick(answer, "wanted") };
-		const found = { ...wanted, ...pick(answer, "found") };
+		const wanted = { ...step.found, ...sideOf(answer, "wanted") };
+		const found = { ...wanted, ...sideOf(answer, "found") };
 		return { state: { ...state, found: wrapped(found, inputs) }, inputs: { ...inputs, found: wrapped(wanted, inputs) } };
 	}
 
 	/** Says what `create` would change, or what the host is where the step changes nothing. */
 	async previewCreate(inputs: Properties, shown: Shown): Promise<Properties> {
 		if (!containsUnknown(inputs)) {
-			const step = plain(inputs);
-			if (step.apply === false) return stateOf(inputs, "");
+			const step = stepInputs(inputs);
+			if (step.apply === false) return keptState(inputs, "");
 			await this.#report.during((say) => (step.looksOnly ? this.#sayFacts(step, shown, say) : this.#sayChanges(step, inputs, shown, say)));
 		}
-		return stateOf(inputs, UNKNOWN);
+		return keptState(inputs, UNKNOWN);
 	}
 
 	/** Says what a changed script or setting would change on the host; what was found in `read` is in the difference already. */
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
 		const isSame = reveal(olds.text ?? null) === reveal(inputs.text ?? null);
-		if (isSame) return stateOf(inputs, olds.printed ?? "");
+		if (isSame) return keptState(inputs, olds.printed ?? "");
 		return this.previewCreate(inputs, shown);
 	}
 
 	async create(inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
-		const { host, step, apply } = plain(inputs);
+		const { host, step, apply } = stepInputs(inputs);
 		const id = `${host}/${step}`;
-		return { id, state: apply === false ? stateOf(inputs, "") : await this.#apply(id, inputs, shown) };
+		return { id, state: apply === false ? keptState(inputs, "") : await this.#apply(id, inputs, shown) };
 	}
 
 	async update(id: string, olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
-		const step = plain(inputs);
-		if (step.apply === false) return stateOf(inputs, "");
+		const step = stepInputs(inputs);
+		if (step.apply === false) return keptState(inputs, "");
 		// A remote.Command of the version before, whose script is the same: if the host is as it should be, only the state moves over.
 		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === step.text) {
 			const answer = step.looksOnly ? undefined : await this.#probe(step, shown);
-			if (step.looksOnly || answer?.size === 0) return stateOf(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
+			if (step.looksOnly || answer?.size === 0) return keptState(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
 		}
 		return this.#apply(id, inputs, shown);
 	}
 
 	async remove(state: Properties, shown: Shown): Promise<void> {
-		const step = plain(state);
+		const step = stepInputs(state);
 		if (step.looksOnly || step.undo === false) return;
 		const ended = await this.#run(step, "undo", state, shown).catch((error: Error) => {
 			if (!(error instanceof NotReached)) throw error;
@@ -89,11 +89,11 @@ export class Steps {
 	}
 
 	async #apply(id: string, inputs: Properties, shown: Shown): Promise<Properties> {
-		const step = plain(inputs);
+		const step = stepInputs(inputs);
 		let reason: string;
 		try {
 			const ended = await this.#run(step, "apply", inputs, shown);
-			if (ended.code === 0) return stateOf(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
+			if (ended.code === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
 			reason = failure(step, "apply", ended);
 		} catch (error) {
 			if (error instanceof NotReached) throw error; // nothing was done
@@ -101,8 +101,8 @@ export class Steps {
 		}
 		if (step.looksOnly) throw new Error(reason);
 		const left = await this.#probe(step);
-		const found = { ...step.found, ...(left && left.size > 0 ? pick(left, "found") : CUT_OFF) };
-		throw new HalfDone(reason, { id, properties: stateOf({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
+		const found = { ...step.found, ...(left && left.size > 0 ? sideOf(left, "found") : CUT_OFF) };
+		throw new HalfDone(reason, { id, properties: keptState({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
 	}
 
 	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown) {
@@ -163,11 +163,11 @@ function printedBefore({ printed }: Properties): string {
 }
 
 /** What is kept of a step beside its inputs. Without the script, which these have. */
-function stateOf({ text: _, ...inputs }: Properties, printed: Properties[string]): Properties {
+function keptState({ text: _, ...inputs }: Properties, printed: Properties[string]): Properties {
 	return { ...inputs, printed };
 }
 
-function pick(answer: Answer, side: "wanted" | "found"): Record<string, string> {
+function sideOf(answer: Answer, side: "wanted" | "found"): Record<string, string> {
 	return Object.fromEntries([...answer].map(([item, difference]) => [item, difference[side]]));
 }
 

@@ -75,10 +75,10 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		const recorder = recordHours > 0 ? new Recorder(`${name}-life`, recorded, { parent: this }) : undefined;
 		const pod = boundedPod(
 			`${name}-pod`,
-			{ cluster, metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args), seconds: podSeconds },
+			{ cluster, metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: demoPodSpec(args), seconds: podSeconds },
 			{ parent: this, dependsOn: [...cluster.ready, ...witnesses, ...(recorder?.started ?? [])] },
 		);
-		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => known({ metadata, spec, status }));
+		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => unlessGuess({ metadata, spec, status }));
 		const host = placed.apply(({ spec }) => cluster.hostOf(spec.nodeName));
 		const message = cluster.act(
 			`${name}-message`,
@@ -115,13 +115,13 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 }
 
 /** The Pod, unless it is a preview's idea of a new one: the API server's dry run fills in a status, but no Node and no address. */
-function known(pod: PodState): pulumi.Output<PodState> {
+function unlessGuess(pod: PodState): pulumi.Output<PodState> {
 	const isGuess = pulumi.runtime.isDryRun() && !pod.spec.nodeName;
 	return pulumi.output(isGuess ? (pulumi.unknown as unknown as PodState) : pod) as pulumi.Output<PodState>;
 }
 
 /** The seed's lifecycle-events.yaml, field by field. */
-export function podSpec({ image, initImage, hostPath }: Pick<LifecycleDemoArgs, "image" | "initImage" | "hostPath">): core.v1.PodSpec {
+export function demoPodSpec({ image, initImage, hostPath }: Pick<LifecycleDemoArgs, "image" | "initImage" | "hostPath">): core.v1.PodSpec {
 	const say = (text: string) => ["/bin/sh", "-c", `echo '${text}' >> /var/log/nginx/message`];
 	const volumeMounts = [{ name: "message-log", mountPath: "/var/log/nginx/", readOnly: false }];
 	return {

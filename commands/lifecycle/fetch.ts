@@ -3,7 +3,7 @@ import { stepText } from "../../cluster/step-text.ts";
 import { readKeyFile } from "../../config/keys.ts";
 import { normalPrivateKey } from "../../config/private-key-form.ts";
 import { stackHosts, stackTexts } from "../../config/stack-file.ts";
-import { unpack } from "../../lifecycle/recording/packed.ts";
+import { unpackRecording } from "../../lifecycle/recording/packed.ts";
 import { scriptCommand } from "../../provider/shell.ts";
 import { dial } from "../../provider/ssh/connection.ts";
 import { runScript } from "../../provider/ssh/script.ts";
@@ -40,7 +40,7 @@ export async function fetchRecordings(text: string, secretKey: () => Promise<str
 	const problems = failed(answers).map((problem) => `no recording from ${problem}`);
 	if (good.length === 0) throw new FetchError(`no host gave a recording:\n${failed(answers).join("\n")}`);
 	return {
-		text: good.map(({ stdout }) => unpack(stdout)).join(""),
+		text: good.map(({ stdout }) => unpackRecording(stdout)).join(""),
 		problems,
 		remove: async () =>
 			failed(

@@ -53,7 +53,7 @@ export function storyOf(text: string, { name = "recording", pod, problems = [] }
 }
 
 /** When the Pod's end began, in ms: the deletion is recorded some time after it was requested, and preStop may run before that. */
-function endOf({ containers, deletionRequested }: PodHistory): number {
+function terminationBegan({ containers, deletionRequested }: PodHistory): number {
 	if (deletionRequested === undefined) return Number.POSITIVE_INFINITY;
 	const { earliest } = span(deletionRequested);
 	const hooks = containers.flatMap(({ runs }) => runs.flatMap((run) => hookIn(run, "preStop")?.requested?.at ?? []));
@@ -61,7 +61,7 @@ function endOf({ containers, deletionRequested }: PodHistory): number {
 }
 function seedView(history: PodHistory): SeedView {
 	const { alive, earlier, entries, deletionRequested, gone } = history;
-	const until = endOf(history);
+	const until = terminationBegan(history);
 	const events = entries.filter(({ kind, at }) => kind === "event" && at <= until);
 	const lines = (kind: Entry["kind"]) => entries.filter((entry) => entry.kind === kind);
 	const before = [...earlier, ...lines("line").filter(({ at, id }) => at < until && id < (deletionRequested?.id ?? Number.POSITIVE_INFINITY))];

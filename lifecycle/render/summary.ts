@@ -1,5 +1,5 @@
 // The short tables that `pulumi up` and `pulumi destroy` show.
-import { unpack } from "../recording/packed.ts";
+import { unpackRecording } from "../recording/packed.ts";
 import { RecordingError } from "../recording/recording.ts";
 import { type Story, storyOf } from "./story.ts";
 import { countsText, shortText } from "./text.ts";
@@ -24,7 +24,7 @@ export function finalSummary(packed: string[], pod: string): string {
 /** Never throws for what is in a recording: what is shown must not fail an `up` or a `destroy` that did its work. */
 function summaryOf(packed: string[], render: (text: string) => string): string {
 	try {
-		return render(packed.map(unpack).join(""));
+		return render(packed.map(unpackRecording).join(""));
 	} catch (error) {
 		if (error instanceof RecordingError) return error.message;
 		throw error;

@@ -35,7 +35,7 @@ export function drawingOf(history: PodHistory, page?: InPage): Markup {
 	const height = draw.y + 26;
 	const name = `${history.name} on ${history.node || "no Node"}`;
 	return markup`<svg xmlns="http://www.w3.org/2000/svg" class="life" role="img" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
-<title>The life of ${name}</title><desc>${described(rows, start)}</desc>
+<title>The life of ${name}</title><desc>${inWords(rows, start)}</desc>
 ${page ? "" : markup`<style>${trusted(theme("svg") + DRAWING)}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>`}
 ${draw.background(height)}
 ${body}
@@ -43,7 +43,7 @@ ${draw.ticks(height)}
 </svg>`;
 }
 /** The drawing in words: one sentence a bar or mark. */
-function described(rows: Row[], start: number): string {
+function inWords(rows: Row[], start: number): string {
 	return rows
 		.map(({ name, bars, inner, marks }) => {
 			const said = [

@@ -38,9 +38,9 @@ export interface Finding {
 	entries: Entry[];
 }
 export const notObserved = (because: string, entries: Entry[] = []): Finding => ({ word: "NOT OBSERVED", because, entries });
-export const found = (...entries: (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
+export const present = (...entries: (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
 /** A failure that rests on what is not there between two moments: none where a gap may hold it. */
-export function missing(coverage: Coverage, [from, to]: [number, number], because: string, entries: Entry[]): Finding {
+export function failIfCovered(coverage: Coverage, [from, to]: [number, number], because: string, entries: Entry[]): Finding {
 	if (isCovered(coverage, from, to)) return { word: "FAIL", because, entries };
 	return notObserved(`As far as was recorded: ${because} Something is missing there, so that doesn't tell.`, entries);
 }

@@ -3,7 +3,7 @@
 import { LEAST_GRACE_SECONDS } from "../history/hooks.ts";
 import type { ContainerHistory, PodHistory, Run } from "../history/pod-history.ts";
 import { type Entry, span, stopSignal } from "../recording/entry.ts";
-import { between, type Finding, found, notObserved, seconds } from "./order.ts";
+import { between, type Finding, notObserved, present, seconds } from "./order.ts";
 
 interface Slept {
 	name: string;
@@ -35,7 +35,7 @@ export function termAfterSleep(history: PodHistory): Finding[] {
 		const { name, run, length, grace } = slept;
 		const { term, stopRequested } = run;
 		if (!term || !asked) return [];
-		const entries = found(asked, stopRequested, term);
+		const entries = present(asked, stopRequested, term);
 		const most = term.at - span(asked).earliest;
 		const waited = `${stopSignal(term)} to ${name} came at most ${seconds(most)} after the deletion was requested; its preStop sleeps ${length} s`;
 		if (most < length * 1000) return [{ word: "FAIL", because: `${waited}.`, entries }];

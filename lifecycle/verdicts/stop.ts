@@ -5,7 +5,7 @@ import { graceOf, hookIn, isDeleted, isForced, type PodHistory, type Run } from 
 import { hasGap, LATE_MS } from "../recording/coverage.ts";
 import { type Entry, span, stopSignal } from "../recording/entry.ts";
 import type { GuaranteeId } from "./guarantees.ts";
-import { between, combined, type Finding, found, missing, notObserved, ordered, seconds } from "./order.ts";
+import { between, combined, type Finding, failIfCovered, notObserved, ordered, present, seconds } from "./order.ts";
 import { graceAfterSleep, termAfterSleep } from "./sleep.ts";
 
 /** How late a kill may come on a busy host. */
@@ -26,10 +26,10 @@ interface Named {
 	name: string;
 	run: Run;
 }
-const named = ({ containers }: PodHistory): Named[] => containers.flatMap(({ name, runs }) => runs.map((run) => ({ name, run })));
+const namedRuns = ({ containers }: PodHistory): Named[] => containers.flatMap(({ name, runs }) => runs.map((run) => ({ name, run })));
 
 function preStopBeforeTerm(history: PodHistory): Finding {
-	const findings = named(history).flatMap(({ name, run }): Finding[] => {
+	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const hook = hookIn(run, "preStop");
 		const begun = hook?.requested ?? hook?.exited;
 		const { term } = run;
@@ -45,7 +45,7 @@ function preStopBeforeTerm(history: PodHistory): Finding {
 				),
 			];
 		if (!end && (run.exited || !hook?.started))
-			return [notObserved(`The end of ${name}'s preStop hook was not recorded, or it could not be started.`, found(begun, term, run.exited))];
+			return [notObserved(`The end of ${name}'s preStop hook was not recorded, or it could not be started.`, present(begun, term, run.exited))];
 		if (!end || end.at > term.at) return [cutOff(history, { name, run }, { begun, end, term })];
 		const ended =
 			end.kind === "hook-request"
@@ -61,7 +61,7 @@ function preStopBeforeTerm(history: PodHistory): Finding {
 
 /** preStop had not ended when SIGTERM came. */
 function cutOff(history: PodHistory, { name, run }: Named, { begun, end, term }: { begun: Entry; end: Entry | undefined; term: Entry }): Finding {
-	const entries = found(begun, end, term);
+	const entries = present(begun, end, term);
 	const taken = term.at - begun.at;
 	if (isForced(history) && isDeleted(history, run)) {
 		const because = `The Pod was deleted by force; this time ${stopSignal(term)} came ${seconds(taken)} after preStop of ${name} began, and it had not ended.`;
@@ -78,12 +78,12 @@ function cutOff(history: PodHistory, { name, run }: Named, { begun, end, term }:
 	if (again)
 		return notObserved(`While preStop of ${name} ran, the Pod was deleted again with ${again.graceSeconds} s: the kubelet begins anew.`, [...entries, again]);
 	const because = `${stopSignal(term)} came ${between(begun, term)} after preStop of ${name} began, and it had not ended.`;
-	return end ? { word: "FAIL", because, entries } : missing(history.coverage, [begun.at, term.at + LATE_MS], because, entries);
+	return end ? { word: "FAIL", because, entries } : failIfCovered(history.coverage, [begun.at, term.at + LATE_MS], because, entries);
 }
 
 function graceIncludesPreStop(history: PodHistory): Finding {
 	const grace = history.deletionRequested?.graceSeconds;
-	const findings = named(history).flatMap(({ name, run }): Finding[] => {
+	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const hook = hookIn(run, "preStop");
 		const begun = hook?.requested ?? hook?.exited;
 		const { stopRequested: stop } = run;
@@ -94,7 +94,7 @@ function graceIncludesPreStop(history: PodHistory): Finding {
 		}
 		// The stop may lag behind the hook's end, and the kubelet counts up to that.
 		const end = hook?.exited && hook.exited.at < stop.at ? hook.exited : undefined;
-		const entries = found(begun, end, stop);
+		const entries = present(begun, end, stop);
 		const took = between(begun, end ?? stop);
 		const taken = Math.floor(((end ?? stop).at - begun.at) / 1000);
 		if (taken < 1)
@@ -114,17 +114,17 @@ function earliestEnd({ stops }: Run): Entry | undefined {
 function stillThere({ coverage }: PodHistory, name: string, { stop, term, given }: { stop: Entry; term: Entry; given: string }): Finding {
 	const until = dueOf(stop) + KILL_TOLERANCE_MS;
 	if (coverage.until < until) return notObserved(`${name} had not ended when the recording did; ${given}.`, [stop, term]);
-	return missing(coverage, [stop.at, until], `No end of ${name} was recorded; ${given}.`, [stop, term]);
+	return failIfCovered(coverage, [stop.at, until], `No end of ${name} was recorded; ${given}.`, [stop, term]);
 }
 function killAtGraceEnd(history: PodHistory): Finding {
-	const findings = named(history).flatMap(({ name, run }): Finding[] => {
+	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const { term, kill, exited } = run;
 		const stop = earliestEnd(run);
 		if (!term || !stop) return [];
 		const due = dueOf(stop);
 		const killed = kill ?? (exited?.exitCode === 137 ? exited : undefined);
 		const last = killed ?? exited;
-		const entries = found(stop, term, killed, exited);
+		const entries = present(stop, term, killed, exited);
 		const given = `it had been given ${stop.graceSeconds} s`;
 		if (last === undefined) return [stillThere(history, name, { stop, term, given })];
 		const how = killed ? "was killed" : "ended by itself";
@@ -132,7 +132,9 @@ function killAtGraceEnd(history: PodHistory): Finding {
 		const { earliest, latest } = span(last);
 		if (earliest > due + KILL_TOLERANCE_MS)
 			// what only the API says may have been found long after, such as after a reboot
-			return [last.meaning === "at" ? { word: "FAIL", because, entries } : missing(history.coverage, [stop.at, due + KILL_TOLERANCE_MS], because, entries)];
+			return [
+				last.meaning === "at" ? { word: "FAIL", because, entries } : failIfCovered(history.coverage, [stop.at, due + KILL_TOLERANCE_MS], because, entries),
+			];
 		if (!killed) return [notObserved(`${name} ended by itself ${between(term, last)} after ${stopSignal(term)}.`, entries)];
 		if (earliest >= due - KILL_TOLERANCE_MS && latest <= due + KILL_TOLERANCE_MS) return [{ word: "PASS", because, entries }];
 		// Without the runtime's word for it, somebody else may have killed it, such as the kernel for want of memory.
@@ -174,6 +176,6 @@ function hostPathOutlives({ pod, gone, entries, earlier, coverage }: PodHistory)
 	const seen = after.findLast(({ text }) => text === last.text) ?? after.at(-1);
 	const because = isThere ? `The file was read after the Pod was gone, and its last line was there.` : `After the Pod was gone the file lacks "${last.text}".`;
 	if (!isThere && (!coverage.hasEnd || hasGap(coverage, after[0]?.at ?? 0, after.at(-1)?.at ?? 0)))
-		return notObserved(`As far as was recorded: ${because} But not all of the file's lines were.`, found(last, gone, seen));
-	return { word: isThere ? "PASS" : "FAIL", because, entries: found(last, gone, seen) };
+		return notObserved(`As far as was recorded: ${because} But not all of the file's lines were.`, present(last, gone, seen));
+	return { word: isThere ? "PASS" : "FAIL", because, entries: present(last, gone, seen) };
 }

@@ -6,7 +6,7 @@ import { roundsOf } from "../history/rounds.ts";
 import { LATE_MS } from "../recording/coverage.ts";
 import { type Entry, span } from "../recording/entry.ts";
 import { GUARANTEES, type Guarantee, type GuaranteeId } from "./guarantees.ts";
-import { between, combined, type Finding, found, missing, notObserved, ordered } from "./order.ts";
+import { between, combined, type Finding, failIfCovered, notObserved, ordered, present } from "./order.ts";
 import { readyAfterSleep, sleptFor } from "./sleep.ts";
 import { judgeStop } from "./stop.ts";
 
@@ -46,11 +46,11 @@ function initOrder({ containers, coverage }: PodHistory): Finding {
 		for (const follower of followers) {
 			const start = follower.runs[0]?.started;
 			if (end?.exitCode !== 0 && start === undefined && init.runs.length > 0)
-				findings.push({ word: "PASS", because: `${init.name} has not succeeded, and ${follower.name} was not started.`, entries: found(end) });
+				findings.push({ word: "PASS", because: `${init.name} has not succeeded, and ${follower.name} was not started.`, entries: present(end) });
 			else if (end === undefined || start === undefined) findings.push(notObserved(`No end of ${init.name} or no start of ${follower.name} was recorded.`));
 			else if (end.exitCode !== 0) {
 				const because = `${init.name} ended with exit code ${end.exitCode}, and ${follower.name} was started all the same.`;
-				findings.push(missing(coverage, [end.at, start.at], because, [end, start])); // it may have been tried again
+				findings.push(failIfCovered(coverage, [end.at, start.at], because, [end, start])); // it may have been tried again
 			} else findings.push(ordered(end, start, `${init.name} ended with exit code ${end.exitCode}`, `${follower.name}'s process started`));
 		}
 	}
@@ -78,7 +78,7 @@ function postStartAndEntryPoint(history: PodHistory): Finding {
 		const because = isFirst
 			? `This time the process of ${name} was started ${between(started, begun)} before its hook's; how far it had got by then nobody promises.`
 			: `This time the hook of ${name} was started ${between(begun, started)} before its process.`;
-		return [{ word: "NOT GUARANTEED", because, entries: found(started, begun) }];
+		return [{ word: "NOT GUARANTEED", because, entries: present(started, begun) }];
 	});
 	return combined(findings, unseen(history, "postStart"));
 }
@@ -93,7 +93,7 @@ function readyAfterPostStart(history: PodHistory): Finding {
 		}),
 	);
 	if (hooks.length === 0) return combined(ready ? readyAfterSleep(history, ready) : [], unseen(history, "postStart"));
-	const ends = found(...hooks.map(({ hook }) => hook.exited)).sort((a, b) => a.at - b.at);
+	const ends = present(...hooks.map(({ hook }) => hook.exited)).sort((a, b) => a.at - b.at);
 	const open = hooks.find(({ hook }) => hook.exited === undefined);
 	if (ready === undefined)
 		return open?.hook.requested
@@ -102,7 +102,7 @@ function readyAfterPostStart(history: PodHistory): Finding {
 	// Where its container has ended, the hook has too, and that was not recorded.
 	if (open && open.run.exited === undefined && open.hook.started) {
 		const because = `The Pod was Ready, and the postStart hook of ${open.name} has not ended.`;
-		return missing(history.coverage, [open.hook.requested?.at ?? 0, ready.at], because, found(open.hook.requested, ready));
+		return failIfCovered(history.coverage, [open.hook.requested?.at ?? 0, ready.at], because, present(open.hook.requested, ready));
 	}
 	const end = ends.at(-1);
 	if (open || end === undefined) return notObserved("The Pod was Ready; the end of a postStart hook was not recorded.", [ready]);
@@ -121,7 +121,7 @@ function postStartFailure(history: PodHistory): Finding {
 	return combined(
 		failed.map(({ container, run }) => {
 			const hook = hookIn(run, "postStart")?.exited;
-			if (!run.exited || !hook) return notObserved(`${container.name} has not ended after its failed hook.`, found(hook));
+			if (!run.exited || !hook) return notObserved(`${container.name} has not ended after its failed hook.`, present(hook));
 			return ordered(hook, run.exited, `postStart of ${container.name} ended with exit code ${hook.exitCode}`, "its container was ended");
 		}),
 		"No postStart hook failed.",
@@ -156,17 +156,22 @@ function atLeastOnce(history: PodHistory): Finding {
 				const entry = exec?.requested ?? exec?.exited;
 				if (hook === "preStop" && isForced(history)) {
 					const because = `The Pod was deleted by force, so preStop is not promised. This time it ${entry ? "ran all the same" : "was not run"}.`;
-					return { word: "NOT GUARANTEED", because, entries: found(history.deletionRequested, entry) };
+					return { word: "NOT GUARANTEED", because, entries: present(history.deletionRequested, entry) };
 				}
 				if (entry) return { word: "PASS", because: `${hook} of ${container.name} ran.`, entries: [entry] };
 				if (hook === "preStop" && sleptFor(history, container, run)) {
 					const because = `preStop of ${container.name} is a sleep of ${container.preStop?.seconds} s, and the kubelet took it off the grace period.`;
-					return { word: "PASS", because, entries: found(run.stopRequested) };
+					return { word: "PASS", because, entries: present(run.stopRequested) };
 				}
 				if (!history.hasRuntime || container[hook]?.form !== "exec") return notObserved(unseen(history, hook));
 				const failed = failures.find((event) => event.container === container.name);
 				if (failed) return { word: "PASS", because: `${hook} of ${container.name} was tried and could not be run.`, entries: [failed] };
-				return missing(history.coverage, hookTime(history, hook, run), `${hook} of ${container.name} did not run.`, found(run.started, run.stopRequested));
+				return failIfCovered(
+					history.coverage,
+					hookTime(history, hook, run),
+					`${hook} of ${container.name} did not run.`,
+					present(run.started, run.stopRequested),
+				);
 			});
 	});
 	return combined(findings, unseen(history, "postStart"));

@@ -31,7 +31,7 @@ function page(name: string, more = ""): string {
 	return `file://${file}`;
 }
 /** What a script in the page finds out, as JSON. */
-async function ask(name: string, expression: string, ...args: string[]): Promise<unknown> {
+async function askPage(name: string, expression: string, ...args: string[]): Promise<unknown> {
 	const script = `<script>addEventListener("load",()=>{const o=document.createElement("pre");o.id="answer";o.textContent=JSON.stringify(${expression});document.body.append(o)})</script>`;
 	const text = await chromium(...args, "--dump-dom", page(name, script));
 	const answer = text.match(/<pre id="answer">(.*)<\/pre>/s)?.[1] ?? "null";
@@ -41,10 +41,10 @@ async function ask(name: string, expression: string, ...args: string[]): Promise
 test("the page needs nothing but itself", async () => {
 	const text = pageOf(storyOf(fixture("destroyed")));
 	assert.doesNotMatch(text, /<(script|link|img|iframe|object|embed)\b|@import|url\(/);
-	assert.deepEqual(await ask("destroyed", "performance.getEntriesByType('resource').map(({ name }) => name)"), []);
+	assert.deepEqual(await askPage("destroyed", "performance.getEntriesByType('resource').map(({ name }) => name)"), []);
 });
 test("every link inside the page leads to something, both ways between verdicts, drawing and entries", async () => {
-	const found = (await ask(
+	const found = (await askPage(
 		"destroyed",
 		`{ dead: [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")).filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))),
 		   twice: [...document.querySelectorAll("[id]")].map(({ id }) => id).filter((id, i, all) => all.indexOf(id) !== i),
@@ -57,7 +57,7 @@ test("every link inside the page leads to something, both ways between verdicts,
 	for (const key of ["fromDrawing", "fromVerdicts", "toDrawing", "toVerdicts"]) assert.ok((found[key] ?? 0) >= 8, `${key}: ${found[key]}`);
 });
 test("hooks, signals and verdicts are on the page, inside the drawing, and no label lies on another", async () => {
-	const found = (await ask(
+	const found = (await askPage(
 		"destroyed",
 		`{ text: document.body.innerText, outside: [...document.querySelectorAll("svg text")].filter((t) => { const b = t.getBBox(); return b.x < 0 || b.x + b.width > 1121; }).map((t) => t.textContent),
 		   overlaps: (() => { const boxes = [...document.querySelectorAll("svg text[class^=m-], svg text.postStart, svg text.preStop")].map((t) => ({ t: t.textContent, b: t.getBBox() }));
@@ -89,7 +89,7 @@ test("text can be read in light and in dark: contrast of 4.5 at least", async ()
 	const looked = new Set<string>();
 	for (const name of ["demo", "gallery"])
 		for (const [isDark, ...args] of [[false], [true, "--blink-settings=preferredColorScheme=0"]] as [boolean, ...string[]][]) {
-			const found = (await ask(name, expression, ...args)) as { paper: number; looked: string[]; low: string[] };
+			const found = (await askPage(name, expression, ...args)) as { paper: number; looked: string[]; low: string[] };
 			assert.ok(isDark ? found.paper < 0.1 : found.paper > 0.9, `paper ${found.paper}`);
 			assert.deepEqual(found.low, [], `${name}, ${isDark ? "dark" : "light"}`);
 			for (const what of found.looked) looked.add(what);
@@ -102,7 +102,7 @@ test("verdicts stand beside the drawing on a wide screen, below it on a narrow o
 		return { isBeside: v.left >= d.right && v.top < d.bottom, isBelow: v.top >= d.bottom, wide: document.documentElement.scrollWidth - innerWidth,
 			label: 12 * document.querySelector("svg.life").getBoundingClientRect().width / 1120 }; })()`;
 	const at = async (width: number) =>
-		(await ask("destroyed", expression, `--window-size=${width},1000`)) as { isBeside: boolean; isBelow: boolean; wide: number; label: number };
+		(await askPage("destroyed", expression, `--window-size=${width},1000`)) as { isBeside: boolean; isBelow: boolean; wide: number; label: number };
 	const [wide, middle, narrow] = [await at(1680), await at(1300), await at(600)];
 	assert.ok(wide.isBeside && middle.isBelow && narrow.isBelow, JSON.stringify([wide, middle, narrow]));
 	for (const { wide: more, label } of [wide, middle, narrow]) assert.ok(more <= 0 && label >= 10.5, `${more} px wider than the screen, labels of ${label} px`);
@@ -111,7 +111,8 @@ test("what was asked for is read without scrolling sideways, and what kubectl de
 	const expression = `(() => { const [asked, long] = [".yaml", ".long"].map((s) => document.querySelector(s));
 		const foot = (e) => e.getBoundingClientRect().bottom;
 		return { hidden: asked.scrollWidth - asked.clientWidth, blank: Math.round(foot(long.parentElement.parentElement) - foot(long)) }; })()`;
-	for (const width of [1680, 1300, 600]) assert.deepEqual(await ask("demo", expression, `--window-size=${width},1000`), { hidden: 0, blank: 0 }, `${width} px`);
+	for (const width of [1680, 1300, 600])
+		assert.deepEqual(await askPage("demo", expression, `--window-size=${width},1000`), { hidden: 0, blank: 0 }, `${width} px`);
 });
 test("the page prints, and a drawing opens by itself", async () => {
 	const pdf = join(folder, "page.pdf");
@@ -126,7 +127,7 @@ test("the page prints, and a drawing opens by itself", async () => {
 	assert.doesNotMatch(text, /parsererror/);
 });
 test("a page of many Pods has a way to each of them", async () => {
-	const found = (await ask(
+	const found = (await askPage(
 		"gallery",
 		`{ dead: [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")).filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))), pods: document.querySelectorAll("section[id$=life]").length }`,
 	)) as { dead: string[]; pods: number };

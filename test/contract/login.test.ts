@@ -67,7 +67,7 @@ const EXPECTED = [
 	...["HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_=/usr/bin/env"],
 	...["umask 0022, folder /, files unlimited, options ehuBEc, functions of others 0", "off", "off", "b", "0"],
 ];
-const told = (printed: unknown) => String(printed).trim().split("\n");
+const printedLines = (printed: unknown) => String(printed).trim().split("\n");
 
 let sshd: Sshd;
 const home = temporaryFolder();
@@ -88,7 +88,7 @@ test("a script of the provider meets nothing of the login: variables, functions,
 	const plugin = await HostPlugin.start(sshd);
 	try {
 		const { state } = await plugin.create("it", { host: "one", step: "it", text: SCRIPT });
-		assert.deepEqual(told(state.printed), EXPECTED);
+		assert.deepEqual(printedLines(state.printed), EXPECTED);
 		assert.deepEqual(plugin.engine.messages(plugin.urn("it")), [], "what a profile says on stderr is nobody's business");
 	} finally {
 		await plugin.stop();
@@ -106,7 +106,7 @@ test("a remote.Command's script meets nothing of it either, and what the login p
 		});
 		const stdout = (state.stdout as { value?: string }).value ?? String(state.stdout);
 		assert.match(stdout, /^Welcome\n/);
-		assert.deepEqual(told(scriptOutput(stdout)), EXPECTED);
+		assert.deepEqual(printedLines(scriptOutput(stdout)), EXPECTED);
 	} finally {
 		await plugin.stop();
 	}

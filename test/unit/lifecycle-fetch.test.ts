@@ -9,7 +9,7 @@ import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import ssh2 from "ssh2";
 import { run } from "../../commands/run.ts";
-import { pack } from "../../lifecycle/recording/packed.ts";
+import { packRecording } from "../../lifecycle/recording/packed.ts";
 import { BEGIN } from "../../provider/shell.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
@@ -70,7 +70,7 @@ async function project(t: TestContext, answers: Record<string, string>) {
 	};
 	return { folder, lifecycle };
 }
-const printing = (name: string) => `echo ${pack(fixture(name))}\n`;
+const printing = (name: string) => `echo ${packRecording(fixture(name))}\n`;
 const FAILS = "echo 'error: no recording in /var/log' >&2; exit 1\n";
 
 test("a host that gave no recording is named in all that is written", async (t) => {

@@ -6,7 +6,7 @@ import { storyOf } from "../../lifecycle/render/story.ts";
 import { Gallery } from "../../workloads/gallery.ts";
 import { refusal, scenarioPod } from "../../workloads/scenarios.ts";
 import { fixture } from "./lifecycle-fixture.ts";
-import { resolved, run } from "./program-graph.ts";
+import { resolved, runProgram } from "./program-graph.ts";
 import { problems, settings } from "./settings.ts";
 
 const IMAGES = { busybox: "b", nginx: "n", pause: "p" };
@@ -22,7 +22,7 @@ test("no scenario claims a demo's lines of the message file", () => {
 });
 test("a scenario that the release can't show says which it needs, and makes nothing", async () => {
 	const { cluster: clusterSettings } = settings();
-	const { graph, result } = await run(() => {
+	const { graph, result } = await runProgram(() => {
 		const cluster = new Cluster("lab", clusterSettings);
 		return new Gallery("gallery", { cluster, scenarios: ["no-shell-sleep", "prestop-fails"], images: IMAGES, recorders: [] });
 	});

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pack } from "../../lifecycle/recording/packed.ts";
+import { packRecording } from "../../lifecycle/recording/packed.ts";
 import { finalSummary, summarySoFar } from "../../lifecycle/render/summary.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const POD = "lifecycle-demo-pod";
 /** A Pod that ended, and the day after one of the same name that goes on; each recorder still runs. */
-const packed = [fixture("destroyed").replace(/^.*"from":"end".*\n/gm, ""), fixture("pause")].map(pack);
+const packed = [fixture("destroyed").replace(/^.*"from":"end".*\n/gm, ""), fixture("pause")].map(packRecording);
 
 test("while the Pod lives, its table has the last Pod of its name only, and doesn't miss the end of recorders that run", () => {
 	const text = summarySoFar(packed, POD);
@@ -24,6 +24,6 @@ test("at the end each other Pod gets a line, those of the same name too", () => 
 });
 test("what is no recording is a sentence in its place, and a Pod that never came is a note", () => {
 	assert.match(summarySoFar(["bm90IGd6aXA="], POD), /^not a packed recording \(.+\): "bm90IGd6aXA="$/);
-	assert.match(summarySoFar([pack("hello\n")], POD), /^recording:.+$/);
+	assert.match(summarySoFar([packRecording("hello\n")], POD), /^recording:.+$/);
 	assert.match(summarySoFar(packed, "nobody"), /^note: Pod nobody never appeared while this was recorded; these did: /);
 });

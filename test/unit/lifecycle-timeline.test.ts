@@ -37,12 +37,12 @@ const lines: fc.Arbitrary<Line[]> = fc
 			return { number: index + 1, at, host, from, data: dataOf[from]?.(index) ?? `line ${index}` };
 		});
 	});
-const recorded = (found: Line[]): Recording => ({ name: "a.jsonl", headers: [], lines: found, lost: [], problems: [] });
+const recordingWith = (found: Line[]): Recording => ({ name: "a.jsonl", headers: [], lines: found, lost: [], problems: [] });
 
 test("nothing of a recording gets lost: each line is told, or counted as being about something else", () => {
 	fc.assert(
 		fc.property(lines, (found) => {
-			const { entries, elsewhere, pods } = timelineOf(recorded(found));
+			const { entries, elsewhere, pods } = timelineOf(recordingWith(found));
 			const told = new Set(entries.map(({ line }) => line));
 			for (const { from, number, data } of found) {
 				const uid = (data as { object?: { involvedObject?: { uid: string } } }).object?.involvedObject?.uid;
@@ -56,7 +56,7 @@ test("nothing of a recording gets lost: each line is told, or counted as being a
 test("the timeline is in order of time, and lines of one stream keep the order in which they came", () => {
 	fc.assert(
 		fc.property(lines, (found) => {
-			const { entries } = timelineOf(recorded(found));
+			const { entries } = timelineOf(recordingWith(found));
 			entries.forEach((entry, index) => {
 				assert.equal(entry.id, index + 1);
 				const next = entries[index + 1];
@@ -152,7 +152,7 @@ test("each boot of a host has its own clock", () => {
 });
 test("a clock that was set back in the middle is named", () => {
 	const at = (ms: number, number: number): Line => ({ number, at: ms, host: "a", from: "file", data: "x" });
-	assert.deepEqual(timelineOf(recorded([at(base, 1), at(base - 5000, 2)])).problems, [
+	assert.deepEqual(timelineOf(recordingWith([at(base, 1), at(base - 5000, 2)])).problems, [
 		"a.jsonl:2: the clock of a went back by 5000 ms; order around it is that of the times, not of arrival",
 	]);
 });

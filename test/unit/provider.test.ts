@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { details, parseAnswer, summaryLine } from "../../provider/answer.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "../../provider/configuration.ts";
-import { diff } from "../../provider/diff.ts";
-import { check, plain } from "../../provider/inputs.ts";
+import { diffStep } from "../../provider/diff.ts";
+import { checkStep, stepInputs } from "../../provider/inputs.ts";
 import { asSecret, isSecret, open, type Properties, UNKNOWN } from "../../provider/plugin/values.ts";
 import { changes, facts, Report } from "../../provider/report.ts";
 
 const step = { host: "one", step: "system", text: asSecret("echo"), settings: { A: "1", LIST: ["x", "y"], ON: true, N: 3 } };
-const reasons = (news: Properties) => check({}, news, ["one", "two"]).failures.map(({ property, reason }) => `${property} ${reason}`);
+const reasons = (news: Properties) => checkStep({}, news, ["one", "two"]).failures.map(({ property, reason }) => `${property} ${reason}`);
 
 test("check names everything that is wrong with a step by its property, and shows no value", () => {
 	assert.deepEqual(reasons(step), []);
@@ -28,27 +28,27 @@ test("check names everything that is wrong with a step by its property, and show
 });
 test("check keeps what is wanted of items that were found different, until the script is another", () => {
 	const found = { "sysctl a": "1" };
-	assert.deepEqual(check({ ...step, found }, step, []).inputs.found, found);
-	assert.deepEqual(check({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
-	assert.deepEqual(check({}, step, []).inputs.found, {});
+	assert.deepEqual(checkStep({ ...step, found }, step, []).inputs.found, found);
+	assert.deepEqual(checkStep({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
+	assert.deepEqual(checkStep({}, step, []).inputs.found, {});
 });
 test("a script is kept packed in its envelope, and stays as it was kept until it is another script", () => {
-	const { inputs } = check({}, step, []);
+	const { inputs } = checkStep({}, step, []);
 	assert.match(String(open(inputs.text ?? null)), /^gzip:/);
 	assert.ok(isSecret(inputs.text));
-	assert.equal(plain(inputs).text, "echo");
-	assert.equal(open(check({}, { ...step, text: "echo" }, []).inputs.text ?? null), open(inputs.text ?? null), "the same without an envelope");
-	assert.deepEqual(check(inputs, step, []).inputs, inputs);
-	assert.deepEqual(check({}, inputs, []).inputs, inputs, "what is packed is not packed again");
-	assert.deepEqual(check(step, step, []).inputs.text, step.text, "as the version before kept it");
-	assert.equal(plain(check(step, { ...step, text: asSecret("other") }, []).inputs).text, "other");
+	assert.equal(stepInputs(inputs).text, "echo");
+	assert.equal(open(checkStep({}, { ...step, text: "echo" }, []).inputs.text ?? null), open(inputs.text ?? null), "the same without an envelope");
+	assert.deepEqual(checkStep(inputs, step, []).inputs, inputs);
+	assert.deepEqual(checkStep({}, inputs, []).inputs, inputs, "what is packed is not packed again");
+	assert.deepEqual(checkStep(step, step, []).inputs.text, step.text, "as the version before kept it");
+	assert.equal(stepInputs(checkStep(step, { ...step, text: asSecret("other") }, []).inputs).text, "other");
 	const long = { ...step, text: asSecret("systemctl is-active kubelet.service\n".repeat(700)) };
-	assert.ok(String(open(check({}, long, []).inputs.text ?? null)).length < 500);
+	assert.ok(String(open(checkStep({}, long, []).inputs.text ?? null)).length < 500);
 });
 
 const state = { ...step, found: { "sysctl a": "1" }, printed: "" };
 const paths = (olds: Properties, news: Properties) =>
-	Object.fromEntries([...diff(olds, news)].map(([path, { kind, replaces }]) => [path, replaces ? `${kind}, replaces` : kind]));
+	Object.fromEntries([...diffStep(olds, news)].map(([path, { kind, replaces }]) => [path, replaces ? `${kind}, replaces` : kind]));
 test("diff is empty for a host that is as wanted", () => {
 	assert.deepEqual(paths(state, { ...step, found: { "sysctl a": "1" } }), {});
 });
@@ -74,7 +74,7 @@ test("diff names the settings that changed, and the text only where no setting s
 test("diff replaces a step only for another host or another step, and never one that was a command before", () => {
 	assert.deepEqual(paths({ ...state, found: {} }, { ...step, host: "two", found: {} }), { host: "update, replaces" });
 	const { step: name, ...command } = { stdin: "echo", create: "bash -s -- apply", step: undefined };
-	assert.ok([...diff(command, { ...step, found: {} }).values()].every(({ replaces }) => !replaces));
+	assert.ok([...diffStep(command, { ...step, found: {} }).values()].every(({ replaces }) => !replaces));
 	assert.equal(name, undefined);
 });
 

@@ -48,8 +48,8 @@ export class Project {
 		for (const folder of ["bin", "plugin", "state", "home", "node_modules/@pulumi"]) mkdirSync(join(path, folder), { recursive: true });
 		const modules = join(import.meta.dirname, "../../../node_modules");
 		for (const name of ["@pulumi/pulumi", "@pulumi/command"]) symlinkSync(join(modules, name), join(path, "node_modules", name));
-		place(process.env.LANGUAGE_HOST, "language-host", join(path, "bin"), "pulumi-language-nodejs");
-		place(process.env.COMMAND_PLUGIN, "command-plugin", join(path, "plugin"), "pulumi-resource-command");
+		placePlugin(process.env.LANGUAGE_HOST, "language-host", join(path, "bin"), "pulumi-language-nodejs");
+		placePlugin(process.env.COMMAND_PLUGIN, "command-plugin", join(path, "plugin"), "pulumi-resource-command");
 		writeFileSync(join(path, "package.json"), '{ "name": "contract", "type": "module", "main": "index.ts" }');
 		const providers = Object.entries({ command: "./plugin", ...plugins }).map(([name, folder]) => ({ name, path: folder }));
 		const project = { name: "contract", runtime: { name: "nodejs", options: { typescript: false } }, plugins: { providers } };
@@ -106,7 +106,7 @@ export class Project {
 }
 
 /** Puts the plugin under test where the engine looks for it. */
-function place(official: string | undefined, name: "command-plugin" | "language-host", folder: string, executable: string): void {
+function placePlugin(official: string | undefined, name: "command-plugin" | "language-host", folder: string, executable: string): void {
 	if (official) copyFileSync(official, join(folder, executable));
 	else standIn(name, folder, executable);
 }
