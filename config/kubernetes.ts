@@ -111,6 +111,12 @@ export function chooseRepositories({ repositories, top }: Values, release: Relea
 			report(`${path}.baseUrl`, `holds Kubernetes 1.${minor}, but kubernetesVersion is ${release.version}. Use the repository of v1.${release.minor}.`);
 	}
 	return repositories.map(({ id = "", name, baseUrl = "", gpgKey = [], gpgCheck = true, repoGpgCheck = false, exclude = [] }) => ({
-		...{ id, name: name ?? id, baseUrl, gpgKey, gpgCheck, repoGpgCheck, exclude },
+		id,
+		name: name ?? id,
+		baseUrl,
+		gpgKey,
+		gpgCheck,
+		repoGpgCheck,
+		exclude,
 	}));
 }
