@@ -1,4 +1,4 @@
-// Stack configuration -> validated, typed settings. Every problem of a stack is reported at once, each with its path.
+// Loads a stack's configuration as validated, typed settings. Every problem of a stack is reported at once, each with its path.
 import * as pulumi from "@pulumi/pulumi";
 import { resolveHostKeys } from "./config/host-keys.ts";
 import { checkHosts, checkNetworks, checkNodePodCidrs, choosePodCidrAllocator } from "./config/hosts.ts";

@@ -1,4 +1,4 @@
-// What looking at hosts costs: previews with and without it, drift checks of more and more hosts, their memory. Played hosts (test/contract/support/played-hosts.ts), so
+// Measures what reading hosts costs: previews with and without it, drift checks of more and more hosts, their memory. Played hosts (test/contract/support/played-hosts.ts), so
 // that the work on the hosts is done by this machine too. Alone: node bench/drift.ts [ROUNDS]
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";

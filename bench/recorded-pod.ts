@@ -1,4 +1,4 @@
-// A Pod that tells the time of its own life, to the millisecond: each line of its process and hooks ends with it, in the file that the recorder listens to.
+// Makes a Pod that prints the time to the millisecond with each line of its process and hooks, into the file that the recorder reads.
 import { measure, project } from "./measure.ts";
 
 export const CONTROL_PLANE = "k8s-master";

@@ -1,4 +1,4 @@
-// A recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
+// Measures a recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
 // the other (many Pods), and one Pod whose container is probed again and again (one long history).
 // usage: node bench/report.ts SHAPE SIZE   measures one, in a process of its own, and prints its row
 import { execFileSync } from "node:child_process";

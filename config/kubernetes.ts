@@ -1,4 +1,4 @@
-// Release, container runtime, flannel and packages: chosen from the stack's keys, and refused where they do not go together. Pure.
+// Chooses release, container runtime, flannel and packages from the stack's keys, and refuses what does not go together. Pure.
 
 import { pathText, type Report } from "./problems.ts";
 import type { Values } from "./read.ts";

@@ -1,4 +1,4 @@
-// What the API server sent about Pods and their events -> entries.
+// Turns what the API server sent about Pods and their events into entries.
 import { containerIn, type Draft, type Pod } from "./entry.ts";
 import type { Line } from "./recording.ts";
 

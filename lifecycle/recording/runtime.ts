@@ -1,4 +1,4 @@
-// What containerd did -> entries: its events (ctr events) have nanoseconds; its log says whom it signalled, and which container belongs to which Pod.
+// Turns what containerd did into entries: its events (ctr events) have nanoseconds; its log says whom it signalled, and which container belongs to which Pod.
 import type { Draft } from "./entry.ts";
 import type { Line } from "./recording.ts";
 

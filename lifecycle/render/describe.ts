@@ -1,4 +1,4 @@
-// A Pod as `kubectl describe pod` prints it: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
+// Prints a Pod as `kubectl describe pod` does: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
 import type { core } from "@pulumi/kubernetes/types/output.js";
 import type { Entry, Pod } from "../recording/entry.ts";
 import { age } from "./pod-line.ts";

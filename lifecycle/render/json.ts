@@ -1,4 +1,4 @@
-// The story as JSON, for other programs: what the page shows, with the entries by number.
+// Renders the story as JSON, for other programs: what the page shows, with the entries by number.
 import type { Repeats } from "../verdicts/repeats.ts";
 import type { Story } from "./story.ts";
 

@@ -1,4 +1,4 @@
-// A recording's whole story, ready to be shown: what every way of showing it starts from.
+// Gathers the whole story of a recording: its histories, verdicts and views, from which the text, the page and the JSON are rendered.
 
 import { historiesIn } from "../history/history.ts";
 import { hookIn, type PodHistory } from "../history/pod-history.ts";

@@ -1,4 +1,4 @@
-// The story as plain text, for a terminal or a log.
+// Renders the story as plain text, for a terminal or a log.
 import type { Entry } from "../recording/entry.ts";
 import { seconds } from "../verdicts/order.ts";
 import { pauseTable } from "../verdicts/pause.ts";

@@ -1,4 +1,4 @@
-// A Pod's YAML as the seed's page shows it: what somebody wrote, without what the API server filled in.
+// Prints a Pod's YAML as the seed's page shows it: what somebody wrote, without what the API server filled in.
 import { Document, isScalar, visit } from "yaml";
 import type { Pod } from "../recording/entry.ts";
 

@@ -1,3 +1,4 @@
+// Keys in a stack's configuration: SSH keys from settings, files and known_hosts, and which of them are refused.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

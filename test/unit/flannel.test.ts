@@ -1,3 +1,4 @@
+// Flannel's objects, compared with its own manifest.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

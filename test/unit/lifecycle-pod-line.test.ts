@@ -1,3 +1,4 @@
+// A Pod as `kubectl get pod -o wide` prints it, in each of its states.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../lifecycle/recording/entry.ts";

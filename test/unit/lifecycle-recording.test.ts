@@ -1,3 +1,4 @@
+// Recordings as they are read: damaged lines, other versions, several of them, packed ones.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordingError, readRecording, trimmed } from "../../lifecycle/recording/recording.ts";

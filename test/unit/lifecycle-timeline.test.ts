@@ -1,3 +1,4 @@
+// The timeline: one clock for all hosts, and an order that no clock can spoil.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

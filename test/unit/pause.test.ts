@@ -1,3 +1,4 @@
+// The rows that step `pause` prints, and the Pods that it is for.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

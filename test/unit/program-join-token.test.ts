@@ -1,3 +1,4 @@
+// Join tokens under Pulumi's mocks and a played API server: when they are made, and that they end.
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createServer } from "node:https";

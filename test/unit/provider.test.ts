@@ -1,3 +1,4 @@
+// The provider of host state without a host: inputs, configuration, differences, answers and reports.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { details, parseAnswer, summaryLine } from "../../provider/answer.ts";

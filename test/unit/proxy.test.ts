@@ -1,3 +1,4 @@
+// The proxy of a stack: what is read, refused, and never goes through it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { repositoryFile } from "../../cluster/host.ts";
