@@ -63,7 +63,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,
 					NODE_NAME: host.name,
-					POD_CIDR: nodePodCidr,
+					NODE_POD_CIDR: nodePodCidr,
 				},
 				triggers: [clusterId, ...Object.values(rebuiltBy(cluster))],
 			},

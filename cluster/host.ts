@@ -97,7 +97,7 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds,
 		KERNEL_OVERRIDE: allowUnsupportedKernel,
 		RELEASE_MINOR: cluster.release.minor,
-		SERVICE_NETWORK: cluster.serviceCidr,
+		SERVICE_CIDR: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
 		...(cluster.proxy ? { PROXIES: [...new Set([http, https])].filter((url) => url !== undefined) } : {}),
@@ -108,7 +108,7 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 
 /** What the inspection in cluster/steps/lib/used-host.sh depends on. */
 function usedSettings({ address, role }: HostSpec, { runtime, podCidr }: ClusterSettings) {
-	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, POD_NETWORK: podCidr };
+	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, CLUSTER_POD_CIDR: podCidr };
 }
 
 function identitySettings({ hosts }: ClusterSettings) {

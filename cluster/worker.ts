@@ -85,7 +85,7 @@ export class Worker extends pulumi.ComponentResource {
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
 					NODE_NAME: host.name,
-					POD_CIDR: nodePodCidr,
+					NODE_POD_CIDR: nodePodCidr,
 					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
 				},
 				triggers: [controlPlane.init.id],

@@ -3,13 +3,13 @@
 // Exit status: 0 every host's key is in the file, 1 some is not, 2 wrong usage.
 import { createHash, createPublicKey } from "node:crypto";
 import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { isDeepStrictEqual } from "node:util";
 import ssh2 from "ssh2";
 import { isMap, isNode, isScalar, isSeq, type Pair } from "yaml";
 import { KeyError, parseHostKey } from "../config/keys.ts";
 import { StackFileError, type StackHost, stackDocument, stackHosts } from "../config/stack-file.ts";
 import { shownKeys } from "../provider/ssh/shown-keys.ts";
+import { type Terminal, terminal } from "./terminal.ts";
 
 export interface Target extends Omit<StackHost, "user"> {
 	/** Place in the file's list of hosts. */
@@ -115,11 +115,6 @@ async function scan({ address, port }: Pick<Target, "address" | "port">): Promis
 	return keys.map(parseHostKey);
 }
 
-export interface Terminal {
-	print: (line: string) => void;
-	/** True for yes; anything else, and the end of input, is no. */
-	ask: (question: string) => Promise<boolean>;
-}
 /** The whole dialogue for one stack's file. True when every host's key is in it at the end. */
 export async function trust(file: string, terminal: Terminal, isYes: boolean): Promise<boolean> {
 	const text = readFileSync(file, "utf8");
@@ -173,19 +168,6 @@ function replaceFile(file: string, old: string, text: string): void {
 		rmSync(beside, { force: true });
 		throw new TrustError(`can't write beside ${target}: ${(error as Error).message}. It stays as it was.`);
 	}
-}
-
-/** Asks on the terminal, or takes its answers from a pipe line by line; the end of input is a no. */
-function terminal(): Terminal & { close: () => void } {
-	const input = createInterface({ input: process.stdin });
-	const answers = input[Symbol.asyncIterator]();
-	const ask = async (question: string) => {
-		process.stdout.write(`${question} [y/N] `);
-		const { value, done } = await answers.next();
-		if (done || !process.stdin.isTTY) process.stdout.write("\n");
-		return /^y(es)?$/i.test(String(value ?? "").trim());
-	};
-	return { print: (line) => process.stdout.write(`${line}\n`), ask, close: () => input.close() };
 }
 
 async function main(args: string[]): Promise<number> {

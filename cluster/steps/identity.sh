@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Host name and a block in /etc/hosts with the internal address of every host.
+# This step gives a host its name, and a block in /etc/hosts with the internal address of every host.
 # HOST_NAME: this host's name. HOSTS_BLOCK: lines `address name`.
 # undo takes out the block and puts the old name back; lines that others wrote meanwhile stay.
 # cloud-init sets both anew at each boot unless told to leave them; a HOSTNAME= in /etc/sysconfig/network is what network scripts set.

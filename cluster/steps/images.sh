@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Container images on the host before they are needed. IMAGES: full names; RUNTIME_KIND: containerd or docker.
+# This step pulls container images before they are needed.
+# IMAGES: full names; RUNTIME_KIND: containerd or docker.
 # What is there is not asked for again. No undo: images are a cache, they go with the runtime's data.
-looks_only() { :; } # no lock: the runtime itself lets two pulls of one image wait for each other
+takes_no_lock() { :; } # the runtime itself lets two pulls of one image wait for each other
 readonly PULL_SECONDS=300 PULL_TRIES=3 PARALLEL=4
 
 is_here() { # IMAGE
@@ -12,7 +13,7 @@ is_here() { # IMAGE
   fi
 }
 # One look at the list answers for nearly all; names it shows differently (digests, no registry) are asked for one by one.
-missing() {
+missing_images() {
   local listed image
   if [[ "${RUNTIME_KIND}" == docker ]]; then
     listed="$(timeout 30 docker images --format '{{.Repository}}:{{.Tag}}')" || die 'docker does not answer: systemctl status docker'
@@ -46,12 +47,12 @@ pull_every() { # STRIDE FROM IMAGES...: each fourth, one after the other
 
 check() {
   local image list
-  list="$(missing)"
+  list="$(missing_images)"
   while read -r image; do [[ -z "${image}" ]] || differs "image ${image}" 'present' 'absent'; done < <(printf '%s\n' "${list}")
 }
 apply() {
   local names=() image list lane lanes=() failed=0
-  list="$(missing)"
+  list="$(missing_images)"
   while read -r image; do [[ -z "${image}" ]] || names+=("${image}"); done < <(printf '%s\n' "${list}")
   ((${#names[@]} > 0)) || return 0
   log "pulling ${#names[@]} images"

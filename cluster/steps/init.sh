@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh
-# kubeadm init on the control plane. CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, POD_CIDR (this Node's own range, or empty).
+# This step makes a host the control plane, by kubeadm init.
+# CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
 # A cluster that is done is never reset, also when its API server does not answer; one that a killed run left half-done is reset first; somebody else's is not touched.
 # Prints the CA's hash (sha256:...), which joins pin, and a line `node version`. undo resets.
 readonly ADMIN_CONF=/etc/kubernetes/admin.conf
@@ -37,11 +38,11 @@ finish_init() {
   hash="$(grep -Eo 'sha256:[0-9a-f]{64}' -- "${CLUSTER}/kubeadm.log" | tail -n 1)" || die 'kubeadm printed no CA hash: is this a release that init.sh knows?'
   remove_token &
   removal="$!"
-  [[ -z "${POD_CIDR}" ]] || give_pod_cidr "${ADMIN_CONF}" "${NODE_NAME}" "${POD_CIDR}" 60
+  [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${ADMIN_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" 60
   wait "${removal}" || die "kubeadm's own join token is still there: the line above says why"
-  note ca "${hash}"
-  note config "$(checksum "${KUBEADM_CONFIG}")"
-  note finished yes
+  set_cluster_value ca "${hash}"
+  set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
+  set_cluster_value finished yes
 }
 remove_token() {
   wait_for 60 kube "${ADMIN_CONF}" -n kube-system delete secret --field-selector type=bootstrap.kubernetes.io/token && return 0

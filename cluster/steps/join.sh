@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh clock.sh
-# kubeadm join on a worker. CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
-# NODE_NAME, POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
+# This step makes a host a worker, by kubeadm join.
+# CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
+# NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
 # A host that is in this cluster (same id, same CA) stays as it is; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
 # It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
 # Prints a line `node version`. undo resets.
@@ -24,9 +25,9 @@ apply() {
     start_afresh worker "${JOIN_CONFIG}"
     end=$((SECONDS + TIMEOUT_SECONDS)) # what it took to leave an old cluster does not count
     join_until "${end}"
-    [[ -z "${POD_CIDR}" ]] || give_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${POD_CIDR}" $((end - SECONDS))
-    note ca "$(wanted_ca)"
-    note finished yes
+    [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" $((end - SECONDS))
+    set_cluster_value ca "$(wanted_ca)"
+    set_cluster_value finished yes
   fi
   version_line
 }
@@ -43,7 +44,7 @@ join_until() { # END
 compare_clocks() {
   local pattern='apiServerEndpoint:[[:space:]]*"?([^"[:space:]]+)' bound="${MAXIMUM_CLOCK_SKEW_SECONDS:-5}" offset
   [[ "${JOIN_CONFIG}" =~ ${pattern} ]] || return 0
-  offset="$(clock_offset "https://${BASH_REMATCH[1]}/version")" || return 0 # kubeadm says it better when there is no answer
+  offset="$(seconds_ahead "https://${BASH_REMATCH[1]}/version")" || return 0 # kubeadm says it better when there is no answer
   ((${offset#-} <= bound)) || die "clock: ${offset} s from the control plane's (${BASH_REMATCH[1]}), expected at most ${bound} s. Set it: chronyc makestep, or date -s"
 }
 undo() {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh certificates.sh
-# Prints the control plane's admin kubeconfig: a secret output. RELEASE_MINOR.
+# This step prints the control plane's admin kubeconfig, a secret. RELEASE_MINOR.
 # check also finds one that ends soon, which apply renews first, so that what is printed is good; and one that is not the one printed last (PRINTED_SHA256, from the provider),
 # because somebody renewed it on the host.
-looks_only() { :; } # takes no lock, records nothing
+takes_no_lock() { :; } # it only reads, but for a renewal once a year, and kubeadm replaces a file as a whole
 readonly ADMIN_CONF=/etc/kubernetes/admin.conf
 
 # Of a host that is no control plane any more the kubelet step tells, with what to do.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh certificates.sh kubectl.sh
-# What kubeadm left on a Node's host: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates; and flannel's file, without
+# This step keeps what kubeadm left on a Node's host as it was: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates; and flannel's file, without
 # which no Pod has a network. CLUSTER_ID, RELEASE_MINOR, TIMEOUT_SECONDS (for flannel's start).
 # The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
-looks_only() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
+takes_no_lock() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
 readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
 readonly SUBNET_FILE=/run/flannel/subnet.env
 readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default

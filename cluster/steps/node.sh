@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # uses: kubectl.sh
-# A Node object, on the control plane. NODE_NAME, LABELS (array: key=value), TAINTS (array: key=value:effect or key:effect), TIMEOUT_SECONDS (until Ready).
+# This step keeps labels and taints of a Node, waits until it is Ready, and drains it at its end: from the control plane, by kubectl.
+# NODE_NAME, LABELS (array: key=value), TAINTS (array: key=value:effect or key:effect), TIMEOUT_SECONDS (until Ready).
 # Labels: those that are wanted, and those that an earlier apply set. Taints as a whole: one too many keeps Pods away.
 # Left alone: what Kubernetes itself and a cordon write (node.kubernetes.io/...). undo drains and deletes the Node.
-looks_only() { :; } # several at once on one host; each has its state in the API
+takes_no_lock() { :; } # several at once on one host; each has its state in the API
 readonly ADMIN=/etc/kubernetes/admin.conf OURS=kubeadm-lab/labels DRAIN_SECONDS=300 # its annotation names the labels that apply set
 readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/labels"}}set\t{{.}}\n{{end}}{{end}}{{range .spec.taints}}taint\t{{.key}}{{if .value}}={{.value}}{{end}}:{{.effect}}\n{{end}}{{if .spec.unschedulable}}cordoned\n{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready\t{{.status}}\t{{.reason}}: {{.message}}\n{{end}}{{end}}'
 declare -A HAS=() TAINTED=()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # uses: folders.sh rpm.sh
-# Signed, pinned packages in one yum transaction, from repositories of ours alone; then a lock on the pinned versions.
+# This step installs signed, pinned packages in one yum transaction, from repositories of ours alone; then it locks the pinned versions.
 # REPOSITORIES: array, each its id, newline, its .repo text. PACKAGES: array of name-version. EXTRA_PACKAGES: array of names. REMOVE_ON_UNDO: yes or no.
 # With everything installed yum is not called. undo takes away repositories, locks, keys, and with REMOVE_ON_UNDO=yes the packages that were not there before.
 readonly REPOSITORY_FOLDER=/etc/yum.repos.d
@@ -39,7 +39,7 @@ locked_list() { # LOCK_LIST with our block
   rpm -q --qf "${format}" "${PACKAGES[@]}"
   printf '%s\n' "${BLOCK_END}"
 }
-missing() { missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}" "${EXTRA_PACKAGES[@]+"${EXTRA_PACKAGES[@]}"}"; }
+missing_packages() { missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}" "${EXTRA_PACKAGES[@]+"${EXTRA_PACKAGES[@]}"}"; }
 other_version() { # NAME-VERSION that is not installed
   local found
   if found="$(rpm -q -- "${1%-*}" 2>/dev/null)"; then printf '%s' "${found}"; else printf 'not installed'; fi
@@ -51,7 +51,7 @@ check() {
     read_repository "${entry}"
     compare_file "${REPOSITORY_PATH}" 0644 "${REPOSITORY_TEXT}"
   done
-  list="$(missing)"
+  list="$(missing_packages)"
   while read -r name; do [[ -z "${name}" ]] || differs "package ${name}" 'installed' "$(other_version "${name}")"; done < <(printf '%s\n' "${list}")
   [[ ! -e "${PENDING}" ]] || differs 'yum transaction' 'ended' 'was cut off'
   [[ -z "${list}" ]] || return 0 # no release to compare a lock with
@@ -66,7 +66,7 @@ apply() {
   local list
   end_cut_off_transaction
   write_repositories
-  list="$(missing)"
+  list="$(missing_packages)"
   [[ -z "${list}" ]] || install_packages "${list}"
   find_lock_list
   [[ -n "${LOCK_LIST}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
@@ -100,7 +100,7 @@ install_packages() { # NAMES, one a line
   yum_ours install "${names[@]}" || failed_to_install "yum failed; what it said is above"
   downgrade_newer
   end_transaction
-  list="$(missing)"
+  list="$(missing_packages)"
   [[ -z "${list}" ]] || failed_to_install "not in these repositories: ${list//$'\n'/, }"
 }
 # yum 3 installs nothing, and says so with success, when a newer version is there; dnf needs no second transaction.
@@ -130,7 +130,7 @@ failed_to_install() { # WHAT
     for line in "${TEXT_LINES[@]+"${TEXT_LINES[@]}"}"; do
       [[ -z "${name}" || "${line}" == '#'* || ! ":${line}" =~ :${name}-[0-9*] ]] || log "${LOCK_LIST} locks ${line}: take that out where it keeps the package from coming"
     done
-  done < <(missing | sed -E 's/-[0-9][^-]*$//; s/\./\\./g')
+  done < <(missing_packages | sed -E 's/-[0-9][^-]*$//; s/\./\\./g')
   die "packages: $1. Repositories: $(sections | paste -s -d ' '). If this host reaches them only through a proxy, set proxy in the stack's file. See what they have: yum --disablerepo='*' --enablerepo='kubeadm-lab-*' --disableexcludes=main --disableplugin=versionlock --showduplicates list kubelet"
 }
 tell_where_plugins_are_off() {

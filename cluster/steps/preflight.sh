@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # uses: cards.sh cluster-signs.sh clock.sh packet-filter.sh used-host.sh
-# Looks at a host and changes nothing. apply reports every problem at once, then fails; without one it prints facts (key=value).
+# This step looks at a host before anything is changed on any, and changes nothing itself. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
 # MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
-# POD_NETWORK, SERVICE_NETWORK (CIDRs), PROXIES (array of http://HOST:PORT that the host must reach).
+# CLUSTER_POD_CIDR, SERVICE_CIDR (CIDRs), PROXIES (array of http://HOST:PORT that the host must reach).
 # A host that is in this cluster already passes.
-looks_only() { :; } # takes no lock, records nothing
+changes_nothing() { :; }
 # What later steps write anew, and folders that they write in.
 readonly WRITTEN=(/etc/hosts /etc/hostname /etc/fstab /etc/selinux/config /etc/crictl.yaml /etc/containerd/config.toml /etc/docker/daemon.json /etc/sysctl.d/99-kubeadm-lab.conf
   /etc/modules-load.d/kubeadm-lab.conf /etc/NetworkManager/conf.d/kubeadm-lab.conf /etc/yum/pluginconf.d/versionlock.list /etc/dnf/plugins/versionlock.list
@@ -130,7 +130,7 @@ overlap() { # CIDR CIDR
 look_at_networks() {
   local link network range routes
   routes="$(ip -4 route show 2>/dev/null | awk '$1 ~ /^[0-9.]+(\/[0-9]+)?$/ && !/ proto kernel / { print ($1 ~ /\// ? $1 : $1 "/32"), $0 }')" || true
-  for range in "${POD_NETWORK:-}" "${SERVICE_NETWORK:-}"; do
+  for range in "${CLUSTER_POD_CIDR:-}" "${SERVICE_CIDR:-}"; do
     [[ -n "${range}" ]] || continue
     while read -r link network; do
       case "${link}" in cni0 | flannel.* | kube-ipvs0 | lo | '') continue ;; esac
@@ -158,7 +158,7 @@ look_at_clock() {
     offset="$(printf '%s\n' "${answer}" | sed -n 's/^System time *: \([0-9]*\.[0-9]\{3\}\)[0-9]* seconds \(slow\|fast\).*/\2\1/p')" from='chronyd'
     offset="${offset/slow/-}" offset="${offset/fast/}"
   elif [[ -n "${TIME_SOURCE:-}" ]]; then
-    offset="$(clock_offset "${TIME_SOURCE}" "${TIME_PROXY:-}")" || offset=''
+    offset="$(seconds_ahead "${TIME_SOURCE}" "${TIME_PROXY:-}")" || offset=''
     from="${TIME_SOURCE}"
     [[ -n "${offset}" ]] || CLOCK="not compared: no answer from ${TIME_SOURCE}"
   fi
@@ -168,7 +168,7 @@ look_at_clock() {
   ((10#${whole%%.*} <= MAXIMUM_CLOCK_SKEW_SECONDS)) ||
     problem 'clock' "${offset} s off (by ${from})" "at most ${MAXIMUM_CLOCK_SKEW_SECONDS} s" 'set it: chronyc makestep, or date -s; then see that chronyd runs and reaches its servers'
 }
-look() {
+look_at_all() {
   read_addresses
   look_at_tools
   look_at_owner
@@ -188,11 +188,11 @@ look() {
 }
 
 check() {
-  ((${#PROBLEMS[@]} > 0)) || look
+  ((${#PROBLEMS[@]} > 0)) || look_at_all
   tell_differences
 }
 apply() {
-  look
+  look_at_all
   tell_problems
   print_facts # also of a host that is refused: a preview shows both
   ((${#PROBLEMS[@]} == 0)) || die "problems: ${#PROBLEMS[@]}; nothing was changed on this host"
@@ -208,7 +208,7 @@ runtime_found() { # such as: containerd 1.6.33
   printf '%s' "${found#, }"
 }
 # What the matrix of releases (config/releases.ts) says of this host's own kernel; runtime and CNI were judged before any host was contacted.
-verdict() {
+kernel_verdict() {
   local entry item found expected
   for entry in "${PROBLEMS[@]+"${PROBLEMS[@]}"}"; do
     IFS=$'\t' read -r item found expected _ < <(printf '%s\n' "${entry}")
@@ -234,7 +234,7 @@ print_facts() { # what a preview shows of a host
   printf 'diskFreeGb=%s\n' "$(df --output=avail -BG -- "${ROOT}/var/lib" | tail -n 1 | tr -dc 0-9)"
   printf 'cards=%s\n' "$(printf '%s\n' "${ADDRESSES}" | awk '$1 != "lo" && $1 !~ /^(cni0|flannel)/' | paste -s -d ' ')"
   printf 'clock=%s\nruntime=%s\ncluster=%s\n' "${CLOCK}" "$(runtime_found)" "$(cluster_found)"
-  printf 'kubernetes 1.%s=%s\n' "${RELEASE_MINOR}" "$(verdict)"
+  printf 'kubernetes 1.%s=%s\n' "${RELEASE_MINOR}" "$(kernel_verdict)"
   ((${#NOTES[@]} == 0)) || printf 'noted=%s\n' "$(printf '%s\n' "${NOTES[@]}" | sort -u | paste -s -d ';' | sed 's/;/; /g')"
 }
 undo() { :; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The container runtime with its configuration, and the kubelet enabled (it waits, restarting, until kubeadm gives it a configuration).
+# This step configures and starts the container runtime, and enables the kubelet (which waits, restarting, until kubeadm gives it a configuration).
 # RUNTIME_KIND containerd: CONTAINERD_CONFIG, MIRRORS (array: registry, newline, its hosts.toml), CRICTL_CONFIG; docker: DOCKER_CONFIG (daemon.json).
 # PROXY_DROP_IN (may be left out): text of a drop-in of the runtime's unit with HTTP_PROXY and the like.
 # The runtime is restarted only when its configuration or that drop-in changed; mirrors are read at each pull (config_path).
@@ -21,7 +21,7 @@ each_file() { # HANDLER
 write_one() { write_file "$1" 0644 "${2%$'\n'}"$'\n' "${3:-}"; }
 compare_one() { compare_file "$1" 0644 "${2%$'\n'}"$'\n'; }
 print_path() { printf '%s\n' "$1"; }
-give_back() { # PATH
+give_file_back() { # PATH
   case "$1" in
   "${PROXY_FILE}") owe 'reload systemd' ;;
   */config.toml | */daemon.json) owe 'restart the runtime' ;;
@@ -61,7 +61,7 @@ apply() {
   each_file write_one
   wanted="$(each_file print_path)"$'\n'
   while read -r path; do # a file that is no longer in the settings, such as a mirror
-    [[ -z "${path}" ]] || has_line "${wanted}" "${path}" || give_back "${path}"
+    [[ -z "${path}" ]] || has_line "${wanted}" "${path}" || give_file_back "${path}"
   done < <(recorded_names files && recorded_names absent)
   [[ "$(unit_enabled "${RUNTIME_UNIT}")" == enabled && "$(unit_enabled kubelet.service)" == enabled ]] || enable_units "${RUNTIME_UNIT}" kubelet.service
   start_runtime
@@ -83,7 +83,7 @@ failed_to_start() {
 undo() {
   local path
   while read -r path; do
-    [[ -z "${path}" ]] || give_back "${path}"
+    [[ -z "${path}" ]] || give_file_back "${path}"
   done < <(recorded_names files && recorded_names absent)
   reload_systemd
   if is_due 'restart the runtime' && [[ "$(recorded "active ${RUNTIME_UNIT}" || true)" == active ]] && unit_exists "${RUNTIME_UNIT}"; then

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # uses: cards.sh swap.sh selinux.sh network.sh kernel.sh time.sh packet-filter.sh used-host.sh
-# The operating system as Kubernetes needs it. One step, so that a host needs one connection for it; one file for each concern.
+# This step makes the operating system what Kubernetes needs. One step, so that a host needs one connection for it; one file for each concern.
 # SYSCTLS and MODULES are arrays, NTP_SERVERS too; FIREWALLD: disable or keep; SELINUX: permissive or keep; TIMEZONE: empty or a zone.
-# ADDRESS, ROLE, RUNTIME_KIND, POD_NETWORK: for what others put on the host later, which stands in a cluster's way and is theirs to take away.
+# ADDRESS, ROLE, RUNTIME_KIND, CLUSTER_POD_CIDR: for what others put on the host later, which stands in a cluster's way and is theirs to take away.
 # A second run changes nothing. A setting that is taken away gives back what it changed. undo reverts only what apply recorded.
 
 check() {
@@ -35,10 +35,10 @@ apply() {
   ((${#PROBLEMS[@]} == 0)) || die "in the way of the cluster, and not this program's: ${#PROBLEMS[@]}; the lines above say what and what to do. All else is in place"
 }
 undo() {
-  [[ ! -d "${RECORDS}" ]] || give_back
+  [[ ! -d "${RECORDS}" ]] || give_all_back
   finish_undo
 }
-give_back() {
+give_all_back() {
   clock_undo
   restore_file /etc/localtime
   nm_undo

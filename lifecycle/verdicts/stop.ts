@@ -160,7 +160,7 @@ function sidecarOrder({ containers }: PodHistory): Finding {
 	return combined(findings, "No start of a sidecar was recorded.");
 }
 
-/** So many lines of the message file are read at the end (workloads/steps/lib/listening.sh). */
+/** So many lines of the message file are read at the end (workloads/steps/lib/recorder-program.sh). */
 const READ_LINES = 1000;
 function hostPathOutlives({ pod, gone, entries, earlier, coverage }: PodHistory): Finding {
 	if (!(pod.spec.volumes ?? []).some(({ hostPath }) => hostPath)) return notObserved("The Pod has no hostPath volume.");

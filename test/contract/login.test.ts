@@ -76,7 +76,7 @@ umask 077; ulimit -S -f 8; ulimit -S -c 0
 builtin cd /tmp
 `;
 /** It tells what it has to live with. */
-const SCRIPT = withFiles(`looks_only() { :; }
+const SCRIPT = withFiles(`takes_no_lock() { :; }
 check() { :; }
 apply() {
   /usr/bin/env | sort
@@ -147,7 +147,7 @@ test("a profile that takes all of the script for its answers fails the step, and
 	try {
 		mkdirSync(join(home.path, "greedy"));
 		const ran = join(home.path, "ran");
-		const text = withFiles(`looks_only() { :; }\ncheck() { :; }\napply() { : >${ran}; }`);
+		const text = withFiles(`takes_no_lock() { :; }\ncheck() { :; }\napply() { : >${ran}; }`);
 		for (const [profile, said] of [
 			["echo 'Your name?'; cat >/dev/null", /the script did not start: .*Your name\?/],
 			["for ((i = 0; i < 22; i++)); do read -r line; done", /the first lines of the script are gone: does a profile of this login read stdin\?/],

@@ -22,6 +22,17 @@ test("every file of lib is used by a step", () => {
 	);
 });
 
+/** What a step is asked for by verbs.sh. */
+const ASKED_FOR = ["check", "apply", "undo", "at_exit", "takes_no_lock", "changes_nothing"];
+test("no two functions have one name but those that verbs.sh asks a step for", () => {
+	const names = shellFiles.flatMap(({ text }) => [...text.matchAll(/^([a-z_]+)\(\)/gm)].map(([, name = ""]) => name));
+	assert.ok(names.length > 300);
+	assert.deepEqual(
+		names.filter((name, i) => names.indexOf(name) !== i && !ASKED_FOR.includes(name)),
+		[],
+	);
+});
+
 test("no two files have one name: it is what a step's `# uses:` and the records on hosts say", () => {
 	assert.equal(new Set(shellFiles.map(({ name }) => name)).size, shellFiles.length);
 });

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import ssh2 from "ssh2";
-import type { Terminal } from "../../commands/trust.ts";
+import type { Terminal } from "../../commands/terminal.ts";
 
 /** A terminal that gives these answers in turn, and no to every further question. */
 export function scriptedTerminal(...answers: boolean[]): Terminal & { lines: string[] } {

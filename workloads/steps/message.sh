@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # uses: message-file.sh
-# Prints MESSAGE_FILE, what the Pod's hooks wrote on this host. Changes nothing.
-looks_only() { :; } # takes no lock, records nothing
+# This step prints what the Pod's hooks wrote on this host, MESSAGE_FILE. It changes nothing.
+changes_nothing() { :; }
 readonly SHOWN_BYTES=65536 # the output is kept in the state
 
 check() {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# uses: recordings.sh
-# What a Pod's containers share, looked at from inside and from this host, where the Pods of PODS run (containers one and two each).
+# uses: recording-folder.sh
+# This step looks at what a Pod's containers share, from inside and from this host, where the Pods of PODS run (containers one and two each).
 # Prints rows: POD, what, value for the pause container, for one, for two; a value of - where there is none. Then it ends a container, and pause itself,
 # and prints the Pod's IP before and after: the Pods are there for that. Where this host records, the rows are in the recording too. Nothing to undo.
-looks_only() { :; } # takes no lock, records nothing
+takes_no_lock() { :; } # one a cluster, and nothing is recorded
 readonly SANDBOX_SECONDS=60
 
 ctl() { timeout 20 crictl "$@"; }
@@ -35,7 +35,7 @@ inside() { # CONTAINER COMMAND: what it prints, on one line
 }
 namespace() { readlink "/proc/$1/ns/$2" | tr -dc 0-9; }
 # Ids and pids of the Pod as it is now.
-look() {
+find_containers() {
   wait_for "${SANDBOX_SECONDS}" sandbox "${POD}" || die "no sandbox of Pod ${POD} on this host after ${SANDBOX_SECONDS} s. See: crictl pods"
   SANDBOX="${LAST_SEEN}"
   wait_for "${SANDBOX_SECONDS}" container "${SANDBOX}" one || die "container one of ${POD} does not run. See: crictl ps -a"
@@ -61,7 +61,7 @@ is_other() { # COMMAND... prints something else than OLD
   local now
   now="$("${@:2}")" && [[ "${now}" != "$1" ]]
 }
-restarts() {
+restart_containers() {
   local before
   before="$(ip_of "${SANDBOX}")"
   kill -KILL "${TWO_PID}"
@@ -69,15 +69,15 @@ restarts() {
   row 'IP when a container restarts' "${before}" "$(ip_of "${SANDBOX}")" -
   kill -KILL "${PAUSE_PID}"
   wait_for "${SANDBOX_SECONDS}" is_other "${SANDBOX}" sandbox "${POD}" || die "${POD} got no new sandbox"
-  look
+  find_containers
   row 'IP when pause dies' "${before}" "$(ip_of "${SANDBOX}")" -
 }
 check() { command -v crictl >/dev/null || differs 'command crictl' 'present' 'absent'; }
 apply() {
   for POD in "${PODS[@]}"; do
-    look
+    find_containers
     show
-    restarts
+    restart_containers
   done
 }
 undo() { :; }

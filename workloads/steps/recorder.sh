@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# uses: kubectl.sh recordings.sh message-file.sh listening.sh
-# Records the life of Pods as this host sees it, in a unit of its own that outlives the pulumi run and reboots, and ends by itself after BOUND_SECONDS.
+# uses: kubectl.sh recording-folder.sh message-file.sh recorder-program.sh
+# This step starts and stops the recorder: a unit of its own, which records what this host sees of Pods, outlives the pulumi run and reboots, and ends by itself after BOUND_SECONDS.
 # ROLE control-plane: Pods and events of NAMESPACE, as the API server sends them. ROLE worker: what containerd does (RUNTIME_KIND), what servers log of
 # httpGet hooks, what is written to MESSAGE_FILE, and how far this host's clock is from that of REFERENCE (the control plane, at REFERENCE_ADDRESS). Each line is stamped with its arrival in ms.
-# Nothing touches the Pods: the recorder only listens (listening.sh). docs/recording.md has the format.
+# Nothing touches the Pods: the recorder only listens (recorder-program.sh). docs/recording.md has the format.
 # undo stops it and leaves the recording in /var/log, for `npm run lifecycle -- fetch`; a timer removes it after KEPT_DAYS.
 readonly PROGRAM="${FOLDER}/.program" # not among this step's records, which undo removes
 readonly LIST_SECONDS=60              # an API server that has just started may need some
@@ -34,7 +34,7 @@ apply() {
       "$(now)" "${WHERE}" "${ROLE}" "${NAMESPACE}" "${MESSAGE_FILE}" >"${FOLDER}/header.jsonl"
     look_at_message_file
     if [[ "${KIND}" == file ]]; then end_of_message_file -n +1 | wc -l; else printf '0\n'; fi >"${FOLDER}/.lines"
-    message_file start
+    record_message_file start
     record 'started' yes
   fi
   UNTIL="$(cat -- "${FOLDER}/.until" 2>/dev/null)" || true # never started
@@ -67,7 +67,7 @@ undo() {
     [[ -e "${FOLDER}/end.jsonl" ]] || sleep 0.3 # what is on its way
     end_recording 'stopped'
     stop_unit
-    message_file end
+    record_message_file end
     timeout 30 systemctl disable --quiet --no-reload -- "${UNIT}.service" 2>/dev/null || true # nothing to record at the next boot; the timer goes on
     rm -rf -- "${FOLDER:?}/.kubectl" "${FOLDER:?}/listening"
     printf 'recording kept on %s in %s for %s days, or until: npm run lifecycle -- fetch\n' "${WHERE}" "${FOLDER#"${ROOT}"}" "${KEPT_DAYS}"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# uses: recordings.sh
-# Prints this host's recording, gzip and base64: as JSON lines a Pod's life is about 80 kB, packed 8. Changes nothing.
+# uses: recording-folder.sh
+# This step prints what the recorder wrote on this host, the recording, by gzip and base64: as JSON lines a Pod's life is about 80 kB, packed 8.
 # READY_UID, where it is set, is a Pod's: its Ready is waited for, since the recorder may hear of it a little later than Pulumi did.
 # undo removes it and the timer that would, unless the recorder is still writing.
-looks_only() { :; } # takes no lock, records nothing
+takes_no_lock() { :; } # two may read at once, and a removal is done when it is done twice
 
 check() { [[ -f "${FOLDER}/header.jsonl" ]] || differs "recording ${FOLDER#"${ROOT}"}" 'present' 'absent'; }
 is_heard() { grep -q "\"uid\":\"${READY_UID}\".*\"type\":\"Ready\",\"status\":\"True\"" -- "${FOLDER}/pods.jsonl"; }

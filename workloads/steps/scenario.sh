@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # uses: kubectl.sh
-# A Pod of the gallery, on the control plane: MANIFEST is its JSON, NAME its name. Not a Pod resource: most of these never become Ready, and some are not
+# This step makes a Pod of the gallery, from the control plane: MANIFEST is its JSON, NAME its name. Not a Pod resource: most of these never become Ready, and some are not
 # deleted in the usual way (DELETE_OPTIONS).
 # apply makes it and waits until its line in `kubectl get pod` matches SETTLED, at most SETTLE_SECONDS; prints that line.
 # undo deletes it, waits until it is gone, at most DELETE_SECONDS.
 readonly ADMIN=/etc/kubernetes/admin.conf
 readonly DELETE_SECONDS=180 # a postStart hook that hangs holds up a deletion until it ends (1.29, lab, 24 November 2026)
 
-looks_only() { :; } # takes no lock and records nothing: there are several on one host, and each has its state in the API
+takes_no_lock() { :; } # several at once on one host; each has its state in the API
 
 pod_line() { kube "${ADMIN}" get pod "${NAME}" --no-headers --ignore-not-found; }
 # One kubectl that watches: asking again and again would keep the control plane busy, and disturb what is looked at. It goes on for a while: exec, or the subshell

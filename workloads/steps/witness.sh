@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # uses: message-file.sh
+# This step shows, when it is undone, that a Pod's preStop hook ran: what it wrote is read after the Pod's end and before the host's reset.
 # MESSAGE_FILE is where the Pod's hooks write on this host. apply prints the path; FRESH=yes empties the file, once before undo.
-# undo runs when the Pod is gone and before the host is reset: it shows the file, the proof that preStop ran. The file stays.
+# The file stays.
 readonly SHOWN_BYTES=65536
 
 check() { :; }

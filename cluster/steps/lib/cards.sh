@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The IPv4 addresses of this host's network cards, as `ip -o -4 address show` has them: `2: eth0    inet 172.16.1.112/24 brd … scope global eth0`, and of a
+# Which IPv4 addresses this host's network cards have.
+# As `ip -o -4 address show` has them: `2: eth0    inet 172.16.1.112/24 brd … scope global eth0`, and of a
 # point-to-point link `5: tun0    inet 10.8.0.6 peer 10.8.0.5/32 scope global tun0`: its own end has no mask, and what it reaches is the other end's network.
 
 card_addresses() { of_cards own; }  # `card address/bits`, one a line

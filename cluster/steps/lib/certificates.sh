@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Certificates of a Node: when each ends, and what renews it. RELEASE_MINOR; the cluster's own values come from cluster-signs.sh.
+# When each certificate of a Node ends, and what renews it.
+# RELEASE_MINOR; the cluster's own values come from cluster-signs.sh.
 # admin.conf is the kubeconfig step's, which reads it. Renewed: what kubeadm made but the CAs (kubeadm certs renew, then a restart of the static Pod that uses it), and the kubelet's own (by its restart).
 # Only told: the CAs, which live ten years. Their end needs a plan, not a repair.
 readonly KEPT="${CLUSTER}/kubelet" # what the kubelet step keeps, and what it still has to restart

@@ -2,7 +2,7 @@
 # How far this host's clock is from an HTTP server's, to about a second: every such server says its time, and no certificate has to be valid for that yet.
 
 # Whole seconds that this host is ahead (negative: behind); 1 where there is no answer.
-clock_offset() { # URL [PROXY]
+seconds_ahead() { # URL [PROXY]
   local before after answer date age theirs
   before="$(date +%s)"
   answer="$(timeout 15 curl --silent --insecure --max-time 10 --output /dev/null --dump-header - ${2:+--proxy "$2"} -- "$1" | tr -d '\r')" || return 1

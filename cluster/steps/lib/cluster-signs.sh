@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Whose cluster this host is in. CLUSTER holds what init or join wrote before it changed anything: the cluster's id, the step, the node's name, what was there before.
+# Which cluster this host is in, and whose.
+# CLUSTER holds what init or join wrote before it changed anything: the cluster's id, the step, the node's name, what was there before.
 # It appears and goes as a whole (mv of a folder), so that an id never stands without its lists.
 readonly CLUSTER="${STATE}/cluster"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2034 # some names here are for the scripts that come after this file
-# What every host script has in common: messages and records; then come files.sh, units.sh and verbs.sh, which every script gets too.
+# What every step begins with: an environment that is known, messages, and records of what was there before.
+# After it come files.sh, units.sh and verbs.sh, which every script gets too.
 # A host gets the settings (readonly NAME='value', STEP among them), these four, the files that line 2 of the script names, and the script, all through stdin.
 # For CentOS 7.7: bash 4.2 (no ${x@Q}, no wait -n, "${x[@]}" of an empty list fails under -u), coreutils 8.22, systemd 219.
 # A run begins in an environment of its own (provider/shell.ts). What passes by that, folder, umask and limits, is set here; and once more all of it, for who runs a script by hand.

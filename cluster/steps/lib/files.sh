@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Files that can be given back. PATH is absolute and without ROOT.
+# How files are changed so that they can be given back.
+# PATH is absolute and without ROOT.
 
 # What is in the way of a change of PATHS (files to be replaced, folders to be written in): a line each, PATH tab WHAT tab ADVICE. Root meets little else.
 obstacles() { # PATHS...; to be called in a subshell

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What was in a folder before, so that undo takes away only what came later. The list is a file in STORE: line 1 `absent`, or `present MODE UID:GID PATH`, then the names.
+# What was in a folder before, so that undo takes away only what came later.
+# The list is a file in STORE: line 1 `absent`, or `present MODE UID:GID PATH`, then the names.
 # PATH is where the folder really is: it, or one above it, may be a link to another disk. (Lists of an earlier release have no more than `present` there.)
 
 remember_folder() { # STORE PATH

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Kernel modules and sysctls, now and after a reboot. MODULES: names. SYSCTLS: key=value; keys that this kernel does not have are left out.
+# How kernel modules and sysctls are set, now and after a reboot.
+# MODULES: names. SYSCTLS: key=value; keys that this kernel does not have are left out.
 # Whoever else has the last word at a boot (another sysctl file, a line that forbids a module) has that line marked; undo takes the mark away.
 readonly MODULES_FILE=/etc/modules-load.d/kubeadm-lab.conf SYSCTLS_FILE=/etc/sysctl.d/99-kubeadm-lab.conf
 
@@ -125,7 +126,7 @@ read_sysctls() { # PRESENT: `key value` each; SYSCTL_LINES: the file's text; WAT
       key="${path#"${ROOT}/proc/sys/"}"
       key="${key//./%}"
       key="${key//\//.}"
-      words "${pair#*=}"
+      single_spaced "${pair#*=}"
       PRESENT+=("${key//%//} ${WORDS}")
       WATCHED+=("${path#"${ROOT}/proc/sys/"} ${key//%//} ${WORDS}")
       # The same by another name; and what new links get, the Pods' among them.
@@ -134,14 +135,14 @@ read_sysctls() { # PRESENT: `key value` each; SYSCTL_LINES: the file's text; WAT
     done
   done
 }
-words() { # TEXT: WORDS are its words with one space between them; the kernel prints tabs
+single_spaced() { # TEXT: WORDS are its words with one space between them; the kernel prints tabs
   WORDS="${1//[[:space:]]/ }"
   while [[ "${WORDS}" == *'  '* ]]; do WORDS="${WORDS//  / }"; done
   WORDS="${WORDS# }" WORDS="${WORDS% }"
 }
 sysctl_now() { # KEY: WORDS
   key_path "$1"
-  words "$(<"${PATH_OF_KEY}")"
+  single_spaced "$(<"${PATH_OF_KEY}")"
 }
 set_sysctl() { # KEY VALUE
   key_path "$1"
@@ -185,7 +186,7 @@ opposes_sysctl() { # LINE of a sysctl file: OPPOSED is `KEY WANTED` of the first
   name="${name//\*/[^/]*}"
   for watched in "${WATCHED[@]+"${WATCHED[@]}"}"; do
     [[ "${watched%% *}" =~ ^${name}$ ]] || continue
-    words "${value}"
+    single_spaced "${value}"
     OPPOSED="${watched#* }" OPPOSING="${WORDS}"
     [[ "${OPPOSED#* }" == "${OPPOSING}" ]] || return 0
   done

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What init and join have in common around kubeadm. A failed run gives the host back at once: a create that failed leaves nothing in the state that would undo it later.
+# How init and join run kubeadm.
+# A failed run gives the host back at once: a create that failed leaves nothing in the state that would undo it later.
 readonly CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600: a join's configuration holds a token
 STARTED=no
 

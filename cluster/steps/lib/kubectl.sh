@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# kubectl on a host, bounded and without a trace in anybody's home.
+# How kubectl is run on a host: bounded, and without a trace in anybody's home.
 readonly KUBECTL_CACHE="${ROOT}/run/kubeadm-lab-${STEP}${NODE_NAME:+-${NODE_NAME}}.cache"
 
 kube() { # KUBECONFIG ARGUMENTS...
@@ -8,7 +8,7 @@ kube() { # KUBECONFIG ARGUMENTS...
   timeout 30 kubectl --kubeconfig "${ROOT}${config}" --cache-dir "${KUBECTL_CACHE}" --request-timeout 10s "$@"
 }
 # Gives the Node its Pod CIDR as soon as there is a Node. A Node's range can't change: the same one again is fine, another one is refused for good.
-give_pod_cidr() { # KUBECONFIG NODE CIDR SECONDS
+give_node_pod_cidr() { # KUBECONFIG NODE CIDR SECONDS
   local end=$((SECONDS + $4)) patch
   patch="$(printf '{"spec":{"podCIDR":"%s","podCIDRs":["%s"]}}' "$3" "$3")"
   until LAST_SEEN="$(kube "$1" patch node "$2" --patch "${patch}" 2>&1)"; do

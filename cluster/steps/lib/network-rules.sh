@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Links, network namespaces and packet filter rules that a cluster leaves behind: listed before, so that afterwards only what is new goes, by its name.
+# Which links, network namespaces and packet filter rules a cluster leaves behind: listed before, so that afterwards only what is new goes, by its name.
 # With iptables on nf_tables, tables stay that it made and that are empty now: it has no command that removes one.
 # Other people's rules are never flushed, and no dump of all rules is ever read back: with a new kernel and old iptables that mangles DNAT rules (k/k#114537).
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# firewalld off (FIREWALLD=disable): each reload of it wipes the rules of kube-proxy and flannel. NetworkManager leaves the Pod network's links alone.
+# How firewalld is kept off, and NetworkManager from the Pod network's links.
+# FIREWALLD=disable: each reload of firewalld wipes the rules of kube-proxy and flannel.
 readonly NM_CONFIG=/etc/NetworkManager/conf.d/kubeadm-lab.conf
 readonly NM_TEXT=$'[keyfile]\nunmanaged-devices+=interface-name:cni0;interface-name:flannel.*;interface-name:kube-ipvs0;interface-name:veth*\n'
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Rules that reject what a cluster needs before its own rules have their say. A new connection of each kind is followed through the rules: a rule counts as
+# Which packet filter rules reject what a cluster needs, before its own rules have their say.
+# A new connection of each kind is followed through the rules: a rule counts as
 # rejecting only where all that it asks for holds for certain, and as accepting where it may hold, so that what is found is so.
 # Rules of iptables (of both back ends, and its file that is loaded at boot) and nftables' own tables.
 
@@ -45,7 +46,7 @@ nft_as_iptables() {
 }
 # RULE, tab, what it rejects: one a line.
 rejecting_rules() { # CARD NODE_NETWORK
-  awk -v card="$1" -v nodes="$2" -v pods="${POD_NETWORK:-10.244.0.0/16}" -v address="${ADDRESS}" -v role="${ROLE}" '
+  awk -v card="$1" -v nodes="$2" -v pods="${CLUSTER_POD_CIDR:-10.244.0.0/16}" -v address="${ADDRESS}" -v role="${ROLE}" '
     function number(a,   p) { split(a, p, "."); return ((p[1] * 256 + p[2]) * 256 + p[3]) * 256 + p[4] }
     function has(cidr, network,   c, n, cb, nb, size, part, parts, i, r, best) { # 2: CIDR has all of NETWORK, 1: some of it, or nobody knows, 0: nothing
       parts = split(cidr, part, ",")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A host's way into a cluster and back: claim_cluster before kubeadm changes anything, release_cluster takes away all that came since.
+# How a host gets into a cluster and out again: claim_cluster before kubeadm changes anything, release_cluster takes away all that came since.
 # init, join and leave use it. Every part of a release can be repeated, and none needs a living API server.
 readonly KUBELET_CONF=/etc/kubernetes/kubelet.conf
 # shellcheck disable=SC2034 # common.sh reads it
@@ -59,7 +59,7 @@ restore_overwritten() { # STORE
     log "restored ${path#"${ROOT}"}"
   done
 }
-note() { # NAME VALUE: beside the id, whole or not at all
+set_cluster_value() { # NAME VALUE: beside the id, whole or not at all
   printf '%s' "$2" >"${CLUSTER}/new"
   mv -f -- "${CLUSTER}/new" "${CLUSTER}/$1"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What a yum transaction brought: counted as ours only when it was not on the host before. Survives a kill in the middle: the list from before the
+# Which packages a yum transaction brought, and how they are taken away again.
+# One counts as ours only when it was not on the host before. Survives a kill in the middle: the list from before the
 # transaction stays in RECORDS/pending until the difference is recorded. What it replaced is recorded too: `was NAME.ARCH`, its version before and after (or none).
 readonly PENDING="${RECORDS}/pending"
 readonly RESTORE_SECONDS=300 # yum waits long for a repository that does not answer

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SELinux permissive, now and after a reboot: containers may then use hostPath folders that have no container label.
+# How SELinux is made permissive, now and after a reboot: containers may then use hostPath folders that have no container label.
 # Not disabled: that would make the next boot with SELinux relabel the whole disk. Disabled already is fine, and so is SELINUX=keep.
 readonly SELINUX_CONFIG=/etc/selinux/config
 

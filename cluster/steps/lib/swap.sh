@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Swap off, now and after a reboot: the kubelet refuses to start with swap on (failSwapOn, default true).
+# How swap is turned off, now and after a reboot: the kubelet refuses to start with swap on (failSwapOn, default true).
 # systemd needs no reload: it starts a swap unit of its old list only at boot, when it reads fstab anyway.
 # fstab's swap lines get a mark in front that undo takes away, as a swapon in rc.local does; units that turn swap on (a .swap file, one that a generator makes of
 # a GPT partition or of zram) are masked, services for it disabled; the devices that were on are recorded with their priority.
@@ -51,7 +51,7 @@ swap_check() {
   compare_edited_lines "${SWAP_LINE}" /etc/fstab fstab_without_swap
   ! rc_runs || compare_edited_lines "${SWAPON_LINE}" "${RC_LOCAL}" rc_without_swap
   find_boot_swaps
-  words "${BOOT_SWAPS[*]-} ${BOOT_SERVICES[*]-}"
+  single_spaced "${BOOT_SWAPS[*]-} ${BOOT_SERVICES[*]-}"
   [[ -z "${WORDS}" ]] || differs 'swap at boot' 'off' "${WORDS}"
 }
 swap_apply() {

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# How the time zone is set, and the clock kept right.
 # Time zone (TIMEZONE, empty: as it is) and clock (chronyd running; NTP_SERVERS in place of the servers in its file, empty: as they are).
 # The zone is set through the link itself: timedatectl makes the kernel's clock jump on some hosts (lab), and needs D-Bus.
 readonly ZONES=/usr/share/zoneinfo

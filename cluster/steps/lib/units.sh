@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2034 # ACTIVE and ENABLED are for the scripts that come after this file
-# Services: whether a unit was enabled and running, before the first change.
+# How services are looked at and changed, so that each can be given back as it was.
 
 declare -A ACTIVE=() ENABLED=()
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2153 # settings and what files.sh sets
-# What somebody left on a host, or puts there later, and what it would break. preflight refuses a host for it before the first change on any; system finds what
-# came since. ADDRESS, ROLE, HOST_NAME, RUNTIME_KIND, FIREWALLD, SELINUX, MODULES, POD_NETWORK.
+# What somebody left on a host, or puts there later, that would break a cluster.
+# preflight refuses a host for it before the first change on any; system finds what
+# came since. ADDRESS, ROLE, HOST_NAME, RUNTIME_KIND, FIREWALLD, SELINUX, MODULES, CLUSTER_POD_CIDR.
 # The table with each choice and its reason: docs/hosts.md.
 readonly CNI_FOLDER=/etc/cni/net.d CNI_FILE=10-flannel.conflist RUNTIME_FOLDER="/var/lib/${RUNTIME_KIND}"
 # The kubelet's own defaults (hard eviction): below them it takes no Pods.
@@ -156,7 +157,7 @@ look_at_file_systems() {
     esac
   done
 }
-nearest() { # PATH: NEAREST is it, or the parent that is there
+nearest_folder() { # PATH: NEAREST is it, or the parent that is there
   NEAREST="$1"
   while [[ -n "${NEAREST}" && ! -e "${ROOT}${NEAREST}" ]]; do NEAREST="${NEAREST%/*}"; done
 }
@@ -164,7 +165,7 @@ look_at_room() {
   local path least size free inodes left
   local paths=()
   for path in /var/lib/kubelet "${RUNTIME_FOLDER}"; do
-    nearest "${path}"
+    nearest_folder "${path}"
     paths+=("${ROOT}${NEAREST}/")
   done
   {

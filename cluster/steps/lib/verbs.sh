@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# The three verbs of a script: how a run begins and ends, and that there is one at a time.
+# The three verbs of a step: how a run begins and ends, and that there is one at a time.
+# A step says by a function of its own that it needs less: takes_no_lock, where runs may go side by side or a lock of its own keeps them apart; changes_nothing,
+# where no verb changes anything on the host: it needs no lock either, and has no work that could be somebody's.
 
 # The last act of every undo: nothing of this step stays on the host.
 finish_undo() {
@@ -48,13 +50,14 @@ told_check() {
   set -e
   check
   compare_modes
-  [[ "${STEP}" == preflight ]] || ! is_anothers_work || differs 'owner' "$(owner_text "${OWNER}")" "$(owner_text "${FOUND}")"
+  has_function changes_nothing || ! is_anothers_work || differs 'owner' "$(owner_text "${OWNER}")" "$(owner_text "${FOUND}")"
 }
 on_exit() { # STATUS COMMAND
   trap '' HUP INT TERM
   [[ "${KILLED}" == yes ]] || tell_end "$@"
-  ! declare -F at_exit >/dev/null || at_exit "$1"
+  ! has_function at_exit || at_exit "$1"
 }
+has_function() { declare -F "$1" >/dev/null; } # NAME
 main() { # VERB
   local answer
   case "${1:-}" in
@@ -68,9 +71,9 @@ main() { # VERB
   trap 'on_exit "$?" "${BASH_COMMAND}"' EXIT
   trap 'KILLED=yes; exit 143' HUP INT TERM
   [[ -n "${ROOT}" || "${EUID}" == 0 ]] || die "runs as $(id -un), expected root. Connect as root, or let this user run sudo without a password"
-  [[ "$1" == check ]] || declare -F looks_only >/dev/null || take_lock "${STEP}"
+  [[ "$1" == check ]] || has_function takes_no_lock || has_function changes_nothing || take_lock "${STEP}"
   [[ "$1" != undo ]] || ! is_left_alone || return 0
-  [[ "$1" != apply || "${STEP}" == preflight ]] || take_over # preflight tells it beside all the rest
+  [[ "$1" != apply ]] || has_function changes_nothing || take_over
   [[ "$1" == check ]] || "$1"
   [[ "$1" != undo ]] || return 0
   DIED=yes

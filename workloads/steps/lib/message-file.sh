@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# MESSAGE_FILE, which Pods write. What runs in a Pod can make anything of it, at any moment: a link to a secret of the host, a pipe, a device.
+# How MESSAGE_FILE, which Pods write, is read and emptied.
+# What runs in a Pod can make anything of it, at any moment: a link to a secret of the host, a pipe, a device.
 # So nothing opens it on the host. Commands that read or empty it run in a root of their own: there is its folder, in which a link leads nowhere else and
 # a device can't be opened, and besides only what the command is loaded from.
 

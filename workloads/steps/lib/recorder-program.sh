@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the recorder's unit does: recorder.sh writes these functions with their values into a file of the host, and systemd runs it at each boot.
+# What the recorder does while it runs: recorder.sh writes these functions with their values into a file of the host, and systemd runs it at each boot.
 readonly LARGEST_FILE_KB=65536 # of one stream; a day of a small cluster is about 1 MB
 readonly API_SECONDS=1800      # for a cluster that is only being made, or boots
 readonly GOOD_ERROR_MS=40      # a calm lab's, 24 November 2026: a request takes up to twice as long
@@ -54,7 +54,7 @@ broken() { # pods|events: said once
 # The API server says the time in whole seconds, so each answer bounds how far this host is ahead of it, from both sides. The next request is sent where
 # the server's second should change: its answer takes away half of what is left. Few requests, since Pods start meanwhile.
 # Once this host has joined: before, all hosts are busy and answer late.
-clock_offset() {
+measure_clock() {
   local low='' high='' before after answer server least most width=0 begun="${SECONDS}" asked=0 pattern=$'[Dd]ate: ([^\r\n]+)'
   while ((asked < CLOCK_REQUESTS && SECONDS - begun < API_SECONDS)); do
     if [[ ! -e "${ROOT}/etc/kubernetes/kubelet.conf" ]]; then
@@ -148,13 +148,13 @@ listen() {
     else
       note "the container runtime is ${RUNTIME_KIND}, whose times are not recorded"
     fi
-    clock_offset &
+    measure_clock &
   fi
   touch "${FOLDER}/listening"
   wait
 }
 # The content of the message file, line by line, before and after.
-message_file() { # start|end
+record_message_file() { # start|end
   [[ "${ROLE}" == worker ]] || return 0
   rm -f -- "${FOLDER}/file-$1.jsonl"
   look_at_message_file
@@ -164,7 +164,7 @@ end_recording() { # WHY
   [[ -e "${FOLDER}/end.jsonl" ]] || printf '{"at":%s,"host":"%s","from":"end","data":"%s"}\n' "$(now)" "${WHERE}" "$1" >"${FOLDER}/end.jsonl"
 }
 # Once at each boot, and once a day: records until UNTIL; removes a recording that nobody fetched in time, and itself.
-run() {
+run_recorder() {
   local boot seconds code=0
   cd "${FOLDER}" || return 0
   if [[ -e end.jsonl ]]; then
@@ -189,12 +189,12 @@ run() {
     fi
   fi
   end_recording 'its time was over'
-  message_file end
+  record_message_file end
 }
 program() {
   printf '#!/usr/bin/env bash\n'
   declare -p ROOT STATE WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS CLOCK_REQUESTS
-  declare -f now stamp_text note raw version_in follow broken clock_offset hear containerd_events containerd_log server_logs server_log kubelet_requests hear_file listen message_file end_recording \
-    look_at_message_file refused enter_message_folder with_message_file jailed end_of_message_file remove_recording run
-  printf '%s\n' "\"\${1:-run}\"" exit # expanded when it runs
+  declare -f now stamp_text note raw version_in follow broken measure_clock hear containerd_events containerd_log server_logs server_log kubelet_requests hear_file listen record_message_file end_recording \
+    look_at_message_file refused enter_message_folder with_message_file jailed end_of_message_file remove_recording run_recorder
+  printf '%s\n' "\"\${1:-run_recorder}\"" exit # expanded when it runs
 }

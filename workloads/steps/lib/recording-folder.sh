@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A recording on a host: a log like others, so it stays when the host is given back, until it is fetched or KEPT_DAYS old.
+# Where a recording is on a host, and how it is removed.
+# It is a log like others, so it stays when the host is given back, until it is fetched or KEPT_DAYS old.
 # shellcheck disable=SC2034 # some names here are for the scripts that use this file
 readonly FOLDER="${ROOT}/var/log/kubeadm-lab/recording"
 readonly UNIT=kubeadm-lab-recorder
