@@ -107,6 +107,11 @@ export class Cluster extends pulumi.ComponentResource {
 		return this.#args.runtime.kind;
 	}
 
+	/** Setting -> value: another one of any ends all that runs on it. */
+	get rebuiltBy(): Readonly<Record<string, string>> {
+		return rebuiltBy(this.#args);
+	}
+
 	/** What every Pod's sandbox runs. */
 	get pauseImage(): string {
 		return pauseImage(this.#args);
@@ -132,6 +137,11 @@ export class Cluster extends pulumi.ComponentResource {
 	/** At its deletion, while the hosts leave the cluster, it tells what their recorders wrote. */
 	recording(name: string, pod: string, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
 		return new HostRecording(name, { hosts: this.#args.hosts, pod }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
+	}
+
+	/** Says in each preview what a change costs, until what it depends on is done. */
+	costs(name: string, costs: Record<string, Cost>, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): ChangeCosts {
+		return new ChangeCosts(name, costs, { ...opts, provider: this.#connections });
 	}
 
 	/** The host that a Node runs on. Throws for a Node that is none of this cluster's. */
