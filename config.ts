@@ -1,7 +1,7 @@
 // Stack configuration -> validated, typed settings. Every problem of a stack is reported at once, each with its path.
 import * as pulumi from "@pulumi/pulumi";
 import { resolveHostKeys } from "./config/host-keys.ts";
-import { checkHosts, checkNetworks, checkPodCidrs, podCidrsBy } from "./config/hosts.ts";
+import { checkHosts, checkNetworks, checkNodePodCidrs, choosePodCidrAllocator } from "./config/hosts.ts";
 import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes } from "./config/kubernetes.ts";
 import { readPrivateKey } from "./config/private-key.ts";
 import { Problems } from "./config/problems.ts";
@@ -35,7 +35,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 	const privateKey = readPrivateKey(config, values, stack, report);
 	const hostKeys = resolveHostKeys(values, stack, report);
 	const kubernetes = chooseKubernetes(values.top, report);
-	checkPodCidrs(values, kubernetes?.release, report);
+	checkNodePodCidrs(values, kubernetes?.release, report);
 	const repositories = chooseRepositories(values, kubernetes?.release, report);
 	const specs = hostSpecs(values, hostKeys);
 	const proxy = readProxy(values, specs, report);
@@ -78,7 +78,7 @@ function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, p
 			ignorePreflightErrors: [...new Set([...needs.ignorePreflightErrors, ...top.kubeadmIgnorePreflightErrors])],
 		},
 		kubeProxy: { conntrackMaxPerCore: top.kubeProxyConntrackMaxPerCore, conntrackMin: top.kubeProxyConntrackMin },
-		podCidrs: podCidrsBy(top.podCidrs, release),
+		podCidrs: choosePodCidrAllocator(top.podCidrs, release),
 		preflight: {
 			...{ minimumCpus: top.minimumCpus, minimumMemoryMb: top.minimumMemoryMb, maximumClockSkewSeconds: top.maximumClockSkewSeconds },
 			allowUnsupportedKernel: top.allowUnsupportedKernel,

@@ -23,6 +23,6 @@ export const nodes = cluster.nodes;
 export const pod = demo?.pod; // what `kubectl get pod -o wide` prints
 export const location = demo?.location; // the node and host where the Pod landed, and the message file there
 export const message = demo?.message; // what the init container and the hooks wrote to it
-export const lifecycle = demo?.lifecycle ?? "not recorded: demoRecordHours"; // the Pod's life so far, timed and judged; the whole story: npm run lifecycle -- report
+export const lifecycle = demo?.lifecycle ?? "not recorded: demoRecordHours"; // a summary of the Pod's history so far, timed and judged; the whole story: npm run lifecycle -- report
 export const pause = demo?.pause ?? "not asked for: pauseProof"; // what the pause container holds together, where the stack asks for it
 export const gallery = demo?.gallery ?? {}; // Pods that go wrong, where the stack asks for some

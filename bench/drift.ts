@@ -14,7 +14,9 @@ import { measure, median, project as root, spread } from "./measure.ts";
 const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { HostConnections, HostState } from ${JSON.stringify(join(root, "cluster/host-state.ts"))};
+import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
+import { hostState } from ${JSON.stringify(join(root, "cluster/step.ts"))};
+import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
 const { hosts, privateKey, settings } = JSON.parse(readFileSync("settings.json", "utf8"));
 const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
 const provider = new HostConnections("hosts", { hosts: specs, ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: 3, perDialTimeoutSeconds: 10 } });
@@ -22,7 +24,7 @@ class Host extends pulumi.ComponentResource {
 	constructor(name: string) {
 		super("bench:index:Host", name);
 		const state = (step: string, dependsOn: pulumi.Resource[]) =>
-			new HostState(\`\${name}-\${step}\`, { host: name, step, settings: settings[step] }, { parent: this, provider, dependsOn });
+			hostState(\`\${name}-\${step}\`, { host: name, step: stepFile(step), settings: settings[step] }, { parent: this, provider, dependsOn });
 		state("identity", []);
 		const packages = state("packages", []);
 		state("system", [packages]);

@@ -1,5 +1,5 @@
 // A recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
-// the other (many Pods), and one Pod whose container is probed again and again (one long life).
+// the other (many Pods), and one Pod whose container is probed again and again (one long history).
 // usage: node bench/report.ts SHAPE SIZE   measures one, in a process of its own, and prints its row
 import { execFileSync } from "node:child_process";
 import { pageOf } from "../lifecycle/render/html.ts";
@@ -28,7 +28,7 @@ function gallery(runs: number): string {
 }
 const SHAPES = { gallery, probed };
 
-function measure(shape: keyof typeof SHAPES, size: number): void {
+function measureReport(shape: keyof typeof SHAPES, size: number): void {
 	const text = SHAPES[shape](size);
 	const begin = performance.now();
 	const story = storyOf(text);
@@ -67,5 +67,5 @@ ${rows.join("").trimEnd()}
 if (process.argv[1] === import.meta.filename) {
 	const [, , shape, size] = process.argv;
 	if (!shape || !Object.hasOwn(SHAPES, shape) || !(Number(size) > 0)) throw new Error(`usage: node bench/report.ts ${Object.keys(SHAPES).join("|")} SIZE`);
-	measure(shape as keyof typeof SHAPES, Number(size));
+	measureReport(shape as keyof typeof SHAPES, Number(size));
 }

@@ -2,15 +2,15 @@
 import type { Command } from "@pulumi/command/remote/command.js";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
-import { podCidrs } from "../config/pod-cidr.ts";
+import { assignNodePodCidrs } from "../config/pod-cidr.ts";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
-import { ChangeCosts, type Cost, HostConnections, HostRecording, HostState, type HostStateArgs } from "./host-state.ts";
+import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
-import { type HostStepArgs, type HostStepOptions, hostStep, printed } from "./step.ts";
+import { type ActArgs, type HostState, hostAct, hostState, printed, type StateArgs, type StepOptions } from "./step.ts";
 import { Worker } from "./worker.ts";
 
 export interface ClusterArgs extends ClusterSettings {
@@ -51,8 +51,8 @@ export class Cluster extends pulumi.ComponentResource {
 		this.#args = args;
 		const child = { parent: this };
 		const clusterId = `${name}-${controlPlaneSpec(args).address}`;
-		const cidrs = args.podCidrs === "program" ? podCidrs(args) : {};
-		const cidrOf = (host: Host) => cidrs[host.name] ?? "";
+		const nodePodCidrs = args.podCidrs === "program" ? assignNodePodCidrs(args) : {};
+		const nodePodCidrOf = (host: Host) => nodePodCidrs[host.name] ?? "";
 
 		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
 		this.#connections = new HostConnections("hosts", args, { ...child, aliases: [{ name: `${name}-hosts` }] });
@@ -66,12 +66,13 @@ export class Cluster extends pulumi.ComponentResource {
 		this.#configured = controlPlaneHost.configured;
 		this.controlPlane = new ControlPlane(
 			`${name}-control-plane`,
-			{ host: controlPlaneHost, cluster: args, clusterId, podCidr: cidrOf(controlPlaneHost), connections },
+			{ host: controlPlaneHost, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(controlPlaneHost), connections },
 			child,
 		);
 		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);
 		this.workers = workerHosts.map(
-			(host) => new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, podCidr: cidrOf(host) }, child),
+			(host) =>
+				new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host) }, child),
 		);
 		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
 			nodeStates(
@@ -117,26 +118,26 @@ export class Cluster extends pulumi.ComponentResource {
 		return pauseImage(this.#args);
 	}
 
-	/** What a step's script printed, as plain text. */
-	printed(step: Command): pulumi.Output<string> {
-		return printed(step);
+	/** What an act's script printed, as plain text. */
+	printed(act: Command): pulumi.Output<string> {
+		return printed(act);
 	}
 
-	/** Runs a script of cluster/scripts on one of this cluster's hosts. */
-	step(name: string, args: Omit<HostStepArgs, "ssh">, opts: HostStepOptions): Command {
+	/** Done once on one of this cluster's hosts (step.ts). */
+	act(name: string, args: Omit<ActArgs, "ssh">, opts: StepOptions): Command {
 		const owner = pulumi.output(args.host).apply((host) => this.#connections.ownerOn(host.name));
 		const settings = args.undo === false ? args.settings : { ...args.settings, OWNER: owner };
-		return hostStep(name, { ...args, settings, ssh: this.#args.ssh }, opts);
+		return hostAct(name, { ...args, settings, ssh: this.#args.ssh }, opts);
 	}
 
-	/** The same for a state to keep: the script's `check` is looked at, and its `undo` gives the host back. */
-	state(name: string, args: HostStateArgs, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostState {
-		return new HostState(name, args, { ...opts, provider: this.#connections });
+	/** A state to keep on one of them: read in each preview, and taken back at its deletion. */
+	state(name: string, args: StateArgs, opts: StepOptions): HostState {
+		return hostState(name, args, { ...opts, provider: this.#connections });
 	}
 
-	/** At its deletion, while the hosts leave the cluster, it tells what their recorders wrote. */
-	recording(name: string, pod: string, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
-		return new HostRecording(name, { hosts: this.#args.hosts, pod }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
+	/** At its deletion, while the hosts leave the cluster, it shows a summary of what their recorders wrote. */
+	recording(name: string, args: Omit<HostRecordingArgs, "hosts">, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
+		return new HostRecording(name, { ...args, hosts: this.#args.hosts }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
 	}
 
 	/** Says in each preview what a change costs, until what it depends on is done. */

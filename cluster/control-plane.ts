@@ -4,9 +4,9 @@ import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
-import { type HostConnections, HostState } from "./host-state.ts";
+import type { HostConnections } from "./host-provider.ts";
 import { initConfiguration } from "./kubeadm.ts";
-import { hostStep, printed } from "./step.ts";
+import { type HostState, hostAct, hostState, printed } from "./step.ts";
 
 export interface ControlPlaneArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -16,7 +16,7 @@ export interface ControlPlaneArgs {
 	/** Tells this cluster from any other, such as lab-172.16.1.110. A host that holds another one is left alone. */
 	clusterId: string;
 	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
-	podCidr: string;
+	nodePodCidr: string;
 }
 
 /** First minor whose API servers all know server-side apply (GA in 1.22). */
@@ -36,7 +36,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 	readonly init: Command;
 	/** admin.conf, a secret. Its server is the host's internal address. */
 	readonly kubeconfig: pulumi.Output<string>;
-	/** The step that reads it, and looks in each preview whether the host has another one by now: it is renewed every year. */
+	/** The step that reads it, and in each preview checks whether the host has another one by now: it is renewed every year. */
 	readonly kubeconfigStep: HostState;
 	readonly provider: Provider;
 	/** `sha256:...` of the CA's public key, which every join pins. */
@@ -45,29 +45,39 @@ export class ControlPlane extends pulumi.ComponentResource {
 
 	constructor(name: string, args: ControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:ControlPlane", name, {}, opts);
-		const { host, cluster, clusterId, podCidr, connections } = args;
+		const { host, cluster, clusterId, nodePodCidr, connections } = args;
 		const { release, ssh } = cluster;
 		this.host = host.spec;
 
-		this.init = hostStep(
+		// An act with a check and an undo: step.ts says why.
+		this.init = hostAct(
 			`${name}-init`,
 			{
-				...{ host: host.spec, ssh, step: "init" },
+				host: host.spec,
+				ssh,
+				step: new URL("./steps/init.sh", import.meta.url),
 				settings: {
-					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
+					CLUSTER_ID: clusterId,
+					OWNER: host.owner,
 					KUBEADM_CONFIG: initConfiguration(cluster),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,
 					NODE_NAME: host.name,
-					POD_CIDR: podCidr,
+					NODE_POD_CIDR: nodePodCidr,
 				},
 				triggers: [clusterId, ...Object.values(rebuiltBy(cluster))],
 			},
 			{ parent: this, dependsOn: host, deletedWith: host.leave },
 		);
-		this.kubeconfigStep = new HostState(
+		this.kubeconfigStep = hostState(
 			`${name}-kubeconfig`,
-			{ host: host.name, step: "kubeconfig", settings: { HOST_NAME: host.name, RELEASE_MINOR: release.minor }, isSecret: true, undo: false },
+			{
+				host: host.name,
+				step: new URL("./steps/kubeconfig.sh", import.meta.url),
+				settings: { HOST_NAME: host.name, RELEASE_MINOR: release.minor },
+				isSecret: true,
+				undo: false,
+			},
 			{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init], deletedWith: this.init },
 		);
 		this.kubeconfig = pulumi.secret(this.kubeconfigStep.printed);

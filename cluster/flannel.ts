@@ -31,7 +31,9 @@ export class Flannel extends pulumi.ComponentResource {
 		super("kubeadm-lab:cluster:Flannel", name, {}, opts);
 		const { controlPlane, cluster } = args;
 		const child = {
-			...{ parent: this, provider: controlPlane.provider, deletedWith: controlPlane.init },
+			parent: this,
+			provider: controlPlane.provider,
+			deletedWith: controlPlane.init,
 			deleteBeforeReplace: true, // names are fixed: the provider would take the old object for the new one, and then delete it
 		};
 
@@ -42,7 +44,10 @@ export class Flannel extends pulumi.ComponentResource {
 		);
 		const role = new ClusterRole(`${name}-cluster-role`, { metadata: { name: "flannel", labels, annotations }, rules: RULES }, child);
 		const inNamespace = (object: string, own: Record<string, string> = labels) => ({
-			...{ name: object, namespace: namespace.metadata.name, labels: own, annotations },
+			name: object,
+			namespace: namespace.metadata.name,
+			labels: own,
+			annotations,
 		});
 		const account = new ServiceAccount(`${name}-service-account`, { metadata: inNamespace("flannel") }, child);
 		// Names, not outputs, where Kubernetes asks for no order: each level more is a round trip up and down.
@@ -112,7 +117,10 @@ function flannelPod({ flannel }: ClusterSettings, configMap: pulumi.Input<string
 		volumeMounts: [plugin],
 	};
 	const installConfig = {
-		...{ name: "install-cni", image: flannel.image, ...copy, args: ["-f", "/etc/kube-flannel/cni-conf.json", "/etc/cni/net.d/10-flannel.conflist"] },
+		name: "install-cni",
+		image: flannel.image,
+		...copy,
+		args: ["-f", "/etc/kube-flannel/cni-conf.json", "/etc/cni/net.d/10-flannel.conflist"],
 		volumeMounts: [cni, cfg],
 	};
 	return {

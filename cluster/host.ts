@@ -3,9 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { proxyDropIn, proxyFor } from "../config/proxy.ts";
 import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
-import { type HostConnections, HostState } from "./host-state.ts";
+import type { HostConnections } from "./host-provider.ts";
 import { imagesFor } from "./kubeadm.ts";
-import { hostStep, type Setting } from "./step.ts";
+import { type HostState, hostAct, hostState } from "./step.ts";
+import type { Setting } from "./step-text.ts";
 
 export interface HostArgs {
 	spec: HostSpec;
@@ -42,9 +43,9 @@ export class Host extends pulumi.ComponentResource {
 		this.spec = spec;
 		this.owner = connections.ownerOn(spec.name);
 		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], flags: { apply?: boolean } = {}) =>
-			new HostState(
+			hostState(
 				`${name}-${step}`,
-				{ host: spec.name, step, settings: { HOST_NAME: spec.name, ...settings }, ...flags },
+				{ host: spec.name, step: new URL(`./steps/${step}.sh`, import.meta.url), settings: { HOST_NAME: spec.name, ...settings }, ...flags },
 				{ parent: this, dependsOn: after, provider: connections },
 			);
 
@@ -53,10 +54,15 @@ export class Host extends pulumi.ComponentResource {
 		const system = state("system", { ...systemSettings(cluster), ...usedSettings(spec, cluster) }, [packages]);
 		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
 		this.configured = [system, this.runtime];
+		// A state that keeps nothing: its undo is what it is there for.
 		this.leave = state("leave", { CLUSTER_ID: clusterId }, this.configured, { apply: false });
-		// Not a state to keep: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
+		// An act: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
 		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
-		hostStep(`${name}-images`, { host: spec, ssh: cluster.ssh, step: "images", settings: images, undo: false }, { parent: this, dependsOn: [this.runtime] });
+		hostAct(
+			`${name}-images`,
+			{ host: spec, ssh: cluster.ssh, step: new URL("./steps/images.sh", import.meta.url), settings: images, undo: false },
+			{ parent: this, dependsOn: [this.runtime] },
+		);
 		this.registerOutputs({});
 	}
 }
@@ -69,7 +75,7 @@ export interface PreflightArgs {
 }
 
 /**
- * Looks at one host and changes nothing. Fails with everything that stands in the way; passes on a host that is part of this very cluster.
+ * Inspects one host and changes nothing. Fails with everything that stands in the way; passes on a host that is part of this very cluster.
  * It is no part of Host: each Host waits for the preflights of all.
  */
 export function preflight(name: string, args: PreflightArgs, parent: pulumi.Resource): HostState {
@@ -80,21 +86,29 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 	const timeProxy = proxyFor(timeSource, cluster);
 	const { http, https } = cluster.proxy ?? {};
 	const settings = {
-		...{ HOST_NAME: spec.name, CLUSTER_ID: clusterId, FIREWALLD: cluster.os.firewalld, SELINUX: cluster.os.selinux, MODULES: cluster.os.modules },
+		HOST_NAME: spec.name,
+		CLUSTER_ID: clusterId,
+		FIREWALLD: cluster.os.firewalld,
+		SELINUX: cluster.os.selinux,
+		MODULES: cluster.os.modules,
 		...usedSettings(spec, cluster),
-		...{ MINIMUM_CPUS: minimumCpus, MINIMUM_MEMORY_MB: minimumMemoryMb, MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds },
-		...{ KERNEL_OVERRIDE: allowUnsupportedKernel, RELEASE_MINOR: cluster.release.minor },
-		SERVICE_NETWORK: cluster.serviceCidr,
+		MINIMUM_CPUS: minimumCpus,
+		MINIMUM_MEMORY_MB: minimumMemoryMb,
+		MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds,
+		KERNEL_OVERRIDE: allowUnsupportedKernel,
+		RELEASE_MINOR: cluster.release.minor,
+		SERVICE_CIDR: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
 		...(cluster.proxy ? { PROXIES: [...new Set([http, https])].filter((url) => url !== undefined) } : {}),
 	};
-	return new HostState(`${name}-preflight`, { host: spec.name, step: "preflight", settings, looksOnly: true }, { parent, provider: connections });
+	const step = new URL("./steps/preflight.sh", import.meta.url);
+	return hostState(`${name}-preflight`, { host: spec.name, step, settings, looksOnly: true }, { parent, provider: connections });
 }
 
-/** What cluster/scripts/used-host.sh looks for depends on. */
+/** What the inspection in cluster/steps/lib/used-host.sh depends on. */
 function usedSettings({ address, role }: HostSpec, { runtime, podCidr }: ClusterSettings) {
-	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, POD_NETWORK: podCidr };
+	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, CLUSTER_POD_CIDR: podCidr };
 }
 
 function identitySettings({ hosts }: ClusterSettings) {
@@ -105,7 +119,9 @@ function packagesSettings(cluster: ClusterSettings) {
 	const { repositories, packages } = cluster;
 	return {
 		REPOSITORIES: repositories.map((repository) => `${repository.id}\n${repositoryFile(repository, proxyFor(repository.baseUrl, cluster))}`),
-		...{ PACKAGES: packages.pinned, EXTRA_PACKAGES: packages.extra, REMOVE_ON_UNDO: packages.removeOnDestroy },
+		PACKAGES: packages.pinned,
+		EXTRA_PACKAGES: packages.extra,
+		REMOVE_ON_UNDO: packages.removeOnDestroy,
 	};
 }
 
@@ -132,7 +148,11 @@ export function repositoryFile({ id, name, baseUrl, gpgKey, gpgCheck, repoGpgChe
 function systemSettings({ os }: ClusterSettings) {
 	const sysctls = Object.keys(os.sysctls).sort();
 	return {
-		...{ TIMEZONE: os.timezone ?? "", NTP_SERVERS: os.ntpServers, MODULES: os.modules, FIREWALLD: os.firewalld, SELINUX: os.selinux },
+		TIMEZONE: os.timezone ?? "",
+		NTP_SERVERS: os.ntpServers,
+		MODULES: os.modules,
+		FIREWALLD: os.firewalld,
+		SELINUX: os.selinux,
 		SYSCTLS: sysctls.map((key) => `${key}=${os.sysctls[key]}`),
 	};
 }
@@ -143,7 +163,9 @@ function runtimeSettings(cluster: ClusterSettings): Record<string, Setting> {
 	if (kind === "docker") return { RUNTIME_KIND: kind, DOCKER_CONFIG: dockerDaemonConfig(cluster), ...proxy };
 	return {
 		...proxy,
-		...{ RUNTIME_KIND: kind, CONTAINERD_CONFIG: containerdConfig(cluster), CRICTL_CONFIG: crictlConfig(cluster) },
+		RUNTIME_KIND: kind,
+		CONTAINERD_CONFIG: containerdConfig(cluster),
+		CRICTL_CONFIG: crictlConfig(cluster),
 		MIRRORS: mirrorFiles(cluster).map(({ registry, text }) => `${registry}\n${text}`),
 	};
 }

@@ -30,15 +30,17 @@ export function initConfiguration(cluster: ClusterSettings): string {
 	const { conntrackMaxPerCore: maxPerCore, conntrackMin: min } = cluster.kubeProxy;
 	const conntrack = { ...(maxPerCore === undefined ? {} : { maxPerCore }), ...(min === undefined ? {} : { min }) };
 	const limit = innerLimit(cluster.timeouts.initSeconds);
-	return documents(
+	return yamlDocuments(
 		{
-			...{ ...kubeadm, kind: "InitConfiguration" },
+			...kubeadm,
+			kind: "InitConfiguration",
 			localAPIEndpoint: { advertiseAddress: host.address, bindPort: API_PORT },
 			nodeRegistration: nodeRegistration(cluster, host),
 			...(isV1beta4(cluster) ? { timeouts: { controlPlaneComponentHealthCheck: limit, kubeletHealthCheck: limit } } : {}),
 		},
 		{
-			...{ ...kubeadm, kind: "ClusterConfiguration" },
+			...kubeadm,
+			kind: "ClusterConfiguration",
 			kubernetesVersion: `v${cluster.release.version}`,
 			imageRepository: cluster.imageRepository,
 			controlPlaneEndpoint: apiEndpoint(cluster),
@@ -48,13 +50,15 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			...(coreDnsNeedsPath(cluster) ? { dns: { imageRepository: `${cluster.imageRepository}/coredns` } } : {}),
 		},
 		{
-			...{ apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfiguration" },
+			apiVersion: "kubelet.config.k8s.io/v1beta1",
+			kind: "KubeletConfiguration",
 			cgroupDriver: "systemd",
 			...(cluster.kubeadm.failCgroupV1 === undefined ? {} : { failCgroupV1: cluster.kubeadm.failCgroupV1 }),
 			...(gates(cluster) === undefined ? {} : { featureGates: cluster.kubeadm.featureGates }),
 		},
 		{
-			...{ apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" },
+			apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+			kind: "KubeProxyConfiguration",
 			mode: "iptables", // ipvs and nftables need newer kernels than 3.10
 			...(Object.keys(conntrack).length === 0 ? {} : { conntrack }),
 		},
@@ -70,8 +74,9 @@ export interface Discovery {
 /** Text for `kubeadm join --config` of one worker. */
 export function joinConfiguration(cluster: ClusterSettings, host: HostSpec, { token, caHash }: Discovery): string {
 	const limit = innerLimit(cluster.timeouts.joinSeconds);
-	return documents({
-		...{ apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}`, kind: "JoinConfiguration" },
+	return yamlDocuments({
+		apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}`,
+		kind: "JoinConfiguration",
 		discovery: {
 			bootstrapToken: { apiServerEndpoint: apiEndpoint(cluster), token, caCertHashes: [caHash] },
 			...(isV1beta4(cluster) ? {} : { timeout: limit }),
@@ -148,4 +153,4 @@ function args(cluster: ClusterSettings, values: Record<string, string>) {
 }
 
 /** YAML 1.1 rules for quoting: kubeadm reads `no` and `on` as booleans. */
-const documents = (...parts: object[]) => parts.map((part) => stringify(part, { sortMapEntries: true, lineWidth: 0, version: "1.1" })).join("---\n");
+const yamlDocuments = (...parts: object[]) => parts.map((part) => stringify(part, { sortMapEntries: true, lineWidth: 0, version: "1.1" })).join("---\n");

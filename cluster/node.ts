@@ -1,9 +1,10 @@
-// A Node after its host has joined: what kubeadm wrote on the host, and the Node object. Both are looked at in each preview and repaired by `up`.
+// A Node after its host has joined: what kubeadm wrote on the host, and the Node object. Both are read in each preview and repaired by `up`.
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Flannel } from "./flannel.ts";
-import { type HostConnections, HostState } from "./host-state.ts";
+import type { HostConnections } from "./host-provider.ts";
+import { type HostState, hostState } from "./step.ts";
 
 export interface NodeArgs {
 	spec: HostSpec;
@@ -29,17 +30,24 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 	const { spec, cluster, clusterId, controlPlane, member, connections, flannel, apiServer } = args;
 	// A host that joins anew starts with new states: what kubeadm wrote is kept again.
 	const opts = { parent, provider: connections, replaceWith: [member], deletedWith: controlPlane.init };
-	const kubelet = new HostState(
+	const kubelet = hostState(
 		`${name}-kubelet`,
 		{
-			...{ host: spec.name, step: "kubelet", undo: false },
+			host: spec.name,
+			step: new URL("./steps/kubelet.sh", import.meta.url),
+			undo: false,
 			settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor, TIMEOUT_SECONDS: cluster.timeouts.joinSeconds },
 		},
 		{ ...opts, dependsOn: [member, flannel] },
 	);
-	const node = new HostState(
+	const node = hostState(
 		`${name}-node`,
-		{ host: controlPlane.host.name, step: "node", settings: nodeSettings(spec, cluster, controlPlane.host), undo: spec.role === "worker" },
+		{
+			host: controlPlane.host.name,
+			step: new URL("./steps/node.sh", import.meta.url),
+			settings: nodeSettings(spec, cluster, controlPlane.host),
+			undo: spec.role === "worker",
+		},
 		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep, ...(apiServer ? [apiServer] : [])] },
 	);
 	return [kubelet, node];
@@ -50,8 +58,11 @@ function nodeSettings(spec: HostSpec, { release, timeouts }: ClusterSettings, co
 	const own = spec.role === "control-plane" ? controlPlaneMarks(release.minor) : { labels: [], taints: [] };
 	const keys = Object.keys(labels).sort();
 	return {
-		...{ HOST_NAME: controlPlane.name, NODE_NAME: spec.name, TIMEOUT_SECONDS: timeouts.joinSeconds },
-		...{ LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)], TAINTS: [...own.taints, ...taints].sort() },
+		HOST_NAME: controlPlane.name,
+		NODE_NAME: spec.name,
+		TIMEOUT_SECONDS: timeouts.joinSeconds,
+		LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)],
+		TAINTS: [...own.taints, ...taints].sort(),
 	};
 }
 

@@ -1,75 +1,116 @@
-// The one place that makes a remote.Command: a host script with its settings, sent through stdin.
-import { readFileSync } from "node:fs";
+// The two kinds of steps on a host. Both send the same text (step-text.ts), which the same command line runs (provider/shell.ts); they differ in who keeps what came of it.
+//
+// A state is something that the host is or has, which somebody may change by hand: the provider in provider/ reads it (`check`) in each preview, `up` puts it right
+// (`apply`), destroy takes it back (`undo`). Choose it wherever `check` has an answer.
+// An act is done once, for what comes after it (images pulled, a file read): a remote.Command, which never reads the host again, and is run again when what it gets has changed.
+//
+// Two states keep nothing: `leave` and `witness` are there for their undo at destroy, and a provider's resource reaches its host with any key and knows whose the host is.
+// Three acts have a check and an undo as states do: `init` and `join` happen once and hand values and hooks on, and what they made is kept by the states `kubelet` and
+// `node`; a `scenario` is a Pod that is to be seen as it goes wrong, not to be put right.
 import { Command } from "@pulumi/command/remote/command.js";
 import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
 import { scriptCommand, scriptInput, scriptOutput } from "../provider/shell.ts";
+import type { HostConnections } from "./host-provider.ts";
+import { type Setting, stepName, stepText } from "./step-text.ts";
 
-/** What a script may be given: booleans reach it as yes or no, lists as bash arrays. */
-export type Setting = string | number | boolean | string[];
-
-export interface HostStepArgs {
+interface StepArgs {
+	/** Its file, in steps/ of the component that hands it over. */
+	step: URL;
+	/** `undo` has work to do when it is deleted; without it a dead host doesn't hold up a destroy. */
+	undo?: boolean;
+	/** What it prints is a secret, of a state also what differs: never shown, encrypted in the state. */
+	isSecret?: boolean;
+}
+export interface StateArgs extends StepArgs {
+	/** Name of one of the provider's hosts. */
+	host: string;
+	/** Shell name -> value. */
+	settings: Record<string, Setting>;
+	/** The script changes nothing with `apply` either. A preview runs it and shows what it prints. */
+	looksOnly?: boolean;
+	/** `apply` has work to do; without it nothing is dialled until destroy. */
+	apply?: boolean;
+}
+export interface ActArgs extends StepArgs {
 	/** Where it runs; may be unknown during a preview. */
 	host: pulumi.Input<HostSpec>;
 	ssh: SshSettings;
-	/** Name of the script: cluster/scripts/<step>.sh. */
-	step: string;
 	/** Shell name -> value. */
 	settings: Record<string, pulumi.Input<Setting>>;
-	/** stdout is a secret: never logged, encrypted in the state. Default false. */
-	isSecret?: boolean;
-	/** What it prints is for the program, not for people: not logged, kept in the state. Default false. */
+	/** What it prints is for the program, not for people: not logged, kept in the state. A secret is never logged. */
 	isQuiet?: boolean;
-	/** `undo` has work to do at destroy. Default true; without it a dead host doesn't hold up a destroy. */
-	undo?: boolean;
 	/** A changed value undoes the step and applies it again. Any other change applies it again in place. */
 	triggers?: pulumi.Input<unknown>[];
 }
-export type HostStepOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
+const DEFAULTS = { apply: true, undo: true, looksOnly: false, isSecret: false, isQuiet: false };
+export type StepOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
+export type StateOptions = StepOptions & { provider: HostConnections };
 
-/** Quotes any text as one word for bash; throws on NUL, which no shell can hold. */
-export function shellQuote(text: string): string {
-	if (text.includes("\0")) throw new Error(`a shell value can't hold a NUL character: ${JSON.stringify(text.slice(0, 40))}`);
-	return `'${text.replaceAll("'", "'\\''")}'`;
-}
+/** The state of one step on one host; made by `hostState`. */
+export class HostState extends pulumi.CustomResource {
+	/** What `apply` printed. */
+	declare readonly printed: pulumi.Output<string>;
 
-function assignment(name: string, value: Setting): string {
-	if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new Error(`${name} is not a setting's name: use capitals, digits and underscores`);
-	if (Array.isArray(value)) return `readonly ${name}=(${value.map(shellQuote).join(" ")})`;
-	return `readonly ${name}=${shellQuote(typeof value === "boolean" ? (value ? "yes" : "no") : String(value))}`;
-}
-
-const scripts = new Map<string, { text: string; uses: string[] }>();
-/** A script without its comment lines, so that a changed comment changes no resource; and the files it says it uses. */
-function script(file: string): { text: string; uses: string[] } {
-	const known = scripts.get(file);
-	if (known) return known;
-	const text = readFileSync(new URL(`./scripts/${file}`, import.meta.url), "utf8");
-	const found = { text: stripComments(text), uses: usedFiles(text) };
-	scripts.set(file, found);
-	return found;
-}
-/** Drops lines that hold nothing but a comment. Scripts have no such line inside a string or here-document. */
-export function stripComments(text: string): string {
-	return text.replaceAll(/^[ \t]*#.*(\n|$)/gm, "");
-}
-/** Line 2 of a script may name files with functions that it needs: `# uses: folders.sh reset.sh`. */
-export function usedFiles(text: string): string[] {
-	return text.match(/^#!.*\n# uses: (.+)$/m)?.[1]?.split(" ") ?? [];
+	constructor(name: string, inputs: pulumi.Inputs, opts: pulumi.CustomResourceOptions) {
+		super("host:index:Step", name, { ...inputs, printed: undefined }, opts);
+	}
 }
 
-/** Of cluster/scripts: what every script gets in front. */
-export const COMMON_FILES = ["common.sh", "files.sh", "units.sh", "verbs.sh"];
-/** The text that a host runs: settings in order of their names, then the common files, those that the script uses, and the script. */
-export function stepText(step: string, settings: Record<string, Setting>): string {
-	const assignments = Object.keys(settings)
-		.sort()
-		.map((name) => assignment(name, settings[name] as Setting));
-	const files = [...COMMON_FILES, ...script(`${step}.sh`).uses, `${step}.sh`];
-	return `${[`readonly STEP=${shellQuote(step)}`, ...assignments].join("\n")}\n${files.map((file) => script(file).text).join("")}`;
+/**
+ * Create and update run `apply`, delete runs `undo`, refresh runs `check`: `found` then has what differs, item by item.
+ * An apply that failed half-way stays in the state, and the next `up` does the rest.
+ */
+export function hostState(name: string, args: StateArgs, opts: StateOptions): HostState {
+	const { host, step, settings, looksOnly, apply, undo, isSecret } = { ...DEFAULTS, ...args };
+	return new HostState(
+		name,
+		{
+			host,
+			step: stepName(step),
+			settings: isSecret ? pulumi.secret(settings) : settings,
+			text: pulumi.secret(stepText(step, settings)), // no secret, but hundreds of lines that a preview would show; `settings` says what is in it
+			...(looksOnly ? { looksOnly } : {}),
+			...(apply ? {} : { apply }),
+			...(undo ? {} : { undo }),
+		},
+		{
+			deleteBeforeReplace: true, // or the old undo would wipe what the new apply found in place (--replace)
+			...(isSecret ? { additionalSecretOutputs: ["printed", "found"] } : {}),
+			...opts,
+			aliases: [{ type: "command:remote:Command" }], // what it was before the provider: the state moves over, and no host is touched (docs/drift.md)
+		},
+	);
 }
 
+/**
+ * Create and update run `apply`, delete runs `undo` with the text kept in the state.
+ * A failed create keeps nothing in the state, so `apply` can be run again after dying anywhere. The scripts bound their own time: customTimeouts would only limit dialling.
+ */
+export function hostAct(name: string, args: ActArgs, opts: StepOptions): Command {
+	const { ssh, step, settings, isSecret, isQuiet, undo, triggers } = { ...DEFAULTS, ...args };
+	const host = pulumi.output(args.host);
+	const verb = (word: string) => host.user.apply((user) => scriptCommand(user, word));
+	return new Command(
+		name,
+		{
+			connection: connectionTo(host, ssh),
+			stdin: pulumi.all(settings).apply((values) => scriptInput(stepText(step, values as Record<string, Setting>))),
+			create: verb("apply"),
+			update: verb("apply"),
+			...(undo ? { delete: verb("undo") } : {}),
+			logging: isQuiet || isSecret ? "none" : "stderr", // stdout is for the program
+			...(triggers ? { triggers } : {}),
+			addPreviousOutputInEnv: false, // sshd refuses the variables, which warns on every update (pulumi-command#584)
+		},
+		{
+			deleteBeforeReplace: true, // or the old undo would wipe what the new apply made
+			...(isSecret ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
+			...opts,
+		},
+	);
+}
 // Field by field: the engine prints the whole connection, key included, when it meets a field it doesn't know (pulumi-command#773).
 function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.ConnectionArgs {
 	return {
@@ -81,34 +122,6 @@ function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.C
 		dialErrorLimit: ssh.dialErrorLimit,
 		perDialTimeout: ssh.perDialTimeoutSeconds,
 	};
-}
-
-/**
- * One script on one host. Create and update run `apply`, delete runs `undo` with the text kept in the state.
- * A failed create keeps nothing in the state, so `apply` can be run again after dying anywhere. The scripts bound their own time: customTimeouts would only limit dialling.
- */
-export function hostStep(name: string, args: HostStepArgs, opts: HostStepOptions): Command {
-	const { ssh, step, settings, isSecret = false, isQuiet = isSecret, undo = true, triggers } = args;
-	const host = pulumi.output(args.host);
-	const verb = (word: string) => host.user.apply((user) => scriptCommand(user, word));
-	return new Command(
-		name,
-		{
-			connection: connectionTo(host, ssh),
-			stdin: pulumi.all(settings).apply((values) => scriptInput(stepText(step, values as Record<string, Setting>))),
-			create: verb("apply"),
-			update: verb("apply"),
-			...(undo ? { delete: verb("undo") } : {}),
-			logging: isQuiet ? "none" : "stderr", // stdout is for the program
-			...(triggers ? { triggers } : {}),
-			addPreviousOutputInEnv: false, // sshd refuses the variables, which warns on every update (pulumi-command#584)
-		},
-		{
-			deleteBeforeReplace: true, // or the old undo would wipe what the new apply made
-			...(isSecret ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
-			...opts,
-		},
-	);
 }
 
 /** What the script's `apply` printed, without what the login printed before; secret where the plugin marks all outputs so because the connection is (1.2.1 does not). */

@@ -7,7 +7,7 @@ import { versionOf } from "./control-plane.ts";
 import type { Host } from "./host.ts";
 import { closeJoin, newToken, openJoin, removeStrays } from "./join-token.ts";
 import { joinConfiguration } from "./kubeadm.ts";
-import { hostStep, printed } from "./step.ts";
+import { hostAct, printed } from "./step.ts";
 
 export interface WorkerArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -18,7 +18,7 @@ export interface WorkerArgs {
 	/** Tells this cluster from any other. A host that is a Node of another one is left alone. */
 	clusterId: string;
 	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
-	podCidr: string;
+	nodePodCidr: string;
 }
 
 /**
@@ -39,7 +39,7 @@ export class Worker extends pulumi.ComponentResource {
 
 	constructor(name: string, args: WorkerArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Worker", name, {}, opts);
-		const { host, controlPlane, cluster, clusterId, podCidr } = args;
+		const { host, controlPlane, cluster, clusterId, nodePodCidr } = args;
 
 		// The token's text is made once and kept in the state, encrypted; what is good for 15 minutes is the Secret of that name on the cluster (join-token.ts).
 		// So the join's text stays the same from run to run, and a retry after an hour gets a valid token all the same.
@@ -71,17 +71,21 @@ export class Worker extends pulumi.ComponentResource {
 			await clear();
 			return false; // not again: what failed does not heal by itself
 		});
-		this.join = hostStep(
+		// An act with a check and an undo: step.ts says why.
+		this.join = hostAct(
 			`${name}-join`,
 			{
-				...{ host: host.spec, ssh: cluster.ssh, step: "join" },
+				host: host.spec,
+				ssh: cluster.ssh,
+				step: new URL("./steps/join.sh", import.meta.url),
 				settings: {
-					...{ CLUSTER_ID: clusterId, OWNER: host.owner },
+					CLUSTER_ID: clusterId,
+					OWNER: host.owner,
 					JOIN_CONFIG: pulumi.all([token, controlPlane.caHash]).apply(([text, caHash]) => joinConfiguration(cluster, host.spec, { token: text, caHash })),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
 					NODE_NAME: host.name,
-					POD_CIDR: podCidr,
+					NODE_POD_CIDR: nodePodCidr,
 					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
 				},
 				triggers: [controlPlane.init.id],

@@ -7,19 +7,20 @@ import { StackFileError } from "../config/stack-file.ts";
 import { RecordingError } from "../lifecycle/recording/recording.ts";
 import { pageOf } from "../lifecycle/render/html.ts";
 import { storyJson } from "../lifecycle/render/json.ts";
-import { runsText } from "../lifecycle/render/runs.ts";
+import { repeatsText } from "../lifecycle/render/repeats.ts";
 import { type Story, storyOf } from "../lifecycle/render/story.ts";
 import { svgOf } from "../lifecycle/render/svg.ts";
 import { fullText, shortText } from "../lifecycle/render/text.ts";
-import { runsOf } from "../lifecycle/verdicts/repeats.ts";
+import { repeatsOf } from "../lifecycle/verdicts/repeats.ts";
 import { FetchError } from "./lifecycle/fetch.ts";
 import { repeat } from "./lifecycle/repeat.ts";
 import { type Request, requestIn, USAGE, UsageError } from "./lifecycle/request.ts";
 import { type Source, sourcesOf } from "./lifecycle/sources.ts";
+import { RunError } from "./run.ts";
 
 /** Everything that `report` writes, by file name. */
 export function filesOf(text: string, story: Story): Record<string, string> {
-	const drawings = story.pods.map(({ life }, index) => [`life-${story.pods.length > 1 ? `${index + 1}-` : ""}${life.name}.svg`, svgOf(life)]);
+	const drawings = story.pods.map(({ history }, index) => [`life-${story.pods.length > 1 ? `${index + 1}-` : ""}${history.name}.svg`, svgOf(history)]);
 	return { "recording.jsonl": text, "page.html": pageOf(story), "story.json": storyJson(story), "story.txt": fullText(story), ...Object.fromEntries(drawings) };
 }
 const timeIn = (story: Story): string => new Date(story.timeline.entries[0]?.at ?? 0).toISOString().replaceAll(/[-:]|\..*/g, "");
@@ -30,9 +31,9 @@ const told = ({ pod }: Request, { text, name, problems }: Source): Story => stor
 function printRuns(request: Request, sources: Source[]): void {
 	const stories = sources.map((source) => told(request, source));
 	for (const problem of stories.flatMap(({ problems }) => problems)) console.error(problem);
-	const runs = runsOf(stories.flatMap(({ pods }) => pods));
+	const runs = repeatsOf(stories.flatMap(({ pods }) => pods));
 	if (runs.length === 0) throw new RecordingError("No Pod has two lives in what was given. Make some: npm run lifecycle -- repeat 10 STACK");
-	console.log(runs.map(runsText).join("\n\n"));
+	console.log(runs.map(repeatsText).join("\n\n"));
 }
 function write(request: Request, { text, problems }: Source, story: Story): void {
 	const label = `${request.stack ?? "recording"}-${timeIn(story)}`;
@@ -74,6 +75,7 @@ if (import.meta.main) {
 				error instanceof UsageError ||
 				error instanceof RecordingError ||
 				error instanceof FetchError ||
+				error instanceof RunError ||
 				error instanceof StackFileError ||
 				error instanceof KeyError
 			)

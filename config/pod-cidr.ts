@@ -8,7 +8,7 @@ import type { ClusterSettings } from "./settings.ts";
  * the distance of the host's address from the control plane's, modulo the number of /24s. 172.16.1.110-112 get .0, .1 and .2, as on the seed's page.
  * Throws when the Pod network has no /24, or when two hosts would share one.
  */
-export function podCidrs({
+export function assignNodePodCidrs({
 	hosts,
 	podCidr,
 }: {

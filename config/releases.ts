@@ -38,7 +38,7 @@ export interface Surroundings {
 	/** The flannel that will be installed. */
 	cni: Pick<Flannel, "version" | "cniPluginImage">;
 }
-export type Verdict =
+export type Combination =
 	| { goes: true }
 	| { goes: false; reason: string /** Nearest release that goes with the same surroundings. */; nearest: string | undefined };
 
@@ -166,7 +166,7 @@ function cniReason(release: Release, cni: Surroundings["cni"]): string | undefin
 }
 
 /** Says whether the release runs with this kernel, runtime and CNI; if not, every reason and the nearest release that does. */
-export function verdict(release: Release, surroundings: Surroundings): Verdict {
+export function checkCombination(release: Release, surroundings: Surroundings): Combination {
 	const reasonsOf = (candidate: Release) =>
 		[kernelReason(candidate, surroundings), runtimeReason(candidate, surroundings.runtime), cniReason(candidate, surroundings.cni)].filter(
 			(reason) => reason !== undefined,

@@ -5,12 +5,12 @@ export const BEGIN = "kubeadm-lab: begin";
 
 // A login brings whatever sshd, PAM, sudo and profiles put there: proxies, GREP_OPTIONS, BASH_ENV, exported functions, shell options, a HOME with a .curlrc or
 // a .rpmmacros. Nothing of it stays: -p keeps the first bash from reading any of it, env -i drops it. HOME is a folder that is nowhere.
-// The names of its own are for tests, which play a host with them (cluster/scripts/common.sh); env is where coreutils put it in every CentOS and Debian.
+// The names of its own are for tests, which play a host with them (cluster/steps/lib/common.sh); env is where coreutils put it in every CentOS and Debian.
 // Words that sh, bash, zsh, csh and fish read alike, as the login shell may be any: single quotes, without a quote, a backslash or an exclamation mark inside.
 // exec: or a trap in a profile could print behind the script. --norc: bash reads ~/.bashrc with -c too where its stdin is a socket, as rshd's was.
 const OWN = ["KUBEADM_LAB_ROOT", "KUBEADM_LAB_LOCK_SECONDS"].map((name) => `\${${name}+"${name}=$${name}"}`).join(" ");
 const CLEAN = `exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/nonexistent ${OWN} /bin/bash --norc -c "$0" kubeadm-lab "$1"`;
-// Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each look.
+// Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each probe.
 const READ = `echo ${BEGIN}; eval "$(cat)"`;
 
 /** The command that runs the script in its stdin with a verb. `user` is root, or one who may run `sudo -n`. */

@@ -12,11 +12,11 @@ export interface GalleryArgs {
 	/** Started before any of them, so that their whole life is recorded. */
 	recorders: pulumi.Resource[];
 }
-/** A Pod shows itself within this time, or what is seen instead is told. A container's back-off after its second failure is 20 s. */
+/** A Pod shows itself within this time, or what is seen instead is shown. A container's back-off after its second failure is 20 s. */
 const SETTLE_SECONDS = 60;
 
 /**
- * Makes one Pod for each scenario, in parallel. A scenario that the release can't show is told with the release it needs.
+ * Makes one Pod for each scenario, in parallel. A scenario that the release can't show is listed with the release it needs.
  * Delete: each Pod is deleted in its own way, and waited for.
  */
 export class Gallery extends pulumi.ComponentResource {
@@ -30,18 +30,25 @@ export class Gallery extends pulumi.ComponentResource {
 			const refused = refusal(scenario, cluster.release, cluster.featureGates);
 			if (refused !== undefined) return [scenario, refused];
 			const { shows, settled, deleteOptions = [] }: Scenario = SCENARIOS[scenario];
-			const step = cluster.step(
+			// An act with a check and an undo: cluster/step.ts says why.
+			const made = cluster.act(
 				`${name}-${scenario}`,
 				{
-					...{ host: cluster.controlPlane.host, step: "scenario", triggers: [cluster.controlPlane.init.id] },
+					host: cluster.controlPlane.host,
+					step: new URL("./steps/scenario.sh", import.meta.url),
+					triggers: [cluster.controlPlane.init.id],
 					settings: {
-						...{ HOST_NAME: cluster.controlPlane.host.name, NAME: scenario, MANIFEST: JSON.stringify(scenarioPod(scenario, images)) },
-						...{ SETTLED: settled, SETTLE_SECONDS, DELETE_OPTIONS: deleteOptions },
+						HOST_NAME: cluster.controlPlane.host.name,
+						NAME: scenario,
+						MANIFEST: JSON.stringify(scenarioPod(scenario, images)),
+						SETTLED: settled,
+						SETTLE_SECONDS,
+						DELETE_OPTIONS: deleteOptions,
 					},
 				},
 				{ parent: this, dependsOn },
 			);
-			return [scenario, pulumi.interpolate`${shows}: ${cluster.printed(step)}`];
+			return [scenario, pulumi.interpolate`${shows}: ${cluster.printed(made)}`];
 		});
 		this.shown = pulumi.output(Object.fromEntries(lines));
 		this.registerOutputs({ shown: this.shown });

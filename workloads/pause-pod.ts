@@ -1,4 +1,4 @@
-// The Pods on which the pause container is looked at.
+// The Pods on which the pause container is probed.
 export const PAUSE_PODS = ["pause-private", "pause-shared"] as const;
 export type PausePod = (typeof PAUSE_PODS)[number];
 
@@ -15,7 +15,9 @@ export function pausePod(name: PausePod, image: string) {
 	return {
 		metadata: { name, namespace: "default", labels: { lifecycle: "pause" } },
 		spec: {
-			...{ terminationGracePeriodSeconds: 2, shareProcessNamespace: name === "pause-shared", volumes: [{ name: "shared", emptyDir: {} }] },
+			terminationGracePeriodSeconds: 2,
+			shareProcessNamespace: name === "pause-shared",
+			volumes: [{ name: "shared", emptyDir: {} }],
 			// "exec": the process itself gets SIGTERM, and shows under its own name.
 			containers: [container("one", "echo hello from one >/shared/hello; exec httpd -f -p 8080 -h /shared"), container("two", "exec sleep 3600")],
 		},

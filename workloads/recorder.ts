@@ -4,6 +4,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { HostSpec } from "../config/settings.ts";
 
+/** Prints what a recorder wrote on a host. */
+const RECORDING = new URL("./steps/recording.sh", import.meta.url);
+
 export interface RecorderArgs {
 	cluster: Cluster;
 	/** Its Pods and events are recorded. */
@@ -12,17 +15,17 @@ export interface RecorderArgs {
 	messageFile: string;
 	/** The recorder ends by itself after this time. */
 	hours: number;
-	/** The Pod whose life is told in full at the end. */
+	/** The Pod that gets the whole summary at the end. */
 	pod: string;
 }
 
 /**
  * A recorder on each host: a unit that only listens (API server, container runtime, message file) and outlives the pulumi run, and the host's reboots.
- * Create: starts it, and waits until it listens. Delete: stops it, tells what happened as a short table, and leaves the recording on the host until it is fetched,
+ * Create: starts it, and waits until it listens. Delete: stops it, shows a summary, and leaves the recording on the host until it is fetched,
  * a week at most.
  */
 export class Recorder extends pulumi.ComponentResource {
-	/** What a Pod must wait for, so that nothing of its life is missed. */
+	/** What a Pod must wait for, so that its history is whole. */
 	readonly started: pulumi.Resource[];
 	readonly #name: string;
 	readonly #args: RecorderArgs;
@@ -33,9 +36,9 @@ export class Recorder extends pulumi.ComponentResource {
 		this.#args = args;
 		const { cluster } = args;
 		// Made before the recorders, so at destroy it comes after them.
-		const told = cluster.recording(`${name}-told`, args.pod, { parent: this });
+		const summary = cluster.recording(`${name}-told`, { pod: args.pod, step: RECORDING }, { parent: this });
 		// Beside the joins, on nobody's way: once the API server answers. So at destroy all of them stop in one stage, that of the witnesses.
-		const start = (host: HostSpec, role: HostSpec["role"], ...needs: pulumi.Resource[]) => this.#start(host, role, [cluster.provider, told, ...needs]);
+		const start = (host: HostSpec, role: HostSpec["role"], ...needs: pulumi.Resource[]) => this.#start(host, role, [cluster.provider, summary, ...needs]);
 		this.started = [start(cluster.controlPlane.host, "control-plane"), ...cluster.workers.map(({ host, runtime }) => start(host, "worker", runtime))];
 		this.registerOutputs({});
 	}
@@ -46,10 +49,17 @@ export class Recorder extends pulumi.ComponentResource {
 		return cluster.state(
 			`${this.#name}-${host.name}-recorder`,
 			{
-				...{ host: host.name, step: "recorder" },
+				host: host.name,
+				step: new URL("./steps/recorder.sh", import.meta.url),
 				settings: {
-					...{ HOST_NAME: host.name, ROLE: role, NAMESPACE: namespace, MESSAGE_FILE: messageFile },
-					...{ REFERENCE: reference.name, REFERENCE_ADDRESS: reference.address, RUNTIME_KIND: cluster.runtimeKind, BOUND_SECONDS: hours * 3600 },
+					HOST_NAME: host.name,
+					ROLE: role,
+					NAMESPACE: namespace,
+					MESSAGE_FILE: messageFile,
+					REFERENCE: reference.name,
+					REFERENCE_ADDRESS: reference.address,
+					RUNTIME_KIND: cluster.runtimeKind,
+					BOUND_SECONDS: hours * 3600,
 				},
 			},
 			{ parent: this, dependsOn },
@@ -60,10 +70,14 @@ export class Recorder extends pulumi.ComponentResource {
 	read(host: pulumi.Output<HostSpec>, pod: Pod): pulumi.Output<string[]> {
 		const uid = pod.metadata.uid;
 		const read = (name: string, from: pulumi.Input<HostSpec>, settings: Record<string, pulumi.Input<string>>) =>
-			this.#args.cluster.step(
+			this.#args.cluster.act(
 				`${this.#name}-${name}`,
 				{
-					...{ host: from, step: "recording", undo: false, isQuiet: true, triggers: [uid] },
+					host: from,
+					step: RECORDING,
+					undo: false,
+					isQuiet: true,
+					triggers: [uid],
 					settings: { HOST_NAME: pulumi.output(from).name, ...settings },
 				},
 				{ parent: this, dependsOn: pod },

@@ -34,7 +34,7 @@ const sh = (text: string) => ["/bin/sh", "-c", text];
 const exec = (text: string) => ({ exec: { command: sh(text) } });
 /** A process that ends at SIGTERM, as a good one does. */
 const GOOD = sh("trap 'exit 0' TERM; sleep 3600 & wait");
-const main = (image: string, more: Partial<core.v1.Container> = {}): core.v1.Container => ({
+const mainContainer = (image: string, more: Partial<core.v1.Container> = {}): core.v1.Container => ({
 	name: "main",
 	image,
 	imagePullPolicy: "IfNotPresent",
@@ -51,7 +51,7 @@ export const SCENARIOS = {
 	"poststart-fails": {
 		shows: "postStart fails: the container is killed and started again",
 		fromMinor: 17,
-		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 3, containers: [main(busybox, { lifecycle: { postStart: exec("exit 1") } })] }),
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 3, containers: [mainContainer(busybox, { lifecycle: { postStart: exec("exit 1") } })] }),
 		settled: "(PostStartHookError|CrashLoopBackOff) +[1-9]",
 		expected: { "poststart-failure": "PASS", "hooks-at-least-once": "PASS", "poststart-after-created": "PASS" },
 		events: ["FailedPostStartHook", "BackOff"],
@@ -59,7 +59,7 @@ export const SCENARIOS = {
 	"prestop-fails": {
 		shows: "preStop fails: the Pod still ends, in good order",
 		fromMinor: 17,
-		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 10, containers: [main(busybox, { lifecycle: { preStop: exec("exit 1") } })] }),
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 10, containers: [mainContainer(busybox, { lifecycle: { preStop: exec("exit 1") } })] }),
 		settled: "1/1 +Running",
 		expected: { "prestop-before-term": "PASS", "hooks-at-least-once": "PASS" },
 		events: ["FailedPreStopHook"],
@@ -67,7 +67,7 @@ export const SCENARIOS = {
 	"prestop-hangs": {
 		shows: "preStop outlasts the grace period: the process gets 2 s, then it is killed",
 		fromMinor: 17,
-		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 5, containers: [main(busybox, { lifecycle: { preStop: exec("sleep 60") } })] }),
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 5, containers: [mainContainer(busybox, { lifecycle: { preStop: exec("sleep 60") } })] }),
 		settled: "1/1 +Running",
 		expected: { "prestop-before-term": "PASS", "grace-includes-prestop": "PASS" },
 		events: ["Killing"],
@@ -75,7 +75,10 @@ export const SCENARIOS = {
 	"poststart-hangs": {
 		shows: `postStart hangs: the Pod is not Ready while it runs (${HANG_SECONDS} s), and its deletion waits for the hook`,
 		fromMinor: 17,
-		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 3, containers: [main(busybox, { lifecycle: { postStart: exec(`sleep ${HANG_SECONDS}`) } })] }),
+		spec: ({ busybox }) => ({
+			terminationGracePeriodSeconds: 3,
+			containers: [mainContainer(busybox, { lifecycle: { postStart: exec(`sleep ${HANG_SECONDS}`) } })],
+		}),
 		settled: "ContainerCreating|PodInitializing",
 		expected: { "ready-after-poststart": "PASS" },
 		events: ["Started"],
@@ -83,7 +86,7 @@ export const SCENARIOS = {
 	"force-delete": {
 		shows: "deleted with grace period 0 and force: the API forgets the Pod at once",
 		fromMinor: 17,
-		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 10, containers: [main(busybox, { lifecycle: { preStop: exec("sleep 1") } })] }),
+		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 10, containers: [mainContainer(busybox, { lifecycle: { preStop: exec("sleep 1") } })] }),
 		settled: "1/1 +Running",
 		deleteOptions: ["--grace-period=0", "--force"],
 		// Run all the same in the lab with 1.29.15, with the Pod's own grace period: nobody promises either.
@@ -93,7 +96,7 @@ export const SCENARIOS = {
 	"main-ends": {
 		shows: "the main container ends by itself: preStop is not run",
 		fromMinor: 17,
-		spec: ({ busybox }) => ({ restartPolicy: "Never", containers: [main(busybox, { command: sh("sleep 1"), lifecycle: { preStop: exec("true") } })] }),
+		spec: ({ busybox }) => ({ restartPolicy: "Never", containers: [mainContainer(busybox, { command: sh("sleep 1"), lifecycle: { preStop: exec("true") } })] }),
 		settled: "Completed",
 		expected: { "prestop-before-term": "NOT OBSERVED", "hooks-at-least-once": "NOT OBSERVED" },
 		events: ["Started"],
@@ -103,8 +106,8 @@ export const SCENARIOS = {
 		fromMinor: 17,
 		spec: ({ busybox }) => ({
 			terminationGracePeriodSeconds: 3,
-			initContainers: [main(busybox, { name: "init", command: sh("exit 1") })],
-			containers: [main(busybox)],
+			initContainers: [mainContainer(busybox, { name: "init", command: sh("exit 1") })],
+			containers: [mainContainer(busybox)],
 		}),
 		settled: "Init:(CrashLoopBackOff|Error)",
 		expected: { "init-order": "PASS" },
@@ -128,7 +131,9 @@ export const SCENARIOS = {
 			terminationGracePeriodSeconds: 10,
 			containers: [
 				{
-					...{ name: "main", image: nginx, imagePullPolicy: "IfNotPresent" },
+					name: "main",
+					image: nginx,
+					imagePullPolicy: "IfNotPresent",
 					// Its log goes to stdout, as in the official image: there the recorder finds the kubelet's request.
 					command: sh(LOGGING_NGINX),
 					lifecycle: { preStop: { httpGet: { path: "/", port: 80 } } },
@@ -158,12 +163,12 @@ export const SCENARIOS = {
 		spec: ({ busybox }) => ({
 			terminationGracePeriodSeconds: 10,
 			initContainers: [
-				main(busybox, { name: "init-one", command: sh("sleep 0.2") }),
-				main(busybox, { name: "sidecar-one", restartPolicy: "Always" }),
-				main(busybox, { name: "sidecar-two", restartPolicy: "Always" }),
-				main(busybox, { name: "init-two", command: sh("sleep 0.2") }),
+				mainContainer(busybox, { name: "init-one", command: sh("sleep 0.2") }),
+				mainContainer(busybox, { name: "sidecar-one", restartPolicy: "Always" }),
+				mainContainer(busybox, { name: "sidecar-two", restartPolicy: "Always" }),
+				mainContainer(busybox, { name: "init-two", command: sh("sleep 0.2") }),
 			],
-			containers: [main(busybox)],
+			containers: [mainContainer(busybox)],
 		}),
 		settled: "3/3 +Running",
 		expected: { "init-order": "PASS", "sidecar-order": "PASS" },
@@ -172,7 +177,10 @@ export const SCENARIOS = {
 	"sigterm-ignored": {
 		shows: "the process ignores SIGTERM: SIGKILL at the end of the grace period",
 		fromMinor: 17,
-		spec: ({ busybox }) => ({ terminationGracePeriodSeconds: 4, containers: [main(busybox, { command: sh("trap '' TERM; while :; do sleep 1; done") })] }),
+		spec: ({ busybox }) => ({
+			terminationGracePeriodSeconds: 4,
+			containers: [mainContainer(busybox, { command: sh("trap '' TERM; while :; do sleep 1; done") })],
+		}),
 		settled: "1/1 +Running",
 		expected: { "kill-at-grace-end": "PASS" },
 		events: ["Killing"],
@@ -182,7 +190,7 @@ export const SCENARIOS = {
 		fromMinor: 17,
 		spec: ({ busybox }) => ({
 			terminationGracePeriodSeconds: 10,
-			containers: ["one", "two"].map((name) => main(busybox, { name, lifecycle: { postStart: exec("sleep 1"), preStop: exec("sleep 1") } })),
+			containers: ["one", "two"].map((name) => mainContainer(busybox, { name, lifecycle: { postStart: exec("sleep 1"), preStop: exec("sleep 1") } })),
 		}),
 		settled: "2/2 +Running",
 		expected: { "ready-after-poststart": "PASS", "prestop-before-term": "PASS", "hooks-at-least-once": "PASS", "grace-includes-prestop": "PASS" },

@@ -72,7 +72,7 @@ function containerChanges(before: Pod | undefined, { status }: Pod, here: Here):
 		const id = now.containerID?.replace(/^\w+:\/\//, "");
 		const base = { ...here, container: now.name, ...(id ? { containerId: id } : {}) };
 		const found: Draft[] = [];
-		// Between two versions a container may have ended and started again: its last end is told first.
+		// Between two versions a container may have ended and started again: its last end comes first.
 		const last = now.lastState?.terminated;
 		if (last?.containerID && last.containerID !== old?.lastState?.terminated?.containerID && last.containerID !== old?.state?.terminated?.containerID)
 			found.push(terminated({ ...base, containerId: last.containerID.replace(/^\w+:\/\//, "") }, last));
@@ -112,7 +112,7 @@ const firstSeen = ({ firstTimestamp, eventTime }: ApiEvent): { first?: number } 
 	const { apiSecond } = second(eventTime ?? firstTimestamp);
 	return apiSecond === undefined ? {} : { first: apiSecond };
 };
-/** One version of an event. Its time in the API is a whole second; the recorder heard of it at `at`. */
+/** One version of an event. Its time in the API is a whole second; the recorder received it at `at`. */
 export function eventEntries(line: Line, at: number): Draft[] {
 	const { type, object } = line.data as { type?: string; object?: ApiEvent };
 	const place: Place = { at, meaning: "by", host: line.host, line: line.number };

@@ -15,7 +15,7 @@ export interface Header {
 	namespace: string;
 	messageFile: string;
 }
-/** Which of the recorder's ears heard it. */
+/** Where a line comes from: the recorder reads several streams at once. */
 export const STREAMS = ["clock", "note", "pods", "events", "runtime", "journal", "request", "pause", "file-start", "file", "file-end", "end"] as const;
 export type Stream = (typeof STREAMS)[number];
 export interface Line {

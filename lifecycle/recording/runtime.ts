@@ -40,7 +40,7 @@ export function logEntry({ data, host, number }: Line, owners: ReadonlyMap<strin
 	const text = UNQUOTED(String(data));
 	const at = preciseTime(text.match(LOG_TIME)?.[1] ?? "");
 	const message = text.match(/ msg="(.*)"$/)?.[1] ?? text;
-	const found = described(message);
+	const found = parseMessage(message);
 	if (Number.isNaN(at) || found === undefined) return undefined;
 	const { id, ...rest } = found;
 	const owner = owners.get(id);
@@ -54,7 +54,7 @@ const SIGNALS: Record<string, string> = {
 };
 const signalName = (words: string): string => SIGNALS[words.trim()] ?? words.trim();
 
-function described(message: string): (Pick<Draft, "kind" | "text" | "graceSeconds"> & { id: string }) | undefined {
+function parseMessage(message: string): (Pick<Draft, "kind" | "text" | "graceSeconds"> & { id: string }) | undefined {
 	const idOf = (pattern: RegExp) => message.match(pattern)?.[1];
 	let id = idOf(/returns sandbox id "(\w+)"/);
 	if (id) return { id, kind: "sandbox-started", text: "the sandbox runs (pause container, network)" };

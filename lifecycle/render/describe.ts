@@ -14,8 +14,8 @@ export function describePod({ metadata, spec, status }: Pod, events: Entry[], no
 		...some("Service Account", spec.serviceAccountName || undefined),
 		`Node:\t${spec.nodeName ? `${spec.nodeName}/${status.hostIP ?? ""}` : "<none>"}`,
 		...some("Start Time", status.startTime && date(status.startTime)),
-		...listed("Labels", pairs(metadata.labels, "=")),
-		...listed("Annotations", pairs(metadata.annotations, ": ")),
+		...titledList("Labels", pairs(metadata.labels, "=")),
+		...titledList("Annotations", pairs(metadata.annotations, ": ")),
 		`Status:\t${status.phase ?? ""}`,
 		...some("Reason", status.reason || undefined),
 		...some("Message", status.message || undefined),
@@ -26,13 +26,13 @@ export function describePod({ metadata, spec, status }: Pod, events: Entry[], no
 		...(status.conditions?.length ? ["Conditions:", "  Type\tStatus", ...status.conditions.map(({ type, status: value }) => `  ${type} \t${value} `)] : []),
 		...(spec.volumes?.length ? ["Volumes:", ...spec.volumes.flatMap(volume)] : ["Volumes:\t<none>"]),
 		`QoS Class:\t${status.qosClass ?? ""}`,
-		...listed("Node-Selectors", pairs(spec.nodeSelector, "=")),
-		...listed("Tolerations", (spec.tolerations ?? []).toSorted((a, b) => compared(a.key ?? "", b.key ?? "")).map(toleration)),
+		...titledList("Node-Selectors", pairs(spec.nodeSelector, "=")),
+		...titledList("Tolerations", (spec.tolerations ?? []).toSorted((a, b) => compared(a.key ?? "", b.key ?? "")).map(toleration)),
 	];
 	return `${tabbed(lines.join("\n"))}\n${tabbed(eventLines(events, now).join("\n"))}`;
 }
 const some = (title: string, value: string | number | undefined): string[] => (value === undefined ? [] : [`${title}:\t${value}`]);
-const listed = (title: string, values: string[]): string[] =>
+const titledList = (title: string, values: string[]): string[] =>
 	(values.length > 0 ? values : ["<none>"]).map((value, index) => `${index === 0 ? `${title}:` : ""}\t${value}`);
 const pairs = (values: Record<string, string> | undefined, between: string): string[] =>
 	Object.entries(values ?? {})
@@ -54,9 +54,9 @@ function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] 
 			`    Image:\t${spec.image}`,
 			...(status ? [`    Image ID:\t${status.imageID}`] : []),
 			...[`    Port${plural}:\t${ports || "<none>"}`, `    Host Port${plural}:\t${hostPorts || "<none>"}`],
-			...words("Command", spec.command),
-			...words("Args", spec.args),
-			...(status ? [...state("State", status.state ?? {}), ...(status.lastState?.terminated ? state("Last State", status.lastState) : [])] : []),
+			...wordList("Command", spec.command),
+			...wordList("Args", spec.args),
+			...(status ? [...stateLines("State", status.state ?? {}), ...(status.lastState?.terminated ? stateLines("Last State", status.lastState) : [])] : []),
 			...(status ? [`    Ready:\t${status.ready ? "True" : "False"}`, `    Restart Count:\t${status.restartCount}`] : []),
 			...quantities("Limits", limits),
 			...quantities("Requests", requests),
@@ -65,7 +65,7 @@ function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] 
 		];
 	});
 }
-const words = (title: string, list: string[] | undefined): string[] =>
+const wordList = (title: string, list: string[] | undefined): string[] =>
 	list?.length ? [`    ${title}:`, ...list.flatMap((word) => word.split("\n").map((line) => `      ${line}`))] : [];
 const quantities = (title: string, list: Record<string, string> | undefined): string[] =>
 	list && Object.keys(list).length > 0 ? [`    ${title}:`, ...pairs(list, ":\t").map((line) => `      ${line}`)] : [];
@@ -81,7 +81,7 @@ const mounts = (list: core.v1.VolumeMount[]): string[] =>
 					),
 			]
 		: ["    Mounts:\t<none>"];
-function state(title: string, { running, terminated, waiting }: core.v1.ContainerState): string[] {
+function stateLines(title: string, { running, terminated, waiting }: core.v1.ContainerState): string[] {
 	const line = (key: string, value: string | number | undefined) => (value === undefined || value === "" ? [] : [`      ${key}:\t${value}`]);
 	if (running) return [`    ${title}:\tRunning`, `      Started:\t${date(running.startedAt)}`];
 	if (!terminated) return [`    ${title}:\tWaiting`, ...line("Reason", waiting?.reason)];

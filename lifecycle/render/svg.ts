@@ -1,10 +1,10 @@
-// A Pod's life as a drawing: a row for the Pod, its sandbox and each container, hooks and signals on top.
+// Draws a Pod's history as SVG: a row for the Pod, its sandbox and each container, hooks and signals on top.
 
-import type { PodLife } from "../history/pod-history.ts";
+import type { PodHistory } from "../history/pod-history.ts";
 import type { Entry } from "../recording/entry.ts";
 import { type Axis, axisOf, CUT_WIDTH } from "./axis.ts";
-import { escaped } from "./escape.ts";
 import { Lanes, textWidth } from "./lanes.ts";
+import { joined, type Markup, markup, trusted } from "./markup.ts";
 import { offset } from "./offset.ts";
 import { type Bar, isNews, type Mark, type Row, rowsOf } from "./rows.ts";
 import { DRAWING, theme } from "./theme.ts";
@@ -12,37 +12,38 @@ import { DRAWING, theme } from "./theme.ts";
 const [WIDTH, LEFT, RIGHT, TOP] = [1120, 132, 28, 34];
 const [BAR_HEIGHT, INNER_HEIGHT, LANE_HEIGHT, ROW_PADDING] = [20, 10, 15, 9];
 
-export interface SvgOptions {
-	/** Where an entry is told in full, such as `#e12`; none in a drawing that stands alone. */
-	href?: (entry: Entry) => string;
+export interface InPage {
+	/** Where an entry is shown in full, such as `#e12`. */
+	href: (entry: Entry) => string;
 	/** In front of ids, where a page has several drawings. */
-	prefix?: string;
-	/** Brings its own colours. Default true. */
-	isAlone?: boolean;
+	prefix: string;
 }
 
-/** The drawing; with `title` and `desc` for those who can't see it. */
-export function svgOf(life: PodLife, { href, prefix = "", isAlone = true }: SvgOptions = {}): string {
-	const rows = rowsOf(life);
+/** A file of its own. */
+export const svgOf = (history: PodHistory): string => String(drawingOf(history));
+
+/** The drawing; with `title` and `desc` for those who can't see it. Alone it brings its own colours, and has no links. */
+export function drawingOf(history: PodHistory, page?: InPage): Markup {
+	const rows = rowsOf(history);
 	const times = rows.flatMap(({ bars, inner, marks }) => [...bars, ...inner].flatMap(({ from, to }) => [from, to]).concat(marks.map(({ at }) => at)));
 	if (times.length === 0)
-		return `<svg xmlns="http://www.w3.org/2000/svg" class="life" width="${WIDTH}" height="30"><text x="8" y="20">nothing to draw</text></svg>`;
+		return markup`<svg xmlns="http://www.w3.org/2000/svg" class="life" width="${WIDTH}" height="30"><text x="8" y="20">nothing to draw</text></svg>`;
 	const axis = axisOf(times, WIDTH - LEFT - RIGHT);
 	const start = times.reduce((least, time) => Math.min(least, time));
-	const draw = new Drawing(axis, start, href ?? (() => ""), prefix);
-	const body = rows.map((row, index) => draw.row(row, index)).join("\n");
+	const draw = new Drawing(axis, start, page);
+	const body = joined(rows.map((row, index) => draw.row(row, index)));
 	const height = draw.y + 26;
-	const name = escaped(`${life.name} on ${life.node || "no Node"}`);
-	return `<svg xmlns="http://www.w3.org/2000/svg" class="life" role="img" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
-<title>The life of ${name}</title><desc>${escaped(described(rows, start))}</desc>
-${isAlone ? `<style>${theme("svg")}${DRAWING}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>` : ""}
+	const name = `${history.name} on ${history.node || "no Node"}`;
+	return markup`<svg xmlns="http://www.w3.org/2000/svg" class="life" role="img" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
+<title>The life of ${name}</title><desc>${inWords(rows, start)}</desc>
+${page ? "" : markup`<style>${trusted(theme("svg") + DRAWING)}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>`}
 ${draw.background(height)}
 ${body}
 ${draw.ticks(height)}
 </svg>`;
 }
 /** The drawing in words: one sentence a bar or mark. */
-function described(rows: Row[], start: number): string {
+function inWords(rows: Row[], start: number): string {
 	return rows
 		.map(({ name, bars, inner, marks }) => {
 			const said = [
@@ -65,52 +66,49 @@ const stretch = ({ from, to, isOpen, entries: [begin, end] }: Bar, start: number
 class Drawing {
 	readonly #axis: Axis;
 	readonly #start: number;
-	readonly #href: (entry: Entry) => string;
+	readonly #page: InPage | undefined;
 	y = TOP;
-	readonly #prefix: string;
 	readonly #ids = new Set<number>();
-	constructor(axis: Axis, start: number, href: (entry: Entry) => string, prefix: string) {
-		this.#prefix = prefix;
+	constructor(axis: Axis, start: number, page: InPage | undefined) {
 		this.#axis = axis;
 		this.#start = start;
-		this.#href = href;
+		this.#page = page;
 	}
 	#x(time: number): number {
 		return LEFT + this.#axis.x(time);
 	}
-	#link(entry: Entry | undefined, title: string, body: string): string {
-		const href = entry ? this.#href(entry) : "";
-		const inside = `<title>${escaped(title)}</title>${body}`;
-		if (!href || !entry) return `<g>${inside}</g>`;
-		const id = this.#ids.has(entry.id) ? "" : ` id="${this.#prefix}m${entry.id}"`;
+	#link(entry: Entry | undefined, title: string, body: Markup): Markup {
+		const inside = markup`<title>${title}</title>${body}`;
+		if (!this.#page || !entry) return markup`<g>${inside}</g>`;
+		const id = this.#ids.has(entry.id) ? "" : markup` id="${this.#page.prefix}m${entry.id}"`;
 		this.#ids.add(entry.id);
-		return `<a href="${href}"${id}>${inside}</a>`;
+		return markup`<a href="${this.#page.href(entry)}"${id}>${inside}</a>`;
 	}
 
-	background(height: number): string {
+	background(height: number): Markup {
 		const cuts = this.#axis.cuts.map(({ from, to, x }) => {
 			const left = LEFT + x;
 			const zig = `M${left + CUT_WIDTH / 2 - 4} ${TOP - 4} ${Array.from({ length: Math.floor((height - TOP - 24) / 8) }, (_, i) => `l${i % 2 ? -8 : 8} 8`).join(" ")}`;
-			return `<rect class="cut" x="${left}" y="${TOP - 4}" width="${CUT_WIDTH}" height="${height - TOP - 20}"/><path class="zig" d="${zig}" opacity=".35"/><text class="soft" x="${left + CUT_WIDTH / 2}" y="${TOP - 10}" text-anchor="middle">${short(to - from)} cut</text>`;
+			return markup`<rect class="cut" x="${left}" y="${TOP - 4}" width="${CUT_WIDTH}" height="${height - TOP - 20}"/><path class="zig" d="${zig}" opacity=".35"/><text class="soft" x="${left + CUT_WIDTH / 2}" y="${TOP - 10}" text-anchor="middle">${short(to - from)} cut</text>`;
 		});
-		const grid = this.#axis.ticks.map((tick) => `<line class="grid" x1="${r(this.#x(tick))}" x2="${r(this.#x(tick))}" y1="${TOP - 4}" y2="${height - 24}"/>`);
-		return [...grid, ...cuts].join("\n");
+		const grid = this.#axis.ticks.map(
+			(tick) => markup`<line class="grid" x1="${r(this.#x(tick))}" x2="${r(this.#x(tick))}" y1="${TOP - 4}" y2="${height - 24}"/>`,
+		);
+		return joined([...grid, ...cuts]);
 	}
-	ticks(height: number): string {
+	ticks(height: number): Markup[] {
 		const lanes = new Lanes();
-		return this.#axis.ticks
-			.flatMap((tick) => {
-				const [x, text] = [this.#x(tick), `+${(tick - this.#start) / 1000} s`];
-				return lanes.take(x - textWidth(text) / 2, textWidth(text)) === 0
-					? `<text class="soft" x="${r(x)}" y="${height - 8}" text-anchor="middle">${text}</text>`
-					: [];
-			})
-			.join("");
+		return this.#axis.ticks.flatMap((tick) => {
+			const [x, text] = [this.#x(tick), `+${(tick - this.#start) / 1000} s`];
+			return lanes.take(x - textWidth(text) / 2, textWidth(text)) === 0
+				? markup`<text class="soft" x="${r(x)}" y="${height - 8}" text-anchor="middle">${text}</text>`
+				: [];
+		});
 	}
 
-	row({ name, note, bars, inner, marks }: Row, index: number): string {
+	row({ name, note, bars, inner, marks }: Row, index: number): Markup {
 		const lanes = new Lanes();
-		const labels: string[] = [];
+		const labels: Markup[] = [];
 		const top = this.y + ROW_PADDING;
 		const places = [
 			...inner.map((bar) => ({ x: this.#x(bar.from), label: bar.label, css: bar.kind })),
@@ -126,31 +124,31 @@ class Drawing {
 		for (const { x, left, lane, label, css } of spots) {
 			const y = top + (lanes.count - 1 - lane) * LANE_HEIGHT + 11;
 			labels.push(
-				`<line class="lead" x1="${r(x)}" x2="${r(x)}" y1="${y - 8}" y2="${barTop}"/><text class="${css}" x="${r(left)}" y="${y}">${escaped(label)}</text>`,
+				markup`<line class="lead" x1="${r(x)}" x2="${r(x)}" y1="${y - 8}" y2="${barTop}"/><text class="${css}" x="${r(left)}" y="${y}">${label}</text>`,
 			);
 		}
 		const height = ROW_PADDING * 2 + labelHeight + BAR_HEIGHT;
 		this.y += height;
-		return [
-			index % 2 === 0 ? `<rect class="band" x="0" y="${top - ROW_PADDING}" width="${WIDTH}" height="${height}" opacity=".6"/>` : "",
-			`<text class="name" x="8" y="${barTop + 9}">${escaped(clipped(name))}</text><text class="soft" x="8" y="${barTop + 22}">${escaped(note)}</text>`,
+		return joined([
+			index % 2 === 0 ? markup`<rect class="band" x="0" y="${top - ROW_PADDING}" width="${WIDTH}" height="${height}" opacity=".6"/>` : "",
+			markup`<text class="name" x="8" y="${barTop + 9}">${clipped(name)}</text><text class="soft" x="8" y="${barTop + 22}">${note}</text>`,
 			...labels,
 			...bars.map((bar) => this.#bar(bar, barTop, BAR_HEIGHT, Math.min(WIDTH, ...places.filter(({ x }) => x > this.#x(bar.from)).map(({ x }) => x - 5)))),
 			...inner.map((bar) => this.#bar(bar, barTop + (BAR_HEIGHT - INNER_HEIGHT) / 2, INNER_HEIGHT, 0)),
 			...marks.map((mark) => this.#mark(mark, barTop + BAR_HEIGHT / 2)),
-		].join("\n");
+		]);
 	}
 	/** `room`: where its text must end; 0 for no text. */
-	#bar(bar: Bar, y: number, height: number, room: number): string {
+	#bar(bar: Bar, y: number, height: number, room: number): Markup {
 		const { from, to, kind, label, isOpen, entries } = bar;
 		const x = this.#x(from);
 		const width = Math.max(this.#x(to) - x, 2);
 		const text =
-			room > 0 && textWidth(label) + 10 < Math.min(width, room - x) ? `<text class="bar" x="${r(x + 5)}" y="${y + height - 6}">${escaped(label)}</text>` : "";
-		const body = `<rect class="${kind}${isOpen ? " open" : ""}" x="${r(x)}" y="${y}" width="${r(width)}" height="${height}" rx="2"/>${text}`;
+			room > 0 && textWidth(label) + 10 < Math.min(width, room - x) ? markup`<text class="bar" x="${r(x + 5)}" y="${y + height - 6}">${label}</text>` : "";
+		const body = markup`<rect class="${kind}${isOpen ? " open" : ""}" x="${r(x)}" y="${y}" width="${r(width)}" height="${height}" rx="2"/>${text}`;
 		return this.#link(entries[0], `${label}: ${stretch(bar, this.#start)}`, body);
 	}
-	#mark({ at, kind, label, entry }: Mark, y: number): string {
+	#mark({ at, kind, label, entry }: Mark, y: number): Markup {
 		const x = this.#x(at);
 		const shapes: Record<Mark["kind"], string> = {
 			ready: `M${r(x)} ${y - 6}l6 6l-6 6l-6 -6z`,
@@ -161,7 +159,7 @@ class Drawing {
 		};
 		const by = entry.meaning === "by" ? " by" : "";
 		const title = `${label}: ${moment(at, this.#start, entry)} (${entry.source})`;
-		return this.#link(entry, title, `<path class="m-${kind}${by}"${kind === "kill" ? ' stroke-width="3"' : ""} d="${shapes[kind]}"/>`);
+		return this.#link(entry, title, markup`<path class="m-${kind}${by}"${kind === "kill" ? markup` stroke-width="3"` : ""} d="${shapes[kind]}"/>`);
 	}
 }
 const r = (value: number): string => String(Math.round(value * 10) / 10);

@@ -18,7 +18,7 @@ const ORDER = ["name", "image", "imagePullPolicy", "restartPolicy", "command", "
 export function podYaml({ metadata, spec }: Pod): string {
 	const { name, namespace, labels } = metadata;
 	const document = new Document(
-		{ apiVersion: "v1", kind: "Pod", metadata: { name, namespace, ...(labels ? { labels } : {}) }, spec: written(spec) },
+		{ apiVersion: "v1", kind: "Pod", metadata: { name, namespace, ...(labels ? { labels } : {}) }, spec: asWritten(spec) },
 		{ aliasDuplicateObjects: false },
 	);
 	// Commands on one line, as people write them.
@@ -29,13 +29,13 @@ export function podYaml({ metadata, spec }: Pod): string {
 	});
 	return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
-function written(value: unknown): unknown {
-	if (Array.isArray(value)) return value.filter((item) => !isToken(item)).map(written);
+function asWritten(value: unknown): unknown {
+	if (Array.isArray(value)) return value.filter((item) => !isToken(item)).map(asWritten);
 	if (typeof value !== "object" || value === null) return value;
 	const kept = Object.entries(value).filter(([key, item]) => DEFAULTS[key] !== item && !(ADDED.has(key) && isEmptyOrAdded(key, item)));
 	const place = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
 	kept.sort(([a], [b]) => place(a) - place(b));
-	return Object.fromEntries(kept.map(([key, item]) => [key, written(item)]));
+	return Object.fromEntries(kept.map(([key, item]) => [key, asWritten(item)]));
 }
 const isToken = (item: unknown): boolean => {
 	const { mountPath, name, projected } = (item ?? {}) as { mountPath?: string; name?: string; projected?: unknown };

@@ -1,6 +1,5 @@
-// A socket to a host or to an agent, with Go's words for what goes wrong.
+// A socket to a host or to an agent. What goes wrong is said as Pulumi's command plugin says it, so that one failure has one text in a run.
 import { connect, type Socket } from "node:net";
-import { dialError } from "./go-text.ts";
 
 const KEEPALIVE_MS = 15_000; // Go's net.Dialer
 
@@ -28,3 +27,20 @@ function reach(socket: Socket, network: "tcp" | "unix", address: string, timeout
 		});
 	});
 }
+
+/** The error of `net.Dial` for what Node says about the same failure. */
+function dialError(error: NodeJS.ErrnoException, network: "tcp" | "unix", address: string): string {
+	const call = WORDS[error.code ?? ""];
+	if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") return `dial ${network}: lookup ${address.replace(/:\d+$/, "")}: no such host`;
+	if (error.code === "ETIMEDOUT") return `dial ${network} ${address}: i/o timeout`;
+	return `dial ${network} ${address}: connect: ${call ?? error.message}`;
+}
+
+const WORDS: Record<string, string> = {
+	ECONNREFUSED: "connection refused",
+	EHOSTUNREACH: "no route to host",
+	ENETUNREACH: "network is unreachable",
+	ECONNRESET: "connection reset by peer",
+	ENOENT: "no such file or directory",
+	EACCES: "permission denied",
+};

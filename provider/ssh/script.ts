@@ -1,7 +1,6 @@
 // One script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
 import type { Client, ClientChannel } from "ssh2";
 import { BEGIN, scriptInput, scriptOutput } from "../shell.ts";
-import { Lines } from "./session.ts";
 
 export interface Script {
 	/** What the host runs, from scriptCommand; it reads `text`. */
@@ -13,7 +12,7 @@ export interface Script {
 	timeoutSeconds?: number;
 }
 export interface Ended {
-	/** Exit status; null after a signal; undefined where the host told nothing, as when the connection breaks. */
+	/** Exit status; null after a signal; undefined where the host gave none, as when the connection breaks. */
 	code: number | null | undefined;
 	signal?: string;
 	stdout: string;
@@ -94,4 +93,23 @@ function openChannel(client: Client, command: string): Promise<ClientChannel> {
 			else reject(/Channel open failure/i.test(error.message) ? new ChannelRefused(error.message) : error);
 		});
 	});
+}
+
+/** Cuts what arrives in pieces into lines. */
+export class Lines {
+	#rest = Buffer.alloc(0);
+	readonly #onLine: (line: string) => void;
+	constructor(onLine: (line: string) => void) {
+		this.#onLine = onLine;
+	}
+	write(data: Buffer): void {
+		this.#rest = Buffer.concat([this.#rest, data]);
+		for (let end = this.#rest.indexOf("\n"); end >= 0; end = this.#rest.indexOf("\n")) {
+			this.#onLine(this.#rest.toString("utf8", 0, end).replace(/\r$/, ""));
+			this.#rest = this.#rest.subarray(end + 1);
+		}
+	}
+	end(): void {
+		if (this.#rest.length > 0) this.#onLine(this.#rest.toString("utf8"));
+	}
 }

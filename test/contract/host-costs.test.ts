@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, "../..");
 const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { ChangeCosts, HostConnections } from ${JSON.stringify(join(root, "cluster/host-state.ts"))};
+import { ChangeCosts, HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
 const { costs, triggers, isBroken, image } = JSON.parse(readFileSync("settings.json", "utf8"));
 const parent = new pulumi.ComponentResource("kubeadm-lab:cluster:Cluster", "lab");
 const host = { name: "one", role: "worker", address: "192.0.2.1", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA", labels: {}, taints: [] };

@@ -13,8 +13,9 @@ const root = join(import.meta.dirname, "../..");
 const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { HostConnections, HostState } from ${JSON.stringify(join(root, "cluster/host-state.ts"))};
-import { hostStep } from ${JSON.stringify(join(root, "cluster/step.ts"))};
+import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
+import { hostAct, hostState } from ${JSON.stringify(join(root, "cluster/step.ts"))};
+import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
 const { hosts, privateKey, settings, isBefore, older = {}, isNamed } = JSON.parse(readFileSync("settings.json", "utf8"));
 const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
 const ssh = { privateKey: pulumi.secret(privateKey), dialErrorLimit: 0, perDialTimeoutSeconds: 10 };
@@ -23,8 +24,8 @@ class Host extends pulumi.ComponentResource {
 		super("kubeadm-lab:cluster:Host", host.name);
 		for (const [step, set] of Object.entries<any>(settings)) {
 			const name = \`\${host.name}-\${step}\`;
-			if (provider) new HostState(name, { host: host.name, step, settings: set }, { parent: this, provider });
-			else hostStep(name, { host, ssh, step, settings: { ...set, ...older[host.name] } }, { parent: this });
+			if (provider) hostState(name, { host: host.name, step: stepFile(step), settings: set }, { parent: this, provider });
+			else hostAct(name, { host, ssh, step: stepFile(step), settings: { ...set, ...older[host.name] } }, { parent: this });
 		}
 	}
 }

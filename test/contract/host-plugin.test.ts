@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { asSecret, reveal } from "../../provider/plugin/values.ts";
 import { temporaryFolder } from "./support/executable.ts";
-import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
+import { HostError, HostPlugin, scriptText } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 
 let sshd: Sshd;
@@ -36,11 +36,11 @@ const files = () => {
 		step: {
 			host: "one",
 			step: "files",
-			text: text({ check, apply: `for f in ${a} ${b}; do echo "wrote $f" >&2; echo good >"$f"; done; echo done`, undo: `rm -f ${a} ${b}` }),
+			text: scriptText({ check, apply: `for f in ${a} ${b}; do echo "wrote $f" >&2; echo good >"$f"; done; echo done`, undo: `rm -f ${a} ${b}` }),
 		},
 	};
 };
-const failed = async (act: Promise<unknown>): Promise<HostError> => {
+const rejection = async (act: Promise<unknown>): Promise<HostError> => {
 	const error = await act.then(
 		() => undefined,
 		(error) => error,
@@ -94,7 +94,7 @@ test("preview of a new step names the items that will change, of all steps in on
 });
 
 test("preview of a step that only looks runs it and tells its facts, and its problems as errors", async () => {
-	const look = (apply: string) => ({ host: "one", step: "look", looksOnly: true, text: text({ apply }) });
+	const look = (apply: string) => ({ host: "one", step: "look", looksOnly: true, text: scriptText({ apply }) });
 	await plugin.create("good", look("printf 'os=CentOS\\nempty=\\ncpus=2\\n'"), { preview: true });
 	assert.deepEqual(plugin.engine.messages(""), ["one: os CentOS, cpus 2"]);
 	await plugin.create("bad", look("echo cpus=1; echo 'one: CPUs: found 1' >&2; exit 1"), { preview: true });
@@ -103,7 +103,7 @@ test("preview of a step that only looks runs it and tells its facts, and its pro
 		plugin.engine.of(plugin.urn("bad")).map(({ severity, message }) => [severity, message]),
 		[["error", "one: CPUs: found 1"]],
 	);
-	const error = await failed(plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
+	const error = await rejection(plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
 	assert.match(error.message, /one: CPUs: found 1/);
 	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
 });
@@ -114,7 +114,7 @@ test("what a host must have alone is compared with every other host, those of an
 		host,
 		step: "look",
 		looksOnly: true,
-		text: text({ apply: `printf '%s\\n' os=CentOS ${lines.map((each) => `'${each}'`).join(" ")}` }),
+		text: scriptText({ apply: `printf '%s\\n' os=CentOS ${lines.map((each) => `'${each}'`).join(" ")}` }),
 	});
 	const shown = (name: string) => other.engine.of(other.urn(name)).map(({ severity, message }) => [severity, message]);
 	const { one } = JSON.parse(String(HostPlugin.configuration(sshd).hosts));
@@ -131,7 +131,7 @@ test("what a host must have alone is compared with every other host, those of an
 		assert.deepEqual(shown("third"), [["error", said("three", "MAC", "one")]], "one of both is enough");
 		assert.deepEqual(other.engine.messages("").sort(), ["one: os CentOS", "three: os CentOS", "two: os CentOS"], "its facts are without it");
 		const made = await other.create("fourth", look("one", line("key", "a", "refused")));
-		const error = await failed(other.create("fifth", look("two", line("key", "a", "noted"))));
+		const error = await rejection(other.create("fifth", look("two", line("key", "a", "noted"))));
 		assert.deepEqual([error.message, error.kept], [said("two", "key", "one"), undefined]);
 		await other.update("fourth", made, look("one", line("key", "c", "refused")));
 		await other.create("fifth", look("two", line("key", "a", "noted")));
@@ -139,7 +139,7 @@ test("what a host must have alone is compared with every other host, those of an
 		const next = await HostPlugin.start(sshd, hosts);
 		try {
 			await next.diff(made, made.inputs); // of the run before
-			assert.equal((await failed(next.create("new", look("three", line("key", "a", "noted"))))).message, said("three", "key", "one"));
+			assert.equal((await rejection(next.create("new", look("three", line("key", "a", "noted"))))).message, said("three", "key", "one"));
 		} finally {
 			await next.stop();
 		}
@@ -151,7 +151,7 @@ test("what a host must have alone is compared with every other host, those of an
 test("a connection that breaks in the middle of a preview's look at a new host is a warning, and half its facts are not told", async () => {
 	const breaks = ["kill -9 $PPID; sleep 1", "printf 'os=CentOS\\ncpus=2\\n'; sleep 0.3; kill -9 $PPID; sleep 1"];
 	for (const [i, apply] of breaks.entries()) {
-		const look = { host: "one", step: `look${i}`, looksOnly: true, text: text({ apply }) };
+		const look = { host: "one", step: `look${i}`, looksOnly: true, text: scriptText({ apply }) };
 		await plugin.create(look.step, look, { preview: true });
 		assert.deepEqual(
 			plugin.engine.of(plugin.urn(look.step)).map(({ severity, message }) => [severity, message.replace("the script did not start: ", "")]),
@@ -161,14 +161,14 @@ test("a connection that breaks in the middle of a preview's look at a new host i
 	assert.deepEqual(plugin.engine.messages(""), []);
 	const strict = await HostPlugin.start(sshd, { strict: true });
 	try {
-		const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: breaks[1] ?? "" }) };
-		assert.match((await failed(strict.create("look", look, { preview: true }))).message, /^one look was not looked at: the connection was lost$/);
+		const look = { host: "one", step: "look", looksOnly: true, text: scriptText({ apply: breaks[1] ?? "" }) };
+		assert.match((await rejection(strict.create("look", look, { preview: true }))).message, /^one look was not looked at: the connection was lost$/);
 	} finally {
 		await strict.stop();
 	}
 });
 test("a look at a new host that ends with a status and no word is an error that says which", async () => {
-	const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: "echo cpus=1; exit 7" }) };
+	const look = { host: "one", step: "look", looksOnly: true, text: scriptText({ apply: "echo cpus=1; exit 7" }) };
 	await plugin.create("look", look, { preview: true });
 	assert.deepEqual(
 		plugin.engine.of(plugin.urn("look")).map(({ severity, message }) => [severity, message]),
@@ -180,12 +180,12 @@ test("neither a look after a failed apply nor one that took too long silences an
 	const other = await HostPlugin.start(server, { lookTimeoutSeconds: 1 });
 	try {
 		const check = "echo same >&2; exit 1";
-		const inputs = { host: "one", step: "step", text: text({ check }), found: {} };
+		const inputs = { host: "one", step: "step", text: scriptText({ check }), found: {} };
 		const read = () => other.read("other", { id: "one/step", inputs, state: inputs });
-		await failed(other.create("cut", { host: "one", step: "step", text: text({ apply: "exit 1", check }) }));
+		await rejection(other.create("cut", { host: "one", step: "step", text: scriptText({ apply: "exit 1", check }) }));
 		await read();
-		await other.create("slow", { host: "one", step: "slow", looksOnly: true, text: text({ apply: "sleep 5" }) }, { preview: true });
-		await other.create("end", { host: "one", step: "end", looksOnly: true, text: text({ apply: "kill -9 $PPID; sleep 1" }) }, { preview: true });
+		await other.create("slow", { host: "one", step: "slow", looksOnly: true, text: scriptText({ apply: "sleep 5" }) }, { preview: true });
+		await other.create("end", { host: "one", step: "end", looksOnly: true, text: scriptText({ apply: "kill -9 $PPID; sleep 1" }) }, { preview: true });
 		await server.stop();
 		await read();
 		const warnings = other.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);
@@ -204,7 +204,7 @@ test("for a program, preview tells each host's facts and each step's items as JS
 	const { a, step } = files();
 	const other = await HostPlugin.start(sshd, {}, { KUBEADM_LAB_DETAILS: "json" });
 	try {
-		const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: "printf 'os=CentOS\\nempty=\\ncpus=2\\n'" }) };
+		const look = { host: "one", step: "look", looksOnly: true, text: scriptText({ apply: "printf 'os=CentOS\\nempty=\\ncpus=2\\n'" }) };
 		await Promise.all([other.create("look", look, { preview: true }), other.create("files", step, { preview: true })]);
 		await other.create("hidden", { ...step, settings: { PASSWORD: asSecret("pw") } }, { preview: true });
 		const told = other.engine
@@ -223,7 +223,7 @@ test("for a program, preview tells each host's facts and each step's items as JS
 test("an apply that fails half-way stays in the state with what is left, and the next one does the rest", async () => {
 	const { a, b, step } = files();
 	mkdirSync(b);
-	const error = await failed(plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
+	const error = await rejection(plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
 	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
 	assert.ok(error.kept);
 	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
@@ -236,8 +236,8 @@ test("an apply that fails half-way stays in the state with what is left, and the
 });
 
 test("a connection that breaks in the middle of apply leaves the resource in the state, to be applied again", async () => {
-	const step = { host: "one", step: "cut", text: text({ apply: "sleep 0.3; kill -9 $PPID; sleep 1" }) };
-	const error = await failed(plugin.create("it", step));
+	const step = { host: "one", step: "cut", text: scriptText({ apply: "sleep 0.3; kill -9 $PPID; sleep 1" }) };
+	const error = await rejection(plugin.create("it", step));
 	assert.match(error.message, /^one cut: apply: the connection was lost/);
 	assert.deepEqual(error.kept?.state.found, { "apply ended": "no" });
 	assert.deepEqual(await plugin.diff(error.kept ?? { state: {}, inputs: {} }, (await plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
@@ -278,7 +278,7 @@ for (const sessions of [1, 2])
 		const narrow = await Sshd.start(`MaxSessions ${sessions}`);
 		const other = await HostPlugin.start(narrow);
 		try {
-			const step = (seconds: number) => ({ host: "one", step: "s", text: text({ check: `sleep ${seconds}` }), found: {} });
+			const step = (seconds: number) => ({ host: "one", step: "s", text: scriptText({ check: `sleep ${seconds}` }), found: {} });
 			const states = [6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1].map((seconds, i) => ({ id: `${i}`, inputs: step(seconds), state: step(seconds) }));
 			const seen = await Promise.all(states.map((state, i) => other.read(`s${i}`, state)));
 			assert.ok(seen.every(({ state }) => JSON.stringify(state.found) === "{}"));
@@ -293,8 +293,8 @@ test("a server that gives no session at all is told with the name of its setting
 	const closed = await Sshd.start("MaxSessions 0");
 	const other = await HostPlugin.start(closed);
 	try {
-		const step = { host: "one", step: "s", text: text({}) };
-		assert.match((await failed(other.create("s", step))).message, /the host opens no session .*sshd's MaxSessions must be 1 at least/);
+		const step = { host: "one", step: "s", text: scriptText({}) };
+		assert.match((await rejection(other.create("s", step))).message, /the host opens no session .*sshd's MaxSessions must be 1 at least/);
 	} finally {
 		await other.stop();
 		await closed.remove();
@@ -307,7 +307,7 @@ test("a login that takes longer than a connection may is waited for", async () =
 	const other = await HostPlugin.start(slow, { perDialTimeoutSeconds: 1 });
 	try {
 		const from = performance.now();
-		await other.create("s", { host: "one", step: "s", text: text({}) });
+		await other.create("s", { host: "one", step: "s", text: scriptText({}) });
 		assert.ok(performance.now() - from > 2900, "the server was slow");
 	} finally {
 		await other.stop();
@@ -321,7 +321,7 @@ test("a connection that the server drops because many log in is tried again, and
 	const silent = hold();
 	try {
 		setTimeout(() => silent.destroy(), 800);
-		await other.create("s", { host: "one", step: "s", text: text({}) });
+		await other.create("s", { host: "one", step: "s", text: scriptText({}) });
 		assert.match(busy.log, /MaxStartups|drop connection/);
 	} finally {
 		await other.stop();
@@ -331,7 +331,7 @@ test("a connection that the server drops because many log in is tried again, and
 	try {
 		await once(again, "data");
 		assert.match(
-			(await failed(late.create("s", { host: "one", step: "s", text: text({}) }))).message,
+			(await rejection(late.create("s", { host: "one", step: "s", text: scriptText({}) }))).message,
 			/ends it: its sshd drops new ones while many log in \(MaxStartups\)/,
 		);
 	} finally {
@@ -342,7 +342,7 @@ test("a connection that the server drops because many log in is tried again, and
 });
 
 test("a step without apply is neither looked at nor changed, also where its script is another; delete undoes it, and what undo prints stays to be read", async () => {
-	const gone = { host: "gone", step: "late", text: text({ check: "exit 9", apply: "exit 9" }), apply: false };
+	const gone = { host: "gone", step: "late", text: scriptText({ check: "exit 9", apply: "exit 9" }), apply: false };
 	const made = await plugin.create("it", gone);
 	await plugin.create("new", gone, { preview: true });
 	assert.deepEqual((await plugin.read("it", made)).state, made.state);
@@ -350,7 +350,7 @@ test("a step without apply is neither looked at nor changed, also where its scri
 	await plugin.update("moved", { id: "step01234567", state: { stdin: gone.text, delete: "bash -s -- undo" }, inputs: {} }, gone);
 	assert.deepEqual([...plugin.engine.of(plugin.urn("it")), ...plugin.engine.of(plugin.urn("moved"))], []);
 
-	const shows = { host: "one", step: "late", text: text({ undo: "printf 'one line\\nand another\\n'; echo progress >&2" }), apply: false, found: {} };
+	const shows = { host: "one", step: "late", text: scriptText({ undo: "printf 'one line\\nand another\\n'; echo progress >&2" }), apply: false, found: {} };
 	await plugin.delete("shows", { id: "one/late", state: shows, inputs: shows });
 	const lines = plugin.engine.of(plugin.urn("shows")).map(({ message, isEphemeral, severity }) => [message, isEphemeral, severity]);
 	assert.deepEqual(
@@ -374,10 +374,10 @@ test("delete without anything to undo dials no host", async () => {
 
 test("cancel starts nothing new and lets a running apply end; an interrupt ends the plugin at once", async () => {
 	const done = join(folder.path, "done");
-	const running = plugin.create("it", { host: "one", step: "slow", text: text({ apply: `echo begun >&2; sleep 1; touch ${done}` }) });
+	const running = plugin.create("it", { host: "one", step: "slow", text: scriptText({ apply: `echo begun >&2; sleep 1; touch ${done}` }) });
 	await plugin.engine.line(plugin.urn("it"), "begun");
 	await plugin.cancel();
-	assert.match((await failed(plugin.create("late", files().step))).message, /one: cancelled before it began/);
+	assert.match((await rejection(plugin.create("late", files().step))).message, /one: cancelled before it began/);
 	await running;
 	assert.equal(existsSync(done), true);
 	const from = performance.now();
@@ -390,7 +390,7 @@ test("a step whose check knows what apply printed sees that there is something e
 	const file = join(folder.path, "conf");
 	writeFileSync(file, "first\n");
 	const check = `[ -z "\${PRINTED_SHA256:-}" ] || [ "$(printf %s "$(cat ${file})" | sha256sum)" = "\${PRINTED_SHA256}  -" ] || { printf 'it\\tas there\\tolder\\n'; exit 3; }`;
-	const step = { host: "one", step: "read", text: text({ check, apply: `cat ${file}` }), settings: asSecret({}) };
+	const step = { host: "one", step: "read", text: scriptText({ check, apply: `cat ${file}` }), settings: asSecret({}) };
 	const made = await plugin.create("it", step);
 	assert.deepEqual(made.state.printed, asSecret("first"));
 	assert.deepEqual(reveal((await plugin.read("it", made)).state), reveal(made.state));
@@ -408,11 +408,11 @@ test("an undo that does not reach its host says what to do, and how the others a
 	const other = await HostPlugin.start(server);
 	try {
 		await server.stop();
-		const step = { host: "one", step: "late", text: text({}), found: {} };
-		const { message } = await failed(other.delete("it", { id: "one/late", state: step, inputs: step }));
+		const step = { host: "one", step: "late", text: scriptText({}), found: {} };
+		const { message } = await rejection(other.delete("it", { id: "one/late", state: step, inputs: step }));
 		assert.match(
 			message,
-			/^one late: undo: .*connection refused\. Bring the host up and run it again: .*pulumi destroy --continue-on-error\. A host that will never come back: README\.md/,
+			/^one late: undo: .*connection refused\. Bring the host up and run it again: .*pulumi destroy --continue-on-error\. A host that will never come back: npm run forget -- STACK HOST/,
 		);
 	} finally {
 		await other.stop();

@@ -53,7 +53,7 @@ umask 077; ulimit -S -f 8; ulimit -S -c 0
 builtin cd /tmp
 `;
 /** It tells what it has to live with. */
-const SCRIPT = withFiles(`looks_only() { :; }
+const SCRIPT = withFiles(`takes_no_lock() { :; }
 check() { :; }
 apply() {
   /usr/bin/env | sort
@@ -67,7 +67,7 @@ const EXPECTED = [
 	...["HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_=/usr/bin/env"],
 	...["umask 0022, folder /, files unlimited, options ehuBEc, functions of others 0", "off", "off", "b", "0"],
 ];
-const told = (printed: unknown) => String(printed).trim().split("\n");
+const printedLines = (printed: unknown) => String(printed).trim().split("\n");
 
 let sshd: Sshd;
 const home = temporaryFolder();
@@ -88,7 +88,7 @@ test("a script of the provider meets nothing of the login: variables, functions,
 	const plugin = await HostPlugin.start(sshd);
 	try {
 		const { state } = await plugin.create("it", { host: "one", step: "it", text: SCRIPT });
-		assert.deepEqual(told(state.printed), EXPECTED);
+		assert.deepEqual(printedLines(state.printed), EXPECTED);
 		assert.deepEqual(plugin.engine.messages(plugin.urn("it")), [], "what a profile says on stderr is nobody's business");
 	} finally {
 		await plugin.stop();
@@ -106,7 +106,7 @@ test("a remote.Command's script meets nothing of it either, and what the login p
 		});
 		const stdout = (state.stdout as { value?: string }).value ?? String(state.stdout);
 		assert.match(stdout, /^Welcome\n/);
-		assert.deepEqual(told(scriptOutput(stdout)), EXPECTED);
+		assert.deepEqual(printedLines(scriptOutput(stdout)), EXPECTED);
 	} finally {
 		await plugin.stop();
 	}
@@ -117,7 +117,7 @@ test("a profile that takes all of the script for its answers fails the step, and
 	try {
 		mkdirSync(join(home.path, "greedy"));
 		const ran = join(home.path, "ran");
-		const text = withFiles(`looks_only() { :; }\ncheck() { :; }\napply() { : >${ran}; }`);
+		const text = withFiles(`takes_no_lock() { :; }\ncheck() { :; }\napply() { : >${ran}; }`);
 		for (const [profile, said] of [
 			["echo 'Your name?'; cat >/dev/null", /the script did not start: .*Your name\?/],
 			["for ((i = 0; i < 22; i++)); do read -r line; done", /the first lines of the script are gone: does a profile of this login read stdin\?/],

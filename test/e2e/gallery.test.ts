@@ -28,7 +28,7 @@ describe("the gallery", { concurrency: false }, () => {
 		// The sleep hook is alpha in the lab's 1.29: with its gate every Pod of the gallery can be shown.
 		const added = `  kubeadm-lab:gallery: ${JSON.stringify(SCENARIO_NAMES)}\n  kubeadm-lab:featureGates: {PodLifecycleSleepAction: true}\nencryptionsalt:`;
 		await writeFile(file, text.replace("encryptionsalt:", added));
-		await pulumi("up", "--config-file", file);
+		await pulumi("up", "--config-file", file, "--parallel", "4");
 		const output = await succeed(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "output", "gallery", "--json", "-s", "lab"]);
 		const shown = JSON.parse(output.stdout) as Record<string, string>;
 		assert.deepEqual(Object.keys(shown).sort(), [...SCENARIO_NAMES].sort());
@@ -49,7 +49,7 @@ describe("the gallery", { concurrency: false }, () => {
 	});
 	for (const name of SCENARIO_NAMES)
 		test(`${name}: ${SCENARIOS[name].shows}`, () => {
-			const pod = story?.pods.find(({ life }) => life.name === name);
+			const pod = story?.pods.find(({ history }) => history.name === name);
 			assert.ok(pod, "not in the recording");
 			assertScenario(name, pod);
 		});

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { stepText } from "../../cluster/step.ts";
+import { stepText } from "../../cluster/step-text.ts";
+import { stepFile } from "../scripts/shell-files.ts";
 import { SAMPLE_HOSTS, type SampleHost, type SampleStep, sampleSettings, sampleSteps } from "../scripts/verbs.ts";
 import { kubectl, lab, onHost, project, read, succeed } from "./lab.ts";
 
@@ -65,7 +66,11 @@ describe("host scripts", { concurrency: false }, () => {
 		lifeOf(controlPlane.name, step);
 
 	test("the recorder ends at its bound, and its timer removes what nobody fetches, the units with it", async () => {
-		const step: SampleStep = { step: "recorder", hasUndo: true, text: stepText("recorder", { ...sampleSettings("recorder", controlPlane), BOUND_SECONDS: 5 }) };
+		const step: SampleStep = {
+			step: "recorder",
+			hasUndo: true,
+			text: stepText(stepFile("recorder"), { ...sampleSettings("recorder", controlPlane), BOUND_SECONDS: 5 }),
+		};
 		const folder = "/var/log/kubeadm-lab/recording";
 		await expectCode(controlPlane.name, step, "apply", 0);
 		const active = "systemctl is-active kubeadm-lab-recorder.service kubeadm-lab-recorder.timer";

@@ -1,27 +1,40 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { COMMON_FILES, stripComments, usedFiles } from "../../cluster/step.ts";
+import { COMMON_FILES, stripComments, usedFiles } from "../../cluster/step-text.ts";
+import { shellFile, shellFiles } from "./shell-files.ts";
 import { SAMPLE_HOSTS, sampleSteps } from "./verbs.ts";
 
-const folder = new URL("../../cluster/scripts/", import.meta.url);
-const files = readdirSync(folder).filter((name) => name.endsWith(".sh"));
-const source = (name: string) => readFileSync(new URL(name, folder), "utf8");
 const bash = (args: string[], input: string) => spawnSync("bash", args, { input, encoding: "utf8" });
 const samples = SAMPLE_HOSTS.slice(0, 2).flatMap((host) => sampleSteps(host).map((sample) => ({ ...sample, host: host.name })));
 
-test("every script with verbs has sample settings", () => {
-	const steps = files.filter((name) => source(name).includes('\nmain "$@" </dev/null')).map((name) => name.replace(".sh", ""));
+test("every file of steps has verbs, and sample settings; no other file has verbs", () => {
+	for (const { path, isStep, text } of shellFiles) assert.equal(text.includes('\nmain "$@" </dev/null'), isStep, path);
+	const steps = shellFiles.filter(({ isStep }) => isStep).map(({ name }) => name);
 	assert.deepEqual([...new Set(samples.map(({ step }) => step))].sort(), steps.sort());
 });
 
-test("every script is used, by itself or by another", () => {
-	const used = new Set([...COMMON_FILES, ...samples.map(({ step }) => `${step}.sh`), ...files.flatMap((name) => usedFiles(source(name)))]);
+test("every file of lib is used by a step", () => {
+	const used = new Set([...COMMON_FILES, ...shellFiles.filter(({ isStep }) => isStep).flatMap(({ text }) => usedFiles(text))]);
 	assert.deepEqual(
-		files.filter((name) => !used.has(name)),
+		shellFiles.filter(({ name, isStep }) => !isStep && !used.has(`${name}.sh`)).map(({ path }) => path),
 		[],
 	);
+});
+
+/** What a step is asked for by verbs.sh. */
+const ASKED_FOR = ["check", "apply", "undo", "at_exit", "takes_no_lock", "changes_nothing"];
+test("no two functions have one name but those that verbs.sh asks a step for", () => {
+	const names = shellFiles.flatMap(({ text }) => [...text.matchAll(/^([a-z_]+)\(\)/gm)].map(([, name = ""]) => name));
+	assert.ok(names.length > 300);
+	assert.deepEqual(
+		names.filter((name, i) => names.indexOf(name) !== i && !ASKED_FOR.includes(name)),
+		[],
+	);
+});
+
+test("no two files have one name: it is what a step's `# uses:` and the records on hosts say", () => {
+	assert.equal(new Set(shellFiles.map(({ name }) => name)).size, shellFiles.length);
 });
 
 for (const { step, host, text } of samples) {
@@ -37,13 +50,13 @@ for (const { step, host, text } of samples) {
 }
 
 test("no script has a here-string or a here-document, which bash 4.2 puts into /tmp: a secret would be on disk, and a full /tmp would end the script", () => {
-	for (const name of files) assert.doesNotMatch(stripComments(source(name)), /<<[<\-\w'"]/, name);
+	for (const { path, text } of shellFiles) assert.doesNotMatch(stripComments(text), /<<[<\-\w'"]/, path);
 });
 
 test("a run waits for another one longer than any single command of it may take", () => {
-	const bounds = files.flatMap((name) => [...source(name).matchAll(/\btimeout (?:-k \d+ )?(\d+) /g)].map(([, seconds]) => Number(seconds)));
+	const bounds = shellFiles.flatMap(({ text }) => [...text.matchAll(/\btimeout (?:-k \d+ )?(\d+) /g)].map(([, seconds]) => Number(seconds)));
 	assert.ok(bounds.length > 40);
-	const bound = (settings: string) => Number(bash(["-s"], `readonly STEP=x${settings}\n${source("common.sh")}\nprintf %s "\${LOCK_SECONDS}"`).stdout);
+	const bound = (settings: string) => Number(bash(["-s"], `readonly STEP=x${settings}\n${shellFile("common").text}\nprintf %s "\${LOCK_SECONDS}"`).stdout);
 	assert.ok(bound("") > Math.max(...bounds), `${bound("")} s, of ${Math.max(...bounds)} s`);
 	assert.ok(bound(" TIMEOUT_SECONDS=7200") > 7200);
 });
@@ -57,7 +70,7 @@ test("no script uses what bash 4.2 does not have", () => {
 		[/\b(EPOCHSECONDS|EPOCHREALTIME|SRANDOM)\b/, "EPOCHSECONDS (5.0)"],
 		[/\$\{\w+\[-\d+\]\}/, "negative index (4.3)"],
 	];
-	for (const name of files) for (const [pattern, what] of newer) assert.ok(!pattern.test(stripComments(source(name))), `${name}: ${what}`);
+	for (const { path, text } of shellFiles) for (const [pattern, what] of newer) assert.ok(!pattern.test(stripComments(text)), `${path}: ${what}`);
 });
 
 test("an unknown verb is refused with the usage", () => {

@@ -9,7 +9,7 @@ export const DISCOVERY = `criSocket: "unix:///run/containerd/containerd.sock"
 apiServerEndpoint: "172.16.1.110:6443"
 token: ${TOKEN}
 caCertHashes: ["${HASH}"]`;
-export const master = { changes: { POD_CIDR: "10.244.0.0/24" }, name: "k8s-master" };
+export const master = { changes: { NODE_POD_CIDR: "10.244.0.0/24" }, name: "k8s-master" };
 
 /** A prepared host; its kubeadm leaves what the real one leaves, and prints a token where it should not. */
 export function preparedHost(t: TestContext): FakeHost {

@@ -4,8 +4,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
-import { COMMON_FILES, stepText, stripComments } from "../../cluster/step.ts";
+import { COMMON_FILES, stepText, stripComments } from "../../cluster/step-text.ts";
 import { scriptCommand, scriptInput, scriptOutput } from "../../provider/shell.ts";
+import { shellFile, stepFile } from "./shell-files.ts";
 import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "./verbs.ts";
 
 type Settings = ReturnType<typeof sampleSettings>;
@@ -99,7 +100,7 @@ export class FakeHost {
 		return this.sent(this.text(step, changes, name), verb);
 	}
 	text(step: string, changes: Settings = {}, name = "k8s-node02"): string {
-		return stepText(step, { ...sampleSettings(step, hostNamed(name)), ...changes });
+		return stepText(stepFile(step), { ...sampleSettings(step, hostNamed(name)), ...changes });
 	}
 	/** In a bash of the test's own environment. */
 	bash(text: string, ...args: string[]): Answer {
@@ -135,8 +136,8 @@ function hostNamed(name: string): SampleHost {
 	return host;
 }
 
-/** A script of a test's own around the common files and cluster/scripts/<files>, for functions that no script shows from outside. */
+/** A script of a test's own around the common files and those of `files`, for functions that no step shows from outside. */
 export function withFiles(body: string, files: string[] = []): string {
-	const sources = [...COMMON_FILES, ...files].map((file) => stripComments(readFileSync(new URL(`../../cluster/scripts/${file}`, import.meta.url), "utf8")));
+	const sources = [...COMMON_FILES, ...files].map((file) => stripComments(shellFile(file.replace(/\.sh$/, "")).text));
 	return `readonly STEP='test'\n${sources.join("")}${body}\nmain "$@" </dev/null\n`;
 }

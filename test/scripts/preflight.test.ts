@@ -276,13 +276,13 @@ test("a point-to-point link, whose own end has no mask, is a card like others, a
 			`printf '%s\\n' '2: eth0    inet 172.16.1.112/24 brd 172.16.1.255 scope global eth0' '2: eth0    inet 172.16.1.113/24 scope global secondary eth0:1' '5: tun0    inet 10.8.0.6 peer ${peer} scope global tun0' '6: veth1@if5    inet 192.0.2.9/30 scope global veth1'`,
 		);
 	tun("10.8.0.5/32");
-	const { status, stdout, stderr } = host.run("preflight", "apply", { POD_NETWORK: "10.244.0.0/16", SERVICE_NETWORK: "10.96.0.0/12" });
+	const { status, stdout, stderr } = host.run("preflight", "apply", { CLUSTER_POD_CIDR: "10.244.0.0/16", SERVICE_CIDR: "10.96.0.0/12" });
 	assert.equal(status, 0, stderr);
 	assert.doesNotMatch(stderr, /syntax error/);
 	assert.match(stdout, /^cards=eth0 172\.16\.1\.112\/24 eth0 172\.16\.1\.113\/24 tun0 10\.8\.0\.6\/32 veth1 192\.0\.2\.9\/30$/m);
 	tun("10.244.3.1/24");
 	assert.match(
-		host.run("preflight", "apply", { POD_NETWORK: "10.244.0.0/16" }).stderr,
+		host.run("preflight", "apply", { CLUSTER_POD_CIDR: "10.244.0.0/16" }).stderr,
 		/network: found tun0 has 10\.244\.3\.1\/24, which overlaps 10\.244\.0\.0\/16/,
 	);
 });

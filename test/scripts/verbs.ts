@@ -1,15 +1,16 @@
 // Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
 
-import { stepText } from "../../cluster/step.ts";
+import { stepText } from "../../cluster/step-text.ts";
 import { PAUSE_PODS } from "../../workloads/pause-pod.ts";
 import { scenarioPod } from "../../workloads/scenarios.ts";
+import { stepFile } from "./shell-files.ts";
 
 export interface SampleHost {
 	name: string;
 	address: string;
 	role: "control-plane" | "worker";
 	/** The Node's own Pod range. */
-	podCidr: string;
+	nodePodCidr: string;
 }
 export interface SampleStep {
 	step: string;
@@ -21,9 +22,9 @@ export interface SampleStep {
 
 /** The lab's hosts, at the addresses of the seed's page. */
 export const SAMPLE_HOSTS: SampleHost[] = [
-	{ name: "k8s-master", address: "172.16.1.110", role: "control-plane", podCidr: "10.244.0.0/24" },
-	{ name: "k8s-node01", address: "172.16.1.111", role: "worker", podCidr: "10.244.1.0/24" },
-	{ name: "k8s-node02", address: "172.16.1.112", role: "worker", podCidr: "10.244.2.0/24" },
+	{ name: "k8s-master", address: "172.16.1.110", role: "control-plane", nodePodCidr: "10.244.0.0/24" },
+	{ name: "k8s-node01", address: "172.16.1.111", role: "worker", nodePodCidr: "10.244.1.0/24" },
+	{ name: "k8s-node02", address: "172.16.1.112", role: "worker", nodePodCidr: "10.244.2.0/24" },
 ];
 export const SAMPLE_CLUSTER_ID = "sample-172.16.1.110";
 const MACHINE = "http://172.16.1.1";
@@ -93,12 +94,12 @@ nodeRegistration: {name: ${name}, criSocket: "${CRI_SOCKET}", kubeletExtraArgs: 
 
 /** Settings of one step on one host. `discovery` is for join: a control plane's token and CA hash. */
 export function sampleSettings(step: string, host: SampleHost, discovery = { token: "abcdef.0123456789abcdef", caHash: `sha256:${"0".repeat(64)}` }) {
-	const node = { CLUSTER_ID: SAMPLE_CLUSTER_ID, IGNORE_PREFLIGHT_ERRORS: IGNORED, TIMEOUT_SECONDS: 300, NODE_NAME: host.name, POD_CIDR: host.podCidr };
+	const node = { CLUSTER_ID: SAMPLE_CLUSTER_ID, IGNORE_PREFLIGHT_ERRORS: IGNORED, TIMEOUT_SECONDS: 300, NODE_NAME: host.name, NODE_POD_CIDR: host.nodePodCidr };
 	const everyStep: Record<string, Record<string, string | number | boolean | string[]>> = {
 		preflight: {
 			...{ HOST_NAME: host.name, ADDRESS: host.address, ROLE: host.role, MINIMUM_CPUS: 2, MINIMUM_MEMORY_MB: 1700, CLUSTER_ID: SAMPLE_CLUSTER_ID },
 			...{ KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, MAXIMUM_CLOCK_SKEW_SECONDS: 5, TIME_SOURCE: `${PACKAGES}/` },
-			...{ POD_NETWORK: "10.244.0.0/16", SERVICE_NETWORK: "10.96.0.0/12" },
+			...{ CLUSTER_POD_CIDR: "10.244.0.0/16", SERVICE_CIDR: "10.96.0.0/12" },
 			...{ RUNTIME_KIND: "containerd", FIREWALLD: "disable", SELINUX: "permissive", MODULES: ["br_netfilter", "overlay"] },
 		},
 		identity: { HOST_NAME: host.name, HOSTS_BLOCK: SAMPLE_HOSTS.map(({ address, name }) => `${address} ${name}`).join("\n") },
@@ -109,7 +110,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			REMOVE_ON_UNDO: true,
 		},
 		system: {
-			...{ HOST_NAME: host.name, ADDRESS: host.address, ROLE: host.role, RUNTIME_KIND: "containerd", POD_NETWORK: "10.244.0.0/16" },
+			...{ HOST_NAME: host.name, ADDRESS: host.address, ROLE: host.role, RUNTIME_KIND: "containerd", CLUSTER_POD_CIDR: "10.244.0.0/16" },
 			...{ TIMEZONE: "Asia/Shanghai", NTP_SERVERS: ["172.16.1.1"], FIREWALLD: "disable", SELINUX: "permissive", MODULES: ["br_netfilter", "overlay"] },
 			SYSCTLS: ["fs.may_detach_mounts=1", "net.bridge.bridge-nf-call-ip6tables=1", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.ip_forward=1"],
 		},
@@ -181,6 +182,6 @@ const ONLY: Record<string, SampleHost["role"]> = {
 export function sampleSteps(host: SampleHost, discovery?: { token: string; caHash: string }): SampleStep[] {
 	return STEPS.filter(({ step }) => (ONLY[step] ?? host.role) === host.role).map((sample) => ({
 		...sample,
-		text: stepText(sample.step, sampleSettings(sample.step, host, discovery)),
+		text: stepText(stepFile(sample.step), sampleSettings(sample.step, host, discovery)),
 	}));
 }

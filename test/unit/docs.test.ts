@@ -5,6 +5,7 @@ import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { BEGIN, configTable, END, withTable } from "../../commands/config-table.ts";
 import { STAYS, unexplained } from "../e2e/stays.ts";
+import { shellFile, shellFiles } from "../scripts/shell-files.ts";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string) => readFileSync(join(root, path), "utf8");
@@ -45,7 +46,7 @@ for (const path of documents) {
 		const inProject = /^(?:(?:cluster|workloads|config|scripts|lab|test|bench|docs)\/[\w./-]*|[\w-]+(?:\.\w+)*\.(?:ts|md))$/;
 		const madeLater = ["lab/init.pid", "lab/log", "docs/benchmarks.md"];
 		// What stands in a folder's row is named from that folder on; `lab/` and its like in the cache's table are the cache's.
-		const folders = ["", "cluster/", "cluster/scripts/", "scripts/", "lab/", "lab/toolchain/", "docs/", "test/"];
+		const folders = ["", "cluster/", "scripts/", "lab/", "lab/toolchain/", "docs/", "test/"];
 		for (const name of codeOf(document).flatMap((code) => code.split(/[\s"']+/)))
 			if (inProject.test(name) && !madeLater.includes(name))
 				assert.ok(
@@ -135,7 +136,7 @@ test("every error text of the README's troubleshooting occurs in the code, or is
 });
 
 test("the README's preflight table has exactly the items that the preflight reports", () => {
-	const script = ["preflight", "used-host", "packet-filter"].map((name) => text(`cluster/scripts/${name}.sh`)).join("");
+	const script = ["preflight", "used-host", "packet-filter"].map((name) => shellFile(name).text).join("");
 	const placeholder = (word: string) => `<${word === "port" ? "number" : word === "name" ? "module" : "folder"}>`;
 	const reported = new Set(
 		[...script.matchAll(/\bproblem (?:'([^']+)'|"([^"]+)")/g)].map(
@@ -172,11 +173,11 @@ test("docs/hosts.md has a row for each step that the program runs on a host", ()
 	);
 	const listed = [...document.matchAll(/^\| `([a-z]+)`[^|]*\|/gm)]
 		.map(([, name]) => name)
-		.filter((name) => existsSync(join(root, `cluster/scripts/${name}.sh`)));
+		.filter((name) => shellFiles.some((file) => file.isStep && file.name === name));
 	assert.deepEqual(listed.sort(), [...steps].sort());
 });
-/** `step: "x"` in arguments, and `step("x", ...)`. */
-const stepsIn = (source: string) => [...source.matchAll(/\b(?:step(?:: |\()|state\()"([a-z]+)"/g)].map(([, name]) => name ?? "");
+/** The file of a step, or `state("x", ...)`. */
+const stepsIn = (source: string) => [...source.matchAll(/(?:"\.\/steps\/|\bstate\(")([a-z]+)(?:\.sh)?"/g)].map(([, name]) => name ?? "");
 
 test("docs/reliability.md names tests that are there, each with what came out", () => {
 	const rows = [...text("docs/reliability.md").matchAll(/^\| ([^|]*) \| ([^|]+) \| ([^|]+) \| `([^`|]+)`: ([^|]+) \|$/gm)];

@@ -7,9 +7,9 @@ import { parseAllDocuments, stringify } from "yaml";
 import { ControlPlane } from "../../cluster/control-plane.ts";
 import { Flannel } from "../../cluster/flannel.ts";
 import type { Host } from "../../cluster/host.ts";
-import { HostConnections } from "../../cluster/host-state.ts";
+import { HostConnections } from "../../cluster/host-provider.ts";
 import { allCompared, golden } from "../golden.ts";
-import { type Graph, run } from "./program-graph.ts";
+import { type Graph, runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 allCompared("flannel");
@@ -21,10 +21,10 @@ async function flannel(changes: Record<string, unknown> = {}): Promise<{ graph: 
 	const { cluster } = settings(changes);
 	const [spec] = cluster.hosts;
 	assert.ok(spec);
-	const { graph } = await run(() => {
+	const { graph } = await runProgram(() => {
 		const host = Object.assign(new pulumi.ComponentResource("kubeadm-lab:test:Host", "host"), { spec, name: spec.name }) as unknown as Host;
 		const connections = new HostConnections("hosts", cluster);
-		const controlPlane = new ControlPlane("cp", { host, cluster, connections, clusterId: "lab-172.16.1.110", podCidr: "" });
+		const controlPlane = new ControlPlane("cp", { host, cluster, connections, clusterId: "lab-172.16.1.110", nodePodCidr: "" });
 		new Flannel("flannel", { controlPlane, cluster });
 	});
 	const made = graph.resources.filter(({ type }) => type.startsWith("kubernetes:"));

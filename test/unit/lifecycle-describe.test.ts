@@ -18,7 +18,7 @@ test("a Pod is described as kubectl 1.29 describes it, line by line, but for age
 	assert.equal(printed.length, pods.length);
 	for (const text of printed) {
 		const [, name] = text.match(/^Name: +(\S+)$/m) ?? [];
-		const pod = pods.find(({ life }) => life.name === name);
+		const pod = pods.find(({ history }) => history.name === name);
 		assert.ok(pod, name);
 		assert.equal(withoutAges(pod.seed.describe), withoutAges(text));
 	}

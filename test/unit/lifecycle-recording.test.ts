@@ -21,7 +21,7 @@ test("a recording cut short says where, and what came before is still told", () 
 	const { problems, pods } = storyOf(cut, { name: "cut.jsonl" });
 	assert.match(problems[0] ?? "", /^cut\.jsonl:\d+: cut short in the middle of this line; what came after it is missing$/);
 	assert.equal(problems[1], "cut.jsonl: no end from k8s-master: the recorder was still running there, or the file was cut");
-	assert.equal(pods[0]?.life.name, "lifecycle-demo-pod");
+	assert.equal(pods[0]?.history.name, "lifecycle-demo-pod");
 	assert.ok(pods[0]?.verdicts.every(({ word }) => word !== "FAIL"));
 });
 test("a recording of another schema version names both versions and what to do", () => {

@@ -6,7 +6,7 @@ import { Cluster } from "../../cluster/cluster.ts";
 import { pauseRows, pauseTable } from "../../lifecycle/verdicts/pause.ts";
 import { PAUSE_PODS, pausePod } from "../../workloads/pause-pod.ts";
 import { PauseProof } from "../../workloads/pause-proof.ts";
-import { run } from "./program-graph.ts";
+import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8");
@@ -54,7 +54,7 @@ test("the table lines its columns up and ends with what each row should say", ()
 });
 test("both Pods run on one worker, one with a shared process namespace, and are looked at when new", async () => {
 	const { cluster: clusterSettings } = settings();
-	const { graph } = await run(() => {
+	const { graph } = await runProgram(() => {
 		const cluster = new Cluster("lab", clusterSettings);
 		return new PauseProof("pause", { cluster, image: "b", podSeconds: 60, recorders: [] });
 	});

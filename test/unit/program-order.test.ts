@@ -1,7 +1,7 @@
 // What waits for what, at up and at destroy.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { shellFiles } from "../scripts/shell-files.ts";
 import { graph, HOST_STEPS, HOSTS, program, WORKERS } from "./program.ts";
 
 const assertBefore = (name: string, earlier: string[]) => {
@@ -103,18 +103,15 @@ test("whatever waits for another's work depends on it, so that a single slot of 
 		for (const name of waiting) for (const one of needed) assert.ok(whole.before(name).has(one), `${name} waits for ${one} and does not depend on it`);
 	}
 	// A script with a new wait has to be thought about here.
-	const folder = new URL("../../cluster/scripts/", import.meta.url);
-	const waits = readdirSync(folder).filter((file) =>
-		/^ *[^#\n]*\b(wait_for [^|{]|kubectl .* (wait|--watch))/m.test(readFileSync(new URL(file, folder), "utf8")),
-	);
+	const waits = shellFiles.filter(({ text }) => /^ *[^#\n]*\b(wait_for [^|{]|kubectl .* (wait|--watch))/m.test(text)).map(({ name }) => name);
 	const known: Record<string, string> = {
-		"certificates.sh": "kubelet",
-		"pause.sh": "look",
-		"recording.sh": "api-recording",
-		"scenario.sh": "gallery-main-ends",
+		certificates: "kubelet",
+		pause: "look",
+		recording: "api-recording",
+		scenario: "gallery-main-ends",
 	};
-	for (const file of waits.filter((name) => name !== "common.sh"))
-		assert.ok((known[file] ?? file.replace(".sh", "")) in WAITS, `${file} waits for something: say in WAITS for what`);
+	for (const file of waits.filter((name) => name !== "common"))
+		assert.ok((known[file] ?? file) in WAITS, `${file}.sh waits for something: say in WAITS for what`);
 });
 test("at destroy each worker shows its message file between the Pod's end and its reset", () => {
 	for (const host of WORKERS) {

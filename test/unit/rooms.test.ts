@@ -7,9 +7,10 @@ import { test } from "node:test";
 const root = join(import.meta.dirname, "../..");
 const files = globSync("**/*.ts", { cwd: root, exclude: (path) => /^(node_modules|test)$/.test(path) || path.includes("/node_modules") }).sort();
 const importsOf = (file: string): string[] =>
-	[...readFileSync(join(root, file), "utf8").matchAll(/(?:from|import)\s*\(?\s*"(\.\.?\/[^"]+)"/g)].map(([, path = ""]) =>
-		posix.join(posix.dirname(file), path),
-	);
+	[...readFileSync(join(root, file), "utf8").matchAll(/(?:(?:from|import)\s*\(?\s*|new URL\()(?:"(\.\.?\/[^"]+)"|`(\.\.?\/[^`]+)`)/g)]
+		.map(([, plain, template]) => plain ?? template ?? "")
+		.filter((path) => /\.(ts|sh)$/.test(path)) // a step's file that is handed over counts as an import
+		.map((path) => posix.join(posix.dirname(file), path));
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
 /** Rooms as docs/design.md names them, the longest name first. */

@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { hostStep, printed, type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step.ts";
+import { hostAct, printed } from "../../cluster/step.ts";
+import { type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step-text.ts";
 import { BEGIN, scriptCommand } from "../../provider/shell.ts";
-import { run } from "./program-graph.ts";
+import { shellFile, shellFiles, stepFile } from "../scripts/shell-files.ts";
+import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
-const SCRIPTS = join(import.meta.dirname, "../../cluster/scripts");
 const { hosts, ssh } = settings().cluster;
 const [host] = hosts;
 assert.ok(host);
@@ -33,26 +36,41 @@ test("shellQuote refuses NUL", () => {
 });
 
 test("stepText writes settings in order of their names, then the common part and the script", () => {
-	const text = stepText("identity", { B: "it's", A: ["x y", ""], EMPTY: [], COUNT: 2, YES: true, NO: false });
+	const text = stepText(stepFile("identity"), { B: "it's", A: ["x y", ""], EMPTY: [], COUNT: 2, YES: true, NO: false });
 	const head =
 		"readonly STEP='identity'\nreadonly A=('x y' '')\nreadonly B='it'\\''s'\nreadonly COUNT='2'\nreadonly EMPTY=()\nreadonly NO='no'\nreadonly YES='yes'\n";
 	assert.equal(text.slice(0, head.length), head);
 	assert.ok(text.indexOf("write_file()") < text.indexOf("hosts_file()"), "common.sh comes first");
 });
 test("stepText refuses a setting whose name is no constant's", () => {
-	assert.throws(() => stepText("identity", { "A;id": "x" }), { message: "A;id is not a setting's name: use capitals, digits and underscores" });
+	assert.throws(() => stepText(stepFile("identity"), { "A;id": "x" }), { message: "A;id is not a setting's name: use capitals, digits and underscores" });
 });
 test("stepText brings the files that line 2 of a script names, before the script", () => {
-	const text = stepText("system", {});
-	const files = usedFiles(readFileSync(join(SCRIPTS, "system.sh"), "utf8"));
+	const text = stepText(stepFile("system"), {});
+	const files = usedFiles(shellFile("system").text);
 	assert.ok(files.length > 0);
-	const places = files.map((file) => text.indexOf(stripComments(readFileSync(join(SCRIPTS, file), "utf8"))));
+	const places = files.map((file) => text.indexOf(stripComments(shellFile(file.replace(".sh", "")).text)));
 	assert.ok(places.every((place) => place > 0));
 	assert.deepEqual(
 		places.toSorted((a, b) => a - b),
 		places,
 	);
-	assert.ok(text.endsWith(stripComments(readFileSync(join(SCRIPTS, "system.sh"), "utf8"))));
+	assert.ok(text.endsWith(stripComments(shellFile("system").text)));
+});
+test("stepText finds what a step uses in lib/ beside it, then in cluster/steps/lib, and says where it looked", (t) => {
+	const folder = mkdtempSync(join(tmpdir(), "steps-"));
+	t.after(() => rmSync(folder, { recursive: true }));
+	mkdirSync(join(folder, "lib"));
+	const step = (name: string, uses: string) => {
+		writeFileSync(join(folder, `${name}.sh`), `#!/usr/bin/env bash\n# uses: ${uses}\nmain "$@" </dev/null\n`);
+		return stepText(pathToFileURL(join(folder, `${name}.sh`)), {});
+	};
+	writeFileSync(join(folder, "lib/own.sh"), "own() { :; }\n");
+	const text = step("mine", "kubectl.sh own.sh");
+	assert.ok(text.startsWith("readonly STEP='mine'\n"));
+	assert.ok(text.endsWith(`${stripComments(shellFile("kubectl").text)}own() { :; }\nmain "$@" </dev/null\n`));
+	assert.throws(() => step("other", "nowhere.sh"), /other\.sh uses nowhere\.sh, which is neither in lib\/ beside it nor in cluster\/steps\/lib$/);
+	assert.throws(() => stepText(pathToFileURL(join(folder, "none.sh")), {}), /^Error: no step \S+\/none\.sh$/);
 });
 test("a changed comment changes nothing that is sent", () => {
 	const code = "f() {\n  g # stays\n}\nprintf '# %s\\n' x\n";
@@ -60,12 +78,11 @@ test("a changed comment changes nothing that is sent", () => {
 	assert.equal(stripComments(code), code);
 });
 test("no script has a line starting with # that bash would take for something else than a comment", () => {
-	const texts = readdirSync(SCRIPTS).map((file) => [file, readFileSync(join(SCRIPTS, file), "utf8")] as const);
 	// bash prints functions without comments and from its own parse: equal prints mean that only comments went.
 	const parsed = (codes: string[]) => bash(codes.map((code) => `f() {\n${code}\n:\n}\ndeclare -f f; printf '\\0'\n`).join("")).split("\0");
-	const [bare, whole] = [parsed(texts.map(([, text]) => stripComments(text))), parsed(texts.map(([, text]) => text))];
-	assert.equal(whole.length, texts.length + 1);
-	for (const [i, [file]] of texts.entries()) assert.equal(bare[i], whole[i], file);
+	const [bare, whole] = [parsed(shellFiles.map(({ text }) => stripComments(text))), parsed(shellFiles.map(({ text }) => text))];
+	assert.equal(whole.length, shellFiles.length + 1);
+	for (const [i, { path }] of shellFiles.entries()) assert.equal(bare[i], whole[i], path);
 });
 
 const made = async (args: {
@@ -77,13 +94,13 @@ const made = async (args: {
 	settings?: Record<string, pulumi.Input<Setting>>;
 }) => {
 	const { user = "root", settings = {}, ...rest } = args;
-	const { graph } = await run(() => {
+	const { graph } = await runProgram(() => {
 		const parent = new pulumi.ComponentResource("kubeadm-lab:test:Parent", "parent");
-		hostStep("step", { host: { ...host, user }, ssh, step: "identity", settings, ...rest }, { parent });
+		hostAct("step", { host: { ...host, user }, ssh, step: stepFile("identity"), settings, ...rest }, { parent });
 	});
 	return graph.named("step");
 };
-test("hostStep runs apply on create and on update, undo on delete", async () => {
+test("hostAct runs apply on create and on update, undo on delete", async () => {
 	const { inputs, deleteBeforeReplace } = await made({});
 	const [apply, undo] = [scriptCommand("root", "apply"), scriptCommand("root", "undo")];
 	assert.deepEqual([inputs.create, inputs.update, inputs.delete], [apply, apply, undo]);
@@ -91,26 +108,26 @@ test("hostStep runs apply on create and on update, undo on delete", async () => 
 	assert.equal(deleteBeforeReplace, true);
 	assert.deepEqual(Object.keys(inputs).sort(), ["addPreviousOutputInEnv", "connection", "create", "delete", "logging", "stdin", "update"]);
 });
-test("hostStep goes through sudo for a user who is not root", async () => {
+test("hostAct goes through sudo for a user who is not root", async () => {
 	const { inputs } = await made({ user: "centos" });
 	for (const line of [inputs.create, inputs.update, inputs.delete]) assert.match(line, /^exec sudo -n \/bin\/bash --norc -p -c '.*' (apply|undo)$/);
 });
-test("hostStep leaves out what has nothing to do", async () => {
+test("hostAct leaves out what has nothing to do", async () => {
 	assert.ok(!("delete" in (await made({ undo: false })).inputs));
 });
-test("hostStep pins the host key and keeps the connection secret", async () => {
+test("hostAct pins the host key and keeps the connection secret", async () => {
 	const { inputs, secret } = await made({});
 	assert.deepEqual(Object.keys(inputs.connection).sort(), ["dialErrorLimit", "host", "hostKey", "perDialTimeout", "port", "privateKey", "user"]);
 	assert.equal(inputs.connection.hostKey, host.hostKey);
 	assert.ok(secret.includes("connection"));
 });
-test("hostStep never logs a secret step and keeps its output secret", async () => {
+test("hostAct never logs a secret step and keeps its output secret", async () => {
 	const { inputs, secretOutputs } = await made({ isSecret: true });
 	assert.equal(inputs.logging, "none");
 	assert.ok(["stdout", "stderr"].every((name) => secretOutputs.includes(name)));
 	assert.equal((await made({})).inputs.logging, "stderr", "what goes to the program is not logged");
 });
-test("hostStep keeps a text with a secret setting secret", async () => {
+test("hostAct keeps a text with a secret setting secret", async () => {
 	const { inputs, secret } = await made({ settings: { A: pulumi.secret("hidden") } });
 	assert.match(inputs.stdin, /^readonly A='hidden'$/m);
 	assert.ok(secret.includes("stdin"));

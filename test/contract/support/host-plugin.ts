@@ -4,12 +4,12 @@ import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import status from "@pulumi/pulumi/proto/status_pb.js";
 import { fromStruct, type Properties, toStruct } from "../../../provider/plugin/values.ts";
-import { script } from "./executable.ts";
+import { scriptFile } from "./executable.ts";
 import { checked, type Failure, kindsOf, ResourcePlugin, type State } from "./resource-plugin.ts";
 import type { Sshd } from "./sshd.ts";
 
 /** A step's text as a host script is: three verbs. `check` is what it prints and how it ends. */
-export function text({ check = "exit 0", apply = ":", undo = ":" }: { check?: string; apply?: string; undo?: string }): string {
+export function scriptText({ check = "exit 0", apply = ":", undo = ":" }: { check?: string; apply?: string; undo?: string }): string {
 	return `main() {\ncase "$1" in\ncheck) ${check} ;;\napply) ${apply} ;;\nundo) ${undo} ;;\nesac\n}\nmain "$@" </dev/null\n`;
 }
 
@@ -20,7 +20,7 @@ export class HostPlugin extends ResourcePlugin {
 	/** Starts it, and configures it with one host, `one`, unless told otherwise. */
 	static async start(sshd: Sshd, changes: Properties = {}, env: NodeJS.ProcessEnv = {}): Promise<HostPlugin> {
 		const main = join(import.meta.dirname, "../../../provider/main.ts");
-		const plugin = new HostPlugin(await HostPlugin.launch((folder) => script(main, join(folder, "pulumi-resource-host")), env));
+		const plugin = new HostPlugin(await HostPlugin.launch((folder) => scriptFile(main, join(folder, "pulumi-resource-host")), env));
 		await plugin.configure(HostPlugin.configuration(sshd, changes));
 		return plugin;
 	}

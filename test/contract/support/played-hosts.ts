@@ -41,7 +41,7 @@ mkdir -p "\${bridge}"
 for name in iptables ip6tables; do echo 0 >"\${bridge}/bridge-nf-call-\${name}"; done`;
 
 /** A host on which every step is in place: each was applied once. */
-function prepare(host: FakeHost): void {
+function prepareHost(host: FakeHost): void {
 	host.write("/etc/hosts", "127.0.0.1 localhost\n");
 	host.write("/etc/hostname", "localhost\n");
 	host.write("/proc/sys/kernel/hostname", "localhost\n");
@@ -99,7 +99,7 @@ export class PlayedHosts {
 			mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
 			const ends: (() => void)[] = [];
 			const model = new FakeHost({ after: (end: () => void) => void ends.push(end) });
-			prepare(model);
+			prepareHost(model);
 			for (let i = 1; i <= count; i++) played.#make(`host${i}`, `127.86.0.${i}`, model.root, login);
 			for (const end of ends) end();
 			await Promise.all(Object.keys(played.hosts).map((name) => played.startServer(name)));
@@ -126,7 +126,7 @@ export class PlayedHosts {
 		const sshd = ["--pdeathsig", "KILL", "/usr/sbin/sshd", "-D", "-f", join(this.#folder, name, "sshd_config"), "-E", join(this.#folder, name, "log")];
 		const server = spawn("setpriv", sshd, { stdio: "ignore" });
 		this.#servers.set(name, server);
-		await answers(this.hosts[name]?.address ?? "", server);
+		await untilItAnswers(this.hosts[name]?.address ?? "", server);
 	}
 	/** Sessions that run go on. */
 	async stopServer(name: string): Promise<void> {
@@ -198,7 +198,7 @@ ${settings}
 	}
 }
 
-async function answers(address: string, server: ChildProcess): Promise<void> {
+async function untilItAnswers(address: string, server: ChildProcess): Promise<void> {
 	for (const end = performance.now() + START_LIMIT_MS; ; await sleep(50)) {
 		if (server.exitCode !== null || performance.now() > end)
 			throw new Error(`sshd on ${address}:${PORT} did not answer within ${START_LIMIT_MS / 1000} s; is the port taken?`);

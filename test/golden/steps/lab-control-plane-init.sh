@@ -50,6 +50,6 @@ kind: KubeProxyConfiguration
 mode: iptables
 '
 readonly NODE_NAME='k8s-master'
+readonly NODE_POD_CIDR='10.244.0.0/24'
 readonly OWNER='0123456789abcdef kubeadm-lab/lab k8s-master'
-readonly POD_CIDR='10.244.0.0/24'
 readonly TIMEOUT_SECONDS='300'

@@ -1,10 +1,10 @@
 readonly STEP='system'
 readonly ADDRESS='172.16.1.110'
+readonly CLUSTER_POD_CIDR='10.244.0.0/16'
 readonly FIREWALLD='disable'
 readonly HOST_NAME='k8s-master'
 readonly MODULES=('br_netfilter' 'overlay')
 readonly NTP_SERVERS=()
-readonly POD_NETWORK='10.244.0.0/16'
 readonly ROLE='control-plane'
 readonly RUNTIME_KIND='containerd'
 readonly SELINUX='permissive'

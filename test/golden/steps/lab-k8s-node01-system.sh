@@ -1,10 +1,10 @@
 readonly STEP='system'
 readonly ADDRESS='172.16.1.111'
+readonly CLUSTER_POD_CIDR='10.244.0.0/16'
 readonly FIREWALLD='disable'
 readonly HOST_NAME='k8s-node01'
 readonly MODULES=('br_netfilter' 'overlay')
 readonly NTP_SERVERS=()
-readonly POD_NETWORK='10.244.0.0/16'
 readonly ROLE='worker'
 readonly RUNTIME_KIND='containerd'
 readonly SELINUX='permissive'

@@ -18,6 +18,6 @@ nodeRegistration:
 '
 readonly MAXIMUM_CLOCK_SKEW_SECONDS='5'
 readonly NODE_NAME='k8s-node02'
+readonly NODE_POD_CIDR='10.244.2.0/24'
 readonly OWNER='0123456789abcdef kubeadm-lab/lab k8s-node02'
-readonly POD_CIDR='10.244.2.0/24'
 readonly TIMEOUT_SECONDS='300'

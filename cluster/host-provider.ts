@@ -1,0 +1,67 @@
+// The other resources of the provider in provider/, beside the states of steps (step.ts): the way to the hosts, their recordings, and what a change costs.
+import * as pulumi from "@pulumi/pulumi";
+import type { HostSpec, SshSettings } from "../config/settings.ts";
+import { stepText } from "./step-text.ts";
+
+/**
+ * How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host.
+ * Whose work is done there is in it too: the provider makes the id, and names the owner to each step.
+ */
+export class HostConnections extends pulumi.ProviderResource {
+	/** `<id> <project>/<stack>`. */
+	declare readonly owner: pulumi.Output<string>;
+
+	constructor(name: string, { hosts, ssh }: { hosts: HostSpec[]; ssh: SshSettings }, opts?: pulumi.ResourceOptions) {
+		const known = hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
+		super(
+			"host",
+			name,
+			{
+				hosts: JSON.stringify(Object.fromEntries(known)),
+				privateKey: pulumi.secret(ssh.privateKey),
+				dialErrorLimit: ssh.dialErrorLimit,
+				perDialTimeoutSeconds: ssh.perDialTimeoutSeconds,
+				owner: undefined,
+			},
+			opts,
+		);
+	}
+
+	/** For a command that undoes something: the setting OWNER, which the provider gives every step. */
+	ownerOn(host: string): pulumi.Output<string> {
+		return pulumi.interpolate`${this.owner} ${host}`;
+	}
+}
+
+export interface HostRecordingArgs {
+	hosts: HostSpec[];
+	/** Told in full; each other Pod in one line. */
+	pod: string;
+	/** The step whose `apply` prints a host's recording. */
+	step: URL;
+}
+/** Made, it does nothing. Delete: reads what the recorders of these hosts wrote, and shows it as a short table with a verdict for each guarantee. */
+export class HostRecording extends pulumi.CustomResource {
+	constructor(
+		name: string,
+		{ hosts, pod, step }: HostRecordingArgs,
+		opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections },
+	) {
+		const scripts = Object.fromEntries(hosts.map((host) => [host.name, stepText(step, { HOST_NAME: host.name })]));
+		super("host:index:Recording", name, { scripts: pulumi.secret(scripts), pod, stack: pulumi.getStack() }, opts); // secret: hundreds of lines that a preview would show
+	}
+}
+
+/** What a preview says of a value that is another, or of a name that is no longer there. */
+export interface Cost {
+	/** One text; or several by name, each of which is told with its name. */
+	value: string | Readonly<Record<string, string>>;
+	changed?: string;
+	gone?: string;
+}
+/** Touches no host. Depends on what the costs are of: until that is done, each preview says them. */
+export class ChangeCosts extends pulumi.CustomResource {
+	constructor(name: string, costs: Record<string, Cost>, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections }) {
+		super("host:index:Costs", name, { costs }, opts);
+	}
+}

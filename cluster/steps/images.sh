@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# This step pulls container images before they are needed.
+# IMAGES: full names; RUNTIME_KIND: containerd or docker.
+# What is there is not asked for again. No undo: images are a cache, they go with the runtime's data.
+takes_no_lock() { :; } # the runtime itself lets two pulls of one image wait for each other
+readonly PULL_SECONDS=300 PULL_TRIES=3 PARALLEL=4
+
+is_here() { # IMAGE
+  if [[ "${RUNTIME_KIND}" == docker ]]; then
+    timeout 30 docker image inspect "$1" >/dev/null 2>&1
+  else
+    timeout 30 crictl inspecti -q "$1" >/dev/null 2>&1
+  fi
+}
+# One look at the list answers for nearly all; names it shows differently (digests, no registry) are asked for one by one.
+missing_images() {
+  local listed image
+  if [[ "${RUNTIME_KIND}" == docker ]]; then
+    listed="$(timeout 30 docker images --format '{{.Repository}}:{{.Tag}}')" || die 'docker does not answer: systemctl status docker'
+  else
+    listed="$(timeout 30 crictl images | awk '{ print $1 ":" $2 }')" || die 'the runtime does not answer: systemctl status containerd; crictl info'
+  fi
+  for image in "${IMAGES[@]+"${IMAGES[@]}"}"; do
+    has_line "${listed}"$'\n' "${image}" || is_here "${image}" || printf '%s\n' "${image}"
+  done
+}
+pull() { # IMAGE
+  local attempt output
+  for ((attempt = 1; attempt <= PULL_TRIES; attempt++)); do
+    if [[ "${RUNTIME_KIND}" == docker ]]; then
+      ! output="$(timeout "${PULL_SECONDS}" docker pull "$1" 2>&1)" || break
+    else
+      ! output="$(timeout "${PULL_SECONDS}" crictl --timeout "${PULL_SECONDS}s" pull "$1" 2>&1)" || break
+    fi
+    log "image $1: try ${attempt} of ${PULL_TRIES} failed: ${output##*$'\n'}"
+    sleep 2
+  done
+  ((attempt <= PULL_TRIES)) || return 1
+  log "image $1: pulled"
+}
+pull_every() { # STRIDE FROM IMAGES...: each fourth, one after the other
+  local failed=0 index names
+  names=("${@:3}")
+  for ((index = $2; index < ${#names[@]}; index += $1)); do pull "${names[index]}" || failed=1; done
+  return "${failed}"
+}
+
+check() {
+  local image list
+  list="$(missing_images)"
+  while read -r image; do [[ -z "${image}" ]] || differs "image ${image}" 'present' 'absent'; done < <(printf '%s\n' "${list}")
+}
+apply() {
+  local names=() image list lane lanes=() failed=0
+  list="$(missing_images)"
+  while read -r image; do [[ -z "${image}" ]] || names+=("${image}"); done < <(printf '%s\n' "${list}")
+  ((${#names[@]} > 0)) || return 0
+  log "pulling ${#names[@]} images"
+  for ((lane = 0; lane < PARALLEL; lane++)); do
+    pull_every "${PARALLEL}" "${lane}" "${names[@]}" &
+    lanes+=("$!")
+  done
+  for lane in "${lanes[@]}"; do wait "${lane}" || failed=1; done
+  ((failed == 0)) || die 'not every image could be pulled: the lines above say which. Check the name, the registry and registryMirrors, and proxy if this host needs one, then run again'
+}
+undo() { log 'images stay with the runtime'; }
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh clock.sh
+# This step makes a host a worker, by kubeadm join.
+# CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
+# NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
+# A host that is in this cluster (same id, same CA) stays as it is; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
+# It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
+# Prints a line `node version`. undo resets.
+
+wanted_ca() { [[ ! "${JOIN_CONFIG}" =~ sha256:[0-9a-f]{64} ]] || printf '%s' "${BASH_REMATCH[0]}"; }
+is_joined() { is_done && [[ "$(cluster_value ca)" == "$(wanted_ca)" ]]; }
+check() {
+  local found
+  is_joined || differs 'cluster' "${CLUSTER_ID}" "$(cluster_value id) ($(cluster_value ca))"
+  found="$(unit_active kubelet.service)"
+  [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found}"
+}
+apply() {
+  local end
+  if is_joined; then
+    own "${CLUSTER}"
+    [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
+  else
+    compare_clocks
+    start_afresh worker "${JOIN_CONFIG}"
+    end=$((SECONDS + TIMEOUT_SECONDS)) # what it took to leave an old cluster does not count
+    join_until "${end}"
+    [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" $((end - SECONDS))
+    set_cluster_value ca "$(wanted_ca)"
+    set_cluster_value finished yes
+  fi
+  version_line
+}
+# A host that died as a Ready Node, and comes back empty, is refused until the control plane has missed it (40 s). Anything else does not heal by waiting.
+join_until() { # END
+  until run_kubeadm $(($1 - SECONDS)) "${JOIN_CONFIG}" join; do
+    [[ "${LAST_SEEN}" == *'already exists in the cluster'* && $((SECONDS + 10)) -lt "$1" ]] || die "kubeadm join failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
+    log "Node ${NODE_NAME} is still Ready from before; trying again in 5 s"
+    rm -f -- "${ROOT}/etc/kubernetes/pki/ca.crt" "${ROOT}/etc/kubernetes/bootstrap-kubelet.conf" # written before it was refused; the next try wants neither there
+    sleep 5
+  done
+}
+# A certificate of a control plane that is ahead is not valid yet here.
+compare_clocks() {
+  local pattern='apiServerEndpoint:[[:space:]]*"?([^"[:space:]]+)' bound="${MAXIMUM_CLOCK_SKEW_SECONDS:-5}" offset
+  [[ "${JOIN_CONFIG}" =~ ${pattern} ]] || return 0
+  offset="$(seconds_ahead "https://${BASH_REMATCH[1]}/version")" || return 0 # kubeadm says it better when there is no answer
+  ((${offset#-} <= bound)) || die "clock: ${offset} s from the control plane's (${BASH_REMATCH[1]}), expected at most ${bound} s. Set it: chronyc makestep, or date -s"
+}
+undo() {
+  release_own
+  finish_undo
+}
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# uses: cluster-signs.sh certificates.sh kubectl.sh
+# This step keeps what kubeadm left on a Node's host as it was: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates; and flannel's file, without
+# which no Pod has a network. CLUSTER_ID, RELEASE_MINOR, TIMEOUT_SECONDS (for flannel's start).
+# The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
+# Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
+takes_no_lock() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
+readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
+readonly SUBNET_FILE=/run/flannel/subnet.env
+readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default
+readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
+
+at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
+is_member() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && -n "$(cluster_value finished)" ]]; }
+kept_files() { # COPY PATH, one a line
+  local copy name
+  for copy in "${KEPT}"/files/*; do
+    [[ -e "${copy}" ]] || continue
+    name="${copy##*/}"
+    name="${name//%2F//}"
+    printf '%s %s\n' "${copy}" "${name//%25/%}"
+  done
+}
+kubelet_found() { # active, or what it is instead
+  local found
+  found="$(unit_active kubelet.service)"
+  if [[ "${found}" == active ]] && ! curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTH}"; then found="no answer at ${HEALTH}"; fi
+  printf '%s' "${found}"
+}
+check() {
+  local copy path copies=() paths=() modes found i
+  if ! is_member; then
+    found="$(cluster_value id)"
+    differs 'cluster' "${CLUSTER_ID}" "${found:-none}"
+    return 0
+  fi
+  if [[ ! -d "${KEPT}/files" ]]; then
+    differs "kubeadm's files" 'kept' 'not kept'
+    return 0
+  fi
+  while read -r copy path; do
+    read_file "${copy#"${ROOT}"}" || true
+    compare_file "${path}" - "${TEXT}"
+    [[ ! -f "${ROOT}${path}" ]] || copies+=("${copy}") paths+=("${path}")
+  done < <(kept_files)
+  ((${#copies[@]} == 0)) || mapfile -t modes < <(stat -c %a -- "${copies[@]}")
+  for ((i = 0; i < ${#paths[@]}; i++)); do expect_mode "${paths[i]}" "${modes[i]}"; done
+  [[ ! -e "${KEPT}/restart" ]] || differs 'kubelet restart' 'done' 'due'
+  found="$(kubelet_found)"
+  [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found:-not installed}"
+  [[ -s "${ROOT}${SUBNET_FILE}" ]] || differs "file ${SUBNET_FILE}" 'present' 'absent'
+  certificates_check
+}
+apply() {
+  is_member || die "this host is no longer in ${CLUSTER_ID}: it was reset, or made anew. $(join_again)"
+  [[ -e "${ROOT}${CLIENT_CERTIFICATE}" ]] || die "the kubelet's certificate ${CLIENT_CERTIFICATE} is gone: this host was reset by somebody else. $(join_again)"
+  mkdir -p -- "${KEPT}"
+  exec 9>"${KEPT}/lock"
+  flock -w "${LOCK_SECONDS}" 9 || die "another run has held ${KEPT}/lock for ${LOCK_SECONDS} s. See who: fuser -v ${KEPT}/lock"
+  if [[ -d "${KEPT}/files" ]]; then put_back_files; else keep_files; fi
+  renew_certificates
+  start_kubelet
+  restart_static_pods
+  wait_for_flannel
+  tell_ending_cas
+}
+join_again() {
+  if [[ "$(cluster_value step)" == init ]]; then
+    printf 'Run pulumi destroy, then pulumi up'
+  else
+    printf "To let it join again: pulumi up --replace '**-%s-worker-join'" "${HOST_NAME}"
+  fi
+}
+keep_files() {
+  local path
+  rm -rf -- "${KEPT:?}/new"
+  (umask 077 && mkdir -p -- "${KEPT}/new")
+  for path in "${KUBELET_FILES[@]}" /etc/kubernetes/manifests/{etcd,kube-apiserver,kube-controller-manager,kube-scheduler}.yaml; do
+    [[ -f "${ROOT}${path}" ]] || continue
+    encode "${path}"
+    cp -a -- "${ROOT}${path}" "${KEPT}/new/${ENCODED}"
+  done
+  mv -T -- "${KEPT}/new" "${KEPT}/files"
+}
+put_back_files() {
+  local copy path fresh
+  while read -r copy path; do
+    if ! cmp -s -- "${copy}" "${ROOT}${path}"; then
+      [[ " ${KUBELET_FILES[*]} " != *" ${path} "* ]] || : >"${KEPT}/restart"
+      mkdir -p -- "${ROOT}${path%/*}"
+      fresh="${ROOT}${path%/*}/.${path##*/}.kubeadm-lab-new" # the kubelet would run any other file among its manifests
+      cp -a -- "${copy}" "${fresh}"
+      mv -fT -- "${fresh}" "${ROOT}${path}"
+      log "put back ${path}"
+    elif [[ "$(stat -c %a -- "${copy}")" != "$(stat -c %a -- "${ROOT}${path}")" ]]; then
+      chmod --reference="${copy}" -- "${ROOT}${path}"
+      log "mode of ${path}: as before"
+    fi
+  done < <(kept_files)
+}
+start_kubelet() {
+  local found since
+  found="$(kubelet_found)"
+  since="$(date -u +%FT%TZ)" # as the kubelet stamps it
+  if [[ -e "${KEPT}/restart" || "${found}" == no\ answer* ]]; then
+    restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
+  elif [[ "${found}" != active ]]; then
+    start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
+  else
+    return 0
+  fi
+  wait_for 60 is_healthy || die "the kubelet runs, and has not answered at ${HEALTH} in 60 s. See journalctl -u kubelet"
+  rm -f -- "${KEPT}/restart"
+  wait_for_client_certificate
+  wait_for_node "${since}"
+}
+# A kubelet that starts reports its Node as not Ready for some seconds, which the next look would find. Only a try: the rest is the node step's to tell.
+wait_for_node() { # SINCE
+  wait_for 60 node_is_ready "$1" || true
+  [[ "${LAST_SEEN}" == *' True '* ]] || log "Node $(cluster_value node) after the start of its kubelet: ${LAST_SEEN:-no status}"
+}
+node_is_ready() { # SINCE: what was reported before does not count. An API server that does not answer is not waited for
+  local answer
+  answer="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${READY}" 2>&1)" || {
+    printf '%s' "${answer##*$'\n'}"
+    return 0
+  }
+  answer="${answer##*$'\n'}" # kubectl's warnings come first
+  printf '%s' "${answer}"
+  [[ "${answer}" == [0-9]*' True '* && ! "${answer%% *}" < "$1" ]]
+}
+# Ready comes before flannel has a subnet; a Pod that starts in between loses 12 s (lab).
+wait_for_flannel() {
+  wait_for "${TIMEOUT_SECONDS}" test -s "${ROOT}${SUBNET_FILE}" && return 0
+  LAST_SEEN="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${READY}" 2>&1 | tail -n 1)" || true
+  die "flannel has not started on this host: no ${SUBNET_FILE} within ${TIMEOUT_SECONDS} s; Node Ready: ${LAST_SEEN:-no answer}. See kubectl -n kube-flannel get pods -o wide"
+}
+is_healthy() { [[ "$(kubelet_found)" == active ]]; }
+undo() { :; }
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

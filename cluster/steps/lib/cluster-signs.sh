@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Which cluster this host is in, and whose.
+# CLUSTER holds what init or join wrote before it changed anything: the cluster's id, the step, the node's name, what was there before.
+# It appears and goes as a whole (mv of a folder), so that an id never stands without its lists.
+readonly CLUSTER="${STATE}/cluster"
+
+cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
+cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
+  [[ ! -e "${CLUSTER}/$1" ]] || printf '%s' "$(<"${CLUSTER}/$1")"
+}
+# Files that only a host in a cluster has; on a control plane also data of an etcd. One a line.
+cluster_signs() { # ROLE
+  local file server
+  for file in "${ROOT}"/etc/kubernetes/*.conf "${ROOT}"/etc/kubernetes/manifests/*.yaml "${ROOT}"/etc/kubernetes/pki/* "${ROOT}/var/lib/kubelet/config.yaml"; do
+    [[ -e "${file}" ]] || continue
+    server="$(sed -n 's/^ *server: *//p' -- "${file}" 2>/dev/null | head -n 1)" || true
+    printf '%s%s\n' "${file#"${ROOT}"}" "${server:+ (${server})}"
+  done
+  [[ "$1" != control-plane || ! -e "${ROOT}/var/lib/etcd/member" ]] || printf '/var/lib/etcd/member\n'
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# How init and join run kubeadm.
+# A failed run gives the host back at once: a create that failed leaves nothing in the state that would undo it later.
+readonly CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600: a join's configuration holds a token
+STARTED=no
+
+checksum() { printf '%s\n' "$1" | sha256sum | cut -c 1-64; }
+is_done() { [[ "$(cluster_value id) $(cluster_value step) $(cluster_value node)" == "${CLUSTER_ID} ${STEP} ${NODE_NAME}" && -n "$(cluster_value finished)" ]]; }
+start_afresh() { # ROLE CONFIG
+  if cluster_is_claimed && [[ "$(cluster_value id)" != "${CLUSTER_ID}" ]]; then
+    die "this host is in cluster $(cluster_value id), expected ${CLUSTER_ID} or none. Nothing was changed. Run pulumi destroy for that cluster first"
+  elif cluster_is_claimed && [[ "$(cluster_value step)" != "${STEP}" && -n "$(cluster_value finished)" ]]; then
+    die "this host is in ${CLUSTER_ID} by $(cluster_value step), expected ${STEP} or nothing. Nothing was changed. Run pulumi destroy before you change its role"
+  elif cluster_is_claimed && [[ "$(cluster_value node)" != "${NODE_NAME}" && -n "$(cluster_value finished)" ]]; then
+    die "this host is Node $(cluster_value node) of ${CLUSTER_ID}, expected ${NODE_NAME} or none. Nothing was changed. A Node can't be renamed: give the host its old name in hosts, or run pulumi destroy first"
+  elif cluster_is_claimed; then
+    release_cluster
+  fi
+  claim_cluster "${CLUSTER_ID}" "${NODE_NAME}" "$(cri_socket "$2")" "$1"
+  STARTED=yes
+}
+cri_socket() { # CONFIG
+  local pattern='criSocket:[[:space:]]*"?([^"[:space:]]+)'
+  [[ ! "$1" =~ ${pattern} ]] || printf '%s' "${BASH_REMATCH[1]}"
+}
+# What it prints goes to stderr, tokens taken out; its last complaints stay in LAST_SEEN.
+run_kubeadm() { # SECONDS CONFIG VERB FLAGS...
+  local seconds="$1" config="$2" ignored status=0
+  shift 2
+  ((seconds > 0)) || seconds=1 # 0 would be no bound at all
+  ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
+  # A disk of its own is not empty for kubeadm, though etcd can use it.
+  [[ "$(ls -A -- "${ROOT}/var/lib/etcd/" 2>/dev/null)" != lost+found ]] || ignored+="${ignored:+,}DirAvailable--var-lib-etcd"
+  rm -f -- "${CONFIG_FILE}"
+  (umask 077 && printf '%s\n' "${config}" >"${CONFIG_FILE}") || return 1
+  timeout -k 10 "${seconds}" kubeadm "$@" --config "${CONFIG_FILE}" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 |
+    sed -u 's/[a-z0-9]\{6\}\.[a-z0-9]\{16\}/<token>/g' | tee -- "${CLUSTER}/kubeadm.log" >&2 || status=1
+  rm -f -- "${CONFIG_FILE}"
+  ((status == 0)) || seen "$({ grep -Ei 'error|fail|timed out|already exists' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
+  return "${status}"
+}
+version_line() { printf '%s %s\n' "${NODE_NAME}" "$(kubelet --version | awk '{ print $2 }')"; } # k8s-master v1.29.15
+# A kubelet that was told another name has registered with it, and kubeadm waits in vain for the one that it knows.
+tell_other_name() {
+  local subject file
+  subject="$(openssl x509 -in "${ROOT}/var/lib/kubelet/pki/kubelet-client-current.pem" -noout -subject 2>/dev/null)" || return 0
+  subject="${subject##*system:node:}"
+  [[ "${subject}" != "${NODE_NAME}" ]] || return 0
+  file="$(grep -ls -e --hostname-override -- "${ROOT}"/etc/sysconfig/kubelet "${ROOT}"/etc/default/kubelet "${ROOT}"/etc/systemd/system/kubelet.service.d/* | head -n 1)" || true
+  file="${file#"${ROOT}"}"
+  log "the kubelet registered as Node ${subject}, expected ${NODE_NAME}: take --hostname-override out of ${file:-the flags of the kubelet (systemctl cat kubelet)}, then run again"
+}
+at_exit() { # STATUS
+  rm -f -- "${CONFIG_FILE}"
+  rm -rf -- "${KUBECTL_CACHE:?}"
+  [[ "$1" != 0 && "${STARTED}" == yes && "${KILLED}" == no ]] || return 0
+  STARTED=no
+  cluster_is_claimed && [[ -z "$(cluster_value finished)" ]] || return 0
+  tell_other_name
+  log 'the end of journalctl -u kubelet, and what runs, before this host is reset:'
+  journalctl -u kubelet.service -n 10 --no-pager -o cat >&2 2>/dev/null || true
+  timeout 20 crictl ps -a >&2 2>/dev/null || true
+  release_cluster
+}

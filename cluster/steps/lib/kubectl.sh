@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# How kubectl is run on a host: bounded, and without a trace in anybody's home.
+readonly KUBECTL_CACHE="${ROOT}/run/kubeadm-lab-${STEP}${NODE_NAME:+-${NODE_NAME}}.cache"
+
+kube() { # KUBECONFIG ARGUMENTS...
+  local config="$1"
+  shift
+  timeout 30 kubectl --kubeconfig "${ROOT}${config}" --cache-dir "${KUBECTL_CACHE}" --request-timeout 10s "$@"
+}
+# Gives the Node its Pod CIDR as soon as there is a Node. A Node's range can't change: the same one again is fine, another one is refused for good.
+give_node_pod_cidr() { # KUBECONFIG NODE CIDR SECONDS
+  local end=$((SECONDS + $4)) patch
+  patch="$(printf '{"spec":{"podCIDR":"%s","podCIDRs":["%s"]}}' "$3" "$3")"
+  until LAST_SEEN="$(kube "$1" patch node "$2" --patch "${patch}" 2>&1)"; do
+    [[ "${LAST_SEEN}" != *'may not change podCIDR'* ]] || die "Node $2 has another Pod CIDR than $3, and it can't change: $(kube "$1" get node "$2" -o 'jsonpath={.spec.podCIDR}' 2>&1). Delete the Node, or set podCidrs: controller-manager"
+    ((SECONDS < end)) || die "Node $2 has no Pod CIDR after $4 s; last answer: ${LAST_SEEN}"
+    sleep 0.2
+  done
+}

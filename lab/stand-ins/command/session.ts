@@ -1,0 +1,108 @@
+// One command on a host, as the command plugin runs it: its environment, what it reads, what it prints, how it ends.
+import type { Client, ClientChannel } from "ssh2";
+import { Lines } from "../../../provider/ssh/script.ts";
+import { exitError, quote } from "./go-text.ts";
+
+export interface Run {
+	command: string;
+	stdin: string;
+	/** Variables that the host must take. */
+	environment: Record<string, string>;
+	/** Variables that it may refuse. */
+	optional: Record<string, string>;
+	shows: { stdout: boolean; stderr: boolean };
+	/** One line of output, while the command runs. */
+	onLine: (line: string) => void;
+	/** A variable the host refused. */
+	onRefused: (name: string, isFatal: boolean) => void;
+}
+export interface Output {
+	stdout: string;
+	stderr: string;
+}
+
+/** Runs the command to its end. Throws for a refused variable and for any end but exit status 0, with the command and all that it printed. */
+export async function runCommand(client: Client, { command, stdin, environment, optional, shows, onLine, onRefused }: Run): Promise<Output> {
+	const channel = await openSession(client);
+	for (const [name, value] of Object.entries(environment)) {
+		if (await isAccepted(client, channel, name, value)) continue;
+		onRefused(name, true);
+		throw new Error(`could not set environment variable ${quote(name)}: ssh: setenv failed`);
+	}
+	for (const [name, value] of Object.entries(optional)) {
+		if (!(await isAccepted(client, channel, name, value))) onRefused(name, false);
+	}
+
+	const stdout: Buffer[] = [];
+	const stderr: Buffer[] = [];
+	const both: Buffer[] = [];
+	const lines = new Lines(onLine);
+	const collect = (part: Buffer[], isShown: boolean) => (data: Buffer) => {
+		part.push(data);
+		both.push(data);
+		if (isShown) lines.write(data);
+	};
+	channel.on("data", collect(stdout, shows.stdout));
+	channel.stderr.on("data", collect(stderr, shows.stderr));
+	const closed = new Promise<string | undefined>((resolve) => {
+		channel.once("close", (code?: number | null, signal?: string, _dumped?: boolean, message?: string) => resolve(exitError({ code, signal, message })));
+	});
+	const drained = new Promise((resolve) => channel.stderr.once("close", resolve)); // comes by itself: "close" above waits for stdout only
+	await startCommand(client, channel, command);
+	channel.on("error", () => {}); // a command may end without reading all of stdin
+	channel.end(stdin);
+	const [error] = await Promise.all([closed, drained]);
+	lines.end();
+	if (error !== undefined) throw new Error(`${error}: running ${quote(command)}:\n${utf8(both)}`);
+	return { stdout: utf8(stdout).replace(/\n$/, ""), stderr: utf8(stderr).replace(/\n$/, "") };
+}
+
+function utf8(parts: Buffer[]): string {
+	return Buffer.concat(parts).toString("utf8");
+}
+
+// ssh2's exec() sends variables without asking whether the host took them (1.17.0, lib/client.js reqEnv), and that answer decides whether the
+// command may run at all. So the channel is opened, asked and started step by step, with what exec() itself uses.
+interface Internals {
+	_chanMgr: { add(opened: (error: Error | undefined, channel: ClientChannel) => void): number };
+	_protocol: {
+		session(id: number, window: number, packet: number): void;
+		env(id: number, name: string, value: string, wantsReply: true): void;
+		exec(id: number, command: string, wantsReply: true): void;
+	};
+}
+interface ChannelInternals {
+	_callbacks: ((isRefused: boolean | Error) => void)[];
+	outgoing: { id: number; state: string };
+	subtype?: string;
+}
+const WINDOW_BYTES = 2 * 1024 * 1024; // lib/Channel.js MAX_WINDOW and PACKET_SIZE
+const PACKET_BYTES = 32 * 1024;
+
+function openSession(client: Client): Promise<ClientChannel> {
+	const { _chanMgr, _protocol } = client as unknown as Internals;
+	return new Promise((resolve, reject) => {
+		const opened = (error: Error | undefined, channel: ClientChannel) => (error ? reject(error) : resolve(channel));
+		const id = _chanMgr.add(Object.assign(opened, { type: "session", allowHalfOpen: true }));
+		_protocol.session(id, WINDOW_BYTES, PACKET_BYTES);
+	});
+}
+
+function isAccepted(client: Client, channel: ClientChannel, name: string, value: string): Promise<boolean> {
+	return askChannel(channel, (id) => (client as unknown as Internals)._protocol.env(id, name, value, true));
+}
+
+async function startCommand(client: Client, channel: ClientChannel, command: string): Promise<void> {
+	(channel as unknown as ChannelInternals).subtype = "exec";
+	const isStarted = await askChannel(channel, (id) => (client as unknown as Internals)._protocol.exec(id, command, true));
+	if (!isStarted) throw new Error(`ssh: command ${command} failed`);
+}
+
+/** Whether the host agrees. A connection that breaks meanwhile is a no. */
+function askChannel(channel: ClientChannel, send: (id: number) => void): Promise<boolean> {
+	const { _callbacks, outgoing } = channel as unknown as ChannelInternals;
+	return new Promise((resolve) => {
+		_callbacks.push((isRefused) => resolve(isRefused === false));
+		send(outgoing.id);
+	});
+}
