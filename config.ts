@@ -1,4 +1,4 @@
-// Stack configuration -> validated, typed settings. Every problem of a stack is reported at once, each with its path.
+// Loads a stack's configuration as validated, typed settings. Every problem of a stack is reported at once, each with its path.
 import * as pulumi from "@pulumi/pulumi";
 import { resolveHostKeys } from "./config/host-keys.ts";
 import { checkHosts, checkNetworks, checkNodePodCidrs, choosePodCidrAllocator } from "./config/hosts.ts";
@@ -46,8 +46,14 @@ export function loadSettings(config: pulumi.Config): Settings {
 		stack,
 		cluster: { hosts: specs, ...clusterSettings(top, kubernetes, privateKey), repositories, ...(proxy ? { proxy } : {}) },
 		demo: {
-			...{ enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath },
-			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours, gallery: [...new Set(top.gallery)], pauseProof: top.pauseProof },
+			enabled: top.demoEnabled,
+			image: top.demoImage,
+			initImage: top.demoInitImage,
+			hostPath: top.demoHostPath,
+			freshFile: top.demoFreshFile,
+			recordHours: top.demoRecordHours,
+			gallery: [...new Set(top.gallery)],
+			pauseProof: top.pauseProof,
 		},
 	};
 }
@@ -63,28 +69,39 @@ function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, p
 	const needs = unsupportedKernelNeeds(release, top.kernel);
 	return {
 		ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: top.sshDialErrorLimit, perDialTimeoutSeconds: top.sshPerDialTimeoutSeconds },
-		...{ nodeNetwork: top.nodeNetwork, podCidr: top.podCidr, serviceCidr: top.serviceCidr, release, flannel },
+		nodeNetwork: top.nodeNetwork,
+		podCidr: top.podCidr,
+		serviceCidr: top.serviceCidr,
+		release,
+		flannel,
 		runtime: { ...runtime, restrictOomScoreAdj: top.containerdRestrictOomScoreAdj },
-		...{ imageRepository: top.imageRepository, registryMirrors: top.registryMirrors },
+		imageRepository: top.imageRepository,
+		registryMirrors: top.registryMirrors,
 		packages: { ...choosePackages(kubernetes, top.extraPackages), removeOnDestroy: top.removePackagesOnDestroy },
 		os: {
-			...{ firewalld: top.firewalld, selinux: top.selinux, ntpServers: top.ntpServers },
+			firewalld: top.firewalld,
+			selinux: top.selinux,
+			ntpServers: top.ntpServers,
 			...(top.timezone === "" ? {} : { timezone: top.timezone }),
 			sysctls: { ...SYSCTLS, ...top.extraSysctls },
 			modules: [...new Set([...MODULES, ...top.extraModules])],
 		},
 		kubeadm: {
-			...{ ...needs, featureGates: top.featureGates },
+			...needs,
+			featureGates: top.featureGates,
 			ignorePreflightErrors: [...new Set([...needs.ignorePreflightErrors, ...top.kubeadmIgnorePreflightErrors])],
 		},
 		kubeProxy: { conntrackMaxPerCore: top.kubeProxyConntrackMaxPerCore, conntrackMin: top.kubeProxyConntrackMin },
 		podCidrs: choosePodCidrAllocator(top.podCidrs, release),
 		preflight: {
-			...{ minimumCpus: top.minimumCpus, minimumMemoryMb: top.minimumMemoryMb, maximumClockSkewSeconds: top.maximumClockSkewSeconds },
+			minimumCpus: top.minimumCpus,
+			minimumMemoryMb: top.minimumMemoryMb,
+			maximumClockSkewSeconds: top.maximumClockSkewSeconds,
 			allowUnsupportedKernel: top.allowUnsupportedKernel,
 		},
 		timeouts: {
-			...{ initSeconds: top.initTimeoutSeconds, joinSeconds: top.joinTimeoutSeconds },
+			initSeconds: top.initTimeoutSeconds,
+			joinSeconds: top.joinTimeoutSeconds,
 			podSeconds: top.podTimeoutSeconds,
 		},
 	};

@@ -1,4 +1,4 @@
-// What looking at hosts costs: previews with and without it, drift checks of more and more hosts, their memory. Played hosts (test/contract/support/played-hosts.ts), so
+// Measures what reading hosts costs: previews with and without it, drift checks of more and more hosts, their memory. Played hosts (test/contract/support/played-hosts.ts), so
 // that the work on the hosts is done by this machine too. Alone: node bench/drift.ts [ROUNDS]
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -54,7 +54,10 @@ export async function driftCosts(count: number, rounds: number, parallel: number
 	const costs: DriftCosts = { seen: [], blind: [], check: [], repair: [], apply: [], providerMiB: 0, busyPercent: 0, hostsCpu: 0 };
 	const run = (name: Exclude<keyof DriftCosts, "providerMiB" | "busyPercent" | "hostsCpu">, args: string[], codes = [0]) =>
 		measure(project.cli, [...args, "--stack", "test", "--non-interactive", "--color", "never"], {
-			...{ cwd: project.folder, env, codes, samples: false },
+			cwd: project.folder,
+			env,
+			codes,
+			samples: false,
 		}).then(({ seconds }) => costs[name].push(seconds));
 	const check = ["refresh", "--preview-only", "--expect-no-changes"];
 	try {
@@ -78,7 +81,9 @@ export async function driftCosts(count: number, rounds: number, parallel: number
 		}
 		const before = played.cpuSeconds();
 		const { watchedMiB, busyPercent } = await measure(project.cli, [...check, "--stack", "test", "--non-interactive"], {
-			...{ cwd: project.folder, env, watch: join(root, "provider") },
+			cwd: project.folder,
+			env,
+			watch: join(root, "provider"),
 		});
 		costs.providerMiB = watchedMiB;
 		costs.busyPercent = busyPercent;

@@ -1,4 +1,4 @@
-// A Pod that tells the time of its own life, to the millisecond: each line of its process and hooks ends with it, in the file that the recorder listens to.
+// Makes a Pod that prints the time to the millisecond with each line of its process and hooks, into the file that the recorder reads.
 import { measure, project } from "./measure.ts";
 
 export const CONTROL_PLANE = "k8s-master";
@@ -28,13 +28,18 @@ function podManifest(name: string): string {
 	const say = (what: string) => `echo ${name} ${what} $(${NOW}) >>/log/message`;
 	const hook = (what: string) => ({ exec: { command: ["/bin/sh", "-c", `${say(`${what}-begin`)}; sleep 0.2; ${say(`${what}-end`)}`] } });
 	return JSON.stringify({
-		...{ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" } },
+		apiVersion: "v1",
+		kind: "Pod",
+		metadata: { name, namespace: "default" },
 		spec: {
-			...{ nodeName: WORKER, terminationGracePeriodSeconds: 10 },
+			nodeName: WORKER,
+			terminationGracePeriodSeconds: 10,
 			volumes: [{ name: "log", hostPath: { path: FOLDER, type: "DirectoryOrCreate" } }],
 			containers: [
 				{
-					...{ name: "main", image: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24", volumeMounts: [{ name: "log", mountPath: "/log" }] },
+					name: "main",
+					image: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24",
+					volumeMounts: [{ name: "log", mountPath: "/log" }],
 					command: ["/bin/sh", "-c", `ended() { ${say("term")}; exit 0; }; trap ended TERM; ${say("main")}; sleep 3600 & wait`],
 					lifecycle: { postStart: hook("postStart"), preStop: hook("preStop") },
 				},

@@ -1,4 +1,4 @@
-// What recording costs a Pod, how far its times are from the Pod's own, and what the recorder takes of a node. In the lab, on a stack that is up.
+// Measures what recording costs a Pod, how far its times are from the Pod's own, and what the recorder takes of a node. In the lab, on a stack that is up.
 // usage: node bench/recording.ts [RUNS]   default 10 of each kind, about 2 minutes; prints the section that bench/run.ts puts into docs/benchmarks.md
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// A recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
+// Measures a recording's story, page and text over growing recordings: seconds and memory. Two shapes: the lab's gallery, one run after
 // the other (many Pods), and one Pod whose container is probed again and again (one long history).
 // usage: node bench/report.ts SHAPE SIZE   measures one, in a process of its own, and prints its row
 import { execFileSync } from "node:child_process";
@@ -38,9 +38,15 @@ function measureReport(shape: keyof typeof SHAPES, size: number): void {
 	fullText(story);
 	const seconds = (from: number, to: number) => ((to - from) / 1000).toFixed(2);
 	const cells = [
-		...[shape, story.timeline.entries.length, story.pods.length, (text.length / 1e6).toFixed(1)],
-		...[seconds(begin, told), seconds(told, drawn), seconds(drawn, performance.now())],
-		...[(page.length / 1e6).toFixed(1), Math.round(process.resourceUsage().maxRSS / 1024)],
+		shape,
+		story.timeline.entries.length,
+		story.pods.length,
+		(text.length / 1e6).toFixed(1),
+		seconds(begin, told),
+		seconds(told, drawn),
+		seconds(drawn, performance.now()),
+		(page.length / 1e6).toFixed(1),
+		Math.round(process.resourceUsage().maxRSS / 1024),
 	];
 	console.log(`| ${cells.join(" | ")} |`);
 }

@@ -1,4 +1,4 @@
-// Hosts -> cluster: each block is one stage that needs only the stages above it.
+// The cluster: each block of the constructor is one stage, from hosts to Nodes, that needs only the stages above it.
 import type { Command } from "@pulumi/command/remote/command.js";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";

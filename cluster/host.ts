@@ -1,4 +1,4 @@
-// A host made ready for kubeadm.
+// Makes a host ready for kubeadm.
 import * as pulumi from "@pulumi/pulumi";
 import { proxyDropIn, proxyFor } from "../config/proxy.ts";
 import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";

@@ -1,4 +1,4 @@
-// Settings -> kubeadm's configuration files, per API version; and which images each host needs. Pure.
+// Renders kubeadm's configuration files from settings, per API version; and which images each host needs. Pure.
 import { stringify } from "yaml";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 

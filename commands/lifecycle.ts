@@ -1,4 +1,4 @@
-// npm run lifecycle -- COMMAND: the life of a stack's Pods, from its hosts or from recordings. `report` writes a folder: recording.jsonl, page.html,
+// npm run lifecycle -- COMMAND: the history of a stack's Pods, from its hosts or from recordings. `report` writes a folder: recording.jsonl, page.html,
 // story.json, story.txt and a drawing of each Pod. Exit status: 0 done, 1 nothing could be shown, 2 wrong usage.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,11 +25,11 @@ export function filesOf(text: string, story: Story): Record<string, string> {
 }
 const timeIn = (story: Story): string => new Date(story.timeline.entries[0]?.at ?? 0).toISOString().replaceAll(/[-:]|\..*/g, "");
 
-const told = ({ pod }: Request, { text, name, problems }: Source): Story => storyOf(text, { name, problems, ...(pod === undefined ? {} : { pod }) });
+const storyIn = ({ pod }: Request, { text, name, problems }: Source): Story => storyOf(text, { name, problems, ...(pod === undefined ? {} : { pod }) });
 
-/** Pods of one name in all recordings, side by side. @throws RecordingError where none has two lives. */
-function printRuns(request: Request, sources: Source[]): void {
-	const stories = sources.map((source) => told(request, source));
+/** Pods of one name in all recordings, side by side. @throws RecordingError where none has two histories. */
+function printRepeats(request: Request, sources: Source[]): void {
+	const stories = sources.map((source) => storyIn(request, source));
 	for (const problem of stories.flatMap(({ problems }) => problems)) console.error(problem);
 	const runs = repeatsOf(stories.flatMap(({ pods }) => pods));
 	if (runs.length === 0) throw new RecordingError("No Pod has two lives in what was given. Make some: npm run lifecycle -- repeat 10 STACK");
@@ -55,10 +55,10 @@ async function main(words: string[]): Promise<void> {
 	const request = requestIn(words);
 	if (request.command === "repeat") await repeat(String(request.stack), request.times ?? 0);
 	const sources = await sourcesOf(request);
-	if (request.command === "runs" || request.command === "repeat") return printRuns(request, sources);
+	if (request.command === "runs" || request.command === "repeat") return printRepeats(request, sources);
 	const [source] = sources;
 	if (source === undefined) return;
-	const story = told(request, source);
+	const story = storyIn(request, source);
 	if (request.command === "show") process.stdout.write(fullText(story));
 	else {
 		write(request, source, story);

@@ -1,4 +1,4 @@
-// Hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
+// Checks hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
 
 import { contains, formatCidr, NODE_PREFIX, nodesIn, overlap, parseAddress, parseCidr, type Range } from "./network.ts";
 import { assignNodePodCidrs } from "./pod-cidr.ts";

@@ -1,4 +1,4 @@
-// Release, container runtime, flannel and packages: chosen from the stack's keys, and refused where they do not go together. Pure.
+// Chooses release, container runtime, flannel and packages from the stack's keys, and refuses what does not go together. Pure.
 
 import { pathText, type Report } from "./problems.ts";
 import type { Values } from "./read.ts";
@@ -111,6 +111,12 @@ export function chooseRepositories({ repositories, top }: Values, release: Relea
 			report(`${path}.baseUrl`, `holds Kubernetes 1.${minor}, but kubernetesVersion is ${release.version}. Use the repository of v1.${release.minor}.`);
 	}
 	return repositories.map(({ id = "", name, baseUrl = "", gpgKey = [], gpgCheck = true, repoGpgCheck = false, exclude = [] }) => ({
-		...{ id, name: name ?? id, baseUrl, gpgKey, gpgCheck, repoGpgCheck, exclude },
+		id,
+		name: name ?? id,
+		baseUrl,
+		gpgKey,
+		gpgCheck,
+		repoGpgCheck,
+		exclude,
 	}));
 }

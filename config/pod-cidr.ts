@@ -1,4 +1,4 @@
-// Which /24 of the Pod network each Node gets when the program gives them out. Pure.
+// Assigns each Node its /24 of the cluster's Pod CIDR, where the program gives them out. Pure.
 
 import { formatAddress, NODE_PREFIX, nodesIn, parseAddress, parseCidr } from "./network.ts";
 import type { ClusterSettings } from "./settings.ts";

@@ -1,4 +1,4 @@
-// Private keys in all the forms that people have -> one form that everything behind the configuration reads: this program's own SSH client (ssh2), which
+// Converts private keys from all the forms that people have into one that everything behind the configuration reads: this program's own SSH client (ssh2), which
 // knows no PKCS#8; the official command plugin (golang.org/x/crypto/ssh), which takes the first PEM block whatever it is; and OpenSSH.
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import ssh2 from "ssh2";

@@ -98,7 +98,14 @@ const flannelOf = (version: string): Flannel => FLANNELS.find((flannel) => flann
 const RELEASES: Release[] = ROWS.map(([version, kubeadmApi, etcd, coredns, pause, kubernetesCni, criTools, minimums]) => {
 	const minor = Number(version.split(".")[1]);
 	return {
-		...{ version, minor, kubeadmApi, etcd, coredns, pause, kubernetesCni, criTools },
+		version,
+		minor,
+		kubeadmApi,
+		etcd,
+		coredns,
+		pause,
+		kubernetesCni,
+		criTools,
 		dockershim: minor <= LAST_DOCKERSHIM,
 		// 0.12.0 is what the seed's page (May 2020) ran; 0.25.7 is the newest that needs nothing kernel 3.10 or an unloaded br_netfilter lacks.
 		flannel: flannelOf(minor <= 18 ? "0.12.0" : "0.25.7"),

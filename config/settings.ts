@@ -1,4 +1,4 @@
-// What the program is given: a stack's settings after all checks, as types.
+// The types of a stack's settings, as they are after all checks.
 import type { Output } from "@pulumi/pulumi";
 import type { Release } from "./releases.ts";
 

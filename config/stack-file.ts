@@ -22,7 +22,9 @@ export interface StackHost {
 const PREFIX = /^kubeadm-lab:(config:)?/;
 /** Pulumi's reader (gopkg.in/yaml.v3) takes 0644 for 420, as YAML 1.1 did. */
 const OCTAL: ScalarTag = {
-	...{ tag: "tag:yaml.org,2002:int", default: true, test: /^[-+]?0[0-7]+$/ },
+	tag: "tag:yaml.org,2002:int",
+	default: true,
+	test: /^[-+]?0[0-7]+$/,
 	resolve: (text) => Number.parseInt(text, 8),
 };
 

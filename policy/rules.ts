@@ -1,4 +1,4 @@
-// The rules, pure: a resource in, what is wrong with it out.
+// The rules of the policy pack, pure: a resource in, what is wrong with it out.
 import { compareVersions, LAST_KERNEL_310 } from "../config/releases.ts";
 
 export interface Resource {

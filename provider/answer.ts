@@ -1,4 +1,4 @@
-// What a script's `check` answers: one line for each item that differs, `item<TAB>wanted<TAB>found`, and exit status 3; or nothing and 0.
+// Reads what a script's `check` answers: one line for each item that differs, `item<TAB>wanted<TAB>found`, and exit status 3; or nothing and 0.
 import { type Ended, endOf } from "./ssh/script.ts";
 
 export interface Difference {

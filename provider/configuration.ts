@@ -80,9 +80,13 @@ export function settingsOf(configuration: Properties): Settings | undefined {
 	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
 	return {
-		...{ hosts: known, privateKey, owner: typeof owner === "string" ? owner : "" },
-		...{ dialErrorLimit: number("dialErrorLimit"), perDialTimeoutSeconds: number("perDialTimeoutSeconds") },
-		...{ lookTimeoutSeconds: number("lookTimeoutSeconds"), runTimeoutSeconds: number("runTimeoutSeconds") },
+		hosts: known,
+		privateKey,
+		owner: typeof owner === "string" ? owner : "",
+		dialErrorLimit: number("dialErrorLimit"),
+		perDialTimeoutSeconds: number("perDialTimeoutSeconds"),
+		lookTimeoutSeconds: number("lookTimeoutSeconds"),
+		runTimeoutSeconds: number("runTimeoutSeconds"),
 		strict: String(strict) === "true" || process.env.KUBEADM_LAB_STRICT === "true",
 		detailed: process.env.KUBEADM_LAB_DETAILS === "true",
 		json: process.env.KUBEADM_LAB_DETAILS === "json",

@@ -1,4 +1,4 @@
-// What `host:index:Costs` does: nothing on any host. It keeps what a stack stands for, so that a preview can say in words what a change costs.
+// The resource `host:index:Costs`: it touches no host, and keeps what a stack is made of, so that a preview can say in words what a change costs.
 import type { Failure } from "./inputs.ts";
 import { isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 

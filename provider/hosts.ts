@@ -1,4 +1,4 @@
-// The hosts of a provider's configuration: one SSH connection each, shared by all its steps and opened when the first one needs it.
+// Runs scripts on the provider's hosts: one SSH connection each, shared by all its steps and opened when the first one needs it.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
 import { scriptCommand } from "./shell.ts";

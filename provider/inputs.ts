@@ -1,4 +1,4 @@
-// Inputs of `host:index:Step`: what they must be, and what is filled in.
+// Checks the inputs of `host:index:Step`, and fills in what is computed.
 import { packScript, unpackScript } from "./packed-script.ts";
 import { asSecret, containsSecret, isObject, isSecret, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 

@@ -1,4 +1,4 @@
-// Scripts as a stack's state keeps them. They are most of it, and the engine writes all of it after each step of each resource.
+// Packs scripts for a stack's state. They are most of it, and the engine writes all of it after each step of each resource.
 import { gunzipSync, gzipSync } from "node:zlib";
 
 const MARK = "gzip:"; // no script begins with it

@@ -1,4 +1,4 @@
-// What `host:index:Recording` does over its life: nothing until it is deleted; then it reads what the hosts recorded, and shows the summary that it is given.
+// The resource `host:index:Recording`: when it is deleted, it reads what the hosts recorded, and shows a summary of it.
 import type { Hosts } from "./hosts.ts";
 import { type Failure, packed } from "./inputs.ts";
 import { unpackScript } from "./packed-script.ts";

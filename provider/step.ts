@@ -1,4 +1,4 @@
-// What `host:index:Step` does over its life: the converged state of one step on one host.
+// The resource `host:index:Step`: the converged state of one step on one host, read, previewed, applied and undone.
 import { createHash } from "node:crypto";
 import { Alone, withoutAlone } from "./alone.ts";
 import { type Answer, parseAnswer } from "./answer.ts";

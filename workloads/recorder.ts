@@ -1,4 +1,4 @@
-// Records what happens to Pods, from before they exist until after they are gone.
+// The recorders: each host records what happens to Pods, from before they exist until after they are gone.
 import type { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";

@@ -52,7 +52,13 @@ function historyOf(pod: Pod, alive: Pod, own: Entry[], coverage: Coverage, file:
 		return container;
 	});
 	return {
-		...{ uid: pod.metadata.uid ?? "", name: pod.metadata.name ?? "", node, pod, alive, containers, coverage },
+		uid: pod.metadata.uid ?? "",
+		name: pod.metadata.name ?? "",
+		node,
+		pod,
+		alive,
+		containers,
+		coverage,
 		entries: [...own, ...lines].sort((a, b) => a.id - b.id),
 		earlier: [...file.before, ...file.lines.slice(Math.max(0, first - EARLIER_LINES), first)],
 		...(added ? { added } : {}),

@@ -1,4 +1,4 @@
-// Which commands and requests in a container's run were its hooks.
+// Finds out which commands and requests in a container's run were its hooks.
 import type { Entry, Pod } from "../recording/entry.ts";
 import type { ContainerHistory, Exec, Hook, PodHistory, Run } from "./pod-history.ts";
 

@@ -1,4 +1,4 @@
-// What the API server sent about Pods and their events -> entries.
+// Turns what the API server sent about Pods and their events into entries.
 import { containerIn, type Draft, type Pod } from "./entry.ts";
 import type { Line } from "./recording.ts";
 
@@ -58,7 +58,11 @@ function podChanges(before: Pod | undefined, { metadata, spec, status }: Pod, he
 		const old = before?.status.conditions?.find(({ type }) => type === condition.type);
 		if (old?.status === condition.status && old.reason === condition.reason) continue;
 		found.push({
-			...{ ...here, ...second(condition.lastTransitionTime), kind: "condition", reason: condition.type, isTrue: condition.status === "True" },
+			...here,
+			...second(condition.lastTransitionTime),
+			kind: "condition",
+			reason: condition.type,
+			isTrue: condition.status === "True",
 			text: `condition ${condition.type} ${condition.status}${condition.reason ? ` (${condition.reason})` : ""}`,
 		});
 	}
@@ -122,13 +126,11 @@ export function eventEntries(line: Line, at: number): Draft[] {
 	const container = containerIn(involvedObject.fieldPath);
 	return [
 		{
-			...{
-				...place,
-				...second(object.lastTimestamp ?? object.firstTimestamp ?? object.eventTime),
-				source: "API: event" as const,
-				kind: "event" as const,
-				reason,
-			},
+			...place,
+			...second(object.lastTimestamp ?? object.firstTimestamp ?? object.eventTime),
+			source: "API: event" as const,
+			kind: "event" as const,
+			reason,
 			...(involvedObject.kind === "Pod" && involvedObject.uid ? { uid: involvedObject.uid } : {}),
 			...(container ? { container } : {}),
 			event: { name: object.metadata?.name ?? "", type: object.type ?? "Normal", message, count, ...firstSeen(object) },

@@ -1,4 +1,4 @@
-// A recording as a host prints it: gzip, then base64.
+// Packs and unpacks a recording as a host prints it: gzip, then base64.
 import { gunzipSync, gzipSync } from "node:zlib";
 import { RecordingError } from "./recording.ts";
 

@@ -1,4 +1,4 @@
-// A recording: JSON lines that hosts wrote while Pods lived. docs/recording.md is its format for people.
+// Reads a recording: JSON lines that hosts wrote while Pods existed. docs/recording.md describes the format.
 import { z } from "zod";
 
 export const SCHEMA = "kubeadm-lab/recording";

@@ -1,4 +1,4 @@
-// A recording -> one sequence of everything that happened, on one clock.
+// Builds a timeline from a recording: one sequence of everything that happened, on one clock.
 import { eventEntries, PodFollower } from "./api.ts";
 import { type Coverage, coverageIn } from "./coverage.ts";
 import type { Draft, Entry, Pod } from "./entry.ts";

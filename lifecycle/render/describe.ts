@@ -1,4 +1,4 @@
-// A Pod as `kubectl describe pod` prints it: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
+// Prints a Pod as `kubectl describe pod` does: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
 import type { core } from "@pulumi/kubernetes/types/output.js";
 import type { Entry, Pod } from "../recording/entry.ts";
 import { age } from "./pod-line.ts";
@@ -22,7 +22,8 @@ export function describePod({ metadata, spec, status }: Pod, events: Entry[], no
 		`IP:\t${status.podIP ?? ""}`,
 		...(status.podIPs?.length ? ["IPs:", ...status.podIPs.map(({ ip }) => `  IP:\t${ip}`)] : ["IPs:\t<none>"]),
 		...(spec.initContainers?.length ? ["Init Containers:", ...blocks(spec.initContainers, status.initContainerStatuses)] : []),
-		...["Containers:", ...blocks(spec.containers, status.containerStatuses)],
+		"Containers:",
+		...blocks(spec.containers, status.containerStatuses),
 		...(status.conditions?.length ? ["Conditions:", "  Type\tStatus", ...status.conditions.map(({ type, status: value }) => `  ${type} \t${value} `)] : []),
 		...(spec.volumes?.length ? ["Volumes:", ...spec.volumes.flatMap(volume)] : ["Volumes:\t<none>"]),
 		`QoS Class:\t${status.qosClass ?? ""}`,
@@ -53,7 +54,8 @@ function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] 
 			...(status ? [`    Container ID:\t${status.containerID ?? ""}`] : []),
 			`    Image:\t${spec.image}`,
 			...(status ? [`    Image ID:\t${status.imageID}`] : []),
-			...[`    Port${plural}:\t${ports || "<none>"}`, `    Host Port${plural}:\t${hostPorts || "<none>"}`],
+			`    Port${plural}:\t${ports || "<none>"}`,
+			`    Host Port${plural}:\t${hostPorts || "<none>"}`,
 			...wordList("Command", spec.command),
 			...wordList("Args", spec.args),
 			...(status ? [...stateLines("State", status.state ?? {}), ...(status.lastState?.terminated ? stateLines("Last State", status.lastState) : [])] : []),
@@ -87,8 +89,13 @@ function stateLines(title: string, { running, terminated, waiting }: core.v1.Con
 	if (!terminated) return [`    ${title}:\tWaiting`, ...line("Reason", waiting?.reason)];
 	const { reason, message, exitCode, signal, startedAt, finishedAt } = terminated;
 	return [
-		...[`    ${title}:\tTerminated`, ...line("Reason", reason), ...line("Message", message), `      Exit Code:\t${exitCode}`],
-		...[...line("Signal", signal || undefined), `      Started:\t${date(startedAt)}`, `      Finished:\t${date(finishedAt)}`],
+		`    ${title}:\tTerminated`,
+		...line("Reason", reason),
+		...line("Message", message),
+		`      Exit Code:\t${exitCode}`,
+		...line("Signal", signal || undefined),
+		`      Started:\t${date(startedAt)}`,
+		`      Finished:\t${date(finishedAt)}`,
 	];
 }
 function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string[] {
@@ -97,13 +104,16 @@ function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string
 		return [`  ${name}:`, put("Type", "HostPath (bare host directory volume)"), put("Path", hostPath.path), put("HostPathType", hostPath.type ?? "<none>")];
 	if (emptyDir)
 		return [
-			...[`  ${name}:`, put("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)")],
-			...[put("Medium", emptyDir.medium ?? ""), put("SizeLimit", emptyDir.sizeLimit ?? "<unset>")],
+			`  ${name}:`,
+			put("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)"),
+			put("Medium", emptyDir.medium ?? ""),
+			put("SizeLimit", emptyDir.sizeLimit ?? "<unset>"),
 		];
 	if (!projected) return [`  ${name}:`, put("Type", "see the YAML")];
 	const optional = (value: boolean | undefined) => String(value ?? "<nil>");
 	return [
-		...[`  ${name}:`, put("Type", "Projected (a volume that contains injected data from multiple sources)")],
+		`  ${name}:`,
+		put("Type", "Projected (a volume that contains injected data from multiple sources)"),
 		...(projected.sources ?? []).flatMap(({ secret, downwardAPI, configMap, serviceAccountToken }) => {
 			if (secret) return [put("SecretName", secret.name ?? ""), put("SecretOptionalName", optional(secret.optional))];
 			if (downwardAPI) return [put("DownwardAPI", "true")];

@@ -1,4 +1,4 @@
-// The story as one page that needs nothing else: no network, no script. Light or dark as the reader's system; printable.
+// Renders the story as one page that needs nothing else: no network, no script. Light or dark as the reader's system; printable.
 import type { Entry } from "../recording/entry.ts";
 import type { Verdict } from "../verdicts/verdicts.ts";
 import { type Content, joined, type Markup, markup, trusted } from "./markup.ts";

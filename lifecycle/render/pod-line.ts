@@ -1,4 +1,4 @@
-// A Pod as `kubectl get pod -o wide` prints it. Pure.
+// Prints a Pod as `kubectl get pod -o wide` does. Pure.
 import type { core } from "@pulumi/kubernetes/types/output.js";
 import type { Pod } from "../recording/entry.ts";
 

@@ -39,7 +39,8 @@ export function rowsOf(history: PodHistory): Row[] {
 	const containers = history.containers.map(({ name, role, runs }): Row => {
 		const note = role === "main" ? "container" : role === "init" ? "init container" : "sidecar";
 		return {
-			...{ name, note },
+			name,
+			note,
 			bars: runs.flatMap((run) => runBars(run, role === "init" ? "init" : "main", end)),
 			inner: runs.flatMap((run) => run.execs.flatMap((exec) => execBar(exec, run, end))),
 			marks: runs.flatMap(runMarks),

@@ -1,4 +1,4 @@
-// A recording's whole story, ready to be shown: what every way of showing it starts from.
+// Gathers the whole story of a recording: its histories, verdicts and views, from which the text, the page and the JSON are rendered.
 
 import { historiesIn } from "../history/history.ts";
 import { hookIn, type PodHistory } from "../history/pod-history.ts";
@@ -67,7 +67,9 @@ function seedView(history: PodHistory): SeedView {
 	const before = [...earlier, ...lines("line").filter(({ at, id }) => at < until && id < (deletionRequested?.id ?? Number.POSITIVE_INFINITY))];
 	const after = lines("line-after");
 	return {
-		...{ yaml: podYaml(alive), wide: podLine(alive), describe: describePod(alive, events, entries.filter(({ at }) => at <= until).at(-1)?.at ?? 0) },
+		yaml: podYaml(alive),
+		wide: podLine(alive),
+		describe: describePod(alive, events, entries.filter(({ at }) => at <= until).at(-1)?.at ?? 0),
 		earlier: earlier.length,
 		...(entries.some(({ source }) => source === "message file") ? { before: before.map(({ text }) => text) } : {}),
 		...(gone && after.length > 0 ? { after: after.map(({ text }) => text) } : {}),

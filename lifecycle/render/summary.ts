@@ -1,4 +1,4 @@
-// The short tables that `pulumi up` and `pulumi destroy` show.
+// Renders the summaries that `pulumi up` and `pulumi destroy` show.
 import { unpackRecording } from "../recording/packed.ts";
 import { RecordingError } from "../recording/recording.ts";
 import { type Story, storyOf } from "./story.ts";

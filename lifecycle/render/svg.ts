@@ -152,9 +152,12 @@ class Drawing {
 		const x = this.#x(at);
 		const shapes: Record<Mark["kind"], string> = {
 			ready: `M${r(x)} ${y - 6}l6 6l-6 6l-6 -6z`,
-			...{ delete: `M${r(x - 6)} ${y - 6}h12l-6 11z`, gone: `M${r(x - 4)} ${y - 6}h8v12h-8z` },
-			...{ term: `M${r(x)} ${y - 7}l6 12h-12z`, kill: `M${r(x - 6)} ${y - 6}l12 12m0 -12l-12 12` },
-			...{ exit: `M${r(x - 1.5)} ${y - 10}h3v20h-3z`, failed: `M${r(x - 2)} ${y - 10}h4v20h-4z` },
+			delete: `M${r(x - 6)} ${y - 6}h12l-6 11z`,
+			gone: `M${r(x - 4)} ${y - 6}h8v12h-8z`,
+			term: `M${r(x)} ${y - 7}l6 12h-12z`,
+			kill: `M${r(x - 6)} ${y - 6}l12 12m0 -12l-12 12`,
+			exit: `M${r(x - 1.5)} ${y - 10}h3v20h-3z`,
+			failed: `M${r(x - 2)} ${y - 10}h4v20h-4z`,
 			line: `M${r(x - 4)} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z`,
 		};
 		const by = entry.meaning === "by" ? " by" : "";

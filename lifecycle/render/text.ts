@@ -1,4 +1,4 @@
-// The story as plain text, for a terminal or a log.
+// Renders the story as plain text, for a terminal or a log.
 import type { Entry } from "../recording/entry.ts";
 import { seconds } from "../verdicts/order.ts";
 import { pauseTable } from "../verdicts/pause.ts";
@@ -36,7 +36,9 @@ export function momentsOf(history: PodStory["history"]): { at: number; by: strin
 	return rowsOf(history)
 		.flatMap(({ name, bars, inner, marks }) => [
 			...bars.map(({ from, to, kind, label, isOpen, entries }) => ({
-				...{ at: from, by: by(entries[0]), who: name },
+				at: from,
+				by: by(entries[0]),
+				who: name,
 				what: kind === "created" ? "created" : name === "Pod" ? label : isOpen ? "runs" : `runs for ${seconds(to - from)}`,
 			})),
 			...inner.map(({ from, label, entries }) => ({ at: from, by: by(entries[0]), who: name, what: label })),

@@ -1,4 +1,4 @@
-// Verdicts on the page: what was found, on which entries, and the sentence that was tested.
+// Renders the verdicts on the page: what was found, on which entries, and the sentence that was tested.
 import type { Entry } from "../recording/entry.ts";
 import type { Word } from "../verdicts/order.ts";
 import type { Verdict } from "../verdicts/verdicts.ts";

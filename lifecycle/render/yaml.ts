@@ -1,12 +1,20 @@
-// A Pod's YAML as the seed's page shows it: what somebody wrote, without what the API server filled in.
+// Prints a Pod's YAML as the seed's page shows it: what somebody wrote, without what the API server filled in.
 import { Document, isScalar, visit } from "yaml";
 import type { Pod } from "../recording/entry.ts";
 
 /** Set by the API server where nobody said anything: left out, so that what a person wrote can be read. */
 const DEFAULTS: Record<string, unknown> = {
-	...{ dnsPolicy: "ClusterFirst", restartPolicy: "Always", schedulerName: "default-scheduler", serviceAccount: "default", serviceAccountName: "default" },
-	...{ terminationGracePeriodSeconds: 30, enableServiceLinks: true, preemptionPolicy: "PreemptLowerPriority", priority: 0 },
-	...{ terminationMessagePath: "/dev/termination-log", terminationMessagePolicy: "File" },
+	dnsPolicy: "ClusterFirst",
+	restartPolicy: "Always",
+	schedulerName: "default-scheduler",
+	serviceAccount: "default",
+	serviceAccountName: "default",
+	terminationGracePeriodSeconds: 30,
+	enableServiceLinks: true,
+	preemptionPolicy: "PreemptLowerPriority",
+	priority: 0,
+	terminationMessagePath: "/dev/termination-log",
+	terminationMessagePolicy: "File",
 };
 const TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
 const ADDED = new Set(["nodeName", "tolerations", "securityContext", "resources"]);

@@ -1,4 +1,4 @@
-// Whether one thing came before another, as far as the recording can tell. Never more than that.
+// Decides whether one thing came before another, as far as the recording shows it. Never more than that.
 
 import { type Coverage, isCovered } from "../recording/coverage.ts";
 import { type Entry, span } from "../recording/entry.ts";

@@ -1,4 +1,4 @@
-// Verdicts about hooks that only sleep (from Kubernetes 1.30): the kubelet waits by itself, so they show in nothing but the time that passes.
+// Judges hooks that only sleep (from Kubernetes 1.30): the kubelet waits by itself, so they show in nothing but the time that passes.
 
 import { LEAST_GRACE_SECONDS } from "../history/hooks.ts";
 import type { ContainerHistory, PodHistory, Run } from "../history/pod-history.ts";

@@ -1,4 +1,4 @@
-// Verdicts about a Pod's end.
+// Judges a Pod's end: preStop, the grace period, SIGTERM and SIGKILL, sidecars, and what stays in a hostPath.
 
 import { HOOK_TOLERANCE_MS, LEAST_GRACE_SECONDS, unseen } from "../history/hooks.ts";
 import { graceOf, hookIn, isDeleted, isForced, type PodHistory, type Run } from "../history/pod-history.ts";

@@ -1,4 +1,4 @@
-// What a plugin is to the engine: a process that prints the port of its gRPC server and ends when it is stopped, or when the engine is gone.
+// Serves gRPC as a plugin does: a process that prints the port of its server and ends when it is stopped, or when the engine is gone.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";

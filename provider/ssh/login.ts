@@ -1,4 +1,4 @@
-// From a socket to a logged-in SSH client: the host's key is checked first, then the ways to log in are tried in Go's order.
+// Logs in to a host over a socket: the host's key is checked first, then the ways to log in are tried in Go's order.
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import ssh2, { type AnyAuthMethod, type AuthenticationType, type Client, type ParsedKey } from "ssh2";

@@ -1,4 +1,4 @@
-// One script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
+// Runs one script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
 import type { Client, ClientChannel } from "ssh2";
 import { BEGIN, scriptInput, scriptOutput } from "../shell.ts";
 

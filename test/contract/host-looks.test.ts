@@ -1,4 +1,4 @@
-// Looking at a host that does not answer as it should: the run goes on with the last known state, unless it must have looked.
+// The provider of host state and a host that does not answer as it should: the run goes on with the last known state, unless it must be read.
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";

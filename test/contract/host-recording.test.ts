@@ -1,4 +1,4 @@
-// What the plugin `host` tells at the deletion of a recording, against a real SSH server.
+// What the plugin `host` shows at the deletion of a recording, against a real SSH server.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { packRecording } from "../../lifecycle/recording/packed.ts";

@@ -28,11 +28,15 @@ export const shown = outputs;
 const TOKEN = "abcdef.0123456789abcdef";
 const preflightInputs = (set: object) => ({ step: "preflight", settings: { ROLE: "control-plane", KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, ...set } });
 const GOOD = {
-	...{ hasHostKey: true, isLate: true, create: "true", outputs: "v1.29.15" },
+	hasHostKey: true,
+	isLate: true,
+	create: "true",
+	outputs: "v1.29.15",
 	steps: { first: preflightInputs({}), packages: { step: "packages", settings: { PACKAGES: ["kubelet-1.29.15"] } } },
 };
 const BAD = {
-	...{ create: `kubeadm join --token ${TOKEN}`, outputs: "-----BEGIN OPENSSH PRIVATE KEY-----" },
+	create: `kubeadm join --token ${TOKEN}`,
+	outputs: "-----BEGIN OPENSSH PRIVATE KEY-----",
 	steps: {
 		first: preflightInputs({ KERNEL_OVERRIDE: true, RELEASE_MINOR: 33 }),
 		second: preflightInputs({}),

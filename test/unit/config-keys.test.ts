@@ -1,3 +1,4 @@
+// Keys in a stack's configuration: SSH keys from settings, files and known_hosts, and which of them are refused.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -152,8 +153,15 @@ test("a damaged host key is refused", () => {
 	assert.throws(() => parseHostKey("SHA256:abc"), /"SHA256:abc" is not a public host key \(types: ssh-ed25519, /);
 	const [ecdsa = "", point = ""] = ecdsaHostKey().split(" ");
 	const damaged = [
-		...[type, `${type} ${data}=x`, `${type} ?${data}`, `${type} ${data.slice(0, 40)}`, `${type} ${data}AAAA`],
-		...[`ssh-rsa ${data}`, `ecdsa-sha2-nistp384 ${point}`, `${ecdsa} ${point.slice(0, 60)}`, `${ecdsa} ${point.slice(0, 100)}`],
+		type,
+		`${type} ${data}=x`,
+		`${type} ?${data}`,
+		`${type} ${data.slice(0, 40)}`,
+		`${type} ${data}AAAA`,
+		`ssh-rsa ${data}`,
+		`ecdsa-sha2-nistp384 ${point}`,
+		`${ecdsa} ${point.slice(0, 60)}`,
+		`${ecdsa} ${point.slice(0, 100)}`,
 	];
 	for (const text of damaged) assert.throws(() => parseHostKey(text), / key is damaged, or a part of it is missing\. Copy the line from /, text);
 	fc.assert(fc.property(fc.string(), (text) => assert.throws(() => parseHostKey(text))));

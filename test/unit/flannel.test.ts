@@ -1,3 +1,4 @@
+// Flannel's objects, compared with its own manifest.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,7 +51,7 @@ test("Flannel makes the objects of flannel's own manifest, with the Node's own a
 		object.data = Object.fromEntries(Object.entries(object.data).map(([key, json]) => [key, JSON.parse(json as string)]));
 	assert.deepEqual(ours, byName(upstream));
 });
-test("Flannel's objects are the ones that were looked at", async () => {
+test("Flannel's objects are those of the golden", async () => {
 	const { objects } = await flannel({ podCidr: "10.200.0.0/16" });
 	const sorted = Object.entries(byName(objects)).sort(([a], [b]) => a.localeCompare(b));
 	golden("flannel/objects.yaml", sorted.map(([, object]) => stringify(object, { sortMapEntries: true })).join("---\n"));

@@ -1,3 +1,4 @@
+// What each Pod of the gallery is there to show, in a recording that is kept.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SCENARIO_NAMES } from "../../config/settings.ts";

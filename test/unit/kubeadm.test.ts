@@ -1,3 +1,4 @@
+// kubeadm's configuration files for every release, and what they say of cards, Pod ranges and the CA.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";

@@ -1,3 +1,4 @@
+// Recordings that are cut off or have gaps: what is missing there fails no guarantee.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storyOf } from "../../lifecycle/render/story.ts";

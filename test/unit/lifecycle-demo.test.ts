@@ -1,3 +1,4 @@
+// The demo's Pod: its spec, its bounds, its message file and its outputs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringify } from "yaml";

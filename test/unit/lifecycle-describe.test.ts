@@ -1,3 +1,4 @@
+// A Pod as `kubectl describe pod` prints it, compared with what kubectl printed.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

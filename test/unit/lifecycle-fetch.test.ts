@@ -64,7 +64,8 @@ async function project(t: TestContext, answers: Record<string, string>) {
 	mkdirSync(join(folder, "tmp"));
 	const lifecycle = async (words: string[], env: NodeJS.ProcessEnv = {}) => {
 		const { code, stdout, stderr } = await run(process.execPath, [join(import.meta.dirname, "../../commands/lifecycle.ts"), ...words], {
-			...{ cwd: folder, env: { PATH: `${folder}${delimiter}${process.env.PATH}`, TMPDIR: join(folder, "tmp"), ...env } },
+			cwd: folder,
+			env: { PATH: `${folder}${delimiter}${process.env.PATH}`, TMPDIR: join(folder, "tmp"), ...env },
 		});
 		return { status: code, stdout, stderr };
 	};
@@ -84,8 +85,9 @@ test("a host that gave no recording is named in all that is written", async (t) 
 });
 test("a host that keeps its recording is named, and the report is there all the same", async (t) => {
 	const { folder, lifecycle } = await project(t, {
-		...{ "node-1-apply": printing("destroyed"), "node-1-undo": "echo 'error: disk' >&2; exit 1\n" },
-		...{ "node-2-apply": FAILS },
+		"node-1-apply": printing("destroyed"),
+		"node-1-undo": "echo 'error: disk' >&2; exit 1\n",
+		"node-2-apply": FAILS,
 	});
 	const { status, stderr } = await lifecycle(["report", "lab", "--to", "out"]);
 	assert.equal(status, 0);

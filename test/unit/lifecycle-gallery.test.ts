@@ -1,3 +1,4 @@
+// The gallery's scenarios: what each claims, what it is called, and which are refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cluster } from "../../cluster/cluster.ts";

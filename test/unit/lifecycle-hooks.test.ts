@@ -1,3 +1,4 @@
+// Which command or request in a recording was a hook, also where it is none.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hookIn } from "../../lifecycle/history/pod-history.ts";

@@ -1,3 +1,4 @@
+// A container that is probed all day: its report is quick, and the page of a size that opens.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hookIn } from "../../lifecycle/history/pod-history.ts";

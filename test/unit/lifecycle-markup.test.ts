@@ -1,3 +1,4 @@
+// What a recording holds can't break out of its place on the page or in the drawing.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+// A Pod as `kubectl get pod -o wide` prints it, in each of its states.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../lifecycle/recording/entry.ts";
@@ -14,7 +15,9 @@ function pod({ metadata = {}, spec = {}, status = {} }: Parts = {}): Pod {
 		metadata: { name: "lifecycle-demo-pod", creationTimestamp: "2020-05-23T14:08:04Z", ...metadata },
 		spec: { containers: [{ name: "lifecycle-demo" }], initContainers: [{ name: "init-myservice" }], nodeName: "k8s-node02", ...spec },
 		status: {
-			...{ phase: "Running", podIP: "10.244.2.30", conditions },
+			phase: "Running",
+			podIP: "10.244.2.30",
+			conditions,
 			initContainerStatuses: [{ ready: true, restartCount: 0, state: { terminated: { exitCode: 0, reason: "Completed" } } }],
 			containerStatuses: [{ ready: true, restartCount: 0, state: { running: {} } }],
 			...status,

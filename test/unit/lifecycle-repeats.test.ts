@@ -1,3 +1,4 @@
+// Histories of Pods of one name, put side by side.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pageOf } from "../../lifecycle/render/html.ts";

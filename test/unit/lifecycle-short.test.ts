@@ -1,3 +1,4 @@
+// The summaries at the end of `up` and `destroy`.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packRecording } from "../../lifecycle/recording/packed.ts";

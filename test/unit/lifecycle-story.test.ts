@@ -1,3 +1,4 @@
+// What was in the message file before the deletion and after it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storyOf } from "../../lifecycle/render/story.ts";

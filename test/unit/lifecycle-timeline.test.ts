@@ -1,3 +1,4 @@
+// The timeline: one clock for all hosts, and an order that no clock can spoil.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -101,7 +102,14 @@ test("before and after are said only where the times allow nothing else", () => 
 		.record({ at: fc.integer({ min: base, max: base + 3000 }), meaning: fc.constantFrom("at" as const, "by" as const), second: fc.boolean() })
 		.map(
 			({ at, meaning, second }): Entry => ({
-				...{ id: 1, at, meaning, source: "recorder" as const, host: "a", line: 1, kind: "recorder" as const, text: "" },
+				id: 1,
+				at,
+				meaning,
+				source: "recorder" as const,
+				host: "a",
+				line: 1,
+				kind: "recorder" as const,
+				text: "",
 				...(second && meaning === "by" ? { apiSecond: Math.floor(at / 1000) * 1000 } : {}),
 			}),
 		);

@@ -1,3 +1,4 @@
+// The verdicts over recordings from the lab, and over the same ones with something changed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type PodStory, storyOf } from "../../lifecycle/render/story.ts";

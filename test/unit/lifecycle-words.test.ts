@@ -1,3 +1,4 @@
+// The drawing in words: what happened at a time, and what only by then.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pageOf } from "../../lifecycle/render/html.ts";

@@ -1,3 +1,4 @@
+// The rows that step `pause` prints, and the Pods that it is for.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,8 +12,20 @@ import { settings } from "./settings.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8");
 const WHAT = [
-	...["namespace net", "namespace ipc", "namespace uts", "namespace pid", "namespace mnt", "localhost", "volume", "host name", "SysV queues"],
-	...["shared memory", "process 1", "sees the other's process", "IP when a container restarts", "IP when pause dies"],
+	"namespace net",
+	"namespace ipc",
+	"namespace uts",
+	"namespace pid",
+	"namespace mnt",
+	"localhost",
+	"volume",
+	"host name",
+	"SysV queues",
+	"shared memory",
+	"process 1",
+	"sees the other's process",
+	"IP when a container restarts",
+	"IP when pause dies",
 ];
 
 test("what the lab showed passes row by row, for both Pods", () => {

@@ -1,3 +1,4 @@
+// The rules of the policy pack: what each refuses, and what it lets pass.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cluster } from "../../cluster/cluster.ts";

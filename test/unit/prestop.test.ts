@@ -1,3 +1,4 @@
+// The recordings beside docs/prestop.md show what its table says.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";

@@ -1,3 +1,4 @@
+// Join tokens under Pulumi's mocks and a played API server: when they are made, and that they end.
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createServer } from "node:https";
@@ -54,7 +55,9 @@ async function apiServer(t: TestContext, answer: Answer) {
 const base64 = (pem: string) => Buffer.from(pem).toString("base64");
 const kubeconfig = (server: string) =>
 	stringify({
-		...{ apiVersion: "v1", kind: "Config", "current-context": "admin@kubernetes" },
+		apiVersion: "v1",
+		kind: "Config",
+		"current-context": "admin@kubernetes",
 		clusters: [
 			{ name: "other", cluster: { server: "https://192.0.2.1:6443" } },
 			{ name: "kubernetes", cluster: { server, "certificate-authority-data": base64(CERT) } },
@@ -142,8 +145,12 @@ test("a worker's join makes its own token valid right before it runs and ends it
 	const join = graph.named("lab-k8s-node01-worker-join");
 	const [clear, opens, reopens, closes, failed] = ["clear", "open", "reopen", "close", "failed"].map((hook) => `lab-k8s-node01-worker-${hook}`);
 	assert.deepEqual(join.hooks, {
-		...{ beforeCreate: [clear, opens], afterCreate: [closes], beforeUpdate: [reopens], afterUpdate: [closes] },
-		...{ ofDelete: [], onError: [failed] },
+		beforeCreate: [clear, opens],
+		afterCreate: [closes],
+		beforeUpdate: [reopens],
+		afterUpdate: [closes],
+		ofDelete: [],
+		onError: [failed],
 	});
 	const [, open, close] = [...join.hooks.beforeCreate, ...join.hooks.afterCreate].map((name) => graph.hooks.get(name));
 	assert.equal(asked.length, 0, "nothing is asked before the engine calls");

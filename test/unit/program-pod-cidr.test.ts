@@ -1,3 +1,4 @@
+// Which /24 of the cluster's Pod CIDR each Node gets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-// The whole program under Pulumi's mocks, run once for all tests that look at it.
+// The whole program under Pulumi's mocks, run once for all tests that read its graph.
 import { Cluster } from "../../cluster/cluster.ts";
 import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
 import { podCosts } from "../../workloads/pod-costs.ts";

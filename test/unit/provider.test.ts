@@ -1,3 +1,4 @@
+// The provider of host state without a host: inputs, configuration, differences, answers and reports.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { details, parseAnswer, summaryLine } from "../../provider/answer.ts";
@@ -10,7 +11,7 @@ import { changes, facts, Report } from "../../provider/report.ts";
 const step = { host: "one", step: "system", text: asSecret("echo"), settings: { A: "1", LIST: ["x", "y"], ON: true, N: 3 } };
 const reasons = (news: Properties) => checkStep({}, news, ["one", "two"]).failures.map(({ property, reason }) => `${property} ${reason}`);
 
-test("check names everything that is wrong with a step by its property, and shows no value", () => {
+test("checkStep names everything that is wrong with a step by its property, and shows no value", () => {
 	assert.deepEqual(reasons(step), []);
 	assert.deepEqual(reasons({ ...step, host: "three" }), ["host is none of the provider's hosts: one, two"]);
 	assert.deepEqual(reasons({ host: "", step: "Not This", text: "a\0b", undo: "no", wrong: 1, settings: { A: {}, LIST: ["x", 2], "a b": null } }), [
@@ -26,7 +27,7 @@ test("check names everything that is wrong with a step by its property, and show
 	assert.deepEqual(reasons({}), ["host is missing", "step is missing", "text is missing"]);
 	assert.deepEqual(reasons({ host: UNKNOWN, step: UNKNOWN, text: asSecret(UNKNOWN), settings: UNKNOWN, undo: UNKNOWN }), []);
 });
-test("check keeps what is wanted of items that were found different, until the script is another", () => {
+test("checkStep keeps what is wanted of items that were found different, until the script is another", () => {
 	const found = { "sysctl a": "1" };
 	assert.deepEqual(checkStep({ ...step, found }, step, []).inputs.found, found);
 	assert.deepEqual(checkStep({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
@@ -49,10 +50,10 @@ test("a script is kept packed in its envelope, and stays as it was kept until it
 const state = { ...step, found: { "sysctl a": "1" }, printed: "" };
 const paths = (olds: Properties, news: Properties) =>
 	Object.fromEntries([...diffStep(olds, news)].map(([path, { kind, replaces }]) => [path, replaces ? `${kind}, replaces` : kind]));
-test("diff is empty for a host that is as wanted", () => {
+test("diffStep is empty for a host that is as wanted", () => {
 	assert.deepEqual(paths(state, { ...step, found: { "sysctl a": "1" } }), {});
 });
-test("diff has one path for each item that was found different, whatever characters it has", () => {
+test("diffStep has one path for each item that was found different, whatever characters it has", () => {
 	const wanted = { "sysctl net.ipv4.ip_forward": "1", 'file /etc/"x"[0]': "good", same: "s" };
 	const found = { "sysctl net.ipv4.ip_forward": "0", 'file /etc/"x"[0]': "bad", same: "s", "apply ended": "no" };
 	assert.deepEqual(paths({ ...step, found }, { ...step, found: wanted }), {
@@ -61,7 +62,7 @@ test("diff has one path for each item that was found different, whatever charact
 		'found["apply ended"]': "delete",
 	});
 });
-test("diff names the settings that changed, and the text only where no setting says why", () => {
+test("diffStep names the settings that changed, and the text only where no setting says why", () => {
 	const other = { ...step, text: asSecret("other"), found: {} };
 	assert.deepEqual(paths({ ...state, found: {} }, { ...other, settings: { A: "2", LIST: ["x"], ON: true, NEW: "n" } }), {
 		'settings["A"]': "update",
@@ -71,7 +72,7 @@ test("diff names the settings that changed, and the text only where no setting s
 	});
 	assert.deepEqual(paths({ ...state, found: {} }, other), { text: "update" });
 });
-test("diff replaces a step only for another host or another step, and never one that was a command before", () => {
+test("diffStep replaces a step only for another host or another step, and never one that was a command before", () => {
 	assert.deepEqual(paths({ ...state, found: {} }, { ...step, host: "two", found: {} }), { host: "update, replaces" });
 	const { step: name, ...command } = { stdin: "echo", create: "bash -s -- apply", step: undefined };
 	assert.ok([...diffStep(command, { ...step, found: {} }).values()].every(({ replaces }) => !replaces));
@@ -106,7 +107,7 @@ test("a summary stays short and says how many it left out", () => {
 test("facts are one line, without those that have no value", () => {
 	assert.equal(facts(["os=CentOS Linux 7", "empty=", "no fact", "url=http://a/?b=c"]), "os CentOS Linux 7, url http://a/?b=c");
 });
-test("what looks at several hosts found is told together, by host and then in the order of the looks", async () => {
+test("what probes of several hosts found is shown together, by host and then in the order of the probes", async () => {
 	const told: string[] = [];
 	const report = new Report(["a", "b"], async (text) => void told.push(text));
 	await Promise.all([

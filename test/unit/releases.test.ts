@@ -1,3 +1,4 @@
+// The table of releases: which goes with which kernel, runtime and flannel.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

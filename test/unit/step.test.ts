@@ -1,3 +1,4 @@
+// The text that a step sends to a host: quoting, comments, files, and the resource that it becomes.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// What changed between the inputs in the state and the wanted ones, path by path, the way pulumi-go-provider v1.3.0 tells it.
+// Compares the inputs in the state with the wanted ones, and names what changed path by path, as pulumi-go-provider v1.3.0 does.
 import { isEqual, isObject, isSecret, type Properties, type Value } from "../../../provider/plugin/values.ts";
 
 export type Kind = "add" | "delete" | "update";

@@ -1,4 +1,4 @@
-// What `command:remote:Command` does over its life. No more than its inputs, its state and a host decide.
+// Creates, updates and deletes a `command:remote:Command`. Nothing but its inputs, its state and a host decides what happens.
 import { randomBytes } from "node:crypto";
 import { isEqual, type Properties, reveal, UNKNOWN } from "../../../provider/plugin/values.ts";
 import { type Connection, type Dialing, dial } from "../../../provider/ssh/connection.ts";

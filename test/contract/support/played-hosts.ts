@@ -1,4 +1,4 @@
-// Hosts for a provider to look at: a real sshd each, on a loopback address of its own, over a folder that plays a prepared host's file system.
+// Hosts for a provider to probe: a real sshd each, on a loopback address of its own, over a folder that plays a prepared host's file system.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { appendFileSync, cpSync, globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
