@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PLAYED, PlayedHosts, STEPS } from "../test/contract/support/played-hosts.ts";
 import { Project } from "../test/contract/support/project.ts";
+import { goodHost } from "../test/scripts/good-host.ts";
 import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "../test/scripts/verbs.ts";
 import { measure, median, project as root, spread } from "./measure.ts";
 
@@ -95,6 +96,23 @@ export async function driftCosts(count: number, rounds: number, parallel: number
 	}
 }
 
+const PREFLIGHTS = 20;
+/** Milliseconds of runs of the preflight on one played host, from bash's start to its end. */
+export function preflightMs(): number[] {
+	const ends: (() => void)[] = [];
+	try {
+		const host = goodHost({ after: (end) => void ends.push(end as () => void) });
+		return Array.from({ length: PREFLIGHTS }, () => {
+			const from = performance.now();
+			const { status, stderr } = host.run("preflight", "apply");
+			if (status !== 0) throw new Error(`the preflight of the played host ended with ${status}: ${stderr}`);
+			return performance.now() - from;
+		});
+	} finally {
+		for (const end of ends) end();
+	}
+}
+
 /** The same state without the wish to be looked at: the same preview, and no host is dialled. */
 export function withoutLooking(state: string): string {
 	const blind = state.replaceAll('"refreshBeforeUpdate": true', '"refreshBeforeUpdate": false');
@@ -146,6 +164,10 @@ state without \`refreshBeforeUpdate\`. The check is \`pulumi refresh --preview-o
 | hosts | at once | preview without looking, s | preview, s | more, s | aim | without the hosts, s | hosts' CPU, s | check, s | cores busy, % | repair, s | apply, s | provider, MiB | a host, MiB |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
+
+| of a preview of new hosts, on a played host | ms, medians of ${PREFLIGHTS} runs |
+|---|---|
+| preflight: one host | ${spread(preflightMs())} |
 `;
 }
 

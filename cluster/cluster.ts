@@ -108,6 +108,11 @@ export class Cluster extends pulumi.ComponentResource {
 		return this.#args.runtime.kind;
 	}
 
+	/** Setting -> value: another one of any ends all that runs on it. */
+	get rebuiltBy(): Readonly<Record<string, string>> {
+		return rebuiltBy(this.#args);
+	}
+
 	/** What every Pod's sandbox runs. */
 	get pauseImage(): string {
 		return pauseImage(this.#args);
@@ -133,6 +138,11 @@ export class Cluster extends pulumi.ComponentResource {
 	/** At its deletion, while the hosts leave the cluster, it shows a summary of what their recorders wrote. */
 	recording(name: string, args: Omit<HostRecordingArgs, "hosts">, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
 		return new HostRecording(name, { ...args, hosts: this.#args.hosts }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
+	}
+
+	/** Says in each preview what a change costs, until what it depends on is done. */
+	costs(name: string, costs: Record<string, Cost>, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): ChangeCosts {
+		return new ChangeCosts(name, costs, { ...opts, provider: this.#connections });
 	}
 
 	/** The host that a Node runs on. Throws for a Node that is none of this cluster's. */

@@ -118,6 +118,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			await log.flush();
 			return new provider.DiffResponse().setChanges(hasOtherCosts(olds, news) ? DIFF_SOME : DIFF_NONE).setDiffsList(["costs"]);
 		}
+		steps?.known(olds);
 		const changes = diffStep(olds, news);
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);

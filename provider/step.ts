@@ -1,5 +1,6 @@
 // The resource `host:index:Step`: the converged state of one step on one host, read, previewed, applied and undone.
 import { createHash } from "node:crypto";
+import { Alone, withoutAlone } from "./alone.ts";
 import { type Answer, parseAnswer } from "./answer.ts";
 import { type Hosts, NotReached, type Verb } from "./hosts.ts";
 import { type Inputs, isHidden, stepInputs } from "./inputs.ts";
@@ -26,10 +27,17 @@ export class Steps {
 	readonly #hosts: Hosts;
 	readonly #report: Report;
 	readonly #warned = new Set<string>();
+	readonly #alone = new Alone();
 
 	constructor(hosts: Hosts, report: Report) {
 		this.#hosts = hosts;
 		this.#report = report;
+	}
+
+	/** What a host was when it was looked at last: others that are looked at now are compared with it. */
+	known(state: Properties): void {
+		const printed = reveal(state.printed ?? null);
+		if (state.looksOnly === true && typeof printed === "string") this.#alone.keep(String(state.host), printed);
 	}
 
 	/** Probes the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
@@ -93,8 +101,9 @@ export class Steps {
 		let reason: string;
 		try {
 			const ended = await this.#run(step, "apply", inputs, shown);
-			if (ended.code === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
-			reason = failure(step, "apply", ended);
+			const refused = ended.code === 0 && step.looksOnly ? this.#compare(step, ended.stdout, shown) : [];
+			if (ended.code === 0 && refused.length === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
+			reason = ended.code === 0 ? refused.join("\n") : failure(step, "apply", ended);
 		} catch (error) {
 			if (error instanceof NotReached) throw error; // nothing was done
 			reason = `${step.host} ${step.step}: ${(error as Error).message}`;
@@ -103,6 +112,13 @@ export class Steps {
 		const left = await this.#probe(step);
 		const found = { ...step.found, ...(left && left.size > 0 ? sideOf(left, "found") : CUT_OFF) };
 		throw new HalfDone(reason, { id, properties: keptState({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
+	}
+
+	/** Says what other hosts have too. Returns what can't stay so. */
+	#compare({ host }: Inputs, printed: string, shown: Shown): string[] {
+		const { refused, noted } = this.#alone.compare(host, printed);
+		for (const line of noted) shown.warn(line);
+		return refused;
 	}
 
 	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown) {
@@ -146,9 +162,10 @@ export class Steps {
 			const ended = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isProbe: true });
 			const { code, stdout, stderr } = ended;
 			if (typeof code !== "number") throw new Error(endOf(ended)); // half of the facts would pass for all of them
-			const lines = stdout.trim().split("\n");
+			const lines = withoutAlone(stdout).trim().split("\n");
 			if (stdout.trim() !== "") say(step.host, this.#hosts.settings.json ? factsJson(step.host, lines) : facts(lines));
 			const problems = stderr.trim() || `${step.host} ${step.step}: ${endOf(ended)}`;
+			for (const line of this.#compare(step, stdout, shown)) shown.error(line);
 			if (code !== 0) for (const line of problems.split("\n")) shown.error(line);
 		} catch (error) {
 			this.#warnOnce(step, error as Error, shown.warn);

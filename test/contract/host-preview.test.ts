@@ -48,6 +48,46 @@ test("preview of a step that only looks runs it and tells its facts, and its pro
 	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
 });
 
+test("what a host must have alone is compared with every other host, those of an earlier run too, before a change on any", async () => {
+	const line = (what: string, value: string, kind: string) => `alone\t${what}\t${value}\t${kind}\tchange it`;
+	const look = (host: string, ...lines: string[]) => ({
+		host,
+		step: "look",
+		looksOnly: true,
+		text: scriptText({ apply: `printf '%s\\n' os=CentOS ${lines.map((each) => `'${each}'`).join(" ")}` }),
+	});
+	const shown = (name: string) => other.engine.of(other.urn(name)).map(({ severity, message }) => [severity, message]);
+	const { one } = JSON.parse(String(HostPlugin.configuration(sshd).hosts));
+	const hosts = { hosts: JSON.stringify({ one, two: one, three: one }) };
+	const other = await HostPlugin.start(sshd, hosts);
+	const said = (host: string, what: string, others: string) =>
+		`${host}: ${what}: found a, which ${others} has too; expected one of its own. To go on: change it.`;
+	try {
+		await other.create("first", look("one", line("id", "a", "noted"), line("MAC", "a", "refused")), { preview: true });
+		assert.deepEqual(shown("first"), []);
+		await other.create("second", look("two", line("id", "a", "noted"), line("MAC", "b", "refused")), { preview: true });
+		assert.deepEqual(shown("second"), [["warning", said("two", "id", "one")]], "noted");
+		await other.create("third", look("three", line("id", "b", "noted"), line("MAC", "a", "noted")), { preview: true });
+		assert.deepEqual(shown("third"), [["error", said("three", "MAC", "one")]], "one of both is enough");
+		assert.deepEqual(other.engine.messages("").sort(), ["one: os CentOS", "three: os CentOS", "two: os CentOS"], "its facts are without it");
+		const made = await other.create("fourth", look("one", line("key", "a", "refused")));
+		const error = await rejection(other.create("fifth", look("two", line("key", "a", "noted"))));
+		assert.deepEqual([error.message, error.kept], [said("two", "key", "one"), undefined]);
+		await other.update("fourth", made, look("one", line("key", "c", "refused")));
+		await other.create("fifth", look("two", line("key", "a", "noted")));
+
+		const next = await HostPlugin.start(sshd, hosts);
+		try {
+			await next.diff(made, made.inputs); // of the run before
+			assert.equal((await rejection(next.create("new", look("three", line("key", "a", "noted"))))).message, said("three", "key", "one"));
+		} finally {
+			await next.stop();
+		}
+	} finally {
+		await other.stop();
+	}
+});
+
 test("a connection that breaks in the middle of a preview's look at a new host is a warning, and half its facts are not told", async () => {
 	const breaks = ["kill -9 $PPID; sleep 1", "printf 'os=CentOS\\ncpus=2\\n'; sleep 0.3; kill -9 $PPID; sleep 1"];
 	for (const [i, apply] of breaks.entries()) {

@@ -26,7 +26,17 @@ test("the program makes these resources and no others", () => {
 	const ofWorkers = WORKERS.flatMap((host) => [`lab-${host}-worker`, `lab-${host}-worker-token`, `lab-${host}-worker-join`, `lifecycle-demo-${host}-witness`]);
 	const flannel = ["namespace", "cluster-role", "service-account", "cluster-role-binding", "config-map", "daemon-set"].map((name) => `lab-flannel-${name}`);
 	const controlPlane = ["init", "kubeconfig", "provider"].map((name) => `lab-control-plane-${name}`);
-	const others = ["lab", "hosts", "lab-costs", "lab-control-plane", "lab-flannel", "lifecycle-demo", "lifecycle-demo-pod", "lifecycle-demo-message"];
+	const others = [
+		"lab",
+		"hosts",
+		"lab-costs",
+		"lab-pod-costs",
+		"lab-control-plane",
+		"lab-flannel",
+		"lifecycle-demo",
+		"lifecycle-demo-pod",
+		"lifecycle-demo-message",
+	];
 	const recorder = [
 		"lifecycle-demo-life",
 		...[...HOSTS.map((host) => `${host}-recorder`), "told", "api-recording", "node-recording"].map((name) => `lifecycle-demo-life-${name}`),

@@ -1,6 +1,7 @@
 // The whole program under Pulumi's mocks, run once for all tests that read its graph.
 import { Cluster } from "../../cluster/cluster.ts";
 import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
+import { podCosts } from "../../workloads/pod-costs.ts";
 import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
@@ -17,6 +18,7 @@ export async function program({ changes = {} as Record<string, unknown>, preview
 		() => {
 			const cluster = new Cluster("lab", { ...clusterSettings, workloadImages: [image, initImage] });
 			const demo = new LifecycleDemo("lifecycle-demo", { cluster, ...demoSettings, podSeconds: clusterSettings.timeouts.podSeconds });
+			podCosts("lab-pod-costs", cluster, demoSettings, demo);
 			return { cluster, demo };
 		},
 		{ preview },
