@@ -1,7 +1,7 @@
-// Stack configuration -> validated, typed settings. Every problem of a stack is reported at once, each with its path.
+// Loads a stack's configuration as validated, typed settings. Every problem of a stack is reported at once, each with its path.
 import * as pulumi from "@pulumi/pulumi";
 import { resolveHostKeys } from "./config/host-keys.ts";
-import { checkHosts, checkNetworks, checkPodCidrs, podCidrGiver } from "./config/hosts.ts";
+import { checkHosts, checkNetworks, checkNodePodCidrs, choosePodCidrAllocator } from "./config/hosts.ts";
 import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes } from "./config/kubernetes.ts";
 import { readPrivateKey } from "./config/private-key.ts";
 import { Problems } from "./config/problems.ts";
@@ -35,7 +35,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 	const privateKey = readPrivateKey(config, values, stack, report);
 	const hostKeys = resolveHostKeys(values, stack, report);
 	const kubernetes = chooseKubernetes(values.top, report);
-	checkPodCidrs(values, kubernetes?.release, report);
+	checkNodePodCidrs(values, kubernetes?.release, report);
 	const repositories = chooseRepositories(values, kubernetes?.release, report);
 	const specs = hostSpecs(values, hostKeys);
 	const proxy = readProxy(values, specs, report);
@@ -46,8 +46,14 @@ export function loadSettings(config: pulumi.Config): Settings {
 		stack,
 		cluster: { hosts: specs, ...clusterSettings(top, kubernetes, privateKey), repositories, ...(proxy ? { proxy } : {}) },
 		demo: {
-			...{ enabled: top.demoEnabled, image: top.demoImage, initImage: top.demoInitImage, hostPath: top.demoHostPath },
-			...{ freshFile: top.demoFreshFile, recordHours: top.demoRecordHours, gallery: [...new Set(top.gallery)], pauseProof: top.pauseProof },
+			enabled: top.demoEnabled,
+			image: top.demoImage,
+			initImage: top.demoInitImage,
+			hostPath: top.demoHostPath,
+			freshFile: top.demoFreshFile,
+			recordHours: top.demoRecordHours,
+			gallery: [...new Set(top.gallery)],
+			pauseProof: top.pauseProof,
 		},
 	};
 }
@@ -63,28 +69,39 @@ function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, p
 	const needs = unsupportedKernelNeeds(release, top.kernel);
 	return {
 		ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: top.sshDialErrorLimit, perDialTimeoutSeconds: top.sshPerDialTimeoutSeconds },
-		...{ nodeNetwork: top.nodeNetwork, podCidr: top.podCidr, serviceCidr: top.serviceCidr, release, flannel },
+		nodeNetwork: top.nodeNetwork,
+		podCidr: top.podCidr,
+		serviceCidr: top.serviceCidr,
+		release,
+		flannel,
 		runtime: { ...runtime, restrictOomScoreAdj: top.containerdRestrictOomScoreAdj },
-		...{ imageRepository: top.imageRepository, registryMirrors: top.registryMirrors },
+		imageRepository: top.imageRepository,
+		registryMirrors: top.registryMirrors,
 		packages: { ...choosePackages(kubernetes, top.extraPackages), removeOnDestroy: top.removePackagesOnDestroy },
 		os: {
-			...{ firewalld: top.firewalld, selinux: top.selinux, ntpServers: top.ntpServers },
+			firewalld: top.firewalld,
+			selinux: top.selinux,
+			ntpServers: top.ntpServers,
 			...(top.timezone === "" ? {} : { timezone: top.timezone }),
 			sysctls: { ...SYSCTLS, ...top.extraSysctls },
 			modules: [...new Set([...MODULES, ...top.extraModules])],
 		},
 		kubeadm: {
-			...{ ...needs, featureGates: top.featureGates },
+			...needs,
+			featureGates: top.featureGates,
 			ignorePreflightErrors: [...new Set([...needs.ignorePreflightErrors, ...top.kubeadmIgnorePreflightErrors])],
 		},
 		kubeProxy: { conntrackMaxPerCore: top.kubeProxyConntrackMaxPerCore, conntrackMin: top.kubeProxyConntrackMin },
-		podCidrs: podCidrGiver(top.podCidrs, release),
+		podCidrs: choosePodCidrAllocator(top.podCidrs, release),
 		preflight: {
-			...{ minimumCpus: top.minimumCpus, minimumMemoryMb: top.minimumMemoryMb, maximumClockSkewSeconds: top.maximumClockSkewSeconds },
+			minimumCpus: top.minimumCpus,
+			minimumMemoryMb: top.minimumMemoryMb,
+			maximumClockSkewSeconds: top.maximumClockSkewSeconds,
 			allowUnsupportedKernel: top.allowUnsupportedKernel,
 		},
 		timeouts: {
-			...{ initSeconds: top.initTimeoutSeconds, joinSeconds: top.joinTimeoutSeconds },
+			initSeconds: top.initTimeoutSeconds,
+			joinSeconds: top.joinTimeoutSeconds,
 			podSeconds: top.podTimeoutSeconds,
 		},
 	};

@@ -1,4 +1,4 @@
-// What the SDK prints once the engine has failed. By then the engine has shown the error at its resource, and no longer takes log lines: for each call
+// Leaves out what the SDK prints once the engine has failed. By then the engine has shown the error at its resource, and no longer takes log lines: for each call
 // that this cut off the SDK writes a stack trace to stderr (@pulumi/pulumi 3.270.0: log/index.js, runtime/resource.js), which buries that error.
 
 const UNDELIVERED = /^failed to deliver log message\. \nerror: Error: Channel has been shut down \noriginal message: (.*)\n message severity: (\w+)$/s;

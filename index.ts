@@ -5,6 +5,7 @@ import { expectLiveAgent } from "./config/agent.ts";
 import { loadSettings } from "./config.ts";
 import { passOverCutOffCalls } from "./cut-off.ts";
 import { LifecycleDemo } from "./workloads/lifecycle-demo.ts";
+import { podCosts } from "./workloads/pod-costs.ts";
 
 Reflect.deleteProperty(Error, "prepareStackTrace"); // else the SDK looks up a source map for each resource: 0.3 s of every run, for stacks that nobody reads
 passOverCutOffCalls(); // else a failed `up` buries its error under them
@@ -15,12 +16,13 @@ const { image, initImage, enabled } = settings.demo;
 
 const cluster = new Cluster(settings.stack, { ...settings.cluster, workloadImages: enabled ? [image, initImage] : [] });
 const demo = enabled ? new LifecycleDemo("lifecycle-demo", { cluster, ...settings.demo, podSeconds: settings.cluster.timeouts.podSeconds }) : undefined;
+podCosts(`${settings.stack}-pod-costs`, cluster, settings.demo, demo);
 
 export const kubeconfig = cluster.kubeconfig; // secret
 export const nodes = cluster.nodes;
 export const pod = demo?.pod; // what `kubectl get pod -o wide` prints
 export const location = demo?.location; // the node and host where the Pod landed, and the message file there
 export const message = demo?.message; // what the init container and the hooks wrote to it
-export const lifecycle = demo?.lifecycle ?? "not recorded: demoRecordHours"; // the Pod's life so far, timed and judged; the whole story: npm run lifecycle -- report
+export const lifecycle = demo?.lifecycle ?? "not recorded: demoRecordHours"; // a summary of the Pod's history so far, timed and judged; the whole story: npm run lifecycle -- report
 export const pause = demo?.pause ?? "not asked for: pauseProof"; // what the pause container holds together, where the stack asks for it
 export const gallery = demo?.gallery ?? {}; // Pods that go wrong, where the stack asks for some

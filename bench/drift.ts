@@ -1,4 +1,4 @@
-// What looking at hosts costs: previews with and without it, drift checks of more and more hosts, their memory. Played hosts (test/contract/support/played-hosts.ts), so
+// Measures what reading hosts costs: previews with and without it, drift checks of more and more hosts, their memory. Played hosts (test/contract/support/played-hosts.ts), so
 // that the work on the hosts is done by this machine too. Alone: node bench/drift.ts [ROUNDS]
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PLAYED, PlayedHosts, STEPS } from "../test/contract/support/played-hosts.ts";
 import { Project } from "../test/contract/support/project.ts";
+import { goodHost } from "../test/scripts/good-host.ts";
 import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "../test/scripts/verbs.ts";
 import { measure, median, project as root, spread } from "./measure.ts";
 
@@ -53,7 +54,10 @@ export async function driftCosts(count: number, rounds: number, parallel: number
 	const costs: DriftCosts = { seen: [], blind: [], check: [], repair: [], apply: [], providerMiB: 0, busyPercent: 0, hostsCpu: 0 };
 	const run = (name: Exclude<keyof DriftCosts, "providerMiB" | "busyPercent" | "hostsCpu">, args: string[], codes = [0]) =>
 		measure(project.cli, [...args, "--stack", "test", "--non-interactive", "--color", "never"], {
-			...{ cwd: project.folder, env, codes, samples: false },
+			cwd: project.folder,
+			env,
+			codes,
+			samples: false,
 		}).then(({ seconds }) => costs[name].push(seconds));
 	const check = ["refresh", "--preview-only", "--expect-no-changes"];
 	try {
@@ -77,7 +81,9 @@ export async function driftCosts(count: number, rounds: number, parallel: number
 		}
 		const before = played.cpuSeconds();
 		const { watchedMiB, busyPercent } = await measure(project.cli, [...check, "--stack", "test", "--non-interactive"], {
-			...{ cwd: project.folder, env, watch: join(root, "provider") },
+			cwd: project.folder,
+			env,
+			watch: join(root, "provider"),
 		});
 		costs.providerMiB = watchedMiB;
 		costs.busyPercent = busyPercent;
@@ -87,6 +93,23 @@ export async function driftCosts(count: number, rounds: number, parallel: number
 	} finally {
 		project.remove();
 		await played.stop();
+	}
+}
+
+const PREFLIGHTS = 20;
+/** Milliseconds of runs of the preflight on one played host, from bash's start to its end. */
+export function preflightMs(): number[] {
+	const ends: (() => void)[] = [];
+	try {
+		const host = goodHost({ after: (end) => void ends.push(end as () => void) });
+		return Array.from({ length: PREFLIGHTS }, () => {
+			const from = performance.now();
+			const { status, stderr } = host.run("preflight", "apply");
+			if (status !== 0) throw new Error(`the preflight of the played host ended with ${status}: ${stderr}`);
+			return performance.now() - from;
+		});
+	} finally {
+		for (const end of ends) end();
 	}
 }
 
@@ -141,6 +164,10 @@ state without \`refreshBeforeUpdate\`. The check is \`pulumi refresh --preview-o
 | hosts | at once | preview without looking, s | preview, s | more, s | aim | without the hosts, s | hosts' CPU, s | check, s | cores busy, % | repair, s | apply, s | provider, MiB | a host, MiB |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
+
+| of a preview of new hosts, on a played host | ms, medians of ${PREFLIGHTS} runs |
+|---|---|
+| preflight: one host | ${spread(preflightMs())} |
 `;
 }
 

@@ -1,7 +1,8 @@
 // Runs a command and measures it as a process tree: seconds by a monotonic clock, and the most memory that it held at once.
-import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { run } from "../commands/run.ts";
 
 export const project = fileURLToPath(new URL("..", import.meta.url));
 export interface Measured {
@@ -17,7 +18,7 @@ export interface Measured {
 	lines: { at: number; text: string }[];
 }
 
-const read = (path: string): string => {
+const readIfThere = (path: string): string => {
 	try {
 		return readFileSync(path, "utf8");
 	} catch {
@@ -40,20 +41,20 @@ class Memory {
 		const now = readdirSync("/proc")
 			.filter((name) => /^\d+$/.test(name))
 			.map(Number);
-		this.parents = new Map(now.map((pid) => [pid, this.parents.get(pid) ?? Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0)]));
+		this.parents = new Map(now.map((pid) => [pid, this.parents.get(pid) ?? Number(/^PPid:\s+(\d+)$/m.exec(readIfThere(`/proc/${pid}/status`))?.[1] ?? 0)]));
 	}
 	residentMiB(text?: string): number {
 		const isOurs = (pid: number): boolean => pid === this.root || (this.parents.has(pid) && isOurs(this.parents.get(pid) as number));
-		const counts = (pid: number) => isOurs(pid) && (text === undefined || read(`/proc/${pid}/cmdline`).includes(text));
+		const counts = (pid: number) => isOurs(pid) && (text === undefined || readIfThere(`/proc/${pid}/cmdline`).includes(text));
 		let kib = 0;
-		for (const pid of this.parents.keys()) if (counts(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+		for (const pid of this.parents.keys()) if (counts(pid)) kib += Number(/^VmRSS:\s+(\d+)/m.exec(readIfThere(`/proc/${pid}/status`))?.[1] ?? 0);
 		return kib / 1024;
 	}
 }
 
 /** All cores, since boot, in ticks. */
 function cpuTicks(): { idle: number; all: number } {
-	const [, ...ticks] = read("/proc/stat").split("\n", 1)[0]?.trim().split(/ +/).map(Number) ?? [];
+	const [, ...ticks] = readIfThere("/proc/stat").split("\n", 1)[0]?.trim().split(/ +/).map(Number) ?? [];
 	const [, , , idle = 0, waiting = 0] = ticks; // user, nice, system, idle, iowait, …: proc_stat(5)
 	return { idle: idle + waiting, all: ticks.reduce((sum, value) => sum + value, 0) };
 }
@@ -69,44 +70,33 @@ export interface Options {
 	codes?: number[];
 }
 /** Throws with the end of the output when the command fails or takes longer than 10 minutes. */
-export function measure(command: string, args: string[], { cwd = project, env = {}, watch, samples = true, codes = [0] }: Options = {}): Promise<Measured> {
-	return new Promise((resolve, reject) => {
-		const started = process.hrtime.bigint();
-		const elapsed = () => Number(process.hrtime.bigint() - started) / 1e9;
-		const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-		let output = "";
-		let memoryMiB = 0;
-		let watchedMiB = 0;
-		const before = cpuTicks();
-		const lines: Measured["lines"] = [];
+export async function measure(command: string, args: string[], { cwd = project, env, watch, samples = true, codes = [0] }: Options = {}): Promise<Measured> {
+	const started = process.hrtime.bigint();
+	const elapsed = () => Number(process.hrtime.bigint() - started) / 1e9;
+	const before = cpuTicks();
+	const lines: Measured["lines"] = [];
+	let [memoryMiB, watchedMiB] = [0, 0];
+	let sampler: NodeJS.Timeout | undefined;
+	const onStart = (child: ChildProcess) => {
+		const memory = new Memory(child.pid ?? 0);
+		const sample = () => {
+			memory.look();
+			memoryMiB = Math.max(memoryMiB, memory.residentMiB());
+			if (watch) watchedMiB = Math.max(watchedMiB, memory.residentMiB(watch));
+		};
+		if (samples) sampler = setInterval(sample, 100);
 		let rest = "";
-		child.stdout.setEncoding("utf8").on("data", (text: string) => {
-			output += text;
+		child.stdout?.on("data", (text: string) => {
 			const whole = (rest + text).split("\n");
 			rest = whole.pop() ?? "";
 			for (const line of whole) lines.push({ at: elapsed(), text: line });
 		});
-		child.stderr.setEncoding("utf8").on("data", (text: string) => {
-			output += text;
-		});
-		const memory = new Memory(child.pid ?? 0);
-		const sampler = setInterval(() => {
-			if (!child.pid || !samples) return;
-			memory.look();
-			memoryMiB = Math.max(memoryMiB, memory.residentMiB());
-			if (watch) watchedMiB = Math.max(watchedMiB, memory.residentMiB(watch));
-		}, 100);
-		const bound = setTimeout(() => child.kill("SIGKILL"), 600_000);
-		child.on("error", reject);
-		child.on("close", (code) => {
-			clearInterval(sampler);
-			clearTimeout(bound);
-			const after = cpuTicks();
-			const busyPercent = 100 - (100 * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
-			if (code !== null && codes.includes(code)) resolve({ seconds: elapsed(), memoryMiB, watchedMiB, busyPercent, output, lines });
-			else reject(new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`));
-		});
-	});
+	};
+	const { code, output } = await run(command, args, { cwd, env, timeoutSeconds: 600, onStart }).finally(() => clearInterval(sampler));
+	if (!codes.includes(code)) throw new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`);
+	const after = cpuTicks();
+	const busyPercent = 100 - (100 * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
+	return { seconds: elapsed(), memoryMiB, watchedMiB, busyPercent, output, lines };
 }
 
 export const lab = (...args: string[]) => measure(`${project}lab/lab`, args);

@@ -1,19 +1,19 @@
-// What recording costs a Pod, how far its times are from the Pod's own, and what the recorder takes of a node. In the lab, on a stack that is up.
+// Measures what recording costs a Pod, how far its times are from the Pod's own, and what the recorder takes of a node. In the lab, on a stack that is up.
 // usage: node bench/recording.ts [RUNS]   default 10 of each kind, about 2 minutes; prints the section that bench/run.ts puts into docs/benchmarks.md
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { hookIn } from "../lifecycle/history/pod-history.ts";
 import { type Story, storyOf } from "../lifecycle/render/story.ts";
 import { lab, measure, median, project, pulumi } from "./measure.ts";
-import { CONTROL_PLANE, HOSTS, live, onHost, type Times, WORKER } from "./recorded-pod.ts";
+import { CONTROL_PLANE, HOSTS, live, onLabHost, type Times, WORKER } from "./recorded-pod.ts";
 
 const UNIT = "kubeadm-lab-recorder";
 const IDLE_SECONDS = 30;
 const recorders = async (verb: "start" | "stop") => {
-	await Promise.all(HOSTS.map((host) => onHost(host, `systemctl ${verb} ${UNIT}`)));
+	await Promise.all(HOSTS.map((host) => onLabHost(host, `systemctl ${verb} ${UNIT}`)));
 	await new Promise((resolve) => setTimeout(resolve, 2000)); // until it listens
 };
-const seconds = (ms: number): string => (ms / 1000).toFixed(3);
+const withMillis = (ms: number): string => (ms / 1000).toFixed(3);
 const spreadMs = (values: number[], digits = 0): string =>
 	`${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`;
 
@@ -27,7 +27,7 @@ const SPANS: [string, (times: Times) => number][] = [
 function overhead(off: Times[], on: Times[]): string[] {
 	return SPANS.map(([what, of]) => {
 		const [without, recorded] = [off.map(of), on.map(of)];
-		const cell = (values: number[]) => `${seconds(median(values))} (${seconds(Math.min(...values))} to ${seconds(Math.max(...values))})`;
+		const cell = (values: number[]) => `${withMillis(median(values))} (${withMillis(Math.min(...values))} to ${withMillis(Math.max(...values))})`;
 		return `| ${what} | ${cell(without)} | ${cell(recorded)} | ${(median(recorded) - median(without)).toFixed(0)} |`;
 	});
 }
@@ -40,7 +40,7 @@ function errors(on: Times[], { pods, timeline }: Story): string[] {
 		rows.set(row, [...(rows.get(row) ?? []), recorded - own]);
 	};
 	for (const { name, own } of on) {
-		const run = pods.find(({ life }) => life.name === name)?.life.containers[0]?.runs[0];
+		const run = pods.find(({ history }) => history.name === name)?.history.containers[0]?.runs[0];
 		if (!run) throw new Error(`${name} is not in the recording`);
 		add("SIGTERM sent, and the process's line", run.term?.at, own.get("term"));
 		for (const what of ["postStart", "preStop"] as const) {
@@ -60,7 +60,7 @@ function errors(on: Times[], { pods, timeline }: Story): string[] {
 
 /** CPU ms of the recorder's processes and of those that they waited for, and their memory. */
 async function load(host: string): Promise<{ cpuMs: number; memoryMiB: number }> {
-	const text = await onHost(
+	const text = await onLabHost(
 		host,
 		`for p in $(grep -l ${UNIT} /proc/[0-9]*/cgroup | cut -d/ -f3); do echo "$(cut -d' ' -f14-17 /proc/$p/stat) $(awk '/^Pss:/ {print $2}' /proc/$p/smaps_rollup)"; done 2>/dev/null`,
 	);

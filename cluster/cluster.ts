@@ -1,8 +1,8 @@
-// Hosts -> cluster: each block is one stage that needs only the stages above it.
+// The cluster: each block of the constructor is one stage, from hosts to Nodes, that needs only the stages above it.
 import type { Command } from "@pulumi/command/remote/command.js";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
-import { nodePodCidrs } from "../config/pod-cidr.ts";
+import { assignNodePodCidrs } from "../config/pod-cidr.ts";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
@@ -51,8 +51,8 @@ export class Cluster extends pulumi.ComponentResource {
 		this.#args = args;
 		const child = { parent: this };
 		const clusterId = `${name}-${controlPlaneSpec(args).address}`;
-		const nodeCidrs = args.podCidrs === "program" ? nodePodCidrs(args) : {};
-		const nodePodCidr = (host: Host) => nodeCidrs[host.name] ?? "";
+		const nodePodCidrs = args.podCidrs === "program" ? assignNodePodCidrs(args) : {};
+		const nodePodCidrOf = (host: Host) => nodePodCidrs[host.name] ?? "";
 
 		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
 		this.#connections = new HostConnections("hosts", args, { ...child, aliases: [{ name: `${name}-hosts` }] });
@@ -66,13 +66,13 @@ export class Cluster extends pulumi.ComponentResource {
 		this.#configured = controlPlaneHost.configured;
 		this.controlPlane = new ControlPlane(
 			`${name}-control-plane`,
-			{ host: controlPlaneHost, cluster: args, clusterId, nodePodCidr: nodePodCidr(controlPlaneHost), connections },
+			{ host: controlPlaneHost, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(controlPlaneHost), connections },
 			child,
 		);
 		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);
 		this.workers = workerHosts.map(
 			(host) =>
-				new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidr(host) }, child),
+				new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host) }, child),
 		);
 		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
 			nodeStates(
@@ -108,6 +108,11 @@ export class Cluster extends pulumi.ComponentResource {
 		return this.#args.runtime.kind;
 	}
 
+	/** Setting -> value: another one of any ends all that runs on it. */
+	get rebuiltBy(): Readonly<Record<string, string>> {
+		return rebuiltBy(this.#args);
+	}
+
 	/** What every Pod's sandbox runs. */
 	get pauseImage(): string {
 		return pauseImage(this.#args);
@@ -125,14 +130,19 @@ export class Cluster extends pulumi.ComponentResource {
 		return hostAct(name, { ...args, settings, ssh: this.#args.ssh }, opts);
 	}
 
-	/** A state to keep on one of them: looked at in each preview, and taken back at its deletion. */
+	/** A state to keep on one of them: read in each preview, and taken back at its deletion. */
 	state(name: string, args: StateArgs, opts: StepOptions): HostState {
 		return hostState(name, args, { ...opts, provider: this.#connections });
 	}
 
-	/** At its deletion, while the hosts leave the cluster, it tells what their recorders wrote. */
+	/** At its deletion, while the hosts leave the cluster, it shows a summary of what their recorders wrote. */
 	recording(name: string, args: Omit<HostRecordingArgs, "hosts">, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): HostRecording {
 		return new HostRecording(name, { ...args, hosts: this.#args.hosts }, { ...opts, dependsOn: this.#configured, provider: this.#connections });
+	}
+
+	/** Says in each preview what a change costs, until what it depends on is done. */
+	costs(name: string, costs: Record<string, Cost>, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): ChangeCosts {
+		return new ChangeCosts(name, costs, { ...opts, provider: this.#connections });
 	}
 
 	/** The host that a Node runs on. Throws for a Node that is none of this cluster's. */

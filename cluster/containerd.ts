@@ -1,4 +1,4 @@
-// Settings -> configuration files of the container runtime and of crictl. Pure.
+// Renders the configuration files of the container runtime and of crictl from settings. Pure.
 
 import { compareVersions } from "../config/releases.ts";
 import type { ClusterSettings } from "../config/settings.ts";

@@ -36,7 +36,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 	readonly init: Command;
 	/** admin.conf, a secret. Its server is the host's internal address. */
 	readonly kubeconfig: pulumi.Output<string>;
-	/** The step that reads it, and looks in each preview whether the host has another one by now: it is renewed every year. */
+	/** The step that reads it, and in each preview checks whether the host has another one by now: it is renewed every year. */
 	readonly kubeconfigStep: HostState;
 	readonly provider: Provider;
 	/** `sha256:...` of the CA's public key, which every join pins. */

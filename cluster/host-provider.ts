@@ -54,7 +54,8 @@ export class HostRecording extends pulumi.CustomResource {
 
 /** What a preview says of a value that is another, or of a name that is no longer there. */
 export interface Cost {
-	value: string;
+	/** One text; or several by name, each of which is told with its name. */
+	value: string | Readonly<Record<string, string>>;
 	changed?: string;
 	gone?: string;
 }

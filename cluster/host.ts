@@ -1,4 +1,4 @@
-// A host made ready for kubeadm.
+// Makes a host ready for kubeadm.
 import * as pulumi from "@pulumi/pulumi";
 import { proxyDropIn, proxyFor } from "../config/proxy.ts";
 import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";
@@ -75,7 +75,7 @@ export interface PreflightArgs {
 }
 
 /**
- * Looks at one host and changes nothing. Fails with everything that stands in the way; passes on a host that is part of this very cluster.
+ * Inspects one host and changes nothing. Fails with everything that stands in the way; passes on a host that is part of this very cluster.
  * It is no part of Host: each Host waits for the preflights of all.
  */
 export function preflight(name: string, args: PreflightArgs, parent: pulumi.Resource): HostState {
@@ -106,7 +106,7 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 	return hostState(`${name}-preflight`, { host: spec.name, step, settings, looksOnly: true }, { parent, provider: connections });
 }
 
-/** What cluster/steps/lib/used-host.sh looks for depends on. */
+/** What the inspection in cluster/steps/lib/used-host.sh depends on. */
 function usedSettings({ address, role }: HostSpec, { runtime, podCidr }: ClusterSettings) {
 	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, CLUSTER_POD_CIDR: podCidr };
 }

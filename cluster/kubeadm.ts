@@ -1,4 +1,4 @@
-// Settings -> kubeadm's configuration files, per API version; and which images each host needs. Pure.
+// Renders kubeadm's configuration files from settings, per API version; and which images each host needs. Pure.
 import { stringify } from "yaml";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 
@@ -30,7 +30,7 @@ export function initConfiguration(cluster: ClusterSettings): string {
 	const { conntrackMaxPerCore: maxPerCore, conntrackMin: min } = cluster.kubeProxy;
 	const conntrack = { ...(maxPerCore === undefined ? {} : { maxPerCore }), ...(min === undefined ? {} : { min }) };
 	const limit = innerLimit(cluster.timeouts.initSeconds);
-	return documents(
+	return yamlDocuments(
 		{
 			...kubeadm,
 			kind: "InitConfiguration",
@@ -74,7 +74,7 @@ export interface Discovery {
 /** Text for `kubeadm join --config` of one worker. */
 export function joinConfiguration(cluster: ClusterSettings, host: HostSpec, { token, caHash }: Discovery): string {
 	const limit = innerLimit(cluster.timeouts.joinSeconds);
-	return documents({
+	return yamlDocuments({
 		apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}`,
 		kind: "JoinConfiguration",
 		discovery: {
@@ -153,4 +153,4 @@ function args(cluster: ClusterSettings, values: Record<string, string>) {
 }
 
 /** YAML 1.1 rules for quoting: kubeadm reads `no` and `on` as booleans. */
-const documents = (...parts: object[]) => parts.map((part) => stringify(part, { sortMapEntries: true, lineWidth: 0, version: "1.1" })).join("---\n");
+const yamlDocuments = (...parts: object[]) => parts.map((part) => stringify(part, { sortMapEntries: true, lineWidth: 0, version: "1.1" })).join("---\n");

@@ -1,4 +1,4 @@
-// A Node after its host has joined: what kubeadm wrote on the host, and the Node object. Both are looked at in each preview and repaired by `up`.
+// A Node after its host has joined: what kubeadm wrote on the host, and the Node object. Both are read in each preview and repaired by `up`.
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";

@@ -1,4 +1,4 @@
-// A step's file and its settings -> the text that a host runs. Pure, but for reading the files.
+// Puts together the text that a host runs, from a step's file and its settings. Pure, but for reading the files.
 import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 

@@ -1,8 +1,8 @@
 // The two kinds of steps on a host. Both send the same text (step-text.ts), which the same command line runs (provider/shell.ts); they differ in who keeps what came of it.
 //
-// A state is something that the host is or has, which somebody may change by hand: the provider in provider/ looks at it (`check`) in each preview, `up` puts it right
-// (`apply`), destroy takes it back (`undo`). Choose it wherever a look has an answer.
-// An act is done once, for what comes after it (images pulled, a file read): a remote.Command, which never looks, and is run again when what it gets has changed.
+// A state is something that the host is or has, which somebody may change by hand: the provider in provider/ reads it (`check`) in each preview, `up` puts it right
+// (`apply`), destroy takes it back (`undo`). Choose it wherever `check` has an answer.
+// An act is done once, for what comes after it (images pulled, a file read): a remote.Command, which never reads the host again, and is run again when what it gets has changed.
 //
 // Two states keep nothing: `leave` and `witness` are there for their undo at destroy, and a provider's resource reaches its host with any key and knows whose the host is.
 // Three acts have a check and an undo as states do: `init` and `join` happen once and hand values and hooks on, and what they made is kept by the states `kubelet` and

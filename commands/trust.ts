@@ -1,14 +1,15 @@
 // npm run trust -- STACK [--yes]: asks each host of a stack for its SSH host key, shows its fingerprint, and after your yes writes it into the stack's file.
 // Changes nothing else in that file. A key that differs from the one you trust is never replaced without a question of its own, not even with --yes.
 // Exit status: 0 every host's key is in the file, 1 some is not, 2 wrong usage.
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, createPublicKey } from "node:crypto";
 import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { isDeepStrictEqual, promisify } from "node:util";
+import { isDeepStrictEqual } from "node:util";
+import ssh2 from "ssh2";
 import { isMap, isNode, isScalar, isSeq, type Pair } from "yaml";
-import { HOST_KEY_TYPES, KeyError, parseHostKey } from "../config/keys.ts";
+import { KeyError, parseHostKey } from "../config/keys.ts";
 import { StackFileError, type StackHost, stackDocument, stackHosts } from "../config/stack-file.ts";
+import { shownKeys } from "../provider/ssh/shown-keys.ts";
+import { type Terminal, terminal } from "./terminal.ts";
 
 export interface Target extends Omit<StackHost, "user"> {
 	/** Place in the file's list of hosts. */
@@ -24,34 +25,16 @@ export function targetsIn(text: string): Target[] {
 	return stackHosts(text).map(({ name, address, port, trusted }, index) => ({ index, name, address, port, trusted }));
 }
 
-/** Keys in what ssh-keyscan prints, best first. Lines of other types, comments and damaged keys are passed over. */
-export function keysIn(output: string): string[] {
-	const keys = output.split("\n").flatMap((line) => {
-		const [host = "", ...key] = line.trim().split(" ");
-		try {
-			return host === "" || host.startsWith("#") ? [] : [parseHostKey(key.join(" "))];
-		} catch {
-			return [];
-		}
-	});
-	const rank = (key: string) => HOST_KEY_TYPES.indexOf(key.split(" ")[0] ?? "");
-	return keys.sort((a, b) => rank(a) - rank(b));
-}
-
 /** As `ssh-keygen -lf` prints it, without comment: `256 SHA256:... (ED25519)`. */
 export function fingerprint(key: string): string {
 	const [type = "", data = ""] = key.split(" ");
-	const blob = Buffer.from(data, "base64");
-	const digest = createHash("sha256").update(blob).digest("base64").replace(/=+$/, "");
-	if (type === "ssh-rsa") return `${rsaBits(blob)} SHA256:${digest} (RSA)`;
-	return type === "ssh-ed25519" ? `256 SHA256:${digest} (ED25519)` : `${type.replace(/\D*2\D*/, "")} SHA256:${digest} (ECDSA)`;
+	const digest = createHash("sha256").update(data, "base64").digest("base64").replace(/=+$/, "");
+	if (type === "ssh-rsa") return `${rsaBits(key)} SHA256:${digest} (RSA)`;
+	return type === "ssh-ed25519" ? `256 SHA256:${digest} (ED25519)` : `${type.slice(-3)} SHA256:${digest} (ECDSA)`;
 }
-/** Bits of the modulus, the third string of the key (RFC 4253, 6.6). */
-function rsaBits(blob: Buffer): number {
-	let offset = 0;
-	for (const _ of ["type", "exponent"]) offset += 4 + blob.readUInt32BE(offset);
-	const modulus = blob.subarray(offset + 4, offset + 4 + blob.readUInt32BE(offset));
-	return BigInt(`0x${modulus.toString("hex")}`).toString(2).length;
+function rsaBits(key: string): number | undefined {
+	const parsed = ssh2.utils.parseKey(key);
+	return parsed instanceof Error ? undefined : createPublicKey(parsed.getPublicPEM()).asymmetricKeyDetails?.modulusLength;
 }
 
 /**
@@ -124,26 +107,14 @@ function replaced(text: string, { key: name, value }: Pair, key: string): Edit |
 
 /** Asks one host for its keys. Throws TrustError where it does not answer in time. */
 async function scan({ address, port }: Pick<Target, "address" | "port">): Promise<string[]> {
-	const args = ["-T", String(SCAN_SECONDS), "-p", String(port), "-t", "ed25519,ecdsa,rsa", address];
-	const result = await promisify(execFile)("ssh-keyscan", args, { timeout: 3 * SCAN_SECONDS * 1000 }).catch(
-		(error: NodeJS.ErrnoException & { stdout?: string }) => {
-			if (error.code === "ENOENT") throw new TrustError("ssh-keyscan: not found. Install OpenSSH's client programs.");
-			return { stdout: error.stdout ?? "" };
-		},
-	);
-	const keys = keysIn(result.stdout);
+	const keys = await shownKeys(address, port, SCAN_SECONDS).catch(() => []);
 	if (keys.length === 0)
 		throw new TrustError(
 			`no SSH host key from ${address} port ${port} within ${SCAN_SECONDS} s. Check that the host is up and its address and port are right.`,
 		);
-	return keys;
+	return keys.map(parseHostKey);
 }
 
-export interface Terminal {
-	print: (line: string) => void;
-	/** True for yes; anything else, and the end of input, is no. */
-	ask: (question: string) => Promise<boolean>;
-}
 /** The whole dialogue for one stack's file. True when every host's key is in it at the end. */
 export async function trust(file: string, terminal: Terminal, isYes: boolean): Promise<boolean> {
 	const text = readFileSync(file, "utf8");
@@ -197,19 +168,6 @@ function replaceFile(file: string, old: string, text: string): void {
 		rmSync(beside, { force: true });
 		throw new TrustError(`can't write beside ${target}: ${(error as Error).message}. It stays as it was.`);
 	}
-}
-
-/** Asks on the terminal, or takes its answers from a pipe line by line; the end of input is a no. */
-function terminal(): Terminal & { close: () => void } {
-	const input = createInterface({ input: process.stdin });
-	const answers = input[Symbol.asyncIterator]();
-	const ask = async (question: string) => {
-		process.stdout.write(`${question} [y/N] `);
-		const { value, done } = await answers.next();
-		if (done || !process.stdin.isTTY) process.stdout.write("\n");
-		return /^y(es)?$/i.test(String(value ?? "").trim());
-	};
-	return { print: (line) => process.stdout.write(`${line}\n`), ask, close: () => input.close() };
 }
 
 async function main(args: string[]): Promise<number> {

@@ -1,7 +1,7 @@
-// Hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
+// Checks hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
 
 import { contains, formatCidr, NODE_PREFIX, nodesIn, overlap, parseAddress, parseCidr, type Range } from "./network.ts";
-import { nodePodCidrs } from "./pod-cidr.ts";
+import { assignNodePodCidrs } from "./pod-cidr.ts";
 import type { Report } from "./problems.ts";
 import type { Values } from "./read.ts";
 import type { Release } from "./releases.ts";
@@ -90,19 +90,19 @@ export function checkNetworks({ hosts, top }: Values, report: Report): void {
 }
 
 /** Where the program gives each Node its range by the host's address, two hosts may come out with the same one in a small podCidr. */
-export function checkPodCidrs({ hosts, top }: Values, release: Release | undefined, report: Report): void {
+export function checkNodePodCidrs({ hosts, top }: Values, release: Release | undefined, report: Report): void {
 	const range = parseCidr(top.podCidr ?? "");
 	const addresses = new Set(hosts.map((host) => host.address));
-	const isProgram = release && podCidrGiver(top.podCidrs ?? "auto", release) === "program";
+	const isProgram = release && choosePodCidrAllocator(top.podCidrs ?? "auto", release) === "program";
 	if (!isProgram || !range || addresses.size < hosts.length || addresses.has(undefined) || nodesIn(range) < hosts.length) return; // or reported already
 	try {
-		nodePodCidrs({ hosts: hosts as HostSpec[], podCidr: formatCidr(range) });
+		assignNodePodCidrs({ hosts: hosts as HostSpec[], podCidr: formatCidr(range) });
 	} catch (error) {
 		report("podCidr", (error as Error).message.replace(/^podCidr: /, ""));
 	}
 }
 /** What `podCidrs: auto` means: the program up to Kubernetes 1.30, whose node-ipam controller would sleep 10 s first. */
-export function podCidrGiver(choice: NonNullable<Values["top"]["podCidrs"]>, release: Release): ClusterSettings["podCidrs"] {
+export function choosePodCidrAllocator(choice: NonNullable<Values["top"]["podCidrs"]>, release: Release): ClusterSettings["podCidrs"] {
 	if (choice !== "auto") return choice;
 	return release.nodeIpamSleeps ? "program" : "controller-manager";
 }

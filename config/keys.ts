@@ -1,6 +1,7 @@
 // SSH keys: files with keys, and the public key that each host must show.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
+import ssh2 from "ssh2";
 
 /** Thrown by the readers of this file: what was found and what to do, without the path of the setting. */
 export class KeyError extends Error {}
@@ -30,30 +31,25 @@ export function readKeyFile(path: string): string {
 	}
 }
 
-/** A string of SSH's formats (RFC 4251, 5): its length in four bytes, then itself. */
-export function readString(data: Buffer, offset: number): Buffer | undefined {
-	if (!(offset + 4 <= data.length)) return undefined;
-	const end = offset + 4 + data.readUInt32BE(offset);
-	return end <= data.length ? data.subarray(offset + 4, end) : undefined;
-}
-
 /** Key types a host may show, best first: an ssh-rsa pin makes the client ask for SHA-1 signatures, which newer servers refuse. */
 export const HOST_KEY_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
 
+export function bestFirst(keys: string[]): string[] {
+	const rank = (key: string) => HOST_KEY_TYPES.indexOf(key.split(" ")[0] ?? "");
+	return keys.toSorted((a, b) => rank(a) - rank(b));
+}
+
 /**
- * `type base64` of a public host key, without comment.
+ * `type base64` of a public host key, without comment: what the SSH clients behind the configuration read too, this program's own (ssh2) and Go's.
  * @throws KeyError where the text is no such key.
  */
 export function parseHostKey(text: string): string {
 	const [type = "", data = ""] = text.trim().split(/\s+/);
 	const fault = (found: string) => new KeyError(`${found}. Copy the line from /etc/ssh/ssh_host_ed25519_key.pub on the host, or let npm run trust write it.`);
 	if (!HOST_KEY_TYPES.includes(type)) throw fault(`${JSON.stringify(text.slice(0, 60))} is not a public host key (types: ${HOST_KEY_TYPES.join(", ")})`);
-	const blob = Buffer.from(data, "base64");
-	if (data === "" || blob.toString("base64").replace(/=+$/, "") !== data.replace(/=+$/, ""))
-		throw fault(`the ${type} key is not base64 text; part of it may be missing`);
-	const inner = readString(blob, 0);
-	const value = inner && readString(blob, 4 + inner.length);
-	if (inner?.toString() !== type) throw fault(`the text after ${type} holds another type of key`);
-	if (value === undefined || (type === "ssh-ed25519" && (value.length !== 32 || blob.length !== 51))) throw fault(`the ${type} key is cut off`);
-	return `${type} ${data}`;
+	const key = ssh2.utils.parseKey(`${type} ${data}`);
+	const whole = key instanceof Error ? "" : key.getPublicSSH().toString("base64");
+	// ssh2 passes over what is no base64 and what follows the key; Go does not.
+	if (whole === "" || whole.replace(/=+$/, "") !== data.replace(/=+$/, "")) throw fault(`the ${type} key is damaged, or a part of it is missing`);
+	return `${type} ${whole}`;
 }

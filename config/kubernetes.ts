@@ -1,8 +1,8 @@
-// Release, container runtime, flannel and packages: chosen from the stack's keys, and refused where they do not go together. Pure.
+// Chooses release, container runtime, flannel and packages from the stack's keys, and refuses what does not go together. Pure.
 
 import { pathText, type Report } from "./problems.ts";
 import type { Values } from "./read.ts";
-import { compareVersions, FLANNELS, type Flannel, findRelease, nearestVersion, type Release, verdict } from "./releases.ts";
+import { checkCombination, compareVersions, FLANNELS, type Flannel, findRelease, nearestVersion, type Release } from "./releases.ts";
 import { isNumberText } from "./schema.ts";
 import type { Repository } from "./settings.ts";
 
@@ -38,7 +38,7 @@ export function chooseKubernetes(top: Top, report: Report): Kubernetes | undefin
 			report(pathText(["registryMirrors", registry]), "Docker takes mirrors for docker.io only. Remove it, and name the mirror in the images themselves.");
 	if (!release || !flannel || !kind || !kernel || top.containerRuntimeVersion === undefined) return undefined;
 	const runtime = { kind, version: top.containerRuntimeVersion || DEFAULT_RUNTIME_VERSIONS[kind] };
-	const result = verdict(release, { kernel, allowUnsupportedKernel: top.allowUnsupportedKernel ?? false, runtime, cni: flannel });
+	const result = checkCombination(release, { kernel, allowUnsupportedKernel: top.allowUnsupportedKernel ?? false, runtime, cni: flannel });
 	if (!result.goes) {
 		const advice =
 			result.nearest === undefined
@@ -111,6 +111,12 @@ export function chooseRepositories({ repositories, top }: Values, release: Relea
 			report(`${path}.baseUrl`, `holds Kubernetes 1.${minor}, but kubernetesVersion is ${release.version}. Use the repository of v1.${release.minor}.`);
 	}
 	return repositories.map(({ id = "", name, baseUrl = "", gpgKey = [], gpgCheck = true, repoGpgCheck = false, exclude = [] }) => ({
-		...{ id, name: name ?? id, baseUrl, gpgKey, gpgCheck, repoGpgCheck, exclude },
+		id,
+		name: name ?? id,
+		baseUrl,
+		gpgKey,
+		gpgCheck,
+		repoGpgCheck,
+		exclude,
 	}));
 }

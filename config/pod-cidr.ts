@@ -1,4 +1,4 @@
-// Which /24 of the Pod network each Node gets when the program gives them out. Pure.
+// Assigns each Node its /24 of the cluster's Pod CIDR, where the program gives them out. Pure.
 
 import { formatAddress, NODE_PREFIX, nodesIn, parseAddress, parseCidr } from "./network.ts";
 import type { ClusterSettings } from "./settings.ts";
@@ -8,7 +8,7 @@ import type { ClusterSettings } from "./settings.ts";
  * the distance of the host's address from the control plane's, modulo the number of /24s. 172.16.1.110-112 get .0, .1 and .2, as on the seed's page.
  * Throws when the Pod network has no /24, or when two hosts would share one.
  */
-export function nodePodCidrs({
+export function assignNodePodCidrs({
 	hosts,
 	podCidr,
 }: {

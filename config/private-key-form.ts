@@ -1,15 +1,14 @@
-// Private keys in all the forms that people have -> one form that everything behind the configuration reads: this program's own SSH client (ssh2), which
+// Converts private keys from all the forms that people have into one that everything behind the configuration reads: this program's own SSH client (ssh2), which
 // knows no PKCS#8; the official command plugin (golang.org/x/crypto/ssh), which takes the first PEM block whatever it is; and OpenSSH.
 import { createPrivateKey, type KeyObject } from "node:crypto";
-import { KeyError, readString } from "./keys.ts";
+import ssh2 from "ssh2";
+import { KeyError } from "./keys.ts";
 
 const ADVICE = "Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>";
 const MAGIC = Buffer.from("openssh-key-v1\0");
 /** Types that the servers of CentOS 7 and later take from a client that has the whole key. */
 const OPENSSH_TYPES = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/;
 const EC_CURVES = ["prime256v1", "secp384r1", "secp521r1"];
-/** As ssh-keygen and openssl break their lines. */
-const LINE_LENGTHS = { openssh: 70, pem: 64 };
 
 /**
  * An OpenSSH key, an RSA or an EC key as openssl writes them, whatever was around it. A key in one of these forms comes out as it was.
@@ -43,10 +42,6 @@ function decoded(base64: string): Buffer {
 	if (data.toString("base64") !== text) throw damaged(); // Buffer passes over what is no base64
 	return data;
 }
-function block(word: string, data: Buffer, length: number): string {
-	const lines = data.toString("base64").match(new RegExp(`.{1,${length}}`, "g")) ?? [];
-	return `-----BEGIN ${word}-----\n${lines.join("\n")}\n-----END ${word}-----\n`;
-}
 
 function fromPem(pem: string): string {
 	let key: KeyObject;
@@ -76,46 +71,20 @@ function fromEd25519(key: KeyObject): string {
 	const padding = Buffer.from([1, 2, 3, 4, 5, 6, 7].slice(0, (8 - (secret.length % 8)) % 8));
 	const publicBlob = field(Buffer.concat([name, field(publicPart)]));
 	const data = [MAGIC, field("none"), field("none"), field(""), Buffer.from([0, 0, 0, 1]), publicBlob, field(Buffer.concat([secret, padding]))];
-	return block("OPENSSH PRIVATE KEY", Buffer.concat(data), LINE_LENGTHS.openssh);
+	return openSshBlock(Buffer.concat(data));
 }
 
-/** Format: PROTOCOL.key in openssh-portable. After the magic come cipher name, key derivation, its options, the number of keys, the public and the private part. */
+/** Whether it is one whole key, and of which type, says the reader of the client. */
 function openSsh(data: Buffer): string {
-	if (!data.subarray(0, MAGIC.length).equals(MAGIC)) throw damaged();
-	const rest = new Fields(data.subarray(MAGIC.length));
-	if (rest.text() !== "none") throw new KeyError(`found a key with a passphrase. ${ADVICE}`);
-	rest.skip(2); // key derivation and its options
-	if (rest.number() !== 1) throw damaged();
-	const type = new Fields(rest.next()).text();
-	const secret = new Fields(rest.next());
-	const [check, again] = [secret.number(), secret.number()];
-	if (check !== again || secret.text() !== type) throw damaged();
+	const text = openSshBlock(data);
+	const [key, more] = [ssh2.utils.parseKey(text)].flat(); // more than its types tell: several keys are an array
+	if (key instanceof Error && /^(Encrypted|Unsupported (cipher|kdf))/.test(key.message)) throw new KeyError(`found a key with a passphrase. ${ADVICE}`);
+	const type = key instanceof Error ? /^Unsupported OpenSSH private key type: (.*)/.exec(key.message)?.[1] : key?.type;
+	if (type === undefined || more !== undefined) throw damaged();
 	if (!OPENSSH_TYPES.test(type)) throw unusable(type.startsWith("sk-") ? "the handle of a key that is in a security key" : `a key of type ${type}`);
-	secret.skip(type === "ssh-rsa" ? 6 : type === "ssh-ed25519" ? 2 : 3); // numbers of RSA; public part and both; curve, point and number
-	secret.next(); // comment
-	return block("OPENSSH PRIVATE KEY", data, LINE_LENGTHS.openssh);
+	return text;
 }
-class Fields {
-	readonly #data: Buffer;
-	#offset = 0;
-	constructor(data: Buffer) {
-		this.#data = data;
-	}
-	next(): Buffer {
-		const found = readString(this.#data, this.#offset);
-		if (found === undefined) throw damaged();
-		this.#offset += 4 + found.length;
-		return found;
-	}
-	text(): string {
-		return this.next().toString();
-	}
-	skip(count: number): void {
-		for (let i = 0; i < count; i++) this.next();
-	}
-	number(): number {
-		if (this.#offset + 4 > this.#data.length) throw damaged();
-		this.#offset += 4;
-		return this.#data.readUInt32BE(this.#offset - 4);
-	}
+/** With lines as long as ssh-keygen's. */
+function openSshBlock(data: Buffer): string {
+	return `-----BEGIN OPENSSH PRIVATE KEY-----\n${data.toString("base64").replaceAll(/.{70}(?=.)/g, "$&\n")}\n-----END OPENSSH PRIVATE KEY-----\n`;
 }

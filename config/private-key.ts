@@ -15,13 +15,14 @@ export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: st
 		return "";
 	}
 	if (text !== "" && file !== "") report("sshPrivateKeyFile", "set together with sshPrivateKey. Remove one of them.");
-	if (text !== "" && !isSecret(`${config.name}:sshPrivateKey`)) report("sshPrivateKey", `stored in clear text. Make a new key pair, then run: ${command}`);
+	if (text !== "" && !isSecretSetting(`${config.name}:sshPrivateKey`))
+		report("sshPrivateKey", `stored in clear text. Make a new key pair, then run: ${command}`);
 	const path = text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
 	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text), path, report) ?? "";
 }
 
 /** The SDK knows, but leaves the function out of its types (runtime/config.ts in @pulumi/pulumi 3.270.0). */
-function isSecret(fullKey: string): boolean {
+function isSecretSetting(fullKey: string): boolean {
 	const runtime = pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean };
 	return runtime.isConfigSecret(fullKey);
 }

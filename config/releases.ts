@@ -38,7 +38,7 @@ export interface Surroundings {
 	/** The flannel that will be installed. */
 	cni: Pick<Flannel, "version" | "cniPluginImage">;
 }
-export type Verdict =
+export type Combination =
 	| { goes: true }
 	| { goes: false; reason: string /** Nearest release that goes with the same surroundings. */; nearest: string | undefined };
 
@@ -98,7 +98,14 @@ const flannelOf = (version: string): Flannel => FLANNELS.find((flannel) => flann
 const RELEASES: Release[] = ROWS.map(([version, kubeadmApi, etcd, coredns, pause, kubernetesCni, criTools, minimums]) => {
 	const minor = Number(version.split(".")[1]);
 	return {
-		...{ version, minor, kubeadmApi, etcd, coredns, pause, kubernetesCni, criTools },
+		version,
+		minor,
+		kubeadmApi,
+		etcd,
+		coredns,
+		pause,
+		kubernetesCni,
+		criTools,
 		dockershim: minor <= LAST_DOCKERSHIM,
 		// 0.12.0 is what the seed's page (May 2020) ran; 0.25.7 is the newest that needs nothing kernel 3.10 or an unloaded br_netfilter lacks.
 		flannel: flannelOf(minor <= 18 ? "0.12.0" : "0.25.7"),
@@ -166,7 +173,7 @@ function cniReason(release: Release, cni: Surroundings["cni"]): string | undefin
 }
 
 /** Says whether the release runs with this kernel, runtime and CNI; if not, every reason and the nearest release that does. */
-export function verdict(release: Release, surroundings: Surroundings): Verdict {
+export function checkCombination(release: Release, surroundings: Surroundings): Combination {
 	const reasonsOf = (candidate: Release) =>
 		[kernelReason(candidate, surroundings), runtimeReason(candidate, surroundings.runtime), cniReason(candidate, surroundings.cni)].filter(
 			(reason) => reason !== undefined,

@@ -1,4 +1,4 @@
-// What the program is given: a stack's settings after all checks, as types.
+// The types of a stack's settings, as they are after all checks.
 import type { Output } from "@pulumi/pulumi";
 import type { Release } from "./releases.ts";
 
@@ -127,9 +127,9 @@ export interface DemoSettings {
 	hostPath: string;
 	/** Empty the message file before the Pod starts. Default false: the seed's page appends. */
 	freshFile: boolean;
-	/** Record the Pod's life, for this many hours at most; 0 records nothing. */
+	/** Record the Pod's history, for this many hours at most; 0 records nothing. */
 	recordHours: number;
-	/** Look at what the pause container holds together, on Pods made for it. */
+	/** Probe what the pause container holds together, on Pods made for it. */
 	pauseProof: boolean;
 	/** Pods of the gallery, beside the demo's. */
 	gallery: ScenarioName[];

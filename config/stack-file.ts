@@ -1,6 +1,6 @@
 // Pulumi.<stack>.yaml as the program gets it, for commands that run without Pulumi: the same values by the same rules.
 import { type Document, parseDocument, type ScalarTag } from "yaml";
-import { attempt, findKnownHost, parseKnownHosts } from "./host-keys.ts";
+import { attempt, findKnownHost } from "./host-keys.ts";
 import { parseHostKey, readKeyFile } from "./keys.ts";
 import { rawValues, readFields } from "./read.ts";
 import { KEYS, REACH_FIELDS } from "./schema.ts";
@@ -22,7 +22,9 @@ export interface StackHost {
 const PREFIX = /^kubeadm-lab:(config:)?/;
 /** Pulumi's reader (gopkg.in/yaml.v3) takes 0644 for 420, as YAML 1.1 did. */
 const OCTAL: ScalarTag = {
-	...{ tag: "tag:yaml.org,2002:int", default: true, test: /^[-+]?0[0-7]+$/ },
+	tag: "tag:yaml.org,2002:int",
+	default: true,
+	test: /^[-+]?0[0-7]+$/,
 	resolve: (text) => Number.parseInt(text, 8),
 };
 
@@ -50,11 +52,11 @@ export function stackHosts(text: string): StackHost[] {
 	const raw = rawValues(pick(stackTexts(text), TOP) as Record<string, string>, report);
 	const top = readFields({ hosts: KEYS.hosts, sshPort: KEYS.sshPort, sshUser: KEYS.sshUser, knownHostsFile: KEYS.knownHostsFile }, raw, [], report);
 	const { hosts = [], sshPort = 22, sshUser = "root", knownHostsFile = "" } = top;
-	const known = knownHostsFile === "" ? undefined : parseKnownHosts(readKeyFile(knownHostsFile));
+	const known = knownHostsFile === "" ? "" : readKeyFile(knownHostsFile);
 	if (hosts.length === 0 && problems.length === 0) report("hosts", "not set. List the hosts first, each with name, address and role.");
 	const found = hosts.map((host, i) => {
 		const { address = "", port = sshPort, user = sshUser, hostKey } = readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report);
-		const trusted = hostKey === undefined ? known && findKnownHost(known, address, port) : attempt(() => parseHostKey(hostKey), `hosts[${i}].hostKey`, report);
+		const trusted = hostKey === undefined ? findKnownHost(known, address, port) : attempt(() => parseHostKey(hostKey), `hosts[${i}].hostKey`, report);
 		return { name: String(host.name ?? address), address, port, user, trusted };
 	});
 	if (problems.length > 0) throw new StackFileError(problems.join("\n"));

@@ -1,4 +1,4 @@
-// `pulumi preview --policy-pack policy` and `pulumi up --policy-pack policy` stop where a rule is broken.
+// The policy pack: `pulumi preview --policy-pack policy` and `pulumi up --policy-pack policy` stop where a rule is broken.
 import { PolicyPack, type ResourceValidationPolicy, type StackValidationPolicy } from "@pulumi/policy";
 import { RULES, stackRules } from "./rules.ts";
 

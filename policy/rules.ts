@@ -1,4 +1,4 @@
-// The rules, pure: a resource in, what is wrong with it out.
+// The rules of the policy pack, pure: a resource in, what is wrong with it out.
 import { compareVersions, LAST_KERNEL_310 } from "../config/releases.ts";
 
 export interface Resource {
@@ -29,7 +29,7 @@ function connections({ type, props }: Resource): { where: string; hostKey?: stri
 	const { connection } = props;
 	const all = [{ where: "connection", ends: connection }, ...(connection.proxy ? [{ where: "connection.proxy", ends: connection.proxy }] : [])];
 	// Of a connection that is not known yet, the official plugin makes one with an empty host and the defaults, and no key.
-	return all.filter(({ ends }) => known(ends, "host") !== "").map(({ where, ends }) => ({ where, hostKey: ends.hostKey }));
+	return all.filter(({ ends }) => knownProperty(ends, "host") !== "").map(({ where, ends }) => ({ where, hostKey: ends.hostKey }));
 }
 
 interface PodSpec {
@@ -37,12 +37,12 @@ interface PodSpec {
 	containers?: { name: string; image?: string }[];
 	initContainers?: { name: string; image?: string }[];
 }
-function kindOf({ type }: Resource): string {
+function kubernetesKind({ type }: Resource): string {
 	return type.startsWith("kubernetes:") ? (type.split(":").at(-1) ?? "").replace(/Patch$/, "") : "";
 }
-function podSpec(resource: Resource): PodSpec | undefined {
+function podSpecIn(resource: Resource): PodSpec | undefined {
 	const { props } = resource;
-	switch (kindOf(resource)) {
+	switch (kubernetesKind(resource)) {
 		case "":
 			return undefined;
 		case "Pod":
@@ -57,11 +57,11 @@ function podSpec(resource: Resource): PodSpec | undefined {
 }
 /** Folders of a host that a Pod sees by it. */
 function hostFolders(resource: Resource): { where: string; path: string }[] {
-	if (kindOf(resource) === "PersistentVolume") {
+	if (kubernetesKind(resource) === "PersistentVolume") {
 		const { hostPath, local } = resource.props.spec ?? {};
 		return [hostPath, local].filter((source) => source).map(({ path }) => ({ where: "the volume", path }));
 	}
-	return (podSpec(resource)?.volumes ?? []).flatMap(({ name, hostPath }) => (hostPath ? [{ where: `volume ${name}`, path: hostPath.path }] : []));
+	return (podSpecIn(resource)?.volumes ?? []).flatMap(({ name, hostPath }) => (hostPath ? [{ where: `volume ${name}`, path: hostPath.path }] : []));
 }
 
 /** Whether `path` is one of the allowed or below it. A path that leaves its folder again is none. */
@@ -84,7 +84,7 @@ const SECRETS: [RegExp, string][] = [
 	[/(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])/, "a join token"],
 ];
 /** A property; undefined where a preview does not know it yet: reading that throws, which would end the rule. */
-function known(values: object, name: string): unknown {
+function knownProperty(values: object, name: string): unknown {
 	try {
 		return (values as Record<string, unknown>)[name];
 	} catch {
@@ -95,7 +95,7 @@ function known(values: object, name: string): unknown {
 export function secretsIn(value: unknown): string[] {
 	if (typeof value === "string") return SECRETS.filter(([pattern]) => pattern.test(value)).map(([, what]) => what);
 	if (typeof value !== "object" || value === null) return [];
-	return [...new Set(Object.keys(value).flatMap((name) => secretsIn(known(value, name))))];
+	return [...new Set(Object.keys(value).flatMap((name) => secretsIn(knownProperty(value, name))))];
 }
 
 const preflights = (resources: Resource[]) => resources.filter(({ type, props }) => type === STEP && props.step === "preflight");
@@ -133,7 +133,7 @@ export const RULES: Rule<[Resource, Options]>[] = [
 		description: "Packages of the cluster and images have a version.",
 		broken: (resource) => {
 			const packages: string[] = resource.type === STEP ? (resource.props.settings?.PACKAGES ?? []) : [];
-			const spec = podSpec(resource);
+			const spec = podSpecIn(resource);
 			const images = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
 			return [
 				...packages.filter((name) => !/-\d[^-]*$/.test(name)).map((name) => `package ${name}: no version. Write ${name}-<version>`),
@@ -148,7 +148,7 @@ export const RULES: Rule<[Resource, Options]>[] = [
 		description: "No private key, kubeconfig or token where it is shown.",
 		broken: ({ type, props }) => {
 			const shown = type === STEP ? ["settings"] : COMMAND.test(type) ? ["create", "update", "delete", "environment", "triggers"] : [];
-			return shown.flatMap((name) => secretsIn(known(props, name)).map((what) => `${name} holds ${what}. Send it by stdin, as a secret`));
+			return shown.flatMap((name) => secretsIn(knownProperty(props, name)).map((what) => `${name} holds ${what}. Send it by stdin, as a secret`));
 		},
 	},
 ];
@@ -169,7 +169,7 @@ export const stackRules: Rule<[Resource[]]>[] = [
 		description: "No host runs a release that its kernel is too old for.",
 		broken: (resources) =>
 			preflights(resources).flatMap(({ props }) => {
-				const kernel = /^kernel=(.*)$/m.exec(String(known(props, "printed")))?.[1];
+				const kernel = /^kernel=(.*)$/m.exec(String(knownProperty(props, "printed")))?.[1];
 				const needed = Number(props.settings?.RELEASE_MINOR) <= LAST_KERNEL_310 ? "3.10" : "4.19";
 				if (kernel === undefined || compareVersions(kernel, needed) >= 0) return [];
 				return [
@@ -185,7 +185,7 @@ export const stackRules: Rule<[Resource[]]>[] = [
 			resources.flatMap(({ type, name, props }) => {
 				const shown = type === STEP ? ["printed"] : COMMAND.test(type) && props.logging !== "none" ? ["stdout", "stderr"] : [];
 				return shown.flatMap((output) =>
-					secretsIn(known(props, output)).map((what) => `${name}: ${output} holds ${what}. Print it nowhere, or in a command with isSecret`),
+					secretsIn(knownProperty(props, output)).map((what) => `${name}: ${output} holds ${what}. Print it nowhere, or in a command with isSecret`),
 				);
 			}),
 	},
@@ -199,7 +199,7 @@ export const stackRules: Rule<[Resource[]]>[] = [
 				.flatMap(({ props }) =>
 					Object.keys(props)
 						.filter((name) => name !== "kubeconfig")
-						.flatMap((name) => secretsIn(known(props, name)).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
+						.flatMap((name) => secretsIn(knownProperty(props, name)).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
 				),
 	},
 ];

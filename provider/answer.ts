@@ -1,4 +1,4 @@
-// What a script's `check` answers: one line for each item that differs, `item<TAB>wanted<TAB>found`, and exit status 3; or nothing and 0.
+// Reads what a script's `check` answers: one line for each item that differs, `item<TAB>wanted<TAB>found`, and exit status 3; or nothing and 0.
 import { type Ended, endOf } from "./ssh/script.ts";
 
 export interface Difference {
@@ -13,26 +13,26 @@ const SHOWN = 300;
 export function parseAnswer(ended: Ended): Answer {
 	const { code, stdout, stderr } = ended;
 	const lines = stdout.split("\n").filter((line) => line !== "");
-	if (code !== 0 && code !== 3) throw new Error(`${endOf(ended)}${said(stderr || stdout)}`);
+	if (code !== 0 && code !== 3) throw new Error(`${endOf(ended)}${lastWords(stderr || stdout)}`);
 	const answer: Answer = new Map();
 	for (const line of lines) {
 		const [item = "", wanted, found, ...rest] = line.split("\t");
 		if (item === "" || wanted === undefined || found === undefined || rest.length > 0)
-			throw new Error(`its check printed a line that is no difference${said(line)}`);
+			throw new Error(`its check printed a line that is no difference${lastWords(line)}`);
 		answer.set(item, { wanted, found });
 	}
 	if ((code === 0) !== (answer.size === 0)) throw new Error(`its check ended with ${endOf(ended)} and named ${answer.size} differences`);
 	return answer;
 }
 
-function said(text: string): string {
+function lastWords(text: string): string {
 	const tail = text.trim().split("\n").slice(-5).join(" / ");
 	return tail === "" ? "" : `: ${tail.length > SHOWN ? `…${tail.slice(-SHOWN)}` : tail}`;
 }
 
 const NAMED = 200;
 /** One line for all: `3 items will change: file /etc/hosts, …`. */
-export function summary(answer: Answer): string {
+export function summaryLine(answer: Answer): string {
 	if (answer.size === 0) return "nothing to change";
 	const items = [...answer.keys()];
 	let named = 0;

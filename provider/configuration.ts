@@ -20,7 +20,7 @@ function hostsOf(value: Value | undefined): Record<string, Host> | undefined {
 
 /**
  * Whose work all steps are: `<id> <project>/<stack>`. The id is made once, with the provider's first configuration, so it is known in a first preview too,
- * where that of a Stash would not be, and nothing could be looked at; the one of a preview is thrown away.
+ * where that of a Stash would not be, and no host could be read; the one of a preview is thrown away.
  * A stack that was renamed since is a failure: its cluster has the old name, and so has all that is in the state.
  */
 function ownerOf(urn: string, olds: Properties, failures: Failure[]): string {
@@ -80,9 +80,13 @@ export function settingsOf(configuration: Properties): Settings | undefined {
 	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
 	return {
-		...{ hosts: known, privateKey, owner: typeof owner === "string" ? owner : "" },
-		...{ dialErrorLimit: number("dialErrorLimit"), perDialTimeoutSeconds: number("perDialTimeoutSeconds") },
-		...{ lookTimeoutSeconds: number("lookTimeoutSeconds"), runTimeoutSeconds: number("runTimeoutSeconds") },
+		hosts: known,
+		privateKey,
+		owner: typeof owner === "string" ? owner : "",
+		dialErrorLimit: number("dialErrorLimit"),
+		perDialTimeoutSeconds: number("perDialTimeoutSeconds"),
+		lookTimeoutSeconds: number("lookTimeoutSeconds"),
+		runTimeoutSeconds: number("runTimeoutSeconds"),
 		strict: String(strict) === "true" || process.env.KUBEADM_LAB_STRICT === "true",
 		detailed: process.env.KUBEADM_LAB_DETAILS === "true",
 		json: process.env.KUBEADM_LAB_DETAILS === "json",

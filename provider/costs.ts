@@ -1,9 +1,11 @@
-// What `host:index:Costs` does: nothing on any host. It keeps what a stack stands for, so that a preview can say in words what a change costs.
+// The resource `host:index:Costs`: it touches no host, and keeps what a stack is made of, so that a preview can say in words what a change costs.
 import type { Failure } from "./inputs.ts";
 import { isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
 /** By what it is called where a person reads it, such as kubernetesVersion. */
-type Costs = Record<string, { value: string; changed?: string; gone?: string }>;
+type Costs = Record<string, { value: string | Record<string, string>; changed?: string; gone?: string }>;
+/** A value as texts by what each is called. */
+const parts = (name: string, value: string | Record<string, string>) => (typeof value === "string" ? { [name]: value } : value);
 
 const costsIn = (properties: Properties): Value => open(properties.costs ?? null);
 export function checkCosts(news: Properties): { inputs: Properties; failures: Failure[] } {
@@ -11,9 +13,17 @@ export function checkCosts(news: Properties): { inputs: Properties; failures: Fa
 		.filter((name) => name !== "costs")
 		.map((property) => ({ property, reason: "is none of costs" }));
 	const costs = costsIn(news);
-	const isRight = (cost: Value) => isObject(cost) && Object.values(cost).every((text) => typeof text === "string") && typeof cost.value === "string";
+	const isText = (text: Value) => typeof text === "string";
+	const isRight = (cost: Value) => {
+		if (!isObject(cost) || cost.value === undefined) return false;
+		const { value, ...sentences } = cost;
+		return [...(isObject(value) ? Object.values(value) : [value]), ...Object.values(sentences)].every(isText);
+	};
 	if (!isUnknown(costs) && !(isObject(costs) && Object.values(reveal(costs) as Properties).every(isRight)))
-		failures.push({ property: "costs", reason: "must be an object of objects, each with a value, and what is said where it is changed or gone" });
+		failures.push({
+			property: "costs",
+			reason: "must be an object of objects, each with a value (a text, or texts by name), and what is said where it is changed or gone",
+		});
 	return { inputs: news, failures };
 }
 
@@ -25,7 +35,10 @@ export function costsOf(olds: Properties, news: Properties): string[] {
 	const old = Object.entries(before ?? {});
 	for (const [name, { value }] of old) {
 		const now = after?.[name];
-		if (now !== undefined && now.value !== value) add(now.changed, `${name} ${value} -> ${now.value}`);
+		if (now === undefined) continue;
+		const next = parts(name, now.value);
+		for (const [part, text] of Object.entries(parts(name, value)))
+			if (next[part] !== undefined && next[part] !== text) add(now.changed, `${part} ${text} -> ${next[part]}`);
 	}
 	for (const [name, { gone }] of old) if (after?.[name] === undefined) add(gone, name);
 	return [...because].map(([sentence, reasons]) => `${reasons.join(", ")}: ${sentence}`);

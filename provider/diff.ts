@@ -1,4 +1,4 @@
-// What makes a step be applied again, property by property. Pure: the host was looked at before, in `read`.
+// Diffs a step: which properties make it be applied again. Pure: the host itself was read before, in `read`.
 import { isEqual, isObject, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
 export type Kind = "add" | "delete" | "update";
@@ -9,20 +9,20 @@ export interface Change {
 }
 
 /** `olds` is the state's outputs: their `found` is what the host had; that of `news` is what is wanted. */
-export function diff(olds: Properties, news: Properties): Map<string, Change> {
+export function diffStep(olds: Properties, news: Properties): Map<string, Change> {
 	const changes = new Map<string, Change>();
 	const add = (path: string, kind: Kind | undefined, replaces = false) => kind && changes.set(path, { kind, replaces });
-	for (const name of ["host", "step"]) add(name, kindOf(olds[name], news[name]), olds[name] !== undefined);
-	for (const name of ["looksOnly", "apply", "undo"]) add(name, kindOf(olds[name], news[name]));
+	for (const name of ["host", "step"]) add(name, changeKind(olds[name], news[name]), olds[name] !== undefined);
+	for (const name of ["looksOnly", "apply", "undo"]) add(name, changeKind(olds[name], news[name]));
 	for (const [path, kind] of members("settings", olds.settings, news.settings)) add(path, kind);
 	for (const [path, kind] of members("found", olds.found ?? {}, news.found ?? {})) add(path, kind);
-	const text = kindOf(olds.text, news.text);
+	const text = changeKind(olds.text, news.text);
 	// The settings say it better; where they are the same, the script itself is another.
 	if (text && ![...changes.keys()].some((path) => path.startsWith("settings"))) add("text", text);
 	return changes;
 }
 
-function kindOf(old: Value | undefined, wanted: Value | undefined): Kind | undefined {
+function changeKind(old: Value | undefined, wanted: Value | undefined): Kind | undefined {
 	const [one, other] = [reveal(old ?? null), reveal(wanted ?? null)];
 	if (isEqual(one, other)) return undefined;
 	return one === null ? "add" : other === null ? "delete" : "update";
@@ -31,12 +31,12 @@ function kindOf(old: Value | undefined, wanted: Value | undefined): Kind | undef
 function* members(name: string, old: Value | undefined, wanted: Value | undefined): Generator<[string, Kind]> {
 	const [one, other] = [open(old ?? null), open(wanted ?? null)];
 	if (!isObject(one) || !isObject(other)) {
-		const kind = kindOf(old, wanted);
+		const kind = changeKind(old, wanted);
 		if (kind) yield [name, kind];
 		return;
 	}
 	for (const key of new Set([...Object.keys(one), ...Object.keys(other)])) {
-		const kind = kindOf(one[key], other[key]);
+		const kind = changeKind(one[key], other[key]);
 		if (kind) yield [`${name}[${JSON.stringify(key)}]`, kind];
 	}
 }

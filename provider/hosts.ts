@@ -1,4 +1,4 @@
-// The hosts of a provider's configuration: one SSH connection each, shared by all its steps and opened when the first one needs it.
+// Runs scripts on the provider's hosts: one SSH connection each, shared by all its steps and opened when the first one needs it.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
 import { scriptCommand } from "./shell.ts";
@@ -16,28 +16,28 @@ export interface Host {
 export interface Settings {
 	hosts: Record<string, Host>;
 	privateKey: string;
-	/** Whose work is done: each script is told, with the host's name behind it. Empty in the state of a version before. */
+	/** Whose work is done: each script gets it, with the host's name behind it. Empty in the state of a version before. */
 	owner: string;
 	/** How often a failed connection is tried again. */
 	dialErrorLimit: number;
 	perDialTimeoutSeconds: number;
-	/** Bound of one look at a host. */
+	/** Bound of one probe of a host. */
 	lookTimeoutSeconds: number;
 	/** Bound of one apply or undo: for a script that hangs where it should have ended itself. */
 	runTimeoutSeconds: number;
-	/** A host that can't be looked at fails the run; else it is a warning. */
+	/** A host that can't be probed fails the run; else it is a warning. */
 	strict: boolean;
-	/** A preview of new steps tells each item with what is wanted and found. */
+	/** A preview of new steps shows each item with what is wanted and found. */
 	detailed: boolean;
-	/** It tells all that as JSON, an object a line. */
+	/** It shows all that as JSON, an object a line. */
 	json: boolean;
 }
 export type Verb = "apply" | "check" | "undo";
 export interface Work {
 	verb: Verb;
 	text: string;
-	/** Only looks: few tries, and a bound on the whole. */
-	isLook?: boolean;
+	/** Changes nothing: few tries, and a bound on the whole. */
+	isProbe?: boolean;
 	/** One line of progress. */
 	onLine?: (line: string) => void;
 }
@@ -48,8 +48,8 @@ export class NotReached extends Error {}
 const CHANNELS = 4; // sshd's MaxSessions is 10 by default, and 8 at once already met refusals (2026-11-24). A host that gives fewer is asked for no more than that
 const CHANNEL_PAUSE_MS = 100; // MaxSessions counts sessions that have just ended
 const CHANNEL_TRIES = 100; // for the only one
-const LOOK_RETRIES = 1;
-const REMEMBERED_MS = 20_000; // how long a host that did not answer is not asked again by a look
+const PROBE_RETRIES = 1;
+const REMEMBERED_MS = 20_000; // how long a host that did not answer is not asked again by a probe
 
 export class Hosts {
 	readonly settings: Settings;
@@ -82,8 +82,8 @@ class HostConnection {
 	readonly #settings: Settings;
 	readonly #cancelled: AbortSignal;
 	#client: Promise<Client> | undefined;
-	/** Looks are dialling, with their few tries. */
-	#isLookDialling = false;
+	/** A probe is dialling, with its few tries. */
+	#isProbeDialling = false;
 	#failed: { at: number; error: Error } | undefined;
 	#channels = CHANNELS;
 	#busy = 0;
@@ -95,14 +95,14 @@ class HostConnection {
 		this.#cancelled = cancelled;
 	}
 
-	async run({ verb, text, isLook = false, onLine = () => {} }: Work): Promise<Ended> {
+	async run({ verb, text, isProbe = false, onLine = () => {} }: Work): Promise<Ended> {
 		const { lookTimeoutSeconds, runTimeoutSeconds } = this.#settings;
 		const command = scriptCommand(this.#host.user, verb);
 		for (let tries = 1; ; tries++) {
 			await this.#takeChannel();
 			try {
-				const client = await this.#connected(isLook, onLine);
-				return await runScript(client, { command, text, onLine, timeoutSeconds: isLook ? lookTimeoutSeconds : runTimeoutSeconds });
+				const client = await this.#connected(isProbe, onLine);
+				return await runScript(client, { command, text, onLine, timeoutSeconds: isProbe ? lookTimeoutSeconds : runTimeoutSeconds });
 			} catch (error) {
 				if (!(error instanceof ChannelRefused)) throw error;
 				// What this host gives is what it has given by now; with others at work this one waits for the end of one of them.
@@ -123,36 +123,36 @@ class HostConnection {
 		this.#busy++;
 	}
 
-	async #connected(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
-		if (isLook && this.#failed && Date.now() - this.#failed.at < REMEMBERED_MS) throw this.#failed.error;
-		if (!isLook && this.#isLookDialling) await this.#client?.catch(() => {}); // what a look gives up has tries left for an apply
-		this.#client ??= this.#dialled(isLook, onLine);
+	async #connected(isProbe: boolean, onLine: (line: string) => void): Promise<Client> {
+		if (isProbe && this.#failed && Date.now() - this.#failed.at < REMEMBERED_MS) throw this.#failed.error;
+		if (!isProbe && this.#isProbeDialling) await this.#client?.catch(() => {}); // what a probe gives up has tries left for an apply
+		this.#client ??= this.#dialled(isProbe, onLine);
 		return this.#client;
 	}
 
-	#dialled(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
-		this.#isLookDialling = isLook;
-		return this.#dial(isLook, onLine).then(
+	#dialled(isProbe: boolean, onLine: (line: string) => void): Promise<Client> {
+		this.#isProbeDialling = isProbe;
+		return this.#dial(isProbe, onLine).then(
 			(client) => {
 				this.#failed = undefined;
-				this.#isLookDialling = false;
+				this.#isProbeDialling = false;
 				return client.once("close", () => {
 					this.#client = undefined;
 				});
 			},
 			(error: Error) => {
 				this.#client = undefined;
-				this.#isLookDialling = false;
+				this.#isProbeDialling = false;
 				this.#failed = { at: Date.now(), error: new NotReached(error.message) };
 				throw this.#failed.error;
 			},
 		);
 	}
 
-	async #dial(isLook: boolean, onLine: (line: string) => void): Promise<Client> {
+	async #dial(isProbe: boolean, onLine: (line: string) => void): Promise<Client> {
 		const { address: host, port, user, hostKey } = this.#host;
 		const { privateKey, dialErrorLimit, perDialTimeoutSeconds: perDialTimeout } = this.#settings;
-		const limit = isLook ? Math.min(LOOK_RETRIES, dialErrorLimit) : dialErrorLimit;
+		const limit = isProbe ? Math.min(PROBE_RETRIES, dialErrorLimit) : dialErrorLimit;
 		const connection = { host, port, user, hostKey, privateKey, dialErrorLimit: limit, perDialTimeout, ignoresAgent: true };
 		const patience = { greetingSeconds: perDialTimeout, loginSeconds: LOGIN_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
 		for (let drops = 1; ; drops++) {

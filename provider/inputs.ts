@@ -1,5 +1,5 @@
-// Inputs of `host:index:Step`: what they must be, and what is filled in.
-import { pack, unpack } from "./packed-script.ts";
+// Checks the inputs of `host:index:Step`, and fills in what is computed.
+import { packScript, unpackScript } from "./packed-script.ts";
 import { asSecret, containsSecret, isObject, isSecret, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
 /** A step's inputs without envelopes. */
@@ -14,7 +14,7 @@ export interface Inputs {
 	settings?: Properties;
 	/** `apply` changes nothing on the host: a preview runs it too, and nothing is kept of one that failed. Default false. */
 	looksOnly?: boolean;
-	/** `apply` has work to do. Default true; without it the host is neither looked at nor changed before `undo`. */
+	/** `apply` has work to do. Default true; without it the host is neither read nor changed before `undo`. */
 	apply?: boolean;
 	/** `undo` has work to do on delete. Default true. */
 	undo?: boolean;
@@ -29,7 +29,7 @@ export interface Failure {
 const FIELDS = ["host", "step", "text", "settings", "looksOnly", "apply", "undo"];
 
 /** Fills in `found`, and names everything that is wrong by property. A value is never part of a reason: it may be a secret. */
-export function check(olds: Properties, news: Properties, hosts: string[]): { inputs: Properties; failures: Failure[] } {
+export function checkStep(olds: Properties, news: Properties, hosts: string[]): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = [];
 	const fail = (property: string, reason: string) => failures.push({ property, reason });
 	const text = (name: string): string | undefined => {
@@ -59,8 +59,8 @@ export function check(olds: Properties, news: Properties, hosts: string[]): { in
 export function packed(old: Value | undefined, wanted: Value | undefined): Value | undefined {
 	const [one, other] = [open(old ?? null), open(wanted ?? null)];
 	if (typeof other !== "string" || isUnknown(other)) return wanted;
-	if (typeof one === "string" && unpack(one) === unpack(other) && isSecret(old) === isSecret(wanted)) return old;
-	return isSecret(wanted) ? asSecret(pack(other)) : pack(other);
+	if (typeof one === "string" && unpackScript(one) === unpackScript(other) && isSecret(old) === isSecret(wanted)) return old;
+	return isSecret(wanted) ? asSecret(packScript(other)) : packScript(other);
 }
 
 function checkSettings(settings: Value, fail: (property: string, reason: string) => void): void {
@@ -85,7 +85,7 @@ export function isHidden(inputs: Properties): boolean {
 	return containsSecret(inputs.settings ?? null);
 }
 
-export function plain(properties: Properties): Inputs {
+export function stepInputs(properties: Properties): Inputs {
 	const inputs = reveal(properties) as unknown as Inputs;
-	return { ...inputs, text: unpack(inputs.text ?? ""), found: inputs.found ?? {} };
+	return { ...inputs, text: unpackScript(inputs.text ?? ""), found: inputs.found ?? {} };
 }

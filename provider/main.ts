@@ -1,19 +1,19 @@
-// The resource plugin `host`: the converged state of hosts, looked at and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
-// nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` tells what hosts recorded, when it is deleted;
+// The resource plugin `host`: the converged state of hosts, read and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
+// nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` shows a summary of what hosts recorded, when it is deleted;
 // `host:index:Costs` says before a change what it costs.
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
 import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
-import { diff } from "./diff.ts";
+import { diffStep } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
-import { check, type Failure } from "./inputs.ts";
+import { checkStep, type Failure } from "./inputs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
 import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
-import { changedInputs, checkRecording, type Summarize, tellRecording } from "./recording.ts";
+import { changedInputs, checkRecording, type Summarize, summarizeRecording } from "./recording.ts";
 import { Report } from "./report.ts";
 import { type Shown, Steps } from "./step.ts";
 
@@ -32,7 +32,7 @@ const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$
 const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === RECORDING;
 const isCosts = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === COSTS;
 /** A preview says it once, although the engine may ask twice for a difference. */
-const told = new Set<string>();
+const warned = new Set<string>();
 
 /** A state with its scripts, which are kept among the inputs alone: they are most of what there is to send and to store. */
 function whole(state: Properties, inputs: Properties): Properties {
@@ -42,7 +42,7 @@ function whole(state: Properties, inputs: Properties): Properties {
 const withoutScripts = ({ scripts: _, ...state }: Properties): Properties => state;
 
 /** Does one piece of work for a step. */
-function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
+function workOnStep<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
 	if (typeIn(urn) !== TYPE) throw new Error(`${urn}: the provider host has ${TYPE}, ${RECORDING} and ${COSTS} only`);
 	const known = steps;
 	if (!known) throw new Error("the provider's configuration is not known yet");
@@ -57,15 +57,15 @@ function workOn<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>)
 }
 
 /** Loaded only then: it is more than all the rest. */
-const summary: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).lastReport(recordings, pod);
-function tell(urn: string, state: Properties): Promise<void> {
+const summarize: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).finalSummary(recordings, pod);
+function deleteRecording(urn: string, state: Properties): Promise<void> {
 	const say = (severity: "info" | "warning") => (text: string) => log.diagnostic(urn, severity, text);
 	const known = hosts;
 	if (!known) throw new Error("the provider's configuration is not known yet");
-	return work(log, () => tellRecording(state, known, { warn: say("warning"), info: say("info") }, summary));
+	return work(log, () => summarizeRecording(state, known, { warn: say("warning"), info: say("info") }, summarize));
 }
 
-function checked({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
+function checkResponse({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
 	const response = new provider.CheckResponse().setInputs(toStruct(inputs));
 	for (const { property, reason } of failures) response.addFailures(new provider.CheckFailure().setProperty(property).setReason(reason));
 	return response;
@@ -77,7 +77,7 @@ const KINDS = provider.PropertyDiff.Kind;
 const handlers: grpc.UntypedServiceImplementation = {
 	getSchema: unary(() => new provider.GetSchemaResponse().setSchema(JSON.stringify({ name: "host", version: VERSION }))),
 	checkConfig: unary((request: provider.CheckRequest) =>
-		checked(checkConfiguration(request.getUrn(), fromStruct(request.getOlds()), fromStruct(request.getNews()))),
+		checkResponse(checkConfiguration(request.getUrn(), fromStruct(request.getOlds()), fromStruct(request.getNews()))),
 	),
 	diffConfig: unary((request: provider.DiffRequest) => {
 		const keys = changedKeys(fromStruct(request.getOldInputs() ?? request.getOlds()), fromStruct(request.getNews()));
@@ -104,8 +104,8 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	check: unary((request: provider.CheckRequest) => {
 		const [olds, news] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
-		if (isCosts(request)) return checked(checkCosts(news));
-		return checked(isRecording(request) ? checkRecording(olds, news) : check(olds, news, hostNames));
+		if (isCosts(request)) return checkResponse(checkCosts(news));
+		return checkResponse(isRecording(request) ? checkRecording(olds, news) : checkStep(olds, news, hostNames));
 	}),
 	diff: unary(async (request: provider.DiffRequest) => {
 		const [olds, news] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
@@ -114,11 +114,12 @@ const handlers: grpc.UntypedServiceImplementation = {
 			return new provider.DiffResponse().setChanges(names.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(names);
 		}
 		if (isCosts(request)) {
-			for (const cost of costsOf(olds, news).filter((text) => !told.has(text))) log.diagnostic("", "warning", told.add(cost) && cost);
+			for (const cost of costsOf(olds, news).filter((text) => !warned.has(text))) log.diagnostic("", "warning", warned.add(cost) && cost);
 			await log.flush();
 			return new provider.DiffResponse().setChanges(hasOtherCosts(olds, news) ? DIFF_SOME : DIFF_NONE).setDiffsList(["costs"]);
 		}
-		const changes = diff(olds, news);
+		steps?.known(olds);
+		const changes = diffStep(olds, news);
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
 		for (const [path, { kind, replaces }] of changes) {
@@ -137,10 +138,10 @@ const handlers: grpc.UntypedServiceImplementation = {
 		if (isCosts(request)) return new provider.CreateResponse().setId(request.getPreview() ? "" : "costs").setProperties(toStruct(inputs));
 		if (request.getPreview()) {
 			// With a configuration that isn't known yet there is nobody to ask.
-			const state = steps ? await workOn(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
+			const state = steps ? await workOnStep(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
 			return new provider.CreateResponse().setId("").setProperties(toStruct(state));
 		}
-		const { id, state } = await workOn(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
+		const { id, state } = await workOnStep(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
 		return new provider.CreateResponse().setId(id).setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	read: unary(async (request: provider.ReadRequest) => {
@@ -148,7 +149,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 		if (isRecording(request) || isCosts(request))
 			return new provider.ReadResponse().setId(request.getId()).setProperties(request.getProperties()).setInputs(request.getInputs());
 		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
-		const answer = await workOn(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
+		const answer = await workOnStep(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
 		return new provider.ReadResponse()
 			.setId(request.getId())
 			.setProperties(toStruct(answer.state))
@@ -158,7 +159,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
 		if (isRecording(request) || isCosts(request)) return new provider.UpdateResponse().setProperties(toStruct(withoutScripts(inputs)));
-		const state = await workOn(request.getUrn(), (steps, shown) =>
+		const state = await workOnStep(request.getUrn(), (steps, shown) =>
 			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
 		);
 		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
@@ -166,8 +167,8 @@ const handlers: grpc.UntypedServiceImplementation = {
 	delete: unary(async (request: provider.DeleteRequest) => {
 		const state = whole(fromStruct(request.getProperties()), fromStruct(request.getOldInputs()));
 		if (isCosts(request)) return new empty.Empty();
-		if (isRecording(request)) await tell(request.getUrn(), state);
-		else await workOn(request.getUrn(), (steps, shown) => steps.remove(state, shown));
+		if (isRecording(request)) await deleteRecording(request.getUrn(), state);
+		else await workOnStep(request.getUrn(), (steps, shown) => steps.remove(state, shown));
 		return new empty.Empty();
 	}),
 };

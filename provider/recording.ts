@@ -1,7 +1,7 @@
-// What `host:index:Recording` does over its life: nothing until it is deleted; then it reads what the hosts recorded, and shows the summary that it is given.
+// The resource `host:index:Recording`: when it is deleted, it reads what the hosts recorded, and shows a summary of it.
 import type { Hosts } from "./hosts.ts";
 import { type Failure, packed } from "./inputs.ts";
-import { unpack } from "./packed-script.ts";
+import { unpackScript } from "./packed-script.ts";
 import { asSecret, isEqual, isObject, isSecret, isUnknown, open, type Properties, reveal } from "./plugin/values.ts";
 import { endOf } from "./ssh/script.ts";
 import type { Shown } from "./step.ts";
@@ -9,7 +9,7 @@ import type { Shown } from "./step.ts";
 interface Inputs {
 	/** By host: the script that prints its recording, packed (lifecycle/recording/packed.ts), with `apply`. */
 	scripts: Record<string, string>;
-	/** Told in full; each other Pod in one line. */
+	/** Gets the whole summary; each other Pod one line of it. */
 	pod: string;
 	/** For the command that makes the whole report. */
 	stack: string;
@@ -41,7 +41,7 @@ export function changedInputs(olds: Properties, news: Properties): string[] {
 export type Summarize = (recordings: string[], pod: string) => Promise<string>;
 
 /** A recording that can't be read is a warning: it must not keep anybody from a destroy. */
-export async function tellRecording(
+export async function summarizeRecording(
 	state: Properties,
 	hosts: Hosts,
 	{ warn, info }: Pick<Shown, "warn"> & { info: (text: string) => void },
@@ -50,7 +50,7 @@ export async function tellRecording(
 	const { scripts, pod, stack } = reveal(state) as unknown as Inputs;
 	const read = async ([host, text]: [string, string]): Promise<string[]> => {
 		try {
-			const ended = await hosts.run(host, { verb: "apply", text: unpack(text), isLook: true });
+			const ended = await hosts.run(host, { verb: "apply", text: unpackScript(text), isProbe: true });
 			if (ended.code === 0) return [ended.stdout];
 			warn(`${host}: ${ended.stderr.trim().split("\n").at(-1) || endOf(ended)}`);
 		} catch (error) {

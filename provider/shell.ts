@@ -10,7 +10,7 @@ export const BEGIN = "kubeadm-lab: begin";
 // exec: or a trap in a profile could print behind the script. --norc: bash reads ~/.bashrc with -c too where its stdin is a socket, as rshd's was.
 const OWN = ["KUBEADM_LAB_ROOT", "KUBEADM_LAB_LOCK_SECONDS"].map((name) => `\${${name}+"${name}=$${name}"}`).join(" ");
 const CLEAN = `exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/nonexistent ${OWN} /bin/bash --norc -c "$0" kubeadm-lab "$1"`;
-// Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each look.
+// Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each probe.
 const READ = `echo ${BEGIN}; eval "$(cat)"`;
 
 /** The command that runs the script in its stdin with a verb. `user` is root, or one who may run `sudo -n`. */

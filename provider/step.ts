@@ -1,8 +1,9 @@
-// What `host:index:Step` does over its life: the converged state of one step on one host.
+// The resource `host:index:Step`: the converged state of one step on one host, read, previewed, applied and undone.
 import { createHash } from "node:crypto";
+import { Alone, withoutAlone } from "./alone.ts";
 import { type Answer, parseAnswer } from "./answer.ts";
 import { type Hosts, NotReached, type Verb } from "./hosts.ts";
-import { type Inputs, isHidden, plain } from "./inputs.ts";
+import { type Inputs, isHidden, stepInputs } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
 import { asSecret, containsUnknown, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
 import { changes, changesJson, facts, factsJson, type Report, type Say } from "./report.ts";
@@ -19,66 +20,73 @@ export interface Shown {
 
 /** What to do where a host that is to be given back is not reached. */
 const GONE =
-	"Bring the host up and run it again: what is done is not done twice. To give the other hosts back meanwhile: pulumi destroy --continue-on-error. A host that will never come back: README.md, Troubleshooting";
+	"Bring the host up and run it again: what is done is not done twice. To give the other hosts back meanwhile: pulumi destroy --continue-on-error. A host that will never come back: npm run forget -- STACK HOST";
 const CUT_OFF = { "apply ended": "no" };
 
 export class Steps {
 	readonly #hosts: Hosts;
 	readonly #report: Report;
 	readonly #warned = new Set<string>();
+	readonly #alone = new Alone();
 
 	constructor(hosts: Hosts, report: Report) {
 		this.#hosts = hosts;
 		this.#report = report;
 	}
 
-	/** Looks at the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
+	/** What a host was when it was looked at last: others that are looked at now are compared with it. */
+	known(state: Properties): void {
+		const printed = reveal(state.printed ?? null);
+		if (state.looksOnly === true && typeof printed === "string") this.#alone.keep(String(state.host), printed);
+	}
+
+	/** Probes the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
 	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
-		const step = plain(inputs);
+		const step = stepInputs(inputs);
 		if (step.looksOnly || step.apply === false) return { state, inputs };
-		const answer = await this.#look({ ...step, text: printedBefore(state) + step.text }, shown);
+		const answer = await this.#probe({ ...step, text: printedBefore(state) + step.text }, shown);
 		if (!answer) return { state, inputs };
-		const wanted = { ...step.found, ...pick(answer, "wanted") };
-		const found = { ...wanted, ...pick(answer, "found") };
+		const wanted = { ...step.found, ...sideOf(answer, "wanted") };
+		const found = { ...wanted, ...sideOf(answer, "found") };
 		return { state: { ...state, found: wrapped(found, inputs) }, inputs: { ...inputs, found: wrapped(wanted, inputs) } };
 	}
 
-	/** Says what `create` would change, or what the host is where the step only looks. */
+	/** Says what `create` would change, or what the host is where the step changes nothing. */
 	async previewCreate(inputs: Properties, shown: Shown): Promise<Properties> {
 		if (!containsUnknown(inputs)) {
-			const step = plain(inputs);
-			if (step.apply === false) return stateOf(inputs, "");
+			const step = stepInputs(inputs);
+			if (step.apply === false) return keptState(inputs, "");
 			await this.#report.during((say) => (step.looksOnly ? this.#sayFacts(step, shown, say) : this.#sayChanges(step, inputs, shown, say)));
 		}
-		return stateOf(inputs, UNKNOWN);
+		return keptState(inputs, UNKNOWN);
 	}
 
 	/** Says what a changed script or setting would change on the host; what was found in `read` is in the difference already. */
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
 		const isSame = reveal(olds.text ?? null) === reveal(inputs.text ?? null);
-		if (isSame) return stateOf(inputs, olds.printed ?? "");
+		if (isSame) return keptState(inputs, olds.printed ?? "");
 		return this.previewCreate(inputs, shown);
 	}
 
 	async create(inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
-		const { host, step, apply } = plain(inputs);
+		const { host, step, apply } = stepInputs(inputs);
 		const id = `${host}/${step}`;
-		return { id, state: apply === false ? stateOf(inputs, "") : await this.#apply(id, inputs, shown) };
+		return { id, state: apply === false ? keptState(inputs, "") : await this.#apply(id, inputs, shown) };
 	}
 
 	async update(id: string, olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
-		const step = plain(inputs);
-		if (step.apply === false) return stateOf(inputs, "");
+		const step = stepInputs(inputs);
+		if (step.apply === false) return keptState(inputs, "");
 		// A remote.Command of the version before, whose script is the same: if the host is as it should be, only the state moves over.
 		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === step.text) {
-			const answer = step.looksOnly ? undefined : await this.#look(step, shown);
-			if (step.looksOnly || answer?.size === 0) return stateOf(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
+			const answer = step.looksOnly ? undefined : await this.#probe(step, shown);
+			if (step.looksOnly || answer?.size === 0) return keptState(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
 		}
 		return this.#apply(id, inputs, shown);
 	}
 
 	async remove(state: Properties, shown: Shown): Promise<void> {
-		const step = plain(state);
+		const step = stepInputs(state);
 		if (step.looksOnly || step.undo === false) return;
 		const ended = await this.#run(step, "undo", state, shown).catch((error: Error) => {
 			if (!(error instanceof NotReached)) throw error;
@@ -89,20 +97,28 @@ export class Steps {
 	}
 
 	async #apply(id: string, inputs: Properties, shown: Shown): Promise<Properties> {
-		const step = plain(inputs);
+		const step = stepInputs(inputs);
 		let reason: string;
 		try {
 			const ended = await this.#run(step, "apply", inputs, shown);
-			if (ended.code === 0) return stateOf(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
-			reason = failure(step, "apply", ended);
+			const refused = ended.code === 0 && step.looksOnly ? this.#compare(step, ended.stdout, shown) : [];
+			if (ended.code === 0 && refused.length === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
+			reason = ended.code === 0 ? refused.join("\n") : failure(step, "apply", ended);
 		} catch (error) {
 			if (error instanceof NotReached) throw error; // nothing was done
 			reason = `${step.host} ${step.step}: ${(error as Error).message}`;
 		}
 		if (step.looksOnly) throw new Error(reason);
-		const left = await this.#look(step);
-		const found = { ...step.found, ...(left && left.size > 0 ? pick(left, "found") : CUT_OFF) };
-		throw new HalfDone(reason, { id, properties: stateOf({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
+		const left = await this.#probe(step);
+		const found = { ...step.found, ...(left && left.size > 0 ? sideOf(left, "found") : CUT_OFF) };
+		throw new HalfDone(reason, { id, properties: keptState({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
+	}
+
+	/** Says what other hosts have too. Returns what can't stay so. */
+	#compare({ host }: Inputs, printed: string, shown: Shown): string[] {
+		const { refused, noted } = this.#alone.compare(host, printed);
+		for (const line of noted) shown.warn(line);
+		return refused;
 	}
 
 	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown) {
@@ -110,10 +126,10 @@ export class Steps {
 		return this.#hosts.run(step.host, { verb, text: step.text, onLine });
 	}
 
-	/** Undefined where it could not be looked at, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */
-	async #look(step: Inputs, shown?: Shown): Promise<Answer | undefined> {
+	/** Undefined where the host could not be probed, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */
+	async #probe(step: Inputs, shown?: Shown): Promise<Answer | undefined> {
 		try {
-			return parseAnswer(await this.#hosts.run(step.host, { verb: "check", text: step.text, isLook: true }));
+			return parseAnswer(await this.#hosts.run(step.host, { verb: "check", text: step.text, isProbe: true }));
 		} catch (error) {
 			if (shown) this.#warnOnce(step, error as Error, (message) => shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`));
 			return undefined;
@@ -132,7 +148,7 @@ export class Steps {
 	}
 
 	async #sayChanges(step: Inputs, inputs: Properties, shown: Shown, say: Say): Promise<void> {
-		const answer = await this.#look(step, shown);
+		const answer = await this.#probe(step, shown);
 		if (!answer) return;
 		const { detailed, json } = this.#hosts.settings;
 		if (json) say(step.host, changesJson(step.host, step.step, isHidden(inputs) ? undefined : answer));
@@ -143,12 +159,13 @@ export class Steps {
 	/** Facts also of a host that is refused: its problems are errors beside them. */
 	async #sayFacts(step: Inputs, shown: Shown, say: Say): Promise<void> {
 		try {
-			const ended = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isLook: true });
+			const ended = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isProbe: true });
 			const { code, stdout, stderr } = ended;
 			if (typeof code !== "number") throw new Error(endOf(ended)); // half of the facts would pass for all of them
-			const lines = stdout.trim().split("\n");
+			const lines = withoutAlone(stdout).trim().split("\n");
 			if (stdout.trim() !== "") say(step.host, this.#hosts.settings.json ? factsJson(step.host, lines) : facts(lines));
 			const problems = stderr.trim() || `${step.host} ${step.step}: ${endOf(ended)}`;
+			for (const line of this.#compare(step, stdout, shown)) shown.error(line);
 			if (code !== 0) for (const line of problems.split("\n")) shown.error(line);
 		} catch (error) {
 			this.#warnOnce(step, error as Error, shown.warn);
@@ -163,11 +180,11 @@ function printedBefore({ printed }: Properties): string {
 }
 
 /** What is kept of a step beside its inputs. Without the script, which these have. */
-function stateOf({ text: _, ...inputs }: Properties, printed: Properties[string]): Properties {
+function keptState({ text: _, ...inputs }: Properties, printed: Properties[string]): Properties {
 	return { ...inputs, printed };
 }
 
-function pick(answer: Answer, side: "wanted" | "found"): Record<string, string> {
+function sideOf(answer: Answer, side: "wanted" | "found"): Record<string, string> {
 	return Object.fromEntries([...answer].map(([item, difference]) => [item, difference[side]]));
 }
 

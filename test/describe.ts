@@ -1,4 +1,4 @@
-/** What kubectl describe prints of a Pod, without how long ago each event was: that depends on when somebody looked. How often it came stays. */
+/** What kubectl describe prints of a Pod, without how long ago each event was: that depends on when somebody asked. How often it came stays. */
 export function withoutAges(text: string): string {
 	const [head = "", events = ""] = text.trimEnd().split(/^Events:/m);
 	const rows = events.split("\n").map((line) => {

@@ -1,13 +1,13 @@
 // What each Pod of the gallery is there to show, measured in a recording: the verdicts and events that it promises, and what is its own.
 import assert from "node:assert/strict";
 import type { ScenarioName } from "../config/settings.ts";
-import { hookIn, type PodLife, type Run } from "../lifecycle/history/pod-history.ts";
+import { hookIn, type PodHistory, type Run } from "../lifecycle/history/pod-history.ts";
 import type { PodStory } from "../lifecycle/render/story.ts";
 import { SCENARIOS, type Scenario } from "../workloads/scenarios.ts";
 
-const runsOf = ({ containers }: PodLife, name = "main"): Run[] => containers.find((container) => container.name === name)?.runs ?? [];
-function runOf(life: PodLife, name = "main"): Run {
-	const [run] = runsOf(life, name);
+const runsOfContainer = ({ containers }: PodHistory, name = "main"): Run[] => containers.find((container) => container.name === name)?.runs ?? [];
+function runOf(history: PodHistory, name = "main"): Run {
+	const [run] = runsOfContainer(history, name);
 	assert.ok(run, `${name} was never started`);
 	return run;
 }
@@ -20,65 +20,65 @@ function took(from: { at: number } | undefined, to: { at: number } | undefined):
 function isAbout(ms: number, seconds: number, lateMs: number): void {
 	assert.ok(ms >= seconds * 1000 - 100 && ms <= seconds * 1000 + lateMs, `took ${ms} ms, not ${seconds} s`);
 }
-const wasReady = ({ entries }: PodLife, before = Number.POSITIVE_INFINITY) =>
+const wasReady = ({ entries }: PodHistory, before = Number.POSITIVE_INFINITY) =>
 	entries.some(({ kind, reason, isTrue, at }) => kind === "condition" && reason === "Ready" && isTrue && at < before);
 /** How late the kubelet and the runtime of a busy lab may be. */
 const LATE_MS = 2500;
 
-const CLAIMS: Record<ScenarioName, (life: PodLife) => void> = {
-	"poststart-fails": (life) => {
-		assert.ok(runsOf(life).length >= 2, "not started again");
-		for (const run of runsOf(life)) assert.equal(hookIn(run, "postStart")?.exited?.exitCode, 1);
-		assert.ok(!wasReady(life));
+const CLAIMS: Record<ScenarioName, (history: PodHistory) => void> = {
+	"poststart-fails": (history) => {
+		assert.ok(runsOfContainer(history).length >= 2, "not started again");
+		for (const run of runsOfContainer(history)) assert.equal(hookIn(run, "postStart")?.exited?.exitCode, 1);
+		assert.ok(!wasReady(history));
 	},
-	"prestop-fails": (life) => {
-		assert.equal(hookIn(runOf(life), "preStop")?.exited?.exitCode, 1);
-		assert.deepEqual(exitCodes(runsOf(life)), [0]);
+	"prestop-fails": (history) => {
+		assert.equal(hookIn(runOf(history), "preStop")?.exited?.exitCode, 1);
+		assert.deepEqual(exitCodes(runsOfContainer(history)), [0]);
 	},
-	"prestop-hangs": (life) => {
-		const run = runOf(life);
+	"prestop-hangs": (history) => {
+		const run = runOf(history);
 		isAbout(took(hookIn(run, "preStop")?.requested, run.term), 5, LATE_MS);
 		assert.equal(run.stopRequested?.graceSeconds, 2);
 	},
-	"poststart-hangs": (life) => {
-		const hook = hookIn(runOf(life), "postStart");
-		assert.ok(took(life.deletionRequested, hook?.exited) > 0, "the hook had ended before the deletion");
-		assert.ok(!wasReady(life, hook?.exited?.at), "Ready before the hook's end");
+	"poststart-hangs": (history) => {
+		const hook = hookIn(runOf(history), "postStart");
+		assert.ok(took(history.deletionRequested, hook?.exited) > 0, "the hook had ended before the deletion");
+		assert.ok(!wasReady(history, hook?.exited?.at), "Ready before the hook's end");
 	},
-	"force-delete": (life) => {
-		assert.equal(life.deletionRequested?.graceSeconds, 0);
-		assert.ok(took(life.deletionRequested, life.gone) < 1000, "the API did not forget it at once");
+	"force-delete": (history) => {
+		assert.equal(history.deletionRequested?.graceSeconds, 0);
+		assert.ok(took(history.deletionRequested, history.gone) < 1000, "the API did not forget it at once");
 	},
-	"main-ends": (life) => {
-		const { execs, term } = runOf(life);
+	"main-ends": (history) => {
+		const { execs, term } = runOf(history);
 		assert.deepEqual([execs.length, term], [0, undefined]);
-		assert.deepEqual(exitCodes(runsOf(life)), [0]);
+		assert.deepEqual(exitCodes(runsOfContainer(history)), [0]);
 	},
-	"init-fails": (life) => {
-		assert.ok(runsOf(life, "init").length >= 2, "not tried again");
-		for (const code of exitCodes(runsOf(life, "init"))) assert.equal(code, 1);
-		assert.deepEqual(runsOf(life), []);
+	"init-fails": (history) => {
+		assert.ok(runsOfContainer(history, "init").length >= 2, "not tried again");
+		for (const code of exitCodes(runsOfContainer(history, "init"))) assert.equal(code, 1);
+		assert.deepEqual(runsOfContainer(history), []);
 	},
-	"no-shell": (life) => {
+	"no-shell": (history) => {
 		// Asked for, and there is none.
-		const commands = runsOf(life).flatMap(({ execs }) => execs);
+		const commands = runsOfContainer(history).flatMap(({ execs }) => execs);
 		assert.ok(commands.length > 0, "no hook was asked for");
 		for (const { started } of commands) assert.equal(started, undefined, "a hook's command was started");
-		assert.ok(!wasReady(life));
+		assert.ok(!wasReady(history));
 	},
-	"no-shell-http": (life) => {
-		assert.equal(hookIn(runOf(life), "preStop")?.exited?.kind, "hook-request", "its server logged no request of the kubelet's");
+	"no-shell-http": (history) => {
+		assert.equal(hookIn(runOf(history), "preStop")?.exited?.kind, "hook-request", "its server logged no request of the kubelet's");
 	},
-	"no-shell-sleep": (life) => {
+	"no-shell-sleep": (history) => {
 		// The kubelet sleeps 2 s of the 10 s, and gives the process what is left.
-		const { stopRequested } = runOf(life);
+		const { stopRequested } = runOf(history);
 		assert.ok([7, 8].includes(stopRequested?.graceSeconds ?? 0), `the process was given ${stopRequested?.graceSeconds} s`);
-		assert.ok(took(life.deletionRequested, stopRequested) > 1500, "the stop did not wait for the sleep");
+		assert.ok(took(history.deletionRequested, stopRequested) > 1500, "the stop did not wait for the sleep");
 	},
-	sidecar: (life) => {
+	sidecar: (history) => {
 		const names = ["sidecar-one", "sidecar-two", "main"];
-		const starts = names.map((name) => runOf(life, name).started?.at ?? 0);
-		const ends = names.map((name) => runOf(life, name).exited?.at ?? 0);
+		const starts = names.map((name) => runOf(history, name).started?.at ?? 0);
+		const ends = names.map((name) => runOf(history, name).exited?.at ?? 0);
 		const byTime = [...starts].sort((a, b) => a - b);
 		assert.deepEqual(starts, byTime);
 		assert.deepEqual(
@@ -86,17 +86,17 @@ const CLAIMS: Record<ScenarioName, (life: PodLife) => void> = {
 			[...ends].sort((a, b) => b - a),
 		);
 		assert.deepEqual(
-			["init-one", "init-two"].map((name) => exitCodes(runsOf(life, name))),
+			["init-one", "init-two"].map((name) => exitCodes(runsOfContainer(history, name))),
 			[[0], [0]],
 		);
 	},
-	"sigterm-ignored": (life) => {
-		const run = runOf(life);
+	"sigterm-ignored": (history) => {
+		const run = runOf(history);
 		assert.equal(run.exited?.exitCode, 137);
 		isAbout(took(run.term, run.exited), 4, LATE_MS);
 	},
-	"two-containers": (life) => {
-		const [one, two] = ["one", "two"].map((name) => runOf(life, name)) as [Run, Run];
+	"two-containers": (history) => {
+		const [one, two] = ["one", "two"].map((name) => runOf(history, name)) as [Run, Run];
 		const hooks = (what: "postStart" | "preStop") => [one, two].map((run) => hookIn(run, what)) as ReturnType<typeof hookIn>[];
 		const [first, then] = hooks("postStart");
 		assert.ok(took(first?.exited, then?.requested) > 0, "postStart of the second began before that of the first ended");
@@ -105,14 +105,14 @@ const CLAIMS: Record<ScenarioName, (life: PodLife) => void> = {
 	},
 };
 
-/** Throws where the Pod's recorded life is not what the scenario is for. */
-export function assertScenario(name: ScenarioName, { life, verdicts }: PodStory): void {
+/** Throws where the Pod's history is not what the scenario is for. */
+export function assertScenario(name: ScenarioName, { history, verdicts }: PodStory): void {
 	const scenario: Scenario = SCENARIOS[name];
 	for (const { guarantee, word, because } of verdicts) {
 		assert.equal(word, scenario.expected[guarantee.id] ?? word, `${guarantee.id}: ${because}`);
 		assert.notEqual(word, "FAIL", `${guarantee.id}: ${because}`);
 	}
-	const reasons = life.entries.filter(({ kind }) => kind === "event").map(({ reason }) => reason);
+	const reasons = history.entries.filter(({ kind }) => kind === "event").map(({ reason }) => reason);
 	for (const reason of scenario.events) assert.ok(reasons.includes(reason), `no event ${reason} among ${reasons.join(", ")}`);
-	CLAIMS[name](life);
+	CLAIMS[name](history);
 }

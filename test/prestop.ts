@@ -26,7 +26,8 @@ export const recordingFile = (way: Way): string => join(docs, `prestop/${way}.js
 export const keptRecording = (way: Way): string => gunzipSync(readFileSync(recordingFile(way))).toString("utf8");
 
 /** A preStop command was run in one of the Pod's containers, and ended by itself. */
-export const hasRun = ({ life }: PodStory): boolean => life.containers.some(({ runs }) => runs.some((run) => hookIn(run, "preStop")?.exited?.exitCode === 0));
+export const hasRun = ({ history }: PodStory): boolean =>
+	history.containers.some(({ runs }) => runs.some((run) => hookIn(run, "preStop")?.exited?.exitCode === 0));
 
 /** The table's row, from the recording. */
 export function rowOf(way: Way, story: PodStory): string {

@@ -12,11 +12,11 @@ export interface GalleryArgs {
 	/** Started before any of them, so that their whole life is recorded. */
 	recorders: pulumi.Resource[];
 }
-/** A Pod shows itself within this time, or what is seen instead is told. A container's back-off after its second failure is 20 s. */
+/** A Pod shows itself within this time, or what is seen instead is shown. A container's back-off after its second failure is 20 s. */
 const SETTLE_SECONDS = 60;
 
 /**
- * Makes one Pod for each scenario, in parallel. A scenario that the release can't show is told with the release it needs.
+ * Makes one Pod for each scenario, in parallel. A scenario that the release can't show is listed with the release it needs.
  * Delete: each Pod is deleted in its own way, and waited for.
  */
 export class Gallery extends pulumi.ComponentResource {

@@ -5,7 +5,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { ScenarioName } from "../config/settings.ts";
 import type { Pod as PodState } from "../lifecycle/recording/entry.ts";
 import { podLine } from "../lifecycle/render/pod-line.ts";
-import { shortReport } from "../lifecycle/render/summary.ts";
+import { summarySoFar } from "../lifecycle/render/summary.ts";
 import { boundedPod } from "./bounded-pod.ts";
 import { Gallery } from "./gallery.ts";
 import { PauseProof } from "./pause-proof.ts";
@@ -22,11 +22,11 @@ export interface LifecycleDemoArgs {
 	hostPath: string;
 	/** Empty every worker's message file once, before this demo's first Pod. Default false: as on the seed's page, each Pod appends to it. */
 	freshFile?: boolean;
-	/** Record the Pod's life for this many hours at most; 0 records nothing. */
+	/** Record the Pod's history for this many hours at most; 0 records nothing. */
 	recordHours: number;
 	/** Pods of the gallery. Default none. */
 	gallery?: ScenarioName[];
-	/** Look at the pause container, on Pods made for it. Default false. */
+	/** Probe the pause container, on Pods made for it. Default false. */
 	pauseProof?: boolean;
 	/** Bound for the Pod to become Ready, and again for its deletion, preStop hook included. */
 	podSeconds: number;
@@ -46,7 +46,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 	readonly location: pulumi.Output<{ node: string; host: string; file: string }>;
 	/** What the init container and the hooks wrote, read on that host. */
 	readonly message: pulumi.Output<string>;
-	/** The Pod's life so far, timed and judged, as a short table; undefined where nothing is recorded. */
+	/** A summary of the Pod's history so far, timed and judged; undefined where nothing is recorded. */
 	readonly lifecycle: pulumi.Output<string> | undefined;
 	/** What the pause container holds together, row by row. */
 	readonly pause: pulumi.Output<string> | undefined;
@@ -71,14 +71,14 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: worker },
 			),
 		);
-		const life = { cluster, namespace: "default", messageFile: file, hours: recordHours, pod: POD };
-		const recorder = recordHours > 0 ? new Recorder(`${name}-life`, life, { parent: this }) : undefined;
+		const recorded = { cluster, namespace: "default", messageFile: file, hours: recordHours, pod: POD };
+		const recorder = recordHours > 0 ? new Recorder(`${name}-life`, recorded, { parent: this }) : undefined;
 		const pod = boundedPod(
 			`${name}-pod`,
-			{ cluster, metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: podSpec(args), seconds: podSeconds },
+			{ cluster, metadata: { name: POD, namespace: "default", labels: { test: "lifecycle" } }, spec: demoPodSpec(args), seconds: podSeconds },
 			{ parent: this, dependsOn: [...cluster.ready, ...witnesses, ...(recorder?.started ?? [])] },
 		);
-		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => placedPod({ metadata, spec, status }));
+		const placed = pulumi.all([pod.metadata, pod.spec, pod.status]).apply(([metadata, spec, status]) => unlessGuess({ metadata, spec, status }));
 		const host = placed.apply(({ spec }) => cluster.hostOf(spec.nodeName));
 		const message = cluster.act(
 			`${name}-message`,
@@ -95,7 +95,7 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 		this.pod = placed.apply(podLine);
 		this.location = host.apply(({ name: node, address }) => ({ node, host: address, file }));
 		this.message = cluster.printed(message);
-		this.lifecycle = recorder?.read(host, pod).apply((packed) => this.#tell(shortReport(packed, POD)));
+		this.lifecycle = recorder?.read(host, pod).apply((packed) => this.#show(summarySoFar(packed, POD)));
 		const images = { busybox: args.initImage, nginx: args.image, pause: cluster.pauseImage };
 		this.gallery =
 			gallery.length > 0
@@ -108,20 +108,20 @@ export class LifecycleDemo extends pulumi.ComponentResource {
 	}
 
 	/** Shows it at the end of `pulumi up`: the CLI cuts an output of more than a few lines short. */
-	#tell(text: string): string {
+	#show(text: string): string {
 		if (!pulumi.runtime.isDryRun()) void pulumi.log.info(text, this);
 		return text;
 	}
 }
 
 /** The Pod, unless it is a preview's idea of a new one: the API server's dry run fills in a status, but no Node and no address. */
-function placedPod(pod: PodState): pulumi.Output<PodState> {
+function unlessGuess(pod: PodState): pulumi.Output<PodState> {
 	const isGuess = pulumi.runtime.isDryRun() && !pod.spec.nodeName;
 	return pulumi.output(isGuess ? (pulumi.unknown as unknown as PodState) : pod) as pulumi.Output<PodState>;
 }
 
 /** The seed's lifecycle-events.yaml, field by field. */
-export function podSpec({ image, initImage, hostPath }: Pick<LifecycleDemoArgs, "image" | "initImage" | "hostPath">): core.v1.PodSpec {
+export function demoPodSpec({ image, initImage, hostPath }: Pick<LifecycleDemoArgs, "image" | "initImage" | "hostPath">): core.v1.PodSpec {
 	const say = (text: string) => ["/bin/sh", "-c", `echo '${text}' >> /var/log/nginx/message`];
 	const volumeMounts = [{ name: "message-log", mountPath: "/var/log/nginx/", readOnly: false }];
 	return {

@@ -1,4 +1,4 @@
-// The Pods on which the pause container is looked at.
+// The Pods on which the pause container is probed.
 export const PAUSE_PODS = ["pause-private", "pause-shared"] as const;
 export type PausePod = (typeof PAUSE_PODS)[number];
 

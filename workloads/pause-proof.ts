@@ -1,4 +1,4 @@
-// What the seed's page says of the pause container, looked at row by row on a real Pod.
+// Checks on a real Pod, row by row, what the seed's page says of the pause container.
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
 import { pauseRows, pauseTable } from "../lifecycle/verdicts/pause.ts";
@@ -14,8 +14,8 @@ export interface PauseProofArgs {
 	recorders: pulumi.Resource[];
 }
 /**
- * Two Pods of two containers on the first worker, one of them with a shared process namespace; looked at once, when they are new.
- * The look ends a container and a pause container, to see what becomes of the Pod's IP.
+ * Two Pods of two containers on the first worker, one of them with a shared process namespace; probed once, when they are new.
+ * The probe ends a container and a pause container, to see what becomes of the Pod's IP.
  */
 export class PauseProof extends pulumi.ComponentResource {
 	/** The rows, as a table. */
@@ -33,8 +33,8 @@ export class PauseProof extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: [...cluster.ready, ...recorders] },
 			);
 		});
-		// A state, though it happens once: an act is run again for another SSH key, and this one ends containers. It looks once at each pair of Pods.
-		const look = cluster.state(
+		// A state, though it happens once: an act is run again for another SSH key, and this one ends containers. It probes each pair of Pods once.
+		const probe = cluster.state(
 			`${name}-look`,
 			{
 				host: worker.host.name,
@@ -44,7 +44,7 @@ export class PauseProof extends pulumi.ComponentResource {
 			},
 			{ parent: this, dependsOn: pods, replaceWith: pods },
 		);
-		this.table = look.printed.apply((text) => pauseTable(pauseRows(text)));
+		this.table = probe.printed.apply((text) => pauseTable(pauseRows(text)));
 		this.registerOutputs({ table: this.table });
 	}
 }

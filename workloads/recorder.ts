@@ -1,4 +1,4 @@
-// Records what happens to Pods, from before they exist until after they are gone.
+// The recorders: each host records what happens to Pods, from before they exist until after they are gone.
 import type { Pod } from "@pulumi/kubernetes/core/v1/pod.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -15,17 +15,17 @@ export interface RecorderArgs {
 	messageFile: string;
 	/** The recorder ends by itself after this time. */
 	hours: number;
-	/** The Pod whose life is told in full at the end. */
+	/** The Pod that gets the whole summary at the end. */
 	pod: string;
 }
 
 /**
  * A recorder on each host: a unit that only listens (API server, container runtime, message file) and outlives the pulumi run, and the host's reboots.
- * Create: starts it, and waits until it listens. Delete: stops it, tells what happened as a short table, and leaves the recording on the host until it is fetched,
+ * Create: starts it, and waits until it listens. Delete: stops it, shows a summary, and leaves the recording on the host until it is fetched,
  * a week at most.
  */
 export class Recorder extends pulumi.ComponentResource {
-	/** What a Pod must wait for, so that nothing of its life is missed. */
+	/** What a Pod must wait for, so that its history is whole. */
 	readonly started: pulumi.Resource[];
 	readonly #name: string;
 	readonly #args: RecorderArgs;
@@ -36,9 +36,9 @@ export class Recorder extends pulumi.ComponentResource {
 		this.#args = args;
 		const { cluster } = args;
 		// Made before the recorders, so at destroy it comes after them.
-		const told = cluster.recording(`${name}-told`, { pod: args.pod, step: RECORDING }, { parent: this });
+		const summary = cluster.recording(`${name}-told`, { pod: args.pod, step: RECORDING }, { parent: this });
 		// Beside the joins, on nobody's way: once the API server answers. So at destroy all of them stop in one stage, that of the witnesses.
-		const start = (host: HostSpec, role: HostSpec["role"], ...needs: pulumi.Resource[]) => this.#start(host, role, [cluster.provider, told, ...needs]);
+		const start = (host: HostSpec, role: HostSpec["role"], ...needs: pulumi.Resource[]) => this.#start(host, role, [cluster.provider, summary, ...needs]);
 		this.started = [start(cluster.controlPlane.host, "control-plane"), ...cluster.workers.map(({ host, runtime }) => start(host, "worker", runtime))];
 		this.registerOutputs({});
 	}

@@ -189,6 +189,26 @@ look_at_all() {
   is_ours || look_at_left
 }
 
+# What no other host may have: the provider compares all of them, before any is changed. Not the board's product_uuid, which boards, containers and some clouds share:
+# of what runs here nothing goes by it. Links that programs make may have one address everywhere (docker0).
+print_alone() {
+  local name mac seen=' ' id kind=refused
+  ! is_ours || kind=noted
+  if read_file /etc/machine-id && [[ "${TEXT%$'\n'}" =~ ^[0-9a-f]{32}$ ]]; then
+    id="$(printf '%s' "${BASH_REMATCH[0]}" | sha256sum)" # itself it is not for everybody's eyes: man machine-id
+    printf 'alone\tmachine-id (sha256)\t%s\tnoted\t%s\n' "${id:0:12}" \
+      'this machine is a clone: a DHCP server that goes by it gives both one address, and logs and kubectl show one machine. Give each its own: rm /etc/machine-id && systemd-machine-id-setup && reboot'
+  fi
+  while read -r name _; do
+    case "${name}" in lo | docker* | br-* | virbr* | cni* | flannel* | veth* | kube* | '') continue ;; esac
+    if [[ "${seen}" == *" ${name} "* ]] || ! read_file "/sys/class/net/${name}/address"; then continue; fi
+    seen+="${name} " mac="${TEXT%$'\n'}"
+    [[ "${mac}" =~ ^[0-9a-f]{2}(:[0-9a-f]{2}){5}$ && "${mac}" != 00:00:00:00:00:00 ]] || continue
+    printf 'alone\tMAC address of a card\t%s\t%s\t%s\n' "${mac}" "${kind}" \
+      'one machine stands under two names in hosts: take one out; or it is a clone: give its card an address of its own, else each host gets the packets of the other'
+  done < <(printf '%s\n' "${ADDRESSES}")
+}
+
 check() {
   [[ "${LOOKED}" == yes ]] || look_at_all # after apply, which has just done it
   tell_differences
@@ -197,6 +217,7 @@ apply() {
   look_at_all
   tell_problems
   print_facts # also of a host that is refused: a preview shows both
+  print_alone
   ((${#PROBLEMS[@]} == 0)) || die "problems: ${#PROBLEMS[@]}; nothing was changed on this host"
 }
 runtime_found() { # such as: containerd 1.6.33

@@ -1,10 +1,9 @@
 // Gets a stack's recordings from its hosts, over SSH: the stack may be up, or destroyed already.
-import { spawn } from "node:child_process";
 import { stepText } from "../../cluster/step-text.ts";
 import { readKeyFile } from "../../config/keys.ts";
 import { normalPrivateKey } from "../../config/private-key-form.ts";
 import { stackHosts, stackTexts } from "../../config/stack-file.ts";
-import { unpack } from "../../lifecycle/recording/packed.ts";
+import { unpackRecording } from "../../lifecycle/recording/packed.ts";
 import { scriptCommand } from "../../provider/shell.ts";
 import { dial } from "../../provider/ssh/connection.ts";
 import { runScript } from "../../provider/ssh/script.ts";
@@ -41,7 +40,7 @@ export async function fetchRecordings(text: string, secretKey: () => Promise<str
 	const problems = failed(answers).map((problem) => `no recording from ${problem}`);
 	if (good.length === 0) throw new FetchError(`no host gave a recording:\n${failed(answers).join("\n")}`);
 	return {
-		text: good.map(({ stdout }) => unpack(stdout)).join(""),
+		text: good.map(({ stdout }) => unpackRecording(stdout)).join(""),
 		problems,
 		remove: async () =>
 			failed(
@@ -81,19 +80,4 @@ async function onHost({ name, address: host, port, user, hostKey }: Host, privat
 	} catch (error) {
 		return { code: undefined, stdout: "", stderr: (error as Error).message };
 	}
-}
-/** Runs a program of this machine. */
-export function run(command: string, args: string[], { timeoutSeconds = 120 } = {}): Promise<{ code: number; stdout: string; stderr: string }> {
-	return new Promise((resolve, reject) => {
-		const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutSeconds * 1000 });
-		let [stdout, stderr] = ["", ""];
-		child.stdout.setEncoding("utf8").on("data", (part: string) => {
-			stdout += part;
-		});
-		child.stderr.setEncoding("utf8").on("data", (part: string) => {
-			stderr += part;
-		});
-		child.on("error", reject);
-		child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
-	});
 }

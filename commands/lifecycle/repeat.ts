@@ -1,5 +1,6 @@
 // Makes lifecycle-demo-pod anew, again and again: each time its hooks run as they do on the seed's page, and the recorders write it down.
-import { FetchError, run } from "./fetch.ts";
+import { run } from "../run.ts";
+import { FetchError } from "./fetch.ts";
 
 const POD = "::lifecycle-demo-pod";
 const BOUND_SECONDS = 900; // one round is a pulumi up with podTimeoutSeconds (300 s by default) for the Pod's end and for its start

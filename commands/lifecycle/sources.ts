@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
 import { RecordingError, trimmed } from "../../lifecycle/recording/recording.ts";
-import { FetchError, fetchRecordings, run } from "./fetch.ts";
+import { run } from "../run.ts";
+import { FetchError, fetchRecordings } from "./fetch.ts";
 import { type Request, UsageError } from "./request.ts";
 
 export interface Source {

@@ -8,8 +8,8 @@ import { EngineLog } from "../../provider/plugin/engine-log.ts";
 import { serveResources, work } from "../../provider/plugin/resources.ts";
 import { unary } from "../../provider/plugin/serve.ts";
 import { fromStruct, isEqual, type Properties, toStruct } from "../../provider/plugin/values.ts";
-import { type Change, diff } from "./command/diff.ts";
-import { check, inputsOf } from "./command/inputs.ts";
+import { type Change, diffCommand } from "./command/diff.ts";
+import { checkCommand, inputsOf } from "./command/inputs.ts";
 import * as resource from "./command/resource.ts";
 
 const VERSION = "1.2.1";
@@ -28,7 +28,7 @@ function expectCommand(urn: string): void {
 }
 
 /** Does one piece of work for a command. Zero seconds are no bound. */
-function workOn<T>(urn: string, timeoutSeconds: number, act: (shown: resource.Shown) => Promise<T>): Promise<T> {
+function workOnCommand<T>(urn: string, timeoutSeconds: number, act: (shown: resource.Shown) => Promise<T>): Promise<T> {
 	const signals = timeoutSeconds > 0 ? [cancelled.signal, AbortSignal.timeout(timeoutSeconds * 1000)] : [cancelled.signal];
 	return work(log, () =>
 		act({
@@ -65,7 +65,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	configure: unary(() => new provider.ConfigureResponse().setAcceptsecrets(true).setAcceptresources(true).setSupportspreview(true)),
 	check: unary((request: provider.CheckRequest) => {
 		expectCommand(request.getUrn());
-		const { inputs, failures } = check(fromStruct(request.getNews()));
+		const { inputs, failures } = checkCommand(fromStruct(request.getNews()));
 		const response = new provider.CheckResponse().setInputs(toStruct(inputs));
 		for (const { property, reason } of failures) response.addFailures(new provider.CheckFailure().setProperty(property).setReason(reason));
 		return response;
@@ -73,7 +73,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	diff: unary((request: provider.DiffRequest) => {
 		expectCommand(request.getUrn());
 		const olds = fromStruct(request.getOlds());
-		const changes = diff(inputsOf(olds), ignoring(fromStruct(request.getNews()), olds, request.getIgnorechangesList()));
+		const changes = diffCommand(inputsOf(olds), ignoring(fromStruct(request.getNews()), olds, request.getIgnorechangesList()));
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...changes.keys()]);
 		response.setReplacesList([...changes].filter(([, change]) => change.replace).map(([path]) => path));
@@ -87,7 +87,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const inputs = fromStruct(request.getProperties());
 		const created = request.getPreview()
 			? resource.previewCreate(name, inputs)
-			: await workOn(urn, request.getTimeout(), (shown) => resource.create(name, inputs, shown));
+			: await workOnCommand(urn, request.getTimeout(), (shown) => resource.create(name, inputs, shown));
 		return new provider.CreateResponse().setId(created.id).setProperties(toStruct(created.state));
 	}),
 	read: unary((request: provider.ReadRequest) => {
@@ -101,13 +101,13 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const inputs = ignoring(fromStruct(request.getNews()), olds, request.getIgnorechangesList());
 		const state = request.getPreview()
 			? resource.previewUpdate(olds, inputs)
-			: await workOn(urn, request.getTimeout(), (shown) => resource.update(olds, inputs, shown));
+			: await workOnCommand(urn, request.getTimeout(), (shown) => resource.update(olds, inputs, shown));
 		return new provider.UpdateResponse().setProperties(toStruct(state));
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
 		const urn = request.getUrn();
 		expectCommand(urn);
-		await workOn(urn, request.getTimeout(), (shown) => resource.remove(fromStruct(request.getProperties()), shown));
+		await workOnCommand(urn, request.getTimeout(), (shown) => resource.remove(fromStruct(request.getProperties()), shown));
 		return new empty.Empty();
 	}),
 	invoke: unary((request: provider.InvokeRequest) => {

@@ -7,7 +7,7 @@ import language from "@pulumi/pulumi/proto/language_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { engineAddress, onEnd, packageVersion, serve, toStatus, unary } from "../../provider/plugin/serve.ts";
-import { endAll, type Started, start, stopAll } from "./language/child.ts";
+import { endAll, type Started, startChild, stopAll } from "./language/child.ts";
 import { parseOptions } from "./language/options.ts";
 import { dependencies, requiredPackages } from "./language/packages.ts";
 import { configurationOf, pluginStart, programStart } from "./language/program.ts";
@@ -17,12 +17,12 @@ const ERROR_WAS_SHOWN = 32;
 
 let engine = engineAddress(process.argv);
 
-async function run(request: language.RunRequest, call: grpc.ServerUnaryCall<language.RunRequest, language.RunResponse>): Promise<language.RunResponse> {
+async function handleRun(request: language.RunRequest, call: grpc.ServerUnaryCall<language.RunRequest, language.RunResponse>): Promise<language.RunResponse> {
 	const response = new language.RunResponse();
 	const configuration = configurationOf(request); // what is wrong with it is no error of the program
 	try {
 		const { args, ...options } = programStart(request, engine, configuration);
-		const program = start(
+		const program = startChild(
 			process.execPath,
 			args,
 			options,
@@ -62,7 +62,7 @@ function runPlugin(call: Streamed<language.RunPluginRequest, language.RunPluginR
 		call,
 		(send) => {
 			const { args, ...options } = pluginStart(call.request);
-			return start(process.execPath, args, options, send.stdout, send.stderr);
+			return startChild(process.execPath, args, options, send.stdout, send.stderr);
 		},
 		{
 			stdout: (data) => new language.RunPluginResponse().setStdout(data),
@@ -77,7 +77,7 @@ function installDependencies(call: Streamed<language.InstallDependenciesRequest,
 		(send) => {
 			const info = call.request.getInfo();
 			const { packageManager } = parseOptions(info?.getOptions());
-			return start(packageManager, ["install"], { cwd: info?.getProgramDirectory(), env: process.env }, send.stdout, send.stderr);
+			return startChild(packageManager, ["install"], { cwd: info?.getProgramDirectory(), env: process.env }, send.stdout, send.stderr);
 		},
 		{
 			stdout: (data) => new language.InstallDependenciesResponse().setStdout(data),
@@ -109,7 +109,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			installed.map(({ name, version }) => new language.DependencyInfo().setName(name).setVersion(version)),
 		);
 	}),
-	run: unary(run),
+	run: unary(handleRun),
 	runPlugin: runPlugin as grpc.UntypedHandleCall,
 	installDependencies: installDependencies as grpc.UntypedHandleCall,
 	cancel: unary(() => {

@@ -1,12 +1,12 @@
-// The entries of one Pod, put in order as its life: which container ran when, what was run in it, how it was stopped.
-import { type Heard, LATE_MS, NOT_HEARD } from "../recording/coverage.ts";
+// Builds each Pod's history from a timeline: which container ran when, what was run in it, how it was stopped.
+import { type Coverage, LATE_MS, NO_COVERAGE } from "../recording/coverage.ts";
 import type { Entry, Pod } from "../recording/entry.ts";
 import type { Timeline } from "../recording/timeline.ts";
 import { hookOf, nameHooks } from "./hooks.ts";
-import type { ContainerLife, Exec, PodLife, Run } from "./pod-history.ts";
+import type { ContainerHistory, Exec, PodHistory, Run } from "./pod-history.ts";
 
 /** Every Pod of the timeline, in the order in which they appeared. */
-export function livesIn(timeline: Timeline): PodLife[] {
+export function historiesIn(timeline: Timeline): PodHistory[] {
 	const byUid = new Map<string, Entry[]>();
 	for (const entry of timeline.entries) {
 		if (entry.uid === undefined) continue;
@@ -16,17 +16,17 @@ export function livesIn(timeline: Timeline): PodLife[] {
 	}
 	const file = fileEntries(timeline.entries);
 	return [...timeline.pods.entries()].map(([uid, pod]) =>
-		lifeOf(
+		historyOf(
 			pod,
 			timeline.alive.get(uid) ?? pod,
 			byUid.get(uid) ?? [],
-			timeline.heard.get(pod.spec.nodeName ?? "") ?? NOT_HEARD,
+			timeline.coverage.get(pod.spec.nodeName ?? "") ?? NO_COVERAGE,
 			writes(pod, timeline.messageFile) ? (file.get(pod.spec.nodeName ?? "") ?? NO_FILE) : NO_FILE,
 		),
 	);
 }
 
-function lifeOf(pod: Pod, alive: Pod, own: Entry[], heard: Heard, file: MessageFile): PodLife {
+function historyOf(pod: Pod, alive: Pod, own: Entry[], coverage: Coverage, file: MessageFile): PodHistory {
 	const node = pod.spec.nodeName ?? "";
 	const added = own.find(({ kind }) => kind === "pod-added");
 	const gone = own.find(({ kind }) => kind === "pod-gone");
@@ -42,22 +42,29 @@ function lifeOf(pod: Pod, alive: Pod, own: Entry[], heard: Heard, file: MessageF
 		...pod.spec.containers.map((spec) => ({ spec, role: "main" as const })),
 	];
 	const byContainer = Map.groupBy(own, ({ container }) => container ?? "");
-	const containers = specs.map(({ spec, role }): ContainerLife => {
+	const containers = specs.map(({ spec, role }): ContainerHistory => {
 		const { postStart, preStop } = spec.lifecycle ?? {};
-		const life: ContainerLife = { name: spec.name, role, runs: runsOf(byContainer.get(spec.name) ?? []) };
-		if (postStart) life.postStart = hookOf(postStart);
-		if (preStop) life.preStop = hookOf(preStop);
-		for (const run of life.runs) nameHooks(run, life, deletionRequested, deletionRequested?.graceSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30);
-		return life;
+		const container: ContainerHistory = { name: spec.name, role, runs: runsIn(byContainer.get(spec.name) ?? []) };
+		if (postStart) container.postStart = hookOf(postStart);
+		if (preStop) container.preStop = hookOf(preStop);
+		for (const run of container.runs)
+			nameHooks(run, container, deletionRequested, deletionRequested?.graceSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30);
+		return container;
 	});
 	return {
-		...{ uid: pod.metadata.uid ?? "", name: pod.metadata.name ?? "", node, pod, alive, containers, heard },
+		uid: pod.metadata.uid ?? "",
+		name: pod.metadata.name ?? "",
+		node,
+		pod,
+		alive,
+		containers,
+		coverage,
 		entries: [...own, ...lines].sort((a, b) => a.id - b.id),
 		earlier: [...file.before, ...file.lines.slice(Math.max(0, first - EARLIER_LINES), first)],
 		...(added ? { added } : {}),
 		...(deletionRequested ? { deletionRequested } : {}),
 		...(gone ? { gone } : {}),
-		sandboxes: runsOf(own.filter((entry) => entry.container === undefined && entry.containerId !== undefined)),
+		sandboxes: runsIn(own.filter((entry) => entry.container === undefined && entry.containerId !== undefined)),
 		hasRuntime: own.some(({ kind }) => kind === "process-started"),
 	};
 }
@@ -95,7 +102,7 @@ function firstAfter(entries: Entry[], at: number): number {
 	}
 	return low;
 }
-function runsOf(entries: Entry[]): Run[] {
+function runsIn(entries: Entry[]): Run[] {
 	const runs = new Map<string, Run>();
 	const execs = new Map<string, Exec>();
 	const set = <K extends keyof Run>(run: Run, key: K, entry: Run[K]) => {
@@ -109,7 +116,7 @@ function runsOf(entries: Entry[]): Run[] {
 		if (entry.kind === "container-created") set(run, "created", entry);
 		else if (entry.kind === "process-started") run.started = entry;
 		else if (entry.kind === "process-exited") run.exited = entry;
-		// The API's whole seconds stand in where the runtime was not heard.
+		// The API's whole seconds stand in where the runtime's own times are not recorded.
 		else if (entry.kind === "container-running") set(run, "started", entry);
 		else if (entry.kind === "container-terminated") set(run, "exited", entry);
 		else if (entry.kind === "stop-requested") {

@@ -1,6 +1,6 @@
-// Which commands and requests in a container's run were its hooks.
+// Finds out which commands and requests in a container's run were its hooks.
 import type { Entry, Pod } from "../recording/entry.ts";
-import type { ContainerLife, Exec, Hook, PodLife, Run } from "./pod-history.ts";
+import type { ContainerHistory, Exec, Hook, PodHistory, Run } from "./pod-history.ts";
 
 type Handler = NonNullable<NonNullable<Pod["spec"]["containers"][number]["lifecycle"]>["preStop"]>;
 
@@ -23,7 +23,7 @@ export const HOOK_TOLERANCE_MS = 500;
  * so the first is postStart where there is one. It asks for the stop when preStop has ended, or when the grace period has: so preStop is the command that
  * began that long before, or ended just before. Where there is neither, it is the first after the deletion.
  */
-export function nameHooks(run: Run, { postStart, preStop }: ContainerLife, deletion: Entry | undefined, graceSeconds: number): void {
+export function nameHooks(run: Run, { postStart, preStop }: ContainerHistory, deletion: Entry | undefined, graceSeconds: number): void {
 	nameRequests(run, postStart, preStop, deletion);
 	const commands = run.execs.filter(({ requested, started }) => requested ?? started);
 	const [first, ...rest] = commands;
@@ -60,12 +60,12 @@ function nameRequests({ requests, execs }: Run, postStart: Hook | undefined, pre
 }
 
 /** Why a hook was not seen. */
-export function unseen(life: PodLife, hook: "postStart" | "preStop"): string {
-	const forms = life.containers.flatMap((container) => container[hook] ?? []);
+export function unseen(history: PodHistory, hook: "postStart" | "preStop"): string {
+	const forms = history.containers.flatMap((container) => container[hook] ?? []);
 	if (forms.length === 0) return `No container has a ${hook} hook.`;
 	const notExec = forms.find(({ form }) => form !== "exec");
 	if (notExec) return UNSEEN[notExec.form](hook);
-	return life.hasRuntime ? `No ${hook} command was seen.` : "The container runtime was not heard: only it knows when hooks ran.";
+	return history.hasRuntime ? `No ${hook} command was seen.` : "The container runtime was not heard: only it knows when hooks ran.";
 }
 
 /** What runs no command in the container leaves no trace in the runtime. */

@@ -1,5 +1,5 @@
-// What a Pod's history is made of, and what can be asked of it.
-import type { Heard } from "../recording/coverage.ts";
+// The types that a Pod's history is made of, and small questions about it.
+import type { Coverage } from "../recording/coverage.ts";
 import { type Entry, type Pod, span } from "../recording/entry.ts";
 
 /** A command that the kubelet ran in a container (a hook, or a probe), or a request that it made of it (a hook). */
@@ -33,7 +33,7 @@ export interface Run {
 	term?: Entry;
 	kill?: Entry;
 }
-export interface ContainerLife {
+export interface ContainerHistory {
 	name: string;
 	role: "init" | "sidecar" | "main";
 	/** In the order of their starts. */
@@ -42,7 +42,7 @@ export interface ContainerLife {
 	postStart?: Hook;
 	preStop?: Hook;
 }
-export interface PodLife {
+export interface PodHistory {
 	uid: string;
 	name: string;
 	node: string;
@@ -54,26 +54,26 @@ export interface PodLife {
 	/** Lines of the message file that were there before the Pod: those from before the recording, and the last ones of it. */
 	earlier: Entry[];
 	/** Init containers in their order, then the others. */
-	containers: ContainerLife[];
+	containers: ContainerHistory[];
 	added?: Entry;
 	deletionRequested?: Entry;
 	gone?: Entry;
 	sandboxes: Run[];
 	/** Whether containerd's own times are there, or only the API's whole seconds. */
 	hasRuntime: boolean;
-	/** What could be heard of its Node. */
-	heard: Heard;
+	/** What is recorded of its Node, and since when and until when. */
+	coverage: Coverage;
 }
 
 /** The hook's command in this run, or its request. */
 export const hookIn = (run: Run, what: "postStart" | "preStop"): Exec | undefined => run.execs.find((exec) => exec.what === what);
 /** Whether the run was stopped because of the Pod's deletion, and not before it, such as after a failed probe. */
-export const isDeleted = ({ deletionRequested }: PodLife, { stopRequested }: Run): boolean =>
+export const isDeleted = ({ deletionRequested }: PodHistory, { stopRequested }: Run): boolean =>
 	deletionRequested !== undefined && (stopRequested === undefined || stopRequested.at >= span(deletionRequested).earliest);
 /** Seconds that hook and process of a container have together when it is stopped: the deletion's, or without one what the spec says (default 30). */
-export function graceOf(life: PodLife, run: Run): number {
-	const asked = isDeleted(life, run) ? life.deletionRequested?.graceSeconds : undefined;
-	return asked ?? life.pod.spec.terminationGracePeriodSeconds ?? 30;
+export function graceOf(history: PodHistory, run: Run): number {
+	const asked = isDeleted(history, run) ? history.deletionRequested?.graceSeconds : undefined;
+	return asked ?? history.pod.spec.terminationGracePeriodSeconds ?? 30;
 }
 /** Deleted with grace period 0: the API server forgets the Pod at once, whatever still runs. */
-export const isForced = ({ deletionRequested }: PodLife): boolean => deletionRequested?.graceSeconds === 0;
+export const isForced = ({ deletionRequested }: PodHistory): boolean => deletionRequested?.graceSeconds === 0;

@@ -1,4 +1,4 @@
-// What the API server sent about Pods and their events -> entries.
+// Turns what the API server sent about Pods and their events into entries.
 import { containerIn, type Draft, type Pod } from "./entry.ts";
 import type { Line } from "./recording.ts";
 
@@ -58,7 +58,11 @@ function podChanges(before: Pod | undefined, { metadata, spec, status }: Pod, he
 		const old = before?.status.conditions?.find(({ type }) => type === condition.type);
 		if (old?.status === condition.status && old.reason === condition.reason) continue;
 		found.push({
-			...{ ...here, ...second(condition.lastTransitionTime), kind: "condition", reason: condition.type, isTrue: condition.status === "True" },
+			...here,
+			...second(condition.lastTransitionTime),
+			kind: "condition",
+			reason: condition.type,
+			isTrue: condition.status === "True",
 			text: `condition ${condition.type} ${condition.status}${condition.reason ? ` (${condition.reason})` : ""}`,
 		});
 	}
@@ -72,7 +76,7 @@ function containerChanges(before: Pod | undefined, { status }: Pod, here: Here):
 		const id = now.containerID?.replace(/^\w+:\/\//, "");
 		const base = { ...here, container: now.name, ...(id ? { containerId: id } : {}) };
 		const found: Draft[] = [];
-		// Between two versions a container may have ended and started again: its last end is told first.
+		// Between two versions a container may have ended and started again: its last end comes first.
 		const last = now.lastState?.terminated;
 		if (last?.containerID && last.containerID !== old?.lastState?.terminated?.containerID && last.containerID !== old?.state?.terminated?.containerID)
 			found.push(terminated({ ...base, containerId: last.containerID.replace(/^\w+:\/\//, "") }, last));
@@ -112,7 +116,7 @@ const firstSeen = ({ firstTimestamp, eventTime }: ApiEvent): { first?: number } 
 	const { apiSecond } = second(eventTime ?? firstTimestamp);
 	return apiSecond === undefined ? {} : { first: apiSecond };
 };
-/** One version of an event. Its time in the API is a whole second; the recorder heard of it at `at`. */
+/** One version of an event. Its time in the API is a whole second; the recorder received it at `at`. */
 export function eventEntries(line: Line, at: number): Draft[] {
 	const { type, object } = line.data as { type?: string; object?: ApiEvent };
 	const place: Place = { at, meaning: "by", host: line.host, line: line.number };
@@ -122,13 +126,11 @@ export function eventEntries(line: Line, at: number): Draft[] {
 	const container = containerIn(involvedObject.fieldPath);
 	return [
 		{
-			...{
-				...place,
-				...second(object.lastTimestamp ?? object.firstTimestamp ?? object.eventTime),
-				source: "API: event" as const,
-				kind: "event" as const,
-				reason,
-			},
+			...place,
+			...second(object.lastTimestamp ?? object.firstTimestamp ?? object.eventTime),
+			source: "API: event" as const,
+			kind: "event" as const,
+			reason,
 			...(involvedObject.kind === "Pod" && involvedObject.uid ? { uid: involvedObject.uid } : {}),
 			...(container ? { container } : {}),
 			event: { name: object.metadata?.name ?? "", type: object.type ?? "Normal", message, count, ...firstSeen(object) },

@@ -1,8 +1,8 @@
-// What could be heard of a host, and when its recorder was deaf: what is not in the recording may have happened all the same.
+// The coverage of a recording: how much of the time each host was recorded. In a gap something may have happened that the recording doesn't have.
 import type { Line, Recording, Stream } from "./recording.ts";
 
-export interface Heard {
-	/** Up to here the container runtime was heard: the recorder's end, or without one the last that came of it. */
+export interface Coverage {
+	/** Up to here the container runtime was recorded: the recorder's end, or without one the runtime's last line. */
 	until: number;
 	/** Whether the recorder was stopped in order; all that it wrote before is there then. */
 	hasEnd: boolean;
@@ -13,34 +13,34 @@ interface Gap {
 	from: number;
 	until: number;
 }
-export const NOT_HEARD: Heard = { until: Number.NEGATIVE_INFINITY, hasEnd: false, gaps: [] };
+export const NO_COVERAGE: Coverage = { until: Number.NEGATIVE_INFINITY, hasEnd: false, gaps: [] };
 
-/** A hook's command is told a little after what it follows, and the recorder may be busy. */
+/** A hook's command is recorded a little after what it follows, and the recorder may be busy. */
 export const LATE_MS = 2000;
 
-export const isDeaf = ({ gaps }: Heard, from: number, to: number): boolean => gaps.some((gap) => gap.from <= to && gap.until >= from);
-/** Whether the runtime was heard all the time. Only then follows something from what is not there. */
-export const wasHeard = (heard: Heard, from: number, to: number): boolean => to <= heard.until && !isDeaf(heard, from, to);
+export const hasGap = ({ gaps }: Coverage, from: number, to: number): boolean => gaps.some((gap) => gap.from <= to && gap.until >= from);
+/** Whether the runtime was recorded all the time. Only then what is not in the recording did not happen. */
+export const isCovered = (coverage: Coverage, from: number, to: number): boolean => to <= coverage.until && !hasGap(coverage, from, to);
 
 const STREAM_ENDED = /^the stream (\w+) ended/;
 const STARTED_AGAIN = /^the (?:host|recorder) was started again/;
 const RUNTIME: readonly Stream[] = ["runtime", "journal"];
 
 /** By host. `time` puts an arrival on the common clock. */
-export function heardIn({ lines, lost }: Pick<Recording, "lines" | "lost">, time: (host: string, at: number) => number): Map<string, Heard> {
+export function coverageIn({ lines, lost }: Pick<Recording, "lines" | "lost">, time: (host: string, at: number) => number): Map<string, Coverage> {
 	const byHost = Map.groupBy(lines, ({ host }) => host);
-	const heard = new Map([...byHost].map(([host, own]) => [host, ofHost(own.map(({ at, from, data }) => ({ at: time(host, at), from, data })))]));
+	const coverage = new Map([...byHost].map(([host, own]) => [host, coverageOfHost(own.map(({ at, from, data }) => ({ at: time(host, at), from, data })))]));
 	for (const place of lost) {
 		const [before, after] = [lines[place - 1], lines[place]];
 		const isInside = before !== undefined && before.host === after?.host && before.from === after.from;
 		// Where one stream follows another, it is of either, and of any time.
 		const from = before && (isInside || after === undefined) ? time(before.host, before.at) : Number.NEGATIVE_INFINITY;
 		const until = isInside ? time(after.host, after.at) : Number.POSITIVE_INFINITY;
-		for (const host of new Set([before?.host, after?.host])) heard.get(host ?? "")?.gaps.push({ from, until });
+		for (const host of new Set([before?.host, after?.host])) coverage.get(host ?? "")?.gaps.push({ from, until });
 	}
-	return heard;
+	return coverage;
 }
-function ofHost(lines: Pick<Line, "at" | "from" | "data">[]): Heard {
+function coverageOfHost(lines: Pick<Line, "at" | "from" | "data">[]): Coverage {
 	lines.sort((a, b) => a.at - b.at);
 	const last = new Map<Stream, number>();
 	const open = new Map<Stream, number>();

@@ -1,4 +1,4 @@
-// One thing that happened in a Pod's life, and how exactly its time is known.
+// An entry: one thing that happened to a Pod, and how exactly its time is known.
 import type { core, meta } from "@pulumi/kubernetes/types/output.js";
 
 export type Kind =
@@ -36,7 +36,7 @@ export interface Entry {
 	id: number;
 	/** ms since 1970, with a fraction where the source has one, by the clock of the control plane. */
 	at: number;
-	/** "at": it happened then. "by": it had happened by then (the moment when the recorder heard of it). */
+	/** "at": it happened then. "by": it had happened by then (the moment when the recorder received it). */
 	meaning: "at" | "by";
 	/** What the API says, a whole second in ms: it happened within that second. */
 	apiSecond?: number;

@@ -1,4 +1,4 @@
-// One Pod's part of a recording: small enough to keep beside what it shows.
+// Cuts one Pod's part out of a recording: small enough to keep beside what it shows.
 import type { Line } from "./recording.ts";
 import { readRecording } from "./recording.ts";
 import { ownersIn } from "./runtime.ts";

@@ -1,9 +1,9 @@
-// A recording as a host prints it: gzip, then base64.
+// Packs and unpacks a recording as a host prints it: gzip, then base64.
 import { gunzipSync, gzipSync } from "node:zlib";
 import { RecordingError } from "./recording.ts";
 
 /** The JSON lines. @throws RecordingError where the text is not what step `recording` prints. */
-export function unpack(text: string): string {
+export function unpackRecording(text: string): string {
 	try {
 		return gunzipSync(Buffer.from(text, "base64")).toString("utf8");
 	} catch (error) {
@@ -11,4 +11,4 @@ export function unpack(text: string): string {
 	}
 }
 /** As the hosts do it. */
-export const pack = (text: string): string => gzipSync(text).toString("base64");
+export const packRecording = (text: string): string => gzipSync(text).toString("base64");

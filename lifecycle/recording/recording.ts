@@ -1,4 +1,4 @@
-// A recording: JSON lines that hosts wrote while Pods lived. docs/recording.md is its format for people.
+// Reads a recording: JSON lines that hosts wrote while Pods existed. docs/recording.md describes the format.
 import { z } from "zod";
 
 export const SCHEMA = "kubeadm-lab/recording";
@@ -15,7 +15,7 @@ export interface Header {
 	namespace: string;
 	messageFile: string;
 }
-/** Which of the recorder's ears heard it. */
+/** Where a line comes from: the recorder reads several streams at once. */
 export const STREAMS = ["clock", "note", "pods", "events", "runtime", "journal", "request", "pause", "file-start", "file", "file-end", "end"] as const;
 export type Stream = (typeof STREAMS)[number];
 export interface Line {

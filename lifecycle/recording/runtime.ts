@@ -1,4 +1,4 @@
-// What containerd did -> entries: its events (ctr events) have nanoseconds; its log says whom it signalled, and which container belongs to which Pod.
+// Turns what containerd did into entries: its events (ctr events) have nanoseconds; its log says whom it signalled, and which container belongs to which Pod.
 import type { Draft } from "./entry.ts";
 import type { Line } from "./recording.ts";
 
@@ -40,7 +40,7 @@ export function logEntry({ data, host, number }: Line, owners: ReadonlyMap<strin
 	const text = UNQUOTED(String(data));
 	const at = preciseTime(text.match(LOG_TIME)?.[1] ?? "");
 	const message = text.match(/ msg="(.*)"$/)?.[1] ?? text;
-	const found = described(message);
+	const found = parseMessage(message);
 	if (Number.isNaN(at) || found === undefined) return undefined;
 	const { id, ...rest } = found;
 	const owner = owners.get(id);
@@ -49,12 +49,21 @@ export function logEntry({ data, host, number }: Line, owners: ReadonlyMap<strin
 }
 /** An image's own stop signal, as Go words it (syscall.Signal on Linux): one without a word is `signal 28`, such as httpd's SIGWINCH. */
 const SIGNALS: Record<string, string> = {
-	...{ hangup: "SIGHUP", interrupt: "SIGINT", quit: "SIGQUIT", aborted: "SIGABRT", killed: "SIGKILL", terminated: "SIGTERM", "alarm clock": "SIGALRM" },
-	...{ "user defined signal 1": "SIGUSR1", "user defined signal 2": "SIGUSR2", "signal 28": "SIGWINCH", "signal 37": "SIGRTMIN+3" },
+	hangup: "SIGHUP",
+	interrupt: "SIGINT",
+	quit: "SIGQUIT",
+	aborted: "SIGABRT",
+	killed: "SIGKILL",
+	terminated: "SIGTERM",
+	"alarm clock": "SIGALRM",
+	"user defined signal 1": "SIGUSR1",
+	"user defined signal 2": "SIGUSR2",
+	"signal 28": "SIGWINCH",
+	"signal 37": "SIGRTMIN+3",
 };
 const signalName = (words: string): string => SIGNALS[words.trim()] ?? words.trim();
 
-function described(message: string): (Pick<Draft, "kind" | "text" | "graceSeconds"> & { id: string }) | undefined {
+function parseMessage(message: string): (Pick<Draft, "kind" | "text" | "graceSeconds"> & { id: string }) | undefined {
 	const idOf = (pattern: RegExp) => message.match(pattern)?.[1];
 	let id = idOf(/returns sandbox id "(\w+)"/);
 	if (id) return { id, kind: "sandbox-started", text: "the sandbox runs (pause container, network)" };
@@ -111,7 +120,9 @@ export function runtimeEntry({ data, host, number }: Line, owners: ReadonlyMap<s
 			return { ...base, at, execId: event.exec_id ?? "", kind: "exec-started", text: `its command runs as process ${event.pid}` };
 		case "/tasks/exit":
 			return {
-				...{ ...base, at: preciseTime(event.exited_at ?? time), exitCode },
+				...base,
+				at: preciseTime(event.exited_at ?? time),
+				exitCode,
 				...(isExec ? { execId: event.id ?? "" } : {}),
 				kind: isExec ? "exec-exited" : "process-exited",
 				text: `${isExec ? "its command" : "process"} ${event.pid} ended with exit code ${exitCode}`,

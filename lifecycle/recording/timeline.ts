@@ -1,8 +1,8 @@
-// A recording -> one sequence of everything that happened, on one clock.
+// Builds a timeline from a recording: one sequence of everything that happened, on one clock.
 import { eventEntries, PodFollower } from "./api.ts";
-import { type Heard, heardIn } from "./coverage.ts";
+import { type Coverage, coverageIn } from "./coverage.ts";
 import type { Draft, Entry, Pod } from "./entry.ts";
-import { type PauseLook, pauseLook } from "./pause-look.ts";
+import { type PauseProbe, parsePauseProbe } from "./pause-probe.ts";
 import type { Line, Recording } from "./recording.ts";
 import { logEntry, ownersIn, requestEntry, runtimeEntry } from "./runtime.ts";
 
@@ -24,13 +24,13 @@ export interface Timeline {
 	/** The last version of each Pod before its deletion was requested. */
 	alive: ReadonlyMap<string, Pod>;
 	clocks: Clock[];
-	/** What could be heard of each host. */
-	heard: ReadonlyMap<string, Heard>;
+	/** How much of the time each host was recorded. */
+	coverage: ReadonlyMap<string, Coverage>;
 	/** Lines of the recording that are about none of its Pods, such as those of kube-proxy's container. */
 	elsewhere: number;
 	messageFile: string;
 	/** What step pause found, row by row. */
-	pause: PauseLook[];
+	pause: PauseProbe[];
 	problems: string[];
 }
 
@@ -42,10 +42,10 @@ export function timelineOf({ name, headers, lines, lost, problems }: Recording):
 	const measured = clocksIn(lines);
 	const clocks = measured.map(({ clock }) => clock);
 	const byHost = Map.groupBy(measured, ({ clock }) => clock.host);
-	const onReference = (host: string, at: number, heard = at) => {
+	const onReference = (host: string, at: number, received = at) => {
 		const own = byHost.get(host);
 		// A boot whose clock was not measured: the one before, or the first.
-		const { clock } = own?.findLast(({ from }) => from <= heard) ?? own?.[0] ?? {};
+		const { clock } = own?.findLast(({ from }) => from <= received) ?? own?.[0] ?? {};
 		return clock?.isUsed ? at - clock.offsetMs : at;
 	};
 	const owners = ownersIn(lines);
@@ -60,9 +60,9 @@ export function timelineOf({ name, headers, lines, lost, problems }: Recording):
 	function draftsOf(line: Line, at: number): Draft[] {
 		if (line.from === "pods") return follower.entries(line, at);
 		if (line.from === "events") return eventEntries(line, at);
-		const heard = { runtime: runtimeEntry, journal: logEntry, request: requestEntry }[line.from as string];
-		if (heard) {
-			const found = heard(line, owners);
+		const parse = { runtime: runtimeEntry, journal: logEntry, request: requestEntry }[line.from as string];
+		if (parse) {
+			const found = parse(line, owners);
 			return found === undefined ? [] : [{ ...found, at: onReference(line.host, found.at, line.at) }];
 		}
 		return [plainDraft(line, at)];
@@ -75,10 +75,10 @@ export function timelineOf({ name, headers, lines, lost, problems }: Recording):
 		pods: follower.pods,
 		alive: follower.alive,
 		clocks,
-		heard: heardIn({ lines, lost }, onReference),
+		coverage: coverageIn({ lines, lost }, onReference),
 		elsewhere: elsewhere + drafts.length - known.length,
 		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
-		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => pauseLook(String(data)) ?? []),
+		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => parsePauseProbe(String(data)) ?? []),
 		problems: [...problems, ...backwards(name, lines), ...disagreements(clocks)],
 	};
 }

@@ -1,4 +1,4 @@
-// A time axis on which milliseconds can be seen in a life of minutes: true to scale, with the longest quiet stretches cut out, each cut marked with its length.
+// A time axis on which milliseconds can be seen in a history of minutes: true to scale, with the longest quiet stretches cut out, each cut marked with its length.
 
 export interface Cut {
 	from: number;
@@ -33,8 +33,8 @@ export function axisOf(times: number[], width: number): Axis {
 	chosen.sort((a, b) => a.from - b.from);
 	const scale = scaleOf(end - start, chosen, width);
 	const cuts: Cut[] = [];
-	for (const gap of chosen) cuts.push({ ...gap, x: place(gap.from, start, cuts, scale), width: CUT_WIDTH });
-	const x = (time: number) => place(time, start, cuts, scale);
+	for (const gap of chosen) cuts.push({ ...gap, x: positionOf(gap.from, start, cuts, scale), width: CUT_WIDTH });
+	const x = (time: number) => positionOf(time, start, cuts, scale);
 	return { x, cuts, scale, ticks: ticksOf(start, end, cuts, scale) };
 }
 const lengthOf = (gaps: { from: number; to: number }[]): number => gaps.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -45,7 +45,7 @@ function shortened({ from, to }: { from: number; to: number }, scale: number): {
 	const margin = Math.min((to - from) / 8, 6 / scale);
 	return { from: from + margin, to: to - margin };
 }
-function place(time: number, start: number, cuts: Cut[], scale: number): number {
+function positionOf(time: number, start: number, cuts: Cut[], scale: number): number {
 	let x = (time - start) * scale;
 	for (const { from, to, width } of cuts) {
 		if (time >= to) x += width - (to - from) * scale;

@@ -1,4 +1,4 @@
-// A Pod as `kubectl describe pod` prints it: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
+// Prints a Pod as `kubectl describe pod` does: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
 import type { core } from "@pulumi/kubernetes/types/output.js";
 import type { Entry, Pod } from "../recording/entry.ts";
 import { age } from "./pod-line.ts";
@@ -14,25 +14,26 @@ export function describePod({ metadata, spec, status }: Pod, events: Entry[], no
 		...some("Service Account", spec.serviceAccountName || undefined),
 		`Node:\t${spec.nodeName ? `${spec.nodeName}/${status.hostIP ?? ""}` : "<none>"}`,
 		...some("Start Time", status.startTime && date(status.startTime)),
-		...listed("Labels", pairs(metadata.labels, "=")),
-		...listed("Annotations", pairs(metadata.annotations, ": ")),
+		...titledList("Labels", pairs(metadata.labels, "=")),
+		...titledList("Annotations", pairs(metadata.annotations, ": ")),
 		`Status:\t${status.phase ?? ""}`,
 		...some("Reason", status.reason || undefined),
 		...some("Message", status.message || undefined),
 		`IP:\t${status.podIP ?? ""}`,
 		...(status.podIPs?.length ? ["IPs:", ...status.podIPs.map(({ ip }) => `  IP:\t${ip}`)] : ["IPs:\t<none>"]),
 		...(spec.initContainers?.length ? ["Init Containers:", ...blocks(spec.initContainers, status.initContainerStatuses)] : []),
-		...["Containers:", ...blocks(spec.containers, status.containerStatuses)],
+		"Containers:",
+		...blocks(spec.containers, status.containerStatuses),
 		...(status.conditions?.length ? ["Conditions:", "  Type\tStatus", ...status.conditions.map(({ type, status: value }) => `  ${type} \t${value} `)] : []),
 		...(spec.volumes?.length ? ["Volumes:", ...spec.volumes.flatMap(volume)] : ["Volumes:\t<none>"]),
 		`QoS Class:\t${status.qosClass ?? ""}`,
-		...listed("Node-Selectors", pairs(spec.nodeSelector, "=")),
-		...listed("Tolerations", (spec.tolerations ?? []).toSorted((a, b) => compared(a.key ?? "", b.key ?? "")).map(toleration)),
+		...titledList("Node-Selectors", pairs(spec.nodeSelector, "=")),
+		...titledList("Tolerations", (spec.tolerations ?? []).toSorted((a, b) => compared(a.key ?? "", b.key ?? "")).map(toleration)),
 	];
 	return `${tabbed(lines.join("\n"))}\n${tabbed(eventLines(events, now).join("\n"))}`;
 }
 const some = (title: string, value: string | number | undefined): string[] => (value === undefined ? [] : [`${title}:\t${value}`]);
-const listed = (title: string, values: string[]): string[] =>
+const titledList = (title: string, values: string[]): string[] =>
 	(values.length > 0 ? values : ["<none>"]).map((value, index) => `${index === 0 ? `${title}:` : ""}\t${value}`);
 const pairs = (values: Record<string, string> | undefined, between: string): string[] =>
 	Object.entries(values ?? {})
@@ -53,10 +54,11 @@ function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] 
 			...(status ? [`    Container ID:\t${status.containerID ?? ""}`] : []),
 			`    Image:\t${spec.image}`,
 			...(status ? [`    Image ID:\t${status.imageID}`] : []),
-			...[`    Port${plural}:\t${ports || "<none>"}`, `    Host Port${plural}:\t${hostPorts || "<none>"}`],
-			...words("Command", spec.command),
-			...words("Args", spec.args),
-			...(status ? [...state("State", status.state ?? {}), ...(status.lastState?.terminated ? state("Last State", status.lastState) : [])] : []),
+			`    Port${plural}:\t${ports || "<none>"}`,
+			`    Host Port${plural}:\t${hostPorts || "<none>"}`,
+			...wordList("Command", spec.command),
+			...wordList("Args", spec.args),
+			...(status ? [...stateLines("State", status.state ?? {}), ...(status.lastState?.terminated ? stateLines("Last State", status.lastState) : [])] : []),
 			...(status ? [`    Ready:\t${status.ready ? "True" : "False"}`, `    Restart Count:\t${status.restartCount}`] : []),
 			...quantities("Limits", limits),
 			...quantities("Requests", requests),
@@ -65,7 +67,7 @@ function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] 
 		];
 	});
 }
-const words = (title: string, list: string[] | undefined): string[] =>
+const wordList = (title: string, list: string[] | undefined): string[] =>
 	list?.length ? [`    ${title}:`, ...list.flatMap((word) => word.split("\n").map((line) => `      ${line}`))] : [];
 const quantities = (title: string, list: Record<string, string> | undefined): string[] =>
 	list && Object.keys(list).length > 0 ? [`    ${title}:`, ...pairs(list, ":\t").map((line) => `      ${line}`)] : [];
@@ -81,14 +83,19 @@ const mounts = (list: core.v1.VolumeMount[]): string[] =>
 					),
 			]
 		: ["    Mounts:\t<none>"];
-function state(title: string, { running, terminated, waiting }: core.v1.ContainerState): string[] {
+function stateLines(title: string, { running, terminated, waiting }: core.v1.ContainerState): string[] {
 	const line = (key: string, value: string | number | undefined) => (value === undefined || value === "" ? [] : [`      ${key}:\t${value}`]);
 	if (running) return [`    ${title}:\tRunning`, `      Started:\t${date(running.startedAt)}`];
 	if (!terminated) return [`    ${title}:\tWaiting`, ...line("Reason", waiting?.reason)];
 	const { reason, message, exitCode, signal, startedAt, finishedAt } = terminated;
 	return [
-		...[`    ${title}:\tTerminated`, ...line("Reason", reason), ...line("Message", message), `      Exit Code:\t${exitCode}`],
-		...[...line("Signal", signal || undefined), `      Started:\t${date(startedAt)}`, `      Finished:\t${date(finishedAt)}`],
+		`    ${title}:\tTerminated`,
+		...line("Reason", reason),
+		...line("Message", message),
+		`      Exit Code:\t${exitCode}`,
+		...line("Signal", signal || undefined),
+		`      Started:\t${date(startedAt)}`,
+		`      Finished:\t${date(finishedAt)}`,
 	];
 }
 function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string[] {
@@ -97,13 +104,16 @@ function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string
 		return [`  ${name}:`, put("Type", "HostPath (bare host directory volume)"), put("Path", hostPath.path), put("HostPathType", hostPath.type ?? "<none>")];
 	if (emptyDir)
 		return [
-			...[`  ${name}:`, put("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)")],
-			...[put("Medium", emptyDir.medium ?? ""), put("SizeLimit", emptyDir.sizeLimit ?? "<unset>")],
+			`  ${name}:`,
+			put("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)"),
+			put("Medium", emptyDir.medium ?? ""),
+			put("SizeLimit", emptyDir.sizeLimit ?? "<unset>"),
 		];
 	if (!projected) return [`  ${name}:`, put("Type", "see the YAML")];
 	const optional = (value: boolean | undefined) => String(value ?? "<nil>");
 	return [
-		...[`  ${name}:`, put("Type", "Projected (a volume that contains injected data from multiple sources)")],
+		`  ${name}:`,
+		put("Type", "Projected (a volume that contains injected data from multiple sources)"),
 		...(projected.sources ?? []).flatMap(({ secret, downwardAPI, configMap, serviceAccountToken }) => {
 			if (secret) return [put("SecretName", secret.name ?? ""), put("SecretOptionalName", optional(secret.optional))];
 			if (downwardAPI) return [put("DownwardAPI", "true")];

@@ -1,14 +1,19 @@
-// The story as JSON, for other programs: what the page shows, with the entries by number.
-import type { Runs } from "../verdicts/repeats.ts";
+// Renders the story as JSON, for other programs: what the page shows, with the entries by number.
+import type { Repeats } from "../verdicts/repeats.ts";
 import type { Story } from "./story.ts";
 
-const runJson = ({ name, count, guarantees, measures }: Runs) => ({
-	...{ name, count, measures },
+const repeatsJson = ({ name, count, guarantees, measures }: Repeats) => ({
+	name,
+	count,
+	measures,
 	guarantees: guarantees.map(({ guarantee, words }) => ({ guarantee: guarantee.id, words })),
 });
-export function storyJson({ timeline, pods, runs, pause, problems }: Story): string {
-	const shown = pods.map(({ life, verdicts, seed }) => ({
-		...{ name: life.name, uid: life.uid, node: life.node, seed },
+export function storyJson({ timeline, pods, repeats, pause, problems }: Story): string {
+	const shown = pods.map(({ history, verdicts, seed }) => ({
+		name: history.name,
+		uid: history.uid,
+		node: history.node,
+		seed,
 		verdicts: verdicts.map(({ word, guarantee, because, entries }) => ({
 			guarantee: guarantee.id,
 			title: guarantee.title,
@@ -16,7 +21,7 @@ export function storyJson({ timeline, pods, runs, pause, problems }: Story): str
 			because,
 			entries: entries.map(({ id }) => id),
 		})),
-		entries: life.entries,
+		entries: history.entries,
 	}));
-	return `${JSON.stringify({ schema: "kubeadm-lab/story", version: 1, problems, clocks: timeline.clocks, pods: shown, runs: runs.map(runJson), pause }, null, "\t")}\n`;
+	return `${JSON.stringify({ schema: "kubeadm-lab/story", version: 1, problems, clocks: timeline.clocks, pods: shown, runs: repeats.map(repeatsJson), pause }, null, "\t")}\n`;
 }

@@ -1,4 +1,4 @@
-// Labels above each other where they would overlap.
+// Places labels that would overlap above each other.
 
 /** Width of a 12 px sans-serif text, near enough to keep labels apart. */
 export const textWidth = (text: string): number =>

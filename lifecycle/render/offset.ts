@@ -1,2 +1,2 @@
-/** A time since a start, both in ms, as every way of showing a life writes it. */
+/** A time since a start, both in ms, as every view of a history writes it. */
 export const offset = (at: number, start: number): string => `+${((at - start) / 1000).toFixed(3)} s`.replace("+-", "−");

@@ -1,4 +1,4 @@
-// What the pause container holds together, as a part of the page.
+// Renders what the pause container holds together, as a part of the page.
 import type { PauseRow } from "../verdicts/pause.ts";
 import { joined, type Markup, markup } from "./markup.ts";
 

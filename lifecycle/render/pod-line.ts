@@ -1,4 +1,4 @@
-// A Pod as `kubectl get pod -o wide` prints it. Pure.
+// Prints a Pod as `kubectl get pod -o wide` does. Pure.
 import type { core } from "@pulumi/kubernetes/types/output.js";
 import type { Pod } from "../recording/entry.ts";
 
@@ -19,7 +19,7 @@ export function podLine({ metadata, spec, status }: Pod): string {
 		metadata.name,
 		`${readyContainers}/${spec.containers.length}`,
 		phase({ metadata, spec, status }),
-		restarts(status),
+		restartsText(status),
 		age(metadata.creationTimestamp, readyTime(status)),
 		status.podIP || "<none>",
 		spec.nodeName || "<none>",
@@ -60,7 +60,7 @@ function ended({ reason, signal, exitCode }: core.v1.ContainerStateTerminated): 
 	return reason || (signal ? `Signal:${signal}` : `ExitCode:${exitCode}`);
 }
 
-function restarts(status: core.v1.PodStatus): string {
+function restartsText(status: core.v1.PodStatus): string {
 	const initialised = isTrue(status, "Initialized");
 	const counted = (initialised ? status.containerStatuses : status.initContainerStatuses) ?? [];
 	const count = counted.reduce((sum, container) => sum + container.restartCount, 0);

@@ -1,6 +1,6 @@
-// A Pod's life as rows of bars and marks: what is drawn, before anybody draws it.
+// Turns a Pod's history into rows of bars and marks, which the drawing and the tables show.
 
-import type { Exec, PodLife, Run } from "../history/pod-history.ts";
+import type { Exec, PodHistory, Run } from "../history/pod-history.ts";
 import { type Entry, stopSignal } from "../recording/entry.ts";
 import { seconds } from "../verdicts/order.ts";
 
@@ -33,20 +33,21 @@ export interface Row {
 	marks: Mark[];
 }
 
-export function rowsOf(life: PodLife): Row[] {
-	const end = life.gone?.at ?? life.entries.at(-1)?.at ?? 0;
-	const sandbox: Row = { name: "pause", note: "the sandbox", bars: life.sandboxes.flatMap((run) => runBars(run, "pause", end)), inner: [], marks: [] };
-	const containers = life.containers.map(({ name, role, runs }): Row => {
+export function rowsOf(history: PodHistory): Row[] {
+	const end = history.gone?.at ?? history.entries.at(-1)?.at ?? 0;
+	const sandbox: Row = { name: "pause", note: "the sandbox", bars: history.sandboxes.flatMap((run) => runBars(run, "pause", end)), inner: [], marks: [] };
+	const containers = history.containers.map(({ name, role, runs }): Row => {
 		const note = role === "main" ? "container" : role === "init" ? "init container" : "sidecar";
 		return {
-			...{ name, note },
+			name,
+			note,
 			bars: runs.flatMap((run) => runBars(run, role === "init" ? "init" : "main", end)),
 			inner: runs.flatMap((run) => run.execs.flatMap((exec) => execBar(exec, run, end))),
 			marks: runs.flatMap(runMarks),
 		};
 	});
-	const rows = [podRow(life, end), ...(sandbox.bars.length > 0 ? [sandbox] : []), ...containers];
-	const lines = life.entries.filter(({ kind }) => kind === "line");
+	const rows = [podRow(history, end), ...(sandbox.bars.length > 0 ? [sandbox] : []), ...containers];
+	const lines = history.entries.filter(({ kind }) => kind === "line");
 	if (lines.length > 0) rows.push({ name: "message file", note: "each line as it came", bars: [], inner: [], marks: lines.map(lineMark) });
 	return rows.map(thinned);
 }
@@ -64,32 +65,32 @@ function thinned(row: Row): Row {
 }
 const lineMark = (entry: Entry): Mark => ({ at: entry.at, kind: "line", label: entry.text, entry });
 
-function podRow(life: PodLife, end: number): Row {
+function podRow(history: PodHistory, end: number): Row {
 	const bars: Bar[] = [];
 	const marks: Mark[] = [];
 	const steps: { entry: Entry; kind: BarKind; label: string }[] = [];
-	if (life.added) steps.push({ entry: life.added, kind: "pending", label: "Pending" });
-	for (const entry of life.entries) {
-		if (life.deletionRequested && entry.id >= life.deletionRequested.id) break;
+	if (history.added) steps.push({ entry: history.added, kind: "pending", label: "Pending" });
+	for (const entry of history.entries) {
+		if (history.deletionRequested && entry.id >= history.deletionRequested.id) break;
 		if (entry.kind === "phase" && entry.reason === "Running") steps.push({ entry, kind: "running", label: "Running" });
 		if (entry.kind === "condition" && entry.reason === "Ready") {
 			if (!entry.isTrue && steps.at(-1)?.kind !== "ready") continue;
 			steps.push({ entry, kind: entry.isTrue ? "ready" : "running", label: entry.isTrue ? "Ready" : "not Ready" });
 		}
 	}
-	if (life.deletionRequested) {
-		steps.push({ entry: life.deletionRequested, kind: "ending", label: "Terminating" });
-		marks.push({ at: life.deletionRequested.at, kind: "delete", label: "delete", entry: life.deletionRequested });
+	if (history.deletionRequested) {
+		steps.push({ entry: history.deletionRequested, kind: "ending", label: "Terminating" });
+		marks.push({ at: history.deletionRequested.at, kind: "delete", label: "delete", entry: history.deletionRequested });
 	}
 	for (const [index, { entry, kind, label }] of steps.entries()) {
 		const next = steps[index + 1]?.entry;
 		if (next?.at === entry.at) continue;
-		const last = next ?? life.gone;
+		const last = next ?? history.gone;
 		bars.push({ from: entry.at, to: last?.at ?? end, kind, label, isOpen: last === undefined, entries: last ? [entry, last] : [entry] });
 	}
 	const ready = steps.find(({ kind }) => kind === "ready");
 	if (ready) marks.unshift({ at: ready.entry.at, kind: "ready", label: "Ready", entry: ready.entry });
-	if (life.gone) marks.push({ at: life.gone.at, kind: "gone", label: "gone", entry: life.gone });
+	if (history.gone) marks.push({ at: history.gone.at, kind: "gone", label: "gone", entry: history.gone });
 	return { name: "Pod", note: "as the API says", bars, inner: [], marks };
 }
 

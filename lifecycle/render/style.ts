@@ -1,4 +1,4 @@
-// How the page looks: one column on a narrow screen and on paper; on a wide screen the verdicts stand beside the drawing.
+// The page's style sheet: one column on a narrow screen and on paper; on a wide screen the verdicts stand beside the drawing.
 import { DRAWING, theme } from "./theme.ts";
 
 export const STYLE = [

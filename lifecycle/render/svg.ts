@@ -1,6 +1,6 @@
-// A Pod's life as a drawing: a row for the Pod, its sandbox and each container, hooks and signals on top.
+// Draws a Pod's history as SVG: a row for the Pod, its sandbox and each container, hooks and signals on top.
 
-import type { PodLife } from "../history/pod-history.ts";
+import type { PodHistory } from "../history/pod-history.ts";
 import type { Entry } from "../recording/entry.ts";
 import { type Axis, axisOf, CUT_WIDTH } from "./axis.ts";
 import { Lanes, textWidth } from "./lanes.ts";
@@ -13,18 +13,18 @@ const [WIDTH, LEFT, RIGHT, TOP] = [1120, 132, 28, 34];
 const [BAR_HEIGHT, INNER_HEIGHT, LANE_HEIGHT, ROW_PADDING] = [20, 10, 15, 9];
 
 export interface InPage {
-	/** Where an entry is told in full, such as `#e12`. */
+	/** Where an entry is shown in full, such as `#e12`. */
 	href: (entry: Entry) => string;
 	/** In front of ids, where a page has several drawings. */
 	prefix: string;
 }
 
 /** A file of its own. */
-export const svgOf = (life: PodLife): string => String(drawingOf(life));
+export const svgOf = (history: PodHistory): string => String(drawingOf(history));
 
 /** The drawing; with `title` and `desc` for those who can't see it. Alone it brings its own colours, and has no links. */
-export function drawingOf(life: PodLife, page?: InPage): Markup {
-	const rows = rowsOf(life);
+export function drawingOf(history: PodHistory, page?: InPage): Markup {
+	const rows = rowsOf(history);
 	const times = rows.flatMap(({ bars, inner, marks }) => [...bars, ...inner].flatMap(({ from, to }) => [from, to]).concat(marks.map(({ at }) => at)));
 	if (times.length === 0)
 		return markup`<svg xmlns="http://www.w3.org/2000/svg" class="life" width="${WIDTH}" height="30"><text x="8" y="20">nothing to draw</text></svg>`;
@@ -33,9 +33,9 @@ export function drawingOf(life: PodLife, page?: InPage): Markup {
 	const draw = new Drawing(axis, start, page);
 	const body = joined(rows.map((row, index) => draw.row(row, index)));
 	const height = draw.y + 26;
-	const name = `${life.name} on ${life.node || "no Node"}`;
+	const name = `${history.name} on ${history.node || "no Node"}`;
 	return markup`<svg xmlns="http://www.w3.org/2000/svg" class="life" role="img" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
-<title>The life of ${name}</title><desc>${described(rows, start)}</desc>
+<title>The life of ${name}</title><desc>${inWords(rows, start)}</desc>
 ${page ? "" : markup`<style>${trusted(theme("svg") + DRAWING)}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>`}
 ${draw.background(height)}
 ${body}
@@ -43,7 +43,7 @@ ${draw.ticks(height)}
 </svg>`;
 }
 /** The drawing in words: one sentence a bar or mark. */
-function described(rows: Row[], start: number): string {
+function inWords(rows: Row[], start: number): string {
 	return rows
 		.map(({ name, bars, inner, marks }) => {
 			const said = [
@@ -152,9 +152,12 @@ class Drawing {
 		const x = this.#x(at);
 		const shapes: Record<Mark["kind"], string> = {
 			ready: `M${r(x)} ${y - 6}l6 6l-6 6l-6 -6z`,
-			...{ delete: `M${r(x - 6)} ${y - 6}h12l-6 11z`, gone: `M${r(x - 4)} ${y - 6}h8v12h-8z` },
-			...{ term: `M${r(x)} ${y - 7}l6 12h-12z`, kill: `M${r(x - 6)} ${y - 6}l12 12m0 -12l-12 12` },
-			...{ exit: `M${r(x - 1.5)} ${y - 10}h3v20h-3z`, failed: `M${r(x - 2)} ${y - 10}h4v20h-4z` },
+			delete: `M${r(x - 6)} ${y - 6}h12l-6 11z`,
+			gone: `M${r(x - 4)} ${y - 6}h8v12h-8z`,
+			term: `M${r(x)} ${y - 7}l6 12h-12z`,
+			kill: `M${r(x - 6)} ${y - 6}l12 12m0 -12l-12 12`,
+			exit: `M${r(x - 1.5)} ${y - 10}h3v20h-3z`,
+			failed: `M${r(x - 2)} ${y - 10}h4v20h-4z`,
 			line: `M${r(x - 4)} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z`,
 		};
 		const by = entry.meaning === "by" ? " by" : "";

@@ -1,4 +1,4 @@
-// Text with tabs, lined up as Go's text/tabwriter does it for kubectl: two spaces between columns, each column as wide as the lines beside each other need.
+// Lines up text with tabs as Go's text/tabwriter does it for kubectl: two spaces between columns, each column as wide as the lines beside each other need.
 const PADDING = 2;
 
 export function tabbed(text: string): string {

@@ -1,11 +1,11 @@
-// The story as plain text, for a terminal or a log.
+// Renders the story as plain text, for a terminal or a log.
 import type { Entry } from "../recording/entry.ts";
 import { seconds } from "../verdicts/order.ts";
 import { pauseTable } from "../verdicts/pause.ts";
 import type { Verdict } from "../verdicts/verdicts.ts";
 import { offset } from "./offset.ts";
+import { repeatsText } from "./repeats.ts";
 import { isNews, rowsOf } from "./rows.ts";
-import { runsText } from "./runs.ts";
 import type { PodStory, Story } from "./story.ts";
 import { WORDS } from "./verdict-list.ts";
 
@@ -13,30 +13,32 @@ import { WORDS } from "./verdict-list.ts";
 export function shortText(story: Story): string {
 	return [...story.pods.map(shortPod), ...story.problems.map((problem) => `note: ${problem}`)].join("\n");
 }
-function shortPod({ life, verdicts }: PodStory): string {
-	const start = life.added?.at ?? life.entries[0]?.at ?? 0;
-	const told = verdicts.filter(({ word }) => word !== "NOT OBSERVED");
-	const open = verdicts.length - told.length;
+function shortPod({ history, verdicts }: PodStory): string {
+	const start = history.added?.at ?? history.entries[0]?.at ?? 0;
+	const decided = verdicts.filter(({ word }) => word !== "NOT OBSERVED");
+	const open = verdicts.length - decided.length;
 	return [
-		`${life.name} on ${life.node || "no Node"}`,
-		...momentLines(life, start),
-		...told.map(({ word, guarantee, because }) => `${word.padEnd(14)} ${guarantee.title}${word === "PASS" ? "" : `: ${because}`}`),
+		`${history.name} on ${history.node || "no Node"}`,
+		...momentLines(history, start),
+		...decided.map(({ word, guarantee, because }) => `${word.padEnd(14)} ${guarantee.title}${word === "PASS" ? "" : `: ${because}`}`),
 		...(open > 0 ? [`${"NOT OBSERVED".padEnd(14)} ${open} more of ${verdicts.length}`] : []),
 	].join("\n");
 }
 /** One Pod in one line, and a line for each failure. */
-export function countsText({ life, verdicts }: PodStory): string {
+export function countsText({ history, verdicts }: PodStory): string {
 	const counts = WORDS.map((word) => ({ word, count: verdicts.filter((verdict) => verdict.word === word).length })).filter(({ count }) => count > 0);
 	const failed = verdicts.filter(({ word }) => word === "FAIL").map(({ guarantee, because }) => `  FAIL ${guarantee.title}: ${because}`);
-	return [`${life.name} on ${life.node || "no Node"}: ${counts.map(({ word, count }) => `${count} ${word}`).join(", ")}`, ...failed].join("\n");
+	return [`${history.name} on ${history.node || "no Node"}: ${counts.map(({ word, count }) => `${count} ${word}`).join(", ")}`, ...failed].join("\n");
 }
 /** Bars' begins and marks, in order of time: the drawing in words. `by`: "by" where it happened no later than that, else empty. */
-export function momentsOf(life: PodStory["life"]): { at: number; by: string; who: string; what: string }[] {
+export function momentsOf(history: PodStory["history"]): { at: number; by: string; who: string; what: string }[] {
 	const by = (entry: Entry | undefined) => (entry?.meaning === "by" ? "by" : "");
-	return rowsOf(life)
+	return rowsOf(history)
 		.flatMap(({ name, bars, inner, marks }) => [
 			...bars.map(({ from, to, kind, label, isOpen, entries }) => ({
-				...{ at: from, by: by(entries[0]), who: name },
+				at: from,
+				by: by(entries[0]),
+				who: name,
 				what: kind === "created" ? "created" : name === "Pod" ? label : isOpen ? "runs" : `runs for ${seconds(to - from)}`,
 			})),
 			...inner.map(({ from, label, entries }) => ({ at: from, by: by(entries[0]), who: name, what: label })),
@@ -44,15 +46,15 @@ export function momentsOf(life: PodStory["life"]): { at: number; by: string; who
 		])
 		.sort((a, b) => a.at - b.at);
 }
-/** What was heard of late can stand below what it brought about. */
-const momentLines = (life: PodStory["life"], start: number): string[] =>
-	momentsOf(life).map(({ at, by, who, what }) => `${by.padEnd(2)}${offset(at, start).padStart(11)}  ${who.padEnd(16)} ${what}`);
+/** What was recorded late can stand below what it brought about. */
+const momentLines = (history: PodStory["history"], start: number): string[] =>
+	momentsOf(history).map(({ at, by, who, what }) => `${by.padEnd(2)}${offset(at, start).padStart(11)}  ${who.padEnd(16)} ${what}`);
 
 /** Everything: the seed's view, the verdicts, the entries. */
 export function fullText(story: Story): string {
 	const pause = story.pause.length > 0 ? [`--- the pause container\n${pauseTable(story.pause)}`] : [];
 	const notes = story.problems.map((problem) => `note: ${problem}`);
-	return `${[...notes, ...clockLines(story), ...story.runs.map(runsText), ...story.pods.map(fullPod), ...pause].join("\n\n")}\n`;
+	return `${[...notes, ...clockLines(story), ...story.repeats.map(repeatsText), ...story.pods.map(fullPod), ...pause].join("\n\n")}\n`;
 }
 export function clockLines({ timeline }: Story): string[] {
 	return timeline.clocks.map(
@@ -61,18 +63,18 @@ export function clockLines({ timeline }: Story): string[] {
 	);
 }
 function fullPod(pod: PodStory): string {
-	const { life, verdicts, seed } = pod;
-	const start = life.added?.at ?? life.entries[0]?.at ?? 0;
+	const { history, verdicts, seed } = pod;
+	const start = history.added?.at ?? history.entries[0]?.at ?? 0;
 	return [
-		`=== ${life.name} on ${life.node || "no Node"} ===`,
+		`=== ${history.name} on ${history.node || "no Node"} ===`,
 		seed.yaml.trimEnd(),
 		`--- kubectl get pod -o wide\n${seed.wide}`,
-		`--- kubectl describe pod ${life.name}\n${seed.describe}`,
+		`--- kubectl describe pod ${history.name}\n${seed.describe}`,
 		...(seed.before ? [`--- message file before the deletion\n${seed.before.join("\n")}`] : []),
 		...(seed.after ? [`--- message file after the Pod was gone\n${seed.after.join("\n")}`] : []),
-		`--- what happened (by: no later than; the time is when the recorder heard of it)\n${momentLines(life, start).join("\n")}`,
+		`--- what happened (by: no later than; the time is when the recorder heard of it)\n${momentLines(history, start).join("\n")}`,
 		`--- verdicts\n${verdicts.map(verdictText).join("\n")}`,
-		`--- entries\n${life.entries.map((entry) => entryText(entry, start)).join("\n")}`,
+		`--- entries\n${history.entries.map((entry) => entryText(entry, start)).join("\n")}`,
 	].join("\n\n");
 }
 function verdictText({ word, guarantee, because, entries }: Verdict): string {

@@ -1,4 +1,4 @@
-// Verdicts on the page: what was found, on which entries, and the sentence that was tested.
+// Renders the verdicts on the page: what was found, on which entries, and the sentence that was tested.
 import type { Entry } from "../recording/entry.ts";
 import type { Word } from "../verdicts/order.ts";
 import type { Verdict } from "../verdicts/verdicts.ts";
@@ -17,7 +17,7 @@ const MOST_LINKS = 12;
 
 /** Those that say something come first, in the order of the guarantees. */
 export function verdictList(verdicts: Verdict[], { prefix, id }: { prefix: string; id: (entry: Entry) => string }): Markup {
-	const [told, open] = [verdicts.filter(({ word }) => word !== "NOT OBSERVED"), verdicts.filter(({ word }) => word === "NOT OBSERVED")];
+	const [decided, open] = [verdicts.filter(({ word }) => word !== "NOT OBSERVED"), verdicts.filter(({ word }) => word === "NOT OBSERVED")];
 	const item = ({ word, guarantee, because, entries }: Verdict): Markup => {
 		const links = entries.slice(0, MOST_LINKS).map((entry) => markup`<a href="#${id(entry)}">${entry.id}</a>`);
 		const rest = entries.length > MOST_LINKS ? ` and ${entries.length - MOST_LINKS} more` : "";
@@ -25,5 +25,5 @@ export function verdictList(verdicts: Verdict[], { prefix, id }: { prefix: strin
 		const { title, says, page, url } = guarantee;
 		return markup`<li id="${prefix}v-${guarantee.id}" class="${cssOf(word)}"><span class="word">${word}</span><b>${title}</b><p>${because}${from}</p><p class="soft">“${says}” <a href="${url}">${page}</a></p></li>`;
 	};
-	return markup`<ul class="verdicts">${joined([...told, ...open].map(item))}</ul>`;
+	return markup`<ul class="verdicts">${joined([...decided, ...open].map(item))}</ul>`;
 }

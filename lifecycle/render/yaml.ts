@@ -1,12 +1,20 @@
-// A Pod's YAML as the seed's page shows it: what somebody wrote, without what the API server filled in.
+// Prints a Pod's YAML as the seed's page shows it: what somebody wrote, without what the API server filled in.
 import { Document, isScalar, visit } from "yaml";
 import type { Pod } from "../recording/entry.ts";
 
 /** Set by the API server where nobody said anything: left out, so that what a person wrote can be read. */
 const DEFAULTS: Record<string, unknown> = {
-	...{ dnsPolicy: "ClusterFirst", restartPolicy: "Always", schedulerName: "default-scheduler", serviceAccount: "default", serviceAccountName: "default" },
-	...{ terminationGracePeriodSeconds: 30, enableServiceLinks: true, preemptionPolicy: "PreemptLowerPriority", priority: 0 },
-	...{ terminationMessagePath: "/dev/termination-log", terminationMessagePolicy: "File" },
+	dnsPolicy: "ClusterFirst",
+	restartPolicy: "Always",
+	schedulerName: "default-scheduler",
+	serviceAccount: "default",
+	serviceAccountName: "default",
+	terminationGracePeriodSeconds: 30,
+	enableServiceLinks: true,
+	preemptionPolicy: "PreemptLowerPriority",
+	priority: 0,
+	terminationMessagePath: "/dev/termination-log",
+	terminationMessagePolicy: "File",
 };
 const TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
 const ADDED = new Set(["nodeName", "tolerations", "securityContext", "resources"]);
@@ -18,7 +26,7 @@ const ORDER = ["name", "image", "imagePullPolicy", "restartPolicy", "command", "
 export function podYaml({ metadata, spec }: Pod): string {
 	const { name, namespace, labels } = metadata;
 	const document = new Document(
-		{ apiVersion: "v1", kind: "Pod", metadata: { name, namespace, ...(labels ? { labels } : {}) }, spec: written(spec) },
+		{ apiVersion: "v1", kind: "Pod", metadata: { name, namespace, ...(labels ? { labels } : {}) }, spec: asWritten(spec) },
 		{ aliasDuplicateObjects: false },
 	);
 	// Commands on one line, as people write them.
@@ -29,13 +37,13 @@ export function podYaml({ metadata, spec }: Pod): string {
 	});
 	return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
-function written(value: unknown): unknown {
-	if (Array.isArray(value)) return value.filter((item) => !isToken(item)).map(written);
+function asWritten(value: unknown): unknown {
+	if (Array.isArray(value)) return value.filter((item) => !isToken(item)).map(asWritten);
 	if (typeof value !== "object" || value === null) return value;
 	const kept = Object.entries(value).filter(([key, item]) => DEFAULTS[key] !== item && !(ADDED.has(key) && isEmptyOrAdded(key, item)));
 	const place = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
 	kept.sort(([a], [b]) => place(a) - place(b));
-	return Object.fromEntries(kept.map(([key, item]) => [key, written(item)]));
+	return Object.fromEntries(kept.map(([key, item]) => [key, asWritten(item)]));
 }
 const isToken = (item: unknown): boolean => {
 	const { mountPath, name, projected } = (item ?? {}) as { mountPath?: string; name?: string; projected?: unknown };

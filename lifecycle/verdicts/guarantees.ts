@@ -1,4 +1,4 @@
-// What Kubernetes promises about a Pod's life, each with the sentence of its documentation (CC BY 4.0) that says so; pages as of Kubernetes 1.29.
+// The guarantees: what Kubernetes promises about a Pod's lifecycle, each with the sentence of its documentation (CC BY 4.0) that says so; pages as of Kubernetes 1.29.
 export type GuaranteeId =
 	| "init-order"
 	| "poststart-after-created"

@@ -1,6 +1,6 @@
-// Whether one thing came before another, as far as the recording can tell. Never more than that.
+// Decides whether one thing came before another, as far as the recording shows it. Never more than that.
 
-import { type Heard, wasHeard } from "../recording/coverage.ts";
+import { type Coverage, isCovered } from "../recording/coverage.ts";
 import { type Entry, span } from "../recording/entry.ts";
 
 export type Order = "before" | "after" | "unknown";
@@ -38,23 +38,23 @@ export interface Finding {
 	entries: Entry[];
 }
 export const notObserved = (because: string, entries: Entry[] = []): Finding => ({ word: "NOT OBSERVED", because, entries });
-export const found = (...entries: (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
-/** A failure that rests on what is not there between two moments: none where it may have happened unheard. */
-export function missing(heard: Heard, [from, to]: [number, number], because: string, entries: Entry[]): Finding {
-	if (wasHeard(heard, from, to)) return { word: "FAIL", because, entries };
+export const present = (...entries: (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
+/** A failure that rests on what is not there between two moments: none where a gap may hold it. */
+export function failIfCovered(coverage: Coverage, [from, to]: [number, number], because: string, entries: Entry[]): Finding {
+	if (isCovered(coverage, from, to)) return { word: "FAIL", because, entries };
 	return notObserved(`As far as was recorded: ${because} Something is missing there, so that doesn't tell.`, entries);
 }
 /** A container may start a thousand times. */
-const MOST_TOLD = 4;
+const MOST_NAMED = 4;
 /** The worst of several: one failure fails the guarantee, and one pass is enough where nothing failed. */
 export function combined(findings: Finding[], none: string): Finding {
 	const worst = (["FAIL", "PASS", "NOT GUARANTEED", "NOT OBSERVED"] as const)
 		.map((word) => findings.filter((finding) => finding.word === word))
 		.find((of) => of.length > 0);
 	if (worst === undefined) return notObserved(none);
-	const told = worst.slice(0, MOST_TOLD).map(({ because }) => because);
-	if (worst.length > MOST_TOLD) told.push(`And so ${worst.length - MOST_TOLD} more times.`);
-	return { word: worst[0]?.word ?? "NOT OBSERVED", because: told.join(" "), entries: worst.flatMap(({ entries }) => entries) };
+	const named = worst.slice(0, MOST_NAMED).map(({ because }) => because);
+	if (worst.length > MOST_NAMED) named.push(`And so ${worst.length - MOST_NAMED} more times.`);
+	return { word: worst[0]?.word ?? "NOT OBSERVED", because: named.join(" "), entries: worst.flatMap(({ entries }) => entries) };
 }
 
 /** `a` must come before `b`. */

@@ -1,7 +1,7 @@
-// What the pause container holds together: rows that step `pause` printed -> a table with a verdict for each. Pure.
-import { type PauseLook, pauseLook } from "../recording/pause-look.ts";
+// Judges what the pause container holds together: a verdict for each row that step `pause` printed, and all of them as a table. Pure.
+import { type PauseProbe, parsePauseProbe } from "../recording/pause-probe.ts";
 
-export interface PauseRow extends PauseLook {
+export interface PauseRow extends PauseProbe {
 	/** In words, and whether it is what the documentation says. */
 	verdict: "PASS" | "FAIL";
 	says: string;
@@ -12,16 +12,16 @@ export function pauseRows(text: string): PauseRow[] {
 		.split("\n")
 		.filter((line) => line !== "")
 		.map((line) => {
-			const look = pauseLook(line);
-			if (look === undefined) throw new Error(`expected five fields in a row of step pause, found ${JSON.stringify(line)}`);
-			return pauseRow(look);
+			const probe = parsePauseProbe(line);
+			if (probe === undefined) throw new Error(`expected five fields in a row of step pause, found ${JSON.stringify(line)}`);
+			return pauseRow(probe);
 		});
 }
-export function pauseRow(look: PauseLook): PauseRow {
-	const { isRight, says } = judged(look);
-	return { ...look, verdict: isRight ? "PASS" : "FAIL", says };
+export function pauseRow(probe: PauseProbe): PauseRow {
+	const { isRight, says } = judged(probe);
+	return { ...probe, verdict: isRight ? "PASS" : "FAIL", says };
 }
-function judged({ pod, what, pause, one, two }: PauseLook): { isRight: boolean; says: string } {
+function judged({ pod, what, pause, one, two }: PauseProbe): { isRight: boolean; says: string } {
 	const isShared = pod === "pause-shared";
 	const same = pause === one && one === two;
 	switch (what) {

@@ -1,4 +1,4 @@
-// Several lives of Pods of one name, side by side: how often each verdict was given, and how long things took.
+// Compares the histories of Pods of one name: how often each verdict was given, and how long things took.
 
 import { hookIn, type Run } from "../history/pod-history.ts";
 import { type Entry, stopSignal } from "../recording/entry.ts";
@@ -6,7 +6,7 @@ import { GUARANTEES, type Guarantee } from "./guarantees.ts";
 import type { Word } from "./order.ts";
 import type { JudgedPod } from "./verdicts.ts";
 
-export interface Runs {
+export interface Repeats {
 	name: string;
 	count: number;
 	guarantees: { guarantee: Guarantee; words: Partial<Record<Word, number>> }[];
@@ -35,11 +35,11 @@ const BETWEEN: { what: string; from: (run: Run) => Entry | undefined; to: (run: 
 	{ what: "SIGTERM to the process's end", from: ({ term }) => term, to: ({ exited }) => exited },
 ];
 
-/** Every name that has two lives or more. */
-export function runsOf(pods: JudgedPod[]): Runs[] {
-	return [...Map.groupBy(pods, ({ life }) => life.name)].filter(([, own]) => own.length > 1).map(([name, own]) => runsOfOne(name, own));
+/** Every name that has two histories or more. */
+export function repeatsOf(pods: JudgedPod[]): Repeats[] {
+	return [...Map.groupBy(pods, ({ history }) => history.name)].filter(([, own]) => own.length > 1).map(([name, own]) => repeatsOfName(name, own));
 }
-function runsOfOne(name: string, pods: JudgedPod[]): Runs {
+function repeatsOfName(name: string, pods: JudgedPod[]): Repeats {
 	const guarantees = GUARANTEES.map((guarantee, place) => {
 		const words: Partial<Record<Word, number>> = {};
 		for (const { verdicts } of pods) {
@@ -48,13 +48,15 @@ function runsOfOne(name: string, pods: JudgedPod[]): Runs {
 		}
 		return { guarantee, words };
 	});
-	const containers = [...new Set(pods.flatMap(({ life }) => life.containers.filter(({ postStart, preStop }) => postStart ?? preStop).map((one) => one.name)))];
+	const containers = [
+		...new Set(pods.flatMap(({ history }) => history.containers.filter(({ postStart, preStop }) => postStart ?? preStop).map((one) => one.name))),
+	];
 	const measures = containers.flatMap((container) => BETWEEN.map((one) => measured(container, one, pods)));
 	return { name, count: pods.length, guarantees, measures: measures.filter(({ values }) => values.length > 0) };
 }
 function measured(container: string, { what, from, to, names }: (typeof BETWEEN)[number], pods: JudgedPod[]): Measure {
-	const values = pods.flatMap(({ life }) =>
-		(life.containers.find(({ name }) => name === container)?.runs ?? []).flatMap((run) => {
+	const values = pods.flatMap(({ history }) =>
+		(history.containers.find(({ name }) => name === container)?.runs ?? []).flatMap((run) => {
 			const [start, end] = [from(run), to(run)];
 			return start?.meaning === "at" && end?.meaning === "at" ? [end.at - start.at] : [];
 		}),
@@ -66,7 +68,7 @@ function measured(container: string, { what, from, to, names }: (typeof BETWEEN)
 	return { container, what, values, first: { [names[0]]: isFirst, [names[1]]: values.length - isFirst } };
 }
 function signalIn(container: string, pods: JudgedPod[]): string {
-	const runs = pods.flatMap(({ life }) => life.containers.filter(({ name }) => name === container).flatMap((one) => one.runs));
+	const runs = pods.flatMap(({ history }) => history.containers.filter(({ name }) => name === container).flatMap((one) => one.runs));
 	return stopSignal(runs.find(({ term }) => term)?.term);
 }
 /** The value in the middle; of an even number, the mean of the two. */

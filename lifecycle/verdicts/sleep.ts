@@ -1,9 +1,9 @@
-// Verdicts about hooks that only sleep (from Kubernetes 1.30): the kubelet waits by itself, so they show in nothing but the time that passes.
+// Judges hooks that only sleep (from Kubernetes 1.30): the kubelet waits by itself, so they show in nothing but the time that passes.
 
 import { LEAST_GRACE_SECONDS } from "../history/hooks.ts";
-import type { ContainerLife, PodLife, Run } from "../history/pod-history.ts";
+import type { ContainerHistory, PodHistory, Run } from "../history/pod-history.ts";
 import { type Entry, span, stopSignal } from "../recording/entry.ts";
-import { between, type Finding, found, notObserved, seconds } from "./order.ts";
+import { between, type Finding, notObserved, present, seconds } from "./order.ts";
 
 interface Slept {
 	name: string;
@@ -12,7 +12,7 @@ interface Slept {
 	length: number;
 	grace: number;
 }
-function preStops({ containers, deletionRequested }: PodLife): Slept[] {
+function preStops({ containers, deletionRequested }: PodHistory): Slept[] {
 	const grace = deletionRequested?.graceSeconds;
 	if (grace === undefined || grace === 0) return [];
 	return containers.flatMap(({ name, preStop, runs }) => {
@@ -25,17 +25,17 @@ function isTakenOff({ run, length, grace }: Slept): boolean {
 	const given = run.stopRequested?.graceSeconds ?? grace;
 	return length >= 1 && given < grace && given <= Math.max(grace - length, LEAST_GRACE_SECONDS);
 }
-export const sleptFor = (life: PodLife, container: ContainerLife, run: Run): boolean =>
-	preStops(life).some((slept) => slept.name === container.name && slept.run === run && isTakenOff(slept));
+export const sleptFor = (history: PodHistory, container: ContainerHistory, run: Run): boolean =>
+	preStops(history).some((slept) => slept.name === container.name && slept.run === run && isTakenOff(slept));
 
 /** The API dates a deletion to the second: a SIGTERM that comes too soon even after the beginning of that second is a failure. */
-export function termAfterSleep(life: PodLife): Finding[] {
-	const asked = life.deletionRequested;
-	return preStops(life).flatMap((slept): Finding[] => {
+export function termAfterSleep(history: PodHistory): Finding[] {
+	const asked = history.deletionRequested;
+	return preStops(history).flatMap((slept): Finding[] => {
 		const { name, run, length, grace } = slept;
 		const { term, stopRequested } = run;
 		if (!term || !asked) return [];
-		const entries = found(asked, stopRequested, term);
+		const entries = present(asked, stopRequested, term);
 		const most = term.at - span(asked).earliest;
 		const waited = `${stopSignal(term)} to ${name} came at most ${seconds(most)} after the deletion was requested; its preStop sleeps ${length} s`;
 		if (most < length * 1000) return [{ word: "FAIL", because: `${waited}.`, entries }];
@@ -44,16 +44,16 @@ export function termAfterSleep(life: PodLife): Finding[] {
 		return [{ word: "PASS", because, entries }];
 	});
 }
-export function graceAfterSleep(life: PodLife): Finding[] {
-	return preStops(life).flatMap((slept): Finding[] => {
+export function graceAfterSleep(history: PodHistory): Finding[] {
+	return preStops(history).flatMap((slept): Finding[] => {
 		const { name, run, length, grace } = slept;
 		if (!run.stopRequested || length < 1 || grace <= LEAST_GRACE_SECONDS) return [];
 		const because = `preStop of ${name} sleeps ${length} of ${grace} s, and its process was given ${run.stopRequested.graceSeconds} s.`;
 		return [{ word: isTakenOff(slept) ? "PASS" : "FAIL", because, entries: [run.stopRequested] }];
 	});
 }
-/** Ready's second in the API begins after the hook can have ended, or it was heard of before that. */
-export function readyAfterSleep({ containers }: PodLife, ready: Entry): Finding[] {
+/** Ready's second in the API begins after the hook can have ended, or it was recorded before that. */
+export function readyAfterSleep({ containers }: PodHistory, ready: Entry): Finding[] {
 	return containers.flatMap(({ name, postStart, runs }): Finding[] => {
 		const started = runs[0]?.started;
 		if (postStart?.form !== "sleep" || !started) return [];

@@ -1,35 +1,35 @@
-// Verdicts about a Pod's end.
+// Judges a Pod's end: preStop, the grace period, SIGTERM and SIGKILL, sidecars, and what stays in a hostPath.
 
 import { HOOK_TOLERANCE_MS, LEAST_GRACE_SECONDS, unseen } from "../history/hooks.ts";
-import { graceOf, hookIn, isDeleted, isForced, type PodLife, type Run } from "../history/pod-history.ts";
-import { isDeaf, LATE_MS } from "../recording/coverage.ts";
+import { graceOf, hookIn, isDeleted, isForced, type PodHistory, type Run } from "../history/pod-history.ts";
+import { hasGap, LATE_MS } from "../recording/coverage.ts";
 import { type Entry, span, stopSignal } from "../recording/entry.ts";
 import type { GuaranteeId } from "./guarantees.ts";
-import { between, combined, type Finding, found, missing, notObserved, ordered, seconds } from "./order.ts";
+import { between, combined, type Finding, failIfCovered, notObserved, ordered, present, seconds } from "./order.ts";
 import { graceAfterSleep, termAfterSleep } from "./sleep.ts";
 
 /** How late a kill may come on a busy host. */
 const KILL_TOLERANCE_MS = 2500;
 
 export function judgeStop(
-	life: PodLife,
+	history: PodHistory,
 ): Record<Extract<GuaranteeId, "prestop-before-term" | "grace-includes-prestop" | "kill-at-grace-end" | "sidecar-order" | "hostpath-outlives">, Finding> {
 	return {
-		"prestop-before-term": preStopBeforeTerm(life),
-		"grace-includes-prestop": graceIncludesPreStop(life),
-		"kill-at-grace-end": killAtGraceEnd(life),
-		"sidecar-order": sidecarOrder(life),
-		"hostpath-outlives": hostPathOutlives(life),
+		"prestop-before-term": preStopBeforeTerm(history),
+		"grace-includes-prestop": graceIncludesPreStop(history),
+		"kill-at-grace-end": killAtGraceEnd(history),
+		"sidecar-order": sidecarOrder(history),
+		"hostpath-outlives": hostPathOutlives(history),
 	};
 }
 interface Named {
 	name: string;
 	run: Run;
 }
-const named = ({ containers }: PodLife): Named[] => containers.flatMap(({ name, runs }) => runs.map((run) => ({ name, run })));
+const namedRuns = ({ containers }: PodHistory): Named[] => containers.flatMap(({ name, runs }) => runs.map((run) => ({ name, run })));
 
-function preStopBeforeTerm(life: PodLife): Finding {
-	const findings = named(life).flatMap(({ name, run }): Finding[] => {
+function preStopBeforeTerm(history: PodHistory): Finding {
+	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const hook = hookIn(run, "preStop");
 		const begun = hook?.requested ?? hook?.exited;
 		const { term } = run;
@@ -45,51 +45,56 @@ function preStopBeforeTerm(life: PodLife): Finding {
 				),
 			];
 		if (!end && (run.exited || !hook?.started))
-			return [notObserved(`The end of ${name}'s preStop hook was not recorded, or it could not be started.`, found(begun, term, run.exited))];
-		if (!end || end.at > term.at) return [cutOff(life, { name, run }, { begun, end, term })];
+			return [notObserved(`The end of ${name}'s preStop hook was not recorded, or it could not be started.`, present(begun, term, run.exited))];
+		if (!end || end.at > term.at) return [cutOff(history, { name, run }, { begun, end, term })];
 		const ended =
 			end.kind === "hook-request"
 				? `${name} had answered and logged the request of its preStop hook`
 				: `preStop of ${name} ended with exit code ${end.exitCode}`;
 		return [ordered(end, term, ended, `${stopSignal(term)} was sent`)];
 	});
-	return combined([...findings, ...termAfterSleep(life)], life.gone || life.deletionRequested ? unseen(life, "preStop") : "The Pod has not been deleted.");
+	return combined(
+		[...findings, ...termAfterSleep(history)],
+		history.gone || history.deletionRequested ? unseen(history, "preStop") : "The Pod has not been deleted.",
+	);
 }
 
 /** preStop had not ended when SIGTERM came. */
-function cutOff(life: PodLife, { name, run }: Named, { begun, end, term }: { begun: Entry; end: Entry | undefined; term: Entry }): Finding {
-	const entries = found(begun, end, term);
+function cutOff(history: PodHistory, { name, run }: Named, { begun, end, term }: { begun: Entry; end: Entry | undefined; term: Entry }): Finding {
+	const entries = present(begun, end, term);
 	const taken = term.at - begun.at;
-	if (isForced(life) && isDeleted(life, run)) {
+	if (isForced(history) && isDeleted(history, run)) {
 		const because = `The Pod was deleted by force; this time ${stopSignal(term)} came ${seconds(taken)} after preStop of ${name} began, and it had not ended.`;
 		return { word: "NOT GUARANTEED", because, entries };
 	}
 	// The one exception: a hook that outlasts the grace period.
-	if (taken >= graceOf(life, run) * 1000 - HOOK_TOLERANCE_MS) {
+	if (taken >= graceOf(history, run) * 1000 - HOOK_TOLERANCE_MS) {
 		const because = `preStop of ${name} had not ended after ${seconds(taken)}, the whole grace period; only then ${stopSignal(term)} came.`;
 		return { word: "PASS", because, entries };
 	}
-	const again = life.entries.find(({ kind, at, id }) => kind === "deletion-requested" && at >= begun.at && at <= term.at && id !== life.deletionRequested?.id);
+	const again = history.entries.find(
+		({ kind, at, id }) => kind === "deletion-requested" && at >= begun.at && at <= term.at && id !== history.deletionRequested?.id,
+	);
 	if (again)
 		return notObserved(`While preStop of ${name} ran, the Pod was deleted again with ${again.graceSeconds} s: the kubelet begins anew.`, [...entries, again]);
 	const because = `${stopSignal(term)} came ${between(begun, term)} after preStop of ${name} began, and it had not ended.`;
-	return end ? { word: "FAIL", because, entries } : missing(life.heard, [begun.at, term.at + LATE_MS], because, entries);
+	return end ? { word: "FAIL", because, entries } : failIfCovered(history.coverage, [begun.at, term.at + LATE_MS], because, entries);
 }
 
-function graceIncludesPreStop(life: PodLife): Finding {
-	const grace = life.deletionRequested?.graceSeconds;
-	const findings = named(life).flatMap(({ name, run }): Finding[] => {
+function graceIncludesPreStop(history: PodHistory): Finding {
+	const grace = history.deletionRequested?.graceSeconds;
+	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const hook = hookIn(run, "preStop");
 		const begun = hook?.requested ?? hook?.exited;
 		const { stopRequested: stop } = run;
-		if (!begun || stop?.graceSeconds === undefined || grace === undefined || !isDeleted(life, run)) return [];
-		if (isForced(life)) {
+		if (!begun || stop?.graceSeconds === undefined || grace === undefined || !isDeleted(history, run)) return [];
+		if (isForced(history)) {
 			const because = `The Pod was deleted by force with grace period 0; this time preStop of ${name} ran for ${between(begun, stop)}, and its process was given ${stop.graceSeconds} s.`;
 			return [{ word: "NOT GUARANTEED", because, entries: [begun, stop] }];
 		}
 		// The stop may lag behind the hook's end, and the kubelet counts up to that.
 		const end = hook?.exited && hook.exited.at < stop.at ? hook.exited : undefined;
-		const entries = found(begun, end, stop);
+		const entries = present(begun, end, stop);
 		const took = between(begun, end ?? stop);
 		const taken = Math.floor(((end ?? stop).at - begun.at) / 1000);
 		if (taken < 1)
@@ -98,7 +103,7 @@ function graceIncludesPreStop(life: PodLife): Finding {
 		const because = `preStop of ${name} took ${took} of ${grace} s, and its process was given ${stop.graceSeconds} s.`;
 		return [{ word: stop.graceSeconds <= most ? "PASS" : "FAIL", because, entries }];
 	});
-	return combined([...findings, ...graceAfterSleep(life)], life.deletionRequested ? unseen(life, "preStop") : "The Pod has not been deleted.");
+	return combined([...findings, ...graceAfterSleep(history)], history.deletionRequested ? unseen(history, "preStop") : "The Pod has not been deleted.");
 }
 
 const dueOf = (stop: Entry): number => stop.at + (stop.graceSeconds ?? 0) * 1000;
@@ -106,28 +111,30 @@ const dueOf = (stop: Entry): number => stop.at + (stop.graceSeconds ?? 0) * 1000
 function earliestEnd({ stops }: Run): Entry | undefined {
 	return stops.filter(({ graceSeconds }) => graceSeconds !== undefined).sort((a, b) => dueOf(a) - dueOf(b))[0];
 }
-function stillThere({ heard }: PodLife, name: string, { stop, term, given }: { stop: Entry; term: Entry; given: string }): Finding {
+function stillThere({ coverage }: PodHistory, name: string, { stop, term, given }: { stop: Entry; term: Entry; given: string }): Finding {
 	const until = dueOf(stop) + KILL_TOLERANCE_MS;
-	if (heard.until < until) return notObserved(`${name} had not ended when the recording did; ${given}.`, [stop, term]);
-	return missing(heard, [stop.at, until], `No end of ${name} was recorded; ${given}.`, [stop, term]);
+	if (coverage.until < until) return notObserved(`${name} had not ended when the recording did; ${given}.`, [stop, term]);
+	return failIfCovered(coverage, [stop.at, until], `No end of ${name} was recorded; ${given}.`, [stop, term]);
 }
-function killAtGraceEnd(life: PodLife): Finding {
-	const findings = named(life).flatMap(({ name, run }): Finding[] => {
+function killAtGraceEnd(history: PodHistory): Finding {
+	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const { term, kill, exited } = run;
 		const stop = earliestEnd(run);
 		if (!term || !stop) return [];
 		const due = dueOf(stop);
 		const killed = kill ?? (exited?.exitCode === 137 ? exited : undefined);
 		const last = killed ?? exited;
-		const entries = found(stop, term, killed, exited);
+		const entries = present(stop, term, killed, exited);
 		const given = `it had been given ${stop.graceSeconds} s`;
-		if (last === undefined) return [stillThere(life, name, { stop, term, given })];
+		if (last === undefined) return [stillThere(history, name, { stop, term, given })];
 		const how = killed ? "was killed" : "ended by itself";
 		const because = `${name} ${how} ${between(term, last)} after ${stopSignal(term)}; ${given}.`;
 		const { earliest, latest } = span(last);
 		if (earliest > due + KILL_TOLERANCE_MS)
 			// what only the API says may have been found long after, such as after a reboot
-			return [last.meaning === "at" ? { word: "FAIL", because, entries } : missing(life.heard, [stop.at, due + KILL_TOLERANCE_MS], because, entries)];
+			return [
+				last.meaning === "at" ? { word: "FAIL", because, entries } : failIfCovered(history.coverage, [stop.at, due + KILL_TOLERANCE_MS], because, entries),
+			];
 		if (!killed) return [notObserved(`${name} ended by itself ${between(term, last)} after ${stopSignal(term)}.`, entries)];
 		if (earliest >= due - KILL_TOLERANCE_MS && latest <= due + KILL_TOLERANCE_MS) return [{ word: "PASS", because, entries }];
 		// Without the runtime's word for it, somebody else may have killed it, such as the kernel for want of memory.
@@ -137,7 +144,7 @@ function killAtGraceEnd(life: PodLife): Finding {
 	return combined(findings, "No signal to a container was recorded.");
 }
 
-function sidecarOrder({ containers }: PodLife): Finding {
+function sidecarOrder({ containers }: PodHistory): Finding {
 	const sidecars = containers.filter(({ role }) => role === "sidecar");
 	const mains = containers.filter(({ role }) => role === "main");
 	if (sidecars.length === 0) return notObserved("The Pod has no sidecars (init containers that restart always, from Kubernetes 1.29).");
@@ -155,20 +162,20 @@ function sidecarOrder({ containers }: PodLife): Finding {
 
 /** So many lines of the message file are read at the end (workloads/steps/lib/recorder-program.sh). */
 const READ_LINES = 1000;
-function hostPathOutlives({ pod, gone, entries, earlier, heard }: PodLife): Finding {
+function hostPathOutlives({ pod, gone, entries, earlier, coverage }: PodHistory): Finding {
 	if (!(pod.spec.volumes ?? []).some(({ hostPath }) => hostPath)) return notObserved("The Pod has no hostPath volume.");
 	if (!gone) return notObserved("The Pod is not gone.");
 	const after = entries.filter(({ kind, at }) => kind === "line-after" && at > gone.at);
 	const written = entries.filter(({ kind }) => kind === "line");
 	const last = written.at(-1);
 	if (after.length === 0) return notObserved("The message file was not read after the Pod's end.", [gone]);
-	// Other lives write the same lines: as often as it was written up to this life's end.
+	// Other Pods write the same lines: as often as it was written up to this Pod's end.
 	const times = (list: Entry[]) => list.filter(({ text }) => text === last?.text).length;
 	const isThere = times(after) >= (after.length < READ_LINES ? times(earlier) + times(written) : 1);
 	if (last === undefined) return notObserved("The Pod wrote nothing to the message file.", [gone]);
 	const seen = after.findLast(({ text }) => text === last.text) ?? after.at(-1);
 	const because = isThere ? `The file was read after the Pod was gone, and its last line was there.` : `After the Pod was gone the file lacks "${last.text}".`;
-	if (!isThere && (!heard.hasEnd || isDeaf(heard, after[0]?.at ?? 0, after.at(-1)?.at ?? 0)))
-		return notObserved(`As far as was recorded: ${because} But not all of the file's lines were.`, found(last, gone, seen));
-	return { word: isThere ? "PASS" : "FAIL", because, entries: found(last, gone, seen) };
+	if (!isThere && (!coverage.hasEnd || hasGap(coverage, after[0]?.at ?? 0, after.at(-1)?.at ?? 0)))
+		return notObserved(`As far as was recorded: ${because} But not all of the file's lines were.`, present(last, gone, seen));
+	return { word: isThere ? "PASS" : "FAIL", because, entries: present(last, gone, seen) };
 }

@@ -1,4 +1,4 @@
-// Lines the plugin shows through the engine, in the order they were made.
+// Sends lines to the engine, which shows them, in the order in which they were made.
 import * as grpc from "@grpc/grpc-js";
 import services from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import engine from "@pulumi/pulumi/proto/engine_pb.js";

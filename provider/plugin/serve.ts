@@ -1,4 +1,4 @@
-// What a plugin is to the engine: a process that prints the port of its gRPC server and ends when told to, or when the engine is gone.
+// Serves gRPC as a plugin does: a process that prints the port of its server and ends when it is stopped, or when the engine is gone.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
@@ -8,7 +8,7 @@ import any from "google-protobuf/google/protobuf/any_pb.js";
 import { type Properties, toStruct } from "./values.ts";
 
 const MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024; // the engine's own: sdk/go/common/util/rpcutil/options.go, pulumi v3.274.1
-const PARENT_LOOK_MS = 1000;
+const PARENT_POLL_MS = 1000;
 
 /** Starts the server on a free loopback port and prints the port, which is all the engine waits for. */
 export async function serve(register: (server: grpc.Server) => void): Promise<void> {
@@ -21,21 +21,21 @@ export async function serve(register: (server: grpc.Server) => void): Promise<vo
 }
 
 /**
- * Calls `told` on SIGINT or SIGTERM (the engine sends SIGINT and waits at most 5 s for each plugin), and `orphaned` once the process that
+ * Calls `stopped` on SIGINT or SIGTERM (the engine sends SIGINT and waits at most 5 s for each plugin), and `orphaned` once the process that
  * started this one is gone: a killed engine sends nothing.
  */
-export function onEnd(told: () => void, orphaned: () => void): void {
-	process.on("SIGINT", told);
-	process.on("SIGTERM", told);
+export function onEnd(stopped: () => void, orphaned: () => void): void {
+	process.on("SIGINT", stopped);
+	process.on("SIGTERM", stopped);
 	process.stdout.on("error", () => {}); // a pipe nobody reads any more is no reason to die half-way
 	process.stderr.on("error", () => {});
 	const parent = process.ppid;
-	const look = setInterval(() => {
+	const poll = setInterval(() => {
 		if (process.ppid === parent) return;
-		clearInterval(look);
+		clearInterval(poll);
 		orphaned();
-	}, PARENT_LOOK_MS);
-	look.unref();
+	}, PARENT_POLL_MS);
+	poll.unref();
 }
 
 /** Turns a plain or async function into a gRPC handler. What it throws goes out as UNKNOWN, as any plain error of Go does. */

@@ -1,4 +1,4 @@
-// From a `connection` input to a logged-in SSH client: a bounded dial, retries, at most one bastion.
+// Dials a host: from a `connection` input to a logged-in SSH client, with a bound, retries, and at most one bastion.
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";

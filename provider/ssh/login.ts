@@ -1,4 +1,4 @@
-// From a socket to a logged-in SSH client: the host's key is checked first, then the ways to log in are tried in Go's order.
+// Logs in to a host over a socket: the host's key is checked first, then the ways to log in are tried in Go's order.
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import ssh2, { type AnyAuthMethod, type AuthenticationType, type Client, type ParsedKey } from "ssh2";
@@ -101,7 +101,7 @@ export function handshake(
 					isWrongHost = hostKey !== undefined && !hostKey.getPublicSSH().equals(shown);
 					return !isWrongHost;
 				},
-				algorithms: hostKey ? { serverHostKey: signatures(hostKey) as never } : undefined,
+				algorithms: hostKey ? { serverHostKey: signatures(hostKey.type) as never } : undefined,
 				debug: (line: string) => {
 					offered ||= line.match(/^Handshake: \(remote\) Host key format: (.*)$/)?.[1] ?? ""; // ssh2 1.17.0 tells it nowhere else
 				},
@@ -113,7 +113,7 @@ export function handshake(
 }
 
 /** What may prove a pinned key, best first. An RSA key signs with SHA-1, too old for servers of today, or with SHA-2 (RFC 8332), which OpenSSH has since 7.2. */
-function signatures({ type }: ParsedKey): string[] {
+export function signatures(type: string): string[] {
 	return type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [type];
 }
 function noSuchKey({ type }: ParsedKey, offered: string): string {

@@ -1,4 +1,4 @@
-// One script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
+// Runs one script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
 import type { Client, ClientChannel } from "ssh2";
 import { BEGIN, scriptInput, scriptOutput } from "../shell.ts";
 
@@ -12,7 +12,7 @@ export interface Script {
 	timeoutSeconds?: number;
 }
 export interface Ended {
-	/** Exit status; null after a signal; undefined where the host told nothing, as when the connection breaks. */
+	/** Exit status; null after a signal; undefined where the host gave none, as when the connection breaks. */
 	code: number | null | undefined;
 	signal?: string;
 	stdout: string;

@@ -1,10 +1,10 @@
 // The report's page in a real browser: what it shows, without a network, in light and dark, and on paper.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { run } from "../../commands/run.ts";
 import { pageOf } from "../../lifecycle/render/html.ts";
 import { storyOf } from "../../lifecycle/render/story.ts";
 import { svgOf } from "../../lifecycle/render/svg.ts";
@@ -18,20 +18,12 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs Chromium once, in a profile of its own; rejects when it does not end in time. */
-function chromium(...args: string[]): Promise<string> {
-	return new Promise((resolve, reject) => {
-		const profile = mkdtempSync(join(folder, "profile-"));
-		const child = spawn("chromium", ["--headless", "--no-sandbox", "--disable-gpu", ...QUIET, `--user-data-dir=${profile}`, ...args], {
-			stdio: ["ignore", "pipe", "ignore"],
-			timeout: 60_000,
-		});
-		let text = "";
-		child.stdout.setEncoding("utf8").on("data", (part: string) => {
-			text += part;
-		});
-		child.on("error", (error) => reject(new Error(`${error.message}. Run: bash lab/setup chromium`)));
-		child.on("close", (code) => (code === 0 ? resolve(text) : reject(new Error(`chromium ended with ${code}`))));
-	});
+async function chromium(...args: string[]): Promise<string> {
+	const profile = mkdtempSync(join(folder, "profile-"));
+	const all = ["--headless", "--no-sandbox", "--disable-gpu", ...QUIET, `--user-data-dir=${profile}`, ...args];
+	const { code, stdout } = await run("chromium", all, { timeoutSeconds: 60 }).catch((error) => assert.fail(`${error.message} Run: bash lab/setup chromium`));
+	assert.equal(code, 0, "chromium's exit code");
+	return stdout;
 }
 function page(name: string, more = ""): string {
 	const file = join(folder, "page.html");
@@ -39,7 +31,7 @@ function page(name: string, more = ""): string {
 	return `file://${file}`;
 }
 /** What a script in the page finds out, as JSON. */
-async function ask(name: string, expression: string, ...args: string[]): Promise<unknown> {
+async function askPage(name: string, expression: string, ...args: string[]): Promise<unknown> {
 	const script = `<script>addEventListener("load",()=>{const o=document.createElement("pre");o.id="answer";o.textContent=JSON.stringify(${expression});document.body.append(o)})</script>`;
 	const text = await chromium(...args, "--dump-dom", page(name, script));
 	const answer = text.match(/<pre id="answer">(.*)<\/pre>/s)?.[1] ?? "null";
@@ -49,10 +41,10 @@ async function ask(name: string, expression: string, ...args: string[]): Promise
 test("the page needs nothing but itself", async () => {
 	const text = pageOf(storyOf(fixture("destroyed")));
 	assert.doesNotMatch(text, /<(script|link|img|iframe|object|embed)\b|@import|url\(/);
-	assert.deepEqual(await ask("destroyed", "performance.getEntriesByType('resource').map(({ name }) => name)"), []);
+	assert.deepEqual(await askPage("destroyed", "performance.getEntriesByType('resource').map(({ name }) => name)"), []);
 });
 test("every link inside the page leads to something, both ways between verdicts, drawing and entries", async () => {
-	const found = (await ask(
+	const found = (await askPage(
 		"destroyed",
 		`{ dead: [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")).filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))),
 		   twice: [...document.querySelectorAll("[id]")].map(({ id }) => id).filter((id, i, all) => all.indexOf(id) !== i),
@@ -65,7 +57,7 @@ test("every link inside the page leads to something, both ways between verdicts,
 	for (const key of ["fromDrawing", "fromVerdicts", "toDrawing", "toVerdicts"]) assert.ok((found[key] ?? 0) >= 8, `${key}: ${found[key]}`);
 });
 test("hooks, signals and verdicts are on the page, inside the drawing, and no label lies on another", async () => {
-	const found = (await ask(
+	const found = (await askPage(
 		"destroyed",
 		`{ text: document.body.innerText, outside: [...document.querySelectorAll("svg text")].filter((t) => { const b = t.getBBox(); return b.x < 0 || b.x + b.width > 1121; }).map((t) => t.textContent),
 		   overlaps: (() => { const boxes = [...document.querySelectorAll("svg text[class^=m-], svg text.postStart, svg text.preStop")].map((t) => ({ t: t.textContent, b: t.getBBox() }));
@@ -97,7 +89,7 @@ test("text can be read in light and in dark: contrast of 4.5 at least", async ()
 	const looked = new Set<string>();
 	for (const name of ["demo", "gallery"])
 		for (const [isDark, ...args] of [[false], [true, "--blink-settings=preferredColorScheme=0"]] as [boolean, ...string[]][]) {
-			const found = (await ask(name, expression, ...args)) as { paper: number; looked: string[]; low: string[] };
+			const found = (await askPage(name, expression, ...args)) as { paper: number; looked: string[]; low: string[] };
 			assert.ok(isDark ? found.paper < 0.1 : found.paper > 0.9, `paper ${found.paper}`);
 			assert.deepEqual(found.low, [], `${name}, ${isDark ? "dark" : "light"}`);
 			for (const what of found.looked) looked.add(what);
@@ -110,7 +102,7 @@ test("verdicts stand beside the drawing on a wide screen, below it on a narrow o
 		return { isBeside: v.left >= d.right && v.top < d.bottom, isBelow: v.top >= d.bottom, wide: document.documentElement.scrollWidth - innerWidth,
 			label: 12 * document.querySelector("svg.life").getBoundingClientRect().width / 1120 }; })()`;
 	const at = async (width: number) =>
-		(await ask("destroyed", expression, `--window-size=${width},1000`)) as { isBeside: boolean; isBelow: boolean; wide: number; label: number };
+		(await askPage("destroyed", expression, `--window-size=${width},1000`)) as { isBeside: boolean; isBelow: boolean; wide: number; label: number };
 	const [wide, middle, narrow] = [await at(1680), await at(1300), await at(600)];
 	assert.ok(wide.isBeside && middle.isBelow && narrow.isBelow, JSON.stringify([wide, middle, narrow]));
 	for (const { wide: more, label } of [wide, middle, narrow]) assert.ok(more <= 0 && label >= 10.5, `${more} px wider than the screen, labels of ${label} px`);
@@ -119,7 +111,8 @@ test("what was asked for is read without scrolling sideways, and what kubectl de
 	const expression = `(() => { const [asked, long] = [".yaml", ".long"].map((s) => document.querySelector(s));
 		const foot = (e) => e.getBoundingClientRect().bottom;
 		return { hidden: asked.scrollWidth - asked.clientWidth, blank: Math.round(foot(long.parentElement.parentElement) - foot(long)) }; })()`;
-	for (const width of [1680, 1300, 600]) assert.deepEqual(await ask("demo", expression, `--window-size=${width},1000`), { hidden: 0, blank: 0 }, `${width} px`);
+	for (const width of [1680, 1300, 600])
+		assert.deepEqual(await askPage("demo", expression, `--window-size=${width},1000`), { hidden: 0, blank: 0 }, `${width} px`);
 });
 test("the page prints, and a drawing opens by itself", async () => {
 	const pdf = join(folder, "page.pdf");
@@ -128,13 +121,13 @@ test("the page prints, and a drawing opens by itself", async () => {
 	const [pod] = storyOf(fixture("destroyed")).pods;
 	assert.ok(pod);
 	const svg = join(folder, "life.svg");
-	writeFileSync(svg, svgOf(pod.life));
+	writeFileSync(svg, svgOf(pod.history));
 	const text = await chromium("--dump-dom", `file://${svg}`);
 	assert.match(text, /<title>The life of lifecycle-demo-pod on k8s-node0\d<\/title>/);
 	assert.doesNotMatch(text, /parsererror/);
 });
 test("a page of many Pods has a way to each of them", async () => {
-	const found = (await ask(
+	const found = (await askPage(
 		"gallery",
 		`{ dead: [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")).filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))), pods: document.querySelectorAll("section[id$=life]").length }`,
 	)) as { dead: string[]; pods: number };

@@ -12,7 +12,7 @@ after(() => plugin?.stop());
 
 const connection = (fields: Properties = {}): Value => asSecret({ host: "192.0.2.1", privateKey: "key", hostKey: "ssh-ed25519 AAAA", ...fields });
 /** A state as create leaves it, without having run. */
-async function stateOf(news: Properties): Promise<Properties> {
+async function stateAfter(news: Properties): Promise<Properties> {
 	return { ...(await plugin.check(news)).inputs, stdout: "out", stderr: "err" };
 }
 
@@ -98,13 +98,13 @@ test("another resource type is an error that names it", async () => {
 
 test("equal inputs have no difference", async () => {
 	const news = { connection: connection(), create: "true", triggers: [1], environment: { A: "1" }, stdin: asSecret("x") };
-	assert.deepEqual(await plugin.diff(await stateOf(news), news), { changes: false, replaces: [], detailed: {} });
+	assert.deepEqual(await plugin.diff(await stateAfter(news), news), { changes: false, replaces: [], detailed: {} });
 });
 
 test("any other input that changes is an update, told by its path", async () => {
 	const old = { connection: connection(), create: "one", stdin: "gone", environment: { A: "1", "B.C": "2" } };
 	const news = { connection: connection(), create: "two", delete: "new", environment: { A: "2", "B.C": "3" } };
-	assert.deepEqual(await plugin.diff(await stateOf(old), news), {
+	assert.deepEqual(await plugin.diff(await stateAfter(old), news), {
 		changes: true,
 		replaces: [],
 		detailed: { create: "UPDATE", stdin: "DELETE", delete: "ADD", "environment.A": "UPDATE", 'environment["B.C"]': "UPDATE" },
@@ -112,17 +112,17 @@ test("any other input that changes is an update, told by its path", async () => 
 });
 
 test("a change inside the connection is an update of the connection, without telling which field", async () => {
-	const difference = await plugin.diff(await stateOf({ connection: connection() }), { connection: connection({ port: 2222 }) });
+	const difference = await plugin.diff(await stateAfter({ connection: connection() }), { connection: connection({ port: 2222 }) });
 	assert.deepEqual(difference, { changes: true, replaces: [], detailed: { connection: "UPDATE" } });
 });
 
 test("a value that becomes secret is an update", async () => {
-	const difference = await plugin.diff(await stateOf({ connection: connection(), stdin: "x" }), { connection: connection(), stdin: asSecret("x") });
+	const difference = await plugin.diff(await stateAfter({ connection: connection(), stdin: "x" }), { connection: connection(), stdin: asSecret("x") });
 	assert.deepEqual(difference.detailed, { stdin: "UPDATE" });
 });
 
 test("a changed trigger is told by its place, for the SDK's replaceOnChanges to make a replacement of it", async () => {
-	const difference = await plugin.diff(await stateOf({ connection: connection(), triggers: ["a", "b"] }), {
+	const difference = await plugin.diff(await stateAfter({ connection: connection(), triggers: ["a", "b"] }), {
 		connection: connection(),
 		triggers: ["a", "c", "d"],
 	});
@@ -130,13 +130,13 @@ test("a changed trigger is told by its place, for the SDK's replaceOnChanges to 
 });
 
 test("triggers that appear as a whole are a replacement", async () => {
-	const difference = await plugin.diff(await stateOf({ connection: connection() }), { connection: connection(), triggers: ["a"] });
+	const difference = await plugin.diff(await stateAfter({ connection: connection() }), { connection: connection(), triggers: ["a"] });
 	assert.deepEqual(difference, { changes: true, replaces: ["triggers"], detailed: { triggers: "ADD_REPLACE" } });
 });
 
 test("outputs are no part of the difference", async () => {
 	const news = { connection: connection(), create: "true" };
-	assert.equal((await plugin.diff({ ...(await stateOf(news)), stdout: "something else" }, news)).changes, false);
+	assert.equal((await plugin.diff({ ...(await stateAfter(news)), stdout: "something else" }, news)).changes, false);
 });
 
 test("a preview of create runs nothing, knows the inputs and leaves the outputs unknown", async () => {
@@ -149,7 +149,7 @@ test("a preview of create runs nothing, knows the inputs and leaves the outputs 
 
 test("a preview of update leaves the outputs unknown once an input changes", async () => {
 	const old = { connection: connection(), create: "true", stdin: "1" };
-	const updated = await plugin.update("previewed", await stateOf(old), { ...old, stdin: "2" }, { preview: true });
+	const updated = await plugin.update("previewed", await stateAfter(old), { ...old, stdin: "2" }, { preview: true });
 	assert.equal(updated.stdout, UNKNOWN);
 	assert.equal(updated.stderr, UNKNOWN);
 	assert.equal(updated.stdin, "2");

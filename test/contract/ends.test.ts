@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endWithThis } from "./support/ends.ts";
-import { script, temporaryFolder } from "./support/executable.ts";
+import { scriptFile, temporaryFolder } from "./support/executable.ts";
 
 const plugin = join(import.meta.dirname, "../../lab/stand-ins/command-plugin.ts");
 /** The stand-in with other handlers: a real server. Calls that it has no handler for it answers as gRPC does. */
@@ -30,7 +30,7 @@ function start(t: TestContext, program: string, ...args: string[]): Run {
 	const { path: folder, remove } = temporaryFolder();
 	t.after(remove);
 	writeFileSync(join(folder, "plugin.mjs"), program);
-	const path = script(join(folder, "plugin.mjs"), join(folder, "pulumi-resource-command"));
+	const path = scriptFile(join(folder, "plugin.mjs"), join(folder, "pulumi-resource-command"));
 	const { NODE_TEST_CONTEXT: _, ...env } = process.env; // or the runner takes itself for a part of this one, and runs nothing
 	const from = performance.now();
 	const runner = spawn(process.execPath, args, {

@@ -11,13 +11,16 @@ const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { ChangeCosts, HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
-const { costs, triggers, isBroken } = JSON.parse(readFileSync("settings.json", "utf8"));
+const { costs, triggers, isBroken, image } = JSON.parse(readFileSync("settings.json", "utf8"));
 const parent = new pulumi.ComponentResource("kubeadm-lab:cluster:Cluster", "lab");
 const host = { name: "one", role: "worker", address: "192.0.2.1", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA", labels: {}, taints: [] };
 const ssh = { privateKey: pulumi.secret("none"), dialErrorLimit: 1, perDialTimeoutSeconds: 1 };
 const provider = new HostConnections("hosts", { hosts: [host], ssh } as any, { parent });
 const init = new pulumi.Stash("init", { input: isBroken ? pulumi.output(triggers).apply(() => { if (!pulumi.runtime.isDryRun()) throw new Error("broken"); }) : triggers }, { parent });
 new ChangeCosts("lab-costs", costs, { parent, provider, dependsOn: init });
+const pod = image === "" ? [] : [new pulumi.Stash("pod", { input: image }, { parent, replaceOnChanges: ["input"], deleteBeforeReplace: true })];
+const podCosts = { demoEnabled: { value: { demoImage: image, podCidr: "10.244.0.0/16" }, changed: "This ends the Pod x, then it is made anew.", gone: "This ends the Pod x, and it is not made anew." } };
+new ChangeCosts("pod-costs", image === "" ? {} : podCosts, { parent, provider, dependsOn: pod });
 `;
 let project: Project;
 before(async () => {
@@ -30,8 +33,8 @@ const settings = (version: string, podCidr: string, ...workers: string[]) => {
 	const hosts = [{ name: "m", role: "control-plane" }, ...workers.map((name) => ({ name, role: "worker" }))];
 	return costs({ release: { version }, podCidr, serviceCidr: "10.96.0.0/12", hosts } as unknown as ClusterSettings);
 };
-const run = async (command: "preview" | "up", costs: ReturnType<typeof settings>, isBroken = false) => {
-	project.settings({ costs, triggers: JSON.stringify(costs), isBroken } as never);
+const run = async (command: "preview" | "up", costs: ReturnType<typeof settings>, { isBroken = false, image = "" } = {}) => {
+	project.settings({ costs, triggers: JSON.stringify(costs), isBroken, image } as never);
 	return project.pulumi(command, ...(command === "up" ? ["--yes", "--skip-preview"] : []), "--stack", "test");
 };
 const REBUILT = "This rebuilds the cluster: all that runs on it is gone.";
@@ -60,8 +63,28 @@ test("one more worker costs nothing", async () => {
 });
 test("an up that stops before the rebuild leaves it to be said again, and one that does it does not", async () => {
 	const next = settings("1.30.14", "10.244.0.0/16", "a", "b");
-	assert.notEqual((await run("up", next, true)).code, 0);
+	assert.notEqual((await run("up", next, { isBroken: true })).code, 0);
 	assert.match((await run("preview", next)).output, /kubernetesVersion 1\.29\.15 -> 1\.30\.14: This rebuilds the cluster/);
 	assert.equal((await run("up", next)).code, 0);
 	assert.doesNotMatch((await run("preview", next)).output, /This re/);
+});
+test("a Pod that ends is said once, as long as it is there, with the setting that ends it", async () => {
+	const same = settings("1.30.14", "10.244.0.0/16", "a", "b");
+	const said = async (command: "preview" | "up", image: string) => {
+		const { code, output } = await run(command, same, { image });
+		assert.equal(code, 0, output);
+		return output.match(/(?<=^ +warning: ).*This ends.*/gm)?.map((line) => line.trim()) ?? [];
+	};
+	assert.deepEqual(await said("preview", "nginx:1"), []);
+	assert.deepEqual(await said("up", "nginx:1"), []);
+	assert.deepEqual(await said("preview", "nginx:1"), []);
+	assert.deepEqual(await said("preview", "nginx:2"), ["demoImage nginx:1 -> nginx:2: This ends the Pod x, then it is made anew."]);
+	await said("up", "nginx:2");
+	assert.deepEqual(await said("preview", "nginx:2"), []);
+	assert.deepEqual(await said("preview", ""), ["demoEnabled: This ends the Pod x, and it is not made anew."]);
+	await said("up", "");
+	assert.deepEqual(await said("preview", ""), []);
+	const { code, output } = await project.pulumi("destroy", "--yes", "--stack", "test");
+	assert.equal(code, 0, output);
+	assert.doesNotMatch(output, /This (ends|re)/);
 });

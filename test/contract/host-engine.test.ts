@@ -49,7 +49,8 @@ before(async () => {
 	const sample = SAMPLE_HOSTS.find(({ name }) => name === PLAYED);
 	assert.ok(sample);
 	settings = {
-		...{ hosts: played.hosts, privateKey: played.privateKey },
+		hosts: played.hosts,
+		privateKey: played.privateKey,
 		settings: Object.fromEntries(STEPS.map((step) => [step, sampleSettings(step, sample)])),
 	};
 });
@@ -120,8 +121,11 @@ test("a stopped containerd, swap, SELinux and an unloaded module are one item ea
 	assert.equal(code, 0, output);
 	assert.match(output, /~ 2 updated/);
 	assert.deepEqual(played.calls("host2").sort(), [
-		...["modprobe -- br_netfilter", "setenforce 0", "swapoff -- /dev/sdb1"],
-		...["systemctl reset-failed -- containerd.service", "systemctl start -- containerd.service"],
+		"modprobe -- br_netfilter",
+		"setenforce 0",
+		"swapoff -- /dev/sdb1",
+		"systemctl reset-failed -- containerd.service",
+		"systemctl start -- containerd.service",
 	]);
 	assert.equal(readFileSync(played.file("host2", "proc/sys/net/bridge/bridge-nf-call-iptables"), "utf8"), "1\n");
 	await upThatTouchesNoHost();

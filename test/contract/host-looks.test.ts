@@ -1,15 +1,15 @@
-// Looking at a host that does not answer as it should: the run goes on with the last known state, unless it must have looked.
+// The provider of host state and a host that does not answer as it should: the run goes on with the last known state, unless it must be read.
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { asSecret, type Properties } from "../../provider/plugin/values.ts";
-import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
+import { HostError, HostPlugin, scriptText } from "./support/host-plugin.ts";
 import type { State } from "./support/resource-plugin.ts";
 import { freePort, HARDENED_RSA, Sshd } from "./support/sshd.ts";
 
 const LAST_KNOWN = " What is shown of it is the last known state.";
-const state = (step: string, check: string): State => {
-	const inputs = { host: "one", step, text: text({ check }), found: {} };
+const stateWith = (step: string, check: string): State => {
+	const inputs = { host: "one", step, text: scriptText({ check }), found: {} };
 	return { id: `one/${step}`, inputs, state: { ...inputs, found: {}, printed: "as before" } };
 };
 const hostsAt = (sshd: Sshd, fields: Properties): Properties => {
@@ -20,7 +20,7 @@ const hostsAt = (sshd: Sshd, fields: Properties): Properties => {
 async function look(sshd: Sshd, check: string, changes: Properties = {}): Promise<string[]> {
 	const plugin = await HostPlugin.start(sshd, changes);
 	try {
-		const old = state("step", check);
+		const old = stateWith("step", check);
 		assert.deepEqual(await plugin.read("it", old), old);
 		assert.ok(plugin.engine.lines.filter(({ isEphemeral }) => !isEphemeral).every(({ severity }) => severity === "warning"));
 		return plugin.engine.lines.filter(({ isEphemeral }) => !isEphemeral).map(({ message }) => message);
@@ -31,7 +31,7 @@ async function look(sshd: Sshd, check: string, changes: Properties = {}): Promis
 async function strictly(sshd: Sshd, check: string, changes: Properties, env?: NodeJS.ProcessEnv): Promise<string> {
 	const plugin = await HostPlugin.start(sshd, changes, env);
 	try {
-		const error = await plugin.read("it", state("step", check)).then(
+		const error = await plugin.read("it", stateWith("step", check)).then(
 			() => undefined,
 			(error) => error,
 		);
@@ -52,7 +52,7 @@ describe("a host that can't be looked at", () => {
 	test("is said once for all its steps, and its state stays as it was", async () => {
 		const plugin = await HostPlugin.start(sshd, hostsAt(sshd, { port: await freePort() }));
 		try {
-			const olds = ["a", "b", "c"].map((name) => state(name, "exit 0"));
+			const olds = ["a", "b", "c"].map((name) => stateWith(name, "exit 0"));
 			assert.deepEqual(await Promise.all(olds.map((old) => plugin.read(old.id, old))), olds);
 			const said = plugin.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);
 			assert.equal(said.length, 1);
@@ -67,8 +67,8 @@ describe("a host that can't be looked at", () => {
 	test("for a reason that several steps give in the same words is said once", async () => {
 		const plugin = await HostPlugin.start(sshd);
 		try {
-			for (const name of ["a", "b"]) await plugin.read(name, state("node", "echo 'no API server' >&2; exit 1"));
-			await plugin.read("c", state("node", "echo 'something else' >&2; exit 1"));
+			for (const name of ["a", "b"]) await plugin.read(name, stateWith("node", "echo 'no API server' >&2; exit 1"));
+			await plugin.read("c", stateWith("node", "echo 'something else' >&2; exit 1"));
 			const said = plugin.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);
 			assert.deepEqual(
 				said,
@@ -144,7 +144,7 @@ describe("a host that can be looked at", () => {
 		try {
 			const ended: string[] = [];
 			const look = (host: string, step: string) => {
-				const inputs = { host, step, text: text({}), found: {} };
+				const inputs = { host, step, text: scriptText({}), found: {} };
 				return plugin.read(`${host}-${step}`, { id: "it", inputs, state: inputs }).then(() => ended.push(host));
 			};
 			await Promise.all(["a", "b", "c"].flatMap((step) => [look("two", step), look("one", step)]));
@@ -174,9 +174,9 @@ describe("a host that can be looked at", () => {
 		const hosts = JSON.stringify({ one: { address, user, hostKey, port: (server.address() as { port: number }).port } });
 		const plugin = await HostPlugin.start(sshd, { hosts, dialErrorLimit: 3 });
 		try {
-			const old = state("step", "exit 0");
+			const old = stateWith("step", "exit 0");
 			const look = plugin.read("it", old);
-			const applies = ["a", "b"].map((step) => plugin.create(step, { host: "one", step, text: text({ apply: "echo done" }) }));
+			const applies = ["a", "b"].map((step) => plugin.create(step, { host: "one", step, text: scriptText({ apply: "echo done" }) }));
 			assert.deepEqual(await look, old);
 			assert.match(plugin.engine.lines.find(({ severity }) => severity === "warning")?.message ?? "", /^one was not looked at: after 1 failed attempts/);
 			for (const apply of applies) assert.equal((await apply).state.printed, "done");
@@ -189,7 +189,7 @@ describe("a host that can be looked at", () => {
 	test("gives up an apply or an undo that never ends", async () => {
 		const plugin = await HostPlugin.start(sshd, { runTimeoutSeconds: 1 });
 		try {
-			const hangs = text({ apply: "sleep 30", undo: "sleep 30" });
+			const hangs = scriptText({ apply: "sleep 30", undo: "sleep 30" });
 			await assert.rejects(plugin.create("it", { host: "one", step: "step", text: hangs }), /one step: no answer within 1 s/);
 			await assert.rejects(
 				plugin.delete("it", { id: "one/step", inputs: {}, state: { host: "one", step: "step", text: hangs, found: {} } }),
@@ -202,9 +202,9 @@ describe("a host that can be looked at", () => {
 	test("is dialled anew after its connection broke, and then answers", async () => {
 		const plugin = await HostPlugin.start(sshd);
 		try {
-			const broken = state("step", "kill -9 $PPID; sleep 1");
+			const broken = stateWith("step", "kill -9 $PPID; sleep 1");
 			assert.deepEqual(await plugin.read("it", broken), broken);
-			assert.deepEqual((await plugin.read("it", state("step", "printf 'item\\tgood\\tbad\\n'; exit 3"))).state.found, { item: "bad" });
+			assert.deepEqual((await plugin.read("it", stateWith("step", "printf 'item\\tgood\\tbad\\n'; exit 3"))).state.found, { item: "bad" });
 		} finally {
 			await plugin.stop();
 		}
@@ -212,7 +212,7 @@ describe("a host that can be looked at", () => {
 	test("may take its time, as long as it is within the look's bound", async () => {
 		const plugin = await HostPlugin.start(sshd, { lookTimeoutSeconds: 20 });
 		try {
-			const seen = await plugin.read("it", state("step", "sleep 3; printf 'item\\tgood\\tbad\\n'; exit 3"));
+			const seen = await plugin.read("it", stateWith("step", "sleep 3; printf 'item\\tgood\\tbad\\n'; exit 3"));
 			assert.deepEqual([seen.state.found, plugin.engine.lines], [{ item: "bad" }, []]);
 		} finally {
 			await plugin.stop();
@@ -221,7 +221,7 @@ describe("a host that can be looked at", () => {
 	test("may name an item that nobody knew: it is one more difference, and gone when it is named no more", async () => {
 		const plugin = await HostPlugin.start(sshd);
 		try {
-			const check = (line: string) => text({ check: line });
+			const check = (line: string) => scriptText({ check: line });
 			const inputs = { host: "one", step: "step", text: check("printf 'brand new\\tgood\\tbad\\n'; exit 3"), found: { known: "good" } };
 			const seen = await plugin.read("it", { id: "it", inputs, state: { ...inputs, found: { known: "good" } } });
 			assert.deepEqual(await plugin.diff(seen, seen.inputs), { 'found["brand new"]': "UPDATE" });
@@ -266,9 +266,9 @@ describe("a profile that prints", () => {
 			const sshd = await Sshd.start(`ForceCommand ${command}`);
 			const plugin = await HostPlugin.start(sshd);
 			try {
-				const seen = await plugin.read("it", state("step", "printf 'item\\tgood\\tbad\\n'; exit 3"));
+				const seen = await plugin.read("it", stateWith("step", "printf 'item\\tgood\\tbad\\n'; exit 3"));
 				assert.deepEqual([seen.state.found, seen.inputs.found], [{ item: "bad" }, { item: "good" }]);
-				const made = await plugin.create("it", { host: "one", step: "step", text: text({ apply: "echo out; echo err >&2" }) });
+				const made = await plugin.create("it", { host: "one", step: "step", text: scriptText({ apply: "echo out; echo err >&2" }) });
 				assert.equal(made.state.printed, "out");
 				assert.deepEqual(
 					plugin.engine.lines.map(({ message }) => message),

@@ -1,13 +1,11 @@
-// The provider of host state against a real SSH server.
+// The provider of host state against a real SSH server: create, read, update, delete, and what is kept when one of them fails.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { asSecret, reveal } from "../../provider/plugin/values.ts";
 import { temporaryFolder } from "./support/executable.ts";
-import { HostError, HostPlugin, text } from "./support/host-plugin.ts";
+import { filesStep, HostPlugin, rejection, scriptText } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 
 let sshd: Sshd;
@@ -26,31 +24,8 @@ afterEach(async () => {
 	folder.remove();
 });
 
-/** A step that keeps two files with one word each. */
-const files = () => {
-	const [a, b] = [join(folder.path, "a"), join(folder.path, "b")];
-	const check = `n=0; for f in ${a} ${b}; do v="$(cat "$f" 2>/dev/null)"; [ "$v" = good ] || { printf 'file %s\\tgood\\t%s\\n' "$f" "$v"; n=3; }; done; exit $n`;
-	return {
-		a,
-		b,
-		step: {
-			host: "one",
-			step: "files",
-			text: text({ check, apply: `for f in ${a} ${b}; do echo "wrote $f" >&2; echo good >"$f"; done; echo done`, undo: `rm -f ${a} ${b}` }),
-		},
-	};
-};
-const failed = async (act: Promise<unknown>): Promise<HostError> => {
-	const error = await act.then(
-		() => undefined,
-		(error) => error,
-	);
-	assert.ok(error instanceof HostError, `expected a failure, found ${JSON.stringify(error)}`);
-	return error;
-};
-
 test("create applies and shows each line, read finds no difference, delete undoes", async () => {
-	const { a, step } = files();
+	const { a, step } = filesStep(folder.path);
 	const made = await plugin.create("it", step);
 	assert.equal(made.id, "one/files");
 	assert.equal(readFileSync(a, "utf8"), "good\n");
@@ -69,7 +44,7 @@ test("create applies and shows each line, read finds no difference, delete undoe
 });
 
 test("a changed item is one item of the difference, from what was found to what is wanted, and update repairs it", async () => {
-	const { a, step } = files();
+	const { a, step } = filesStep(folder.path);
 	const made = await plugin.create("it", step);
 	writeFileSync(a, "bad\n");
 	const seen = await plugin.read("it", made);
@@ -83,107 +58,10 @@ test("a changed item is one item of the difference, from what was found to what 
 	assert.deepEqual(await plugin.diff(again, (await plugin.check(step, again.inputs)).inputs), {});
 });
 
-test("preview of a new step names the items that will change, of all steps in one message, and changes nothing", async () => {
-	const { a, step } = files();
-	await Promise.all([plugin.create("one", step, { preview: true }), plugin.create("two", { ...step, step: "other" }, { preview: true })]);
-	assert.equal(existsSync(a), false);
-	const [line, ...rest] = plugin.engine.of("");
-	assert.deepEqual(rest, []);
-	assert.equal(line?.isEphemeral, false);
-	assert.equal(line?.message, ["files", "other"].map((name) => `one: ${name}: 2 items will change: file ${a}, file ${a.replace(/a$/, "b")}`).join("\n"));
-});
-
-test("preview of a step that only looks runs it and tells its facts, and its problems as errors", async () => {
-	const look = (apply: string) => ({ host: "one", step: "look", looksOnly: true, text: text({ apply }) });
-	await plugin.create("good", look("printf 'os=CentOS\\nempty=\\ncpus=2\\n'"), { preview: true });
-	assert.deepEqual(plugin.engine.messages(""), ["one: os CentOS, cpus 2"]);
-	await plugin.create("bad", look("echo cpus=1; echo 'one: CPUs: found 1' >&2; exit 1"), { preview: true });
-	assert.deepEqual(plugin.engine.messages("").slice(1), ["one: cpus 1"], "a host that is refused has its facts too");
-	assert.deepEqual(
-		plugin.engine.of(plugin.urn("bad")).map(({ severity, message }) => [severity, message]),
-		[["error", "one: CPUs: found 1"]],
-	);
-	const error = await failed(plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
-	assert.match(error.message, /one: CPUs: found 1/);
-	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
-});
-
-test("a connection that breaks in the middle of a preview's look at a new host is a warning, and half its facts are not told", async () => {
-	const breaks = ["kill -9 $PPID; sleep 1", "printf 'os=CentOS\\ncpus=2\\n'; sleep 0.3; kill -9 $PPID; sleep 1"];
-	for (const [i, apply] of breaks.entries()) {
-		const look = { host: "one", step: `look${i}`, looksOnly: true, text: text({ apply }) };
-		await plugin.create(look.step, look, { preview: true });
-		assert.deepEqual(
-			plugin.engine.of(plugin.urn(look.step)).map(({ severity, message }) => [severity, message.replace("the script did not start: ", "")]),
-			[["warning", `one look${i} was not looked at: the connection was lost`]],
-		);
-	}
-	assert.deepEqual(plugin.engine.messages(""), []);
-	const strict = await HostPlugin.start(sshd, { strict: true });
-	try {
-		const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: breaks[1] ?? "" }) };
-		assert.match((await failed(strict.create("look", look, { preview: true }))).message, /^one look was not looked at: the connection was lost$/);
-	} finally {
-		await strict.stop();
-	}
-});
-test("a look at a new host that ends with a status and no word is an error that says which", async () => {
-	const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: "echo cpus=1; exit 7" }) };
-	await plugin.create("look", look, { preview: true });
-	assert.deepEqual(
-		plugin.engine.of(plugin.urn("look")).map(({ severity, message }) => [severity, message]),
-		[["error", "one look: exit status 7"]],
-	);
-});
-test("neither a look after a failed apply nor one that took too long silences another step's warning", async () => {
-	const server = await Sshd.start();
-	const other = await HostPlugin.start(server, { lookTimeoutSeconds: 1 });
-	try {
-		const check = "echo same >&2; exit 1";
-		const inputs = { host: "one", step: "step", text: text({ check }), found: {} };
-		const read = () => other.read("other", { id: "one/step", inputs, state: inputs });
-		await failed(other.create("cut", { host: "one", step: "step", text: text({ apply: "exit 1", check }) }));
-		await read();
-		await other.create("slow", { host: "one", step: "slow", looksOnly: true, text: text({ apply: "sleep 5" }) }, { preview: true });
-		await other.create("end", { host: "one", step: "end", looksOnly: true, text: text({ apply: "kill -9 $PPID; sleep 1" }) }, { preview: true });
-		await server.stop();
-		await read();
-		const warnings = other.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);
-		assert.deepEqual(
-			warnings.map((message) => message.replace(/ was not looked at: .*/, "")),
-			["one step", "one slow", "one end", "one"],
-		);
-		assert.match(warnings[0] ?? "", /: exit status 1: same\. What is shown of it is the last known state\.$/);
-	} finally {
-		await other.stop();
-		await server.remove();
-	}
-});
-
-test("for a program, preview tells each host's facts and each step's items as JSON, an object a line", async () => {
-	const { a, step } = files();
-	const other = await HostPlugin.start(sshd, {}, { KUBEADM_LAB_DETAILS: "json" });
-	try {
-		const look = { host: "one", step: "look", looksOnly: true, text: text({ apply: "printf 'os=CentOS\\nempty=\\ncpus=2\\n'" }) };
-		await Promise.all([other.create("look", look, { preview: true }), other.create("files", step, { preview: true })]);
-		await other.create("hidden", { ...step, settings: { PASSWORD: asSecret("pw") } }, { preview: true });
-		const told = other.engine
-			.messages("")
-			.join("\n")
-			.split("\n")
-			.map((line) => JSON.parse(line));
-		assert.deepEqual(told[0], { host: "one", facts: { os: "CentOS", cpus: "2" } });
-		assert.deepEqual([told[1].host, told[1].step, told[1].items[`file ${a}`].wanted], ["one", "files", "good"]);
-		assert.deepEqual(told.slice(2), [{ host: "one", step: "files" }], "what was found is a secret");
-	} finally {
-		await other.stop();
-	}
-});
-
 test("an apply that fails half-way stays in the state with what is left, and the next one does the rest", async () => {
-	const { a, b, step } = files();
+	const { a, b, step } = filesStep(folder.path);
 	mkdirSync(b);
-	const error = await failed(plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
+	const error = await rejection(plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
 	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
 	assert.ok(error.kept);
 	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
@@ -196,15 +74,15 @@ test("an apply that fails half-way stays in the state with what is left, and the
 });
 
 test("a connection that breaks in the middle of apply leaves the resource in the state, to be applied again", async () => {
-	const step = { host: "one", step: "cut", text: text({ apply: "sleep 0.3; kill -9 $PPID; sleep 1" }) };
-	const error = await failed(plugin.create("it", step));
+	const step = { host: "one", step: "cut", text: scriptText({ apply: "sleep 0.3; kill -9 $PPID; sleep 1" }) };
+	const error = await rejection(plugin.create("it", step));
 	assert.match(error.message, /^one cut: apply: the connection was lost/);
 	assert.deepEqual(error.kept?.state.found, { "apply ended": "no" });
 	assert.deepEqual(await plugin.diff(error.kept ?? { state: {}, inputs: {} }, (await plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
 });
 
 test("a state made by remote.Command with the same text moves over without apply, and one that differs is applied", async () => {
-	const { a, b, step } = files();
+	const { a, b, step } = filesStep(folder.path);
 	for (const file of [a, b]) writeFileSync(file, "good\n");
 	chmodSync(folder.path, 0o755);
 	const old = { id: "step01234567", state: { stdin: step.text, create: "bash -s -- apply", stdout: "done", stderr: "" }, inputs: {} };
@@ -216,93 +94,8 @@ test("a state made by remote.Command with the same text moves over without apply
 	assert.equal(readFileSync(b, "utf8"), "good\n");
 });
 
-test("nothing of a step with a secret setting is shown", async () => {
-	const { a, step } = files();
-	const hidden = { ...step, settings: { PASSWORD: asSecret("pw") } };
-	const made = await plugin.create("it", hidden);
-	assert.deepEqual(plugin.engine.messages(plugin.urn("it")), []);
-	assert.deepEqual(made.state.printed, asSecret("done"));
-	writeFileSync(a, "bad\n");
-	const seen = await plugin.read("it", made);
-	assert.deepEqual(seen.state.found, asSecret({ [`file ${a}`]: "bad" }));
-	await plugin.create("other", hidden, { preview: true });
-	rmSync(a);
-	assert.deepEqual(
-		plugin.engine.messages("").map((line) => line.includes(a)),
-		[false],
-	);
-});
-
-for (const sessions of [1, 2])
-	test(`all steps of a host share one connection, and wait for their turn where the server takes ${sessions} at a time, however long one takes`, async () => {
-		const narrow = await Sshd.start(`MaxSessions ${sessions}`);
-		const other = await HostPlugin.start(narrow);
-		try {
-			const step = (seconds: number) => ({ host: "one", step: "s", text: text({ check: `sleep ${seconds}` }), found: {} });
-			const states = [6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1].map((seconds, i) => ({ id: `${i}`, inputs: step(seconds), state: step(seconds) }));
-			const seen = await Promise.all(states.map((state, i) => other.read(`s${i}`, state)));
-			assert.ok(seen.every(({ state }) => JSON.stringify(state.found) === "{}"));
-			assert.equal(narrow.dials, 2, "the test's own look, and the provider");
-			assert.deepEqual(other.engine.lines, []);
-		} finally {
-			await other.stop();
-			await narrow.remove();
-		}
-	});
-test("a server that gives no session at all is told with the name of its setting", async () => {
-	const closed = await Sshd.start("MaxSessions 0");
-	const other = await HostPlugin.start(closed);
-	try {
-		const step = { host: "one", step: "s", text: text({}) };
-		assert.match((await failed(other.create("s", step))).message, /the host opens no session .*sshd's MaxSessions must be 1 at least/);
-	} finally {
-		await other.stop();
-		await closed.remove();
-	}
-});
-test("a login that takes longer than a connection may is waited for", async () => {
-	const slow = await Sshd.start(
-		'AuthorizedKeysFile none\nAuthorizedKeysCommand /bin/sh -c "sleep 3; cat FOLDER/authorized_keys"\nAuthorizedKeysCommandUser root',
-	);
-	const other = await HostPlugin.start(slow, { perDialTimeoutSeconds: 1 });
-	try {
-		const from = performance.now();
-		await other.create("s", { host: "one", step: "s", text: text({}) });
-		assert.ok(performance.now() - from > 2900, "the server was slow");
-	} finally {
-		await other.stop();
-		await slow.remove();
-	}
-});
-test("a connection that the server drops because many log in is tried again, and one that it always drops names the setting", async () => {
-	const busy = await Sshd.start("MaxStartups 1");
-	const other = await HostPlugin.start(busy);
-	const hold = () => connect(busy.port, "127.0.0.1").on("error", () => {});
-	const silent = hold();
-	try {
-		setTimeout(() => silent.destroy(), 800);
-		await other.create("s", { host: "one", step: "s", text: text({}) });
-		assert.match(busy.log, /MaxStartups|drop connection/);
-	} finally {
-		await other.stop();
-	}
-	const late = await HostPlugin.start(busy);
-	const again = hold();
-	try {
-		await once(again, "data");
-		assert.match(
-			(await failed(late.create("s", { host: "one", step: "s", text: text({}) }))).message,
-			/ends it: its sshd drops new ones while many log in \(MaxStartups\)/,
-		);
-	} finally {
-		again.destroy();
-		await late.stop();
-		await busy.remove();
-	}
-});
-
 test("a step without apply is neither looked at nor changed, also where its script is another; delete undoes it, and what undo prints stays to be read", async () => {
-	const gone = { host: "gone", step: "late", text: text({ check: "exit 9", apply: "exit 9" }), apply: false };
+	const gone = { host: "gone", step: "late", text: scriptText({ check: "exit 9", apply: "exit 9" }), apply: false };
 	const made = await plugin.create("it", gone);
 	await plugin.create("new", gone, { preview: true });
 	assert.deepEqual((await plugin.read("it", made)).state, made.state);
@@ -310,7 +103,7 @@ test("a step without apply is neither looked at nor changed, also where its scri
 	await plugin.update("moved", { id: "step01234567", state: { stdin: gone.text, delete: "bash -s -- undo" }, inputs: {} }, gone);
 	assert.deepEqual([...plugin.engine.of(plugin.urn("it")), ...plugin.engine.of(plugin.urn("moved"))], []);
 
-	const shows = { host: "one", step: "late", text: text({ undo: "printf 'one line\\nand another\\n'; echo progress >&2" }), apply: false, found: {} };
+	const shows = { host: "one", step: "late", text: scriptText({ undo: "printf 'one line\\nand another\\n'; echo progress >&2" }), apply: false, found: {} };
 	await plugin.delete("shows", { id: "one/late", state: shows, inputs: shows });
 	const lines = plugin.engine.of(plugin.urn("shows")).map(({ message, isEphemeral, severity }) => [message, isEphemeral, severity]);
 	assert.deepEqual(
@@ -334,10 +127,10 @@ test("delete without anything to undo dials no host", async () => {
 
 test("cancel starts nothing new and lets a running apply end; an interrupt ends the plugin at once", async () => {
 	const done = join(folder.path, "done");
-	const running = plugin.create("it", { host: "one", step: "slow", text: text({ apply: `echo begun >&2; sleep 1; touch ${done}` }) });
+	const running = plugin.create("it", { host: "one", step: "slow", text: scriptText({ apply: `echo begun >&2; sleep 1; touch ${done}` }) });
 	await plugin.engine.line(plugin.urn("it"), "begun");
 	await plugin.cancel();
-	assert.match((await failed(plugin.create("late", files().step))).message, /one: cancelled before it began/);
+	assert.match((await rejection(plugin.create("late", filesStep(folder.path).step))).message, /one: cancelled before it began/);
 	await running;
 	assert.equal(existsSync(done), true);
 	const from = performance.now();
@@ -350,7 +143,7 @@ test("a step whose check knows what apply printed sees that there is something e
 	const file = join(folder.path, "conf");
 	writeFileSync(file, "first\n");
 	const check = `[ -z "\${PRINTED_SHA256:-}" ] || [ "$(printf %s "$(cat ${file})" | sha256sum)" = "\${PRINTED_SHA256}  -" ] || { printf 'it\\tas there\\tolder\\n'; exit 3; }`;
-	const step = { host: "one", step: "read", text: text({ check, apply: `cat ${file}` }), settings: asSecret({}) };
+	const step = { host: "one", step: "read", text: scriptText({ check, apply: `cat ${file}` }), settings: asSecret({}) };
 	const made = await plugin.create("it", step);
 	assert.deepEqual(made.state.printed, asSecret("first"));
 	assert.deepEqual(reveal((await plugin.read("it", made)).state), reveal(made.state));
@@ -368,11 +161,11 @@ test("an undo that does not reach its host says what to do, and how the others a
 	const other = await HostPlugin.start(server);
 	try {
 		await server.stop();
-		const step = { host: "one", step: "late", text: text({}), found: {} };
-		const { message } = await failed(other.delete("it", { id: "one/late", state: step, inputs: step }));
+		const step = { host: "one", step: "late", text: scriptText({}), found: {} };
+		const { message } = await rejection(other.delete("it", { id: "one/late", state: step, inputs: step }));
 		assert.match(
 			message,
-			/^one late: undo: .*connection refused\. Bring the host up and run it again: .*pulumi destroy --continue-on-error\. A host that will never come back: README\.md/,
+			/^one late: undo: .*connection refused\. Bring the host up and run it again: .*pulumi destroy --continue-on-error\. A host that will never come back: npm run forget -- STACK HOST/,
 		);
 	} finally {
 		await other.stop();

@@ -1,9 +1,9 @@
-// What the plugin `host` tells at the deletion of a recording, against a real SSH server.
+// What the plugin `host` shows at the deletion of a recording, against a real SSH server.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { pack } from "../../lifecycle/recording/packed.ts";
+import { packRecording } from "../../lifecycle/recording/packed.ts";
 import { fixture } from "../unit/lifecycle-fixture.ts";
-import { HostPlugin, text } from "./support/host-plugin.ts";
+import { HostPlugin, scriptText } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 
 let sshd: Sshd;
@@ -18,10 +18,10 @@ beforeEach(async () => {
 });
 afterEach(() => plugin.stop());
 
-const packed = pack(fixture("destroyed"));
+const packed = packRecording(fixture("destroyed"));
 const recording = (scripts: Record<string, string>, pod = "lifecycle-demo-pod") => ({ scripts, pod, stack: "lab" });
-const printing = (line: string) => ({ one: text({ apply: `echo ${line}`, check: "exit 9", undo: "exit 9" }) });
-async function told(inputs: ReturnType<typeof recording>) {
+const scriptPrinting = (line: string) => ({ one: scriptText({ apply: `echo ${line}`, check: "exit 9", undo: "exit 9" }) });
+async function shownAtDeletion(inputs: ReturnType<typeof recording>) {
 	const before = plugin.engine.of(plugin.urn("told")).length;
 	const made = await plugin.create("told", inputs);
 	await plugin.delete("told", made);
@@ -32,7 +32,7 @@ async function told(inputs: ReturnType<typeof recording>) {
 }
 
 test("a recording's deletion tells it as a short table with the verdicts, and says how to see the rest", async () => {
-	const [line, ...more] = await told(recording(printing(packed)));
+	const [line, ...more] = await shownAtDeletion(recording(scriptPrinting(packed)));
 	assert.deepEqual([line?.isEphemeral, more], [false, []]);
 	const lines = line?.message.split("\n") ?? [];
 	assert.match(lines[0] ?? "", /^lifecycle-demo-pod on k8s-node0\d$/);
@@ -41,19 +41,19 @@ test("a recording's deletion tells it as a short table with the verdicts, and sa
 	assert.equal(lines.at(-1), "the whole story: npm run lifecycle -- report lab");
 });
 test("of several Pods one is told in full and each other in a line; one that never appeared is named", async () => {
-	const gallery = pack(fixture("gallery"));
-	const [line] = await told(recording(printing(gallery)));
+	const gallery = packRecording(fixture("gallery"));
+	const [line] = await shownAtDeletion(recording(scriptPrinting(gallery)));
 	assert.match(line?.message ?? "", /^two-containers on k8s-node0\d: \d+ PASS, 1 NOT GUARANTEED, \d+ NOT OBSERVED$/m);
-	const [other] = await told(recording(printing(gallery), "nobody"));
+	const [other] = await shownAtDeletion(recording(scriptPrinting(gallery), "nobody"));
 	assert.match(other?.message ?? "", /^note: Pod nobody never appeared while this was recorded; these did: /m);
 });
 test("a host that can't be read or has no recording is a warning, and no destroy fails for it", async () => {
-	const refused = { one: text({ apply: "echo 'error: no recording in /var/log' >&2; exit 1" }), two: "true" };
-	const lines = (await told(recording(refused))).map(({ message }) => message).sort();
+	const refused = { one: scriptText({ apply: "echo 'error: no recording in /var/log' >&2; exit 1" }), two: "true" };
+	const lines = (await shownAtDeletion(recording(refused))).map(({ message }) => message).sort();
 	assert.deepEqual(lines, ["one: error: no recording in /var/log", "the recording of two was not read: two is none of the provider's hosts: one"]);
-	const [broken] = await told(recording({ one: text({ apply: "echo begun; sleep 0.3; kill -9 $PPID; sleep 1" }) }));
+	const [broken] = await shownAtDeletion(recording({ one: scriptText({ apply: "echo begun; sleep 0.3; kill -9 $PPID; sleep 1" }) }));
 	assert.equal(broken?.message, "one: the connection was lost");
-	const [damaged] = await told(recording(printing("no-base64")));
+	const [damaged] = await shownAtDeletion(recording(scriptPrinting("no-base64")));
 	assert.match(damaged?.message ?? "", /^not a packed recording \(.*\): "no-base64/);
 });
 test("making it, looking at it and changing it contact no host, and a wrong input is named", async () => {

@@ -14,29 +14,52 @@ import { Sshd } from "./support/sshd.ts";
 const PROXIES = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "ftp_proxy"];
 const VARIABLES: Record<string, string> = {
 	...Object.fromEntries(PROXIES.map((name) => [name, "http://127.0.0.1:9"])),
-	...{ GREP_OPTIONS: "--color=always", GREP_COLORS: "mt=01;31", GREP_COLOR: "1;31", POSIXLY_CORRECT: "1", CDPATH: "/tmp", IFS: "e/", TMPDIR: "/is/not/there" },
-	...{ BASH_ENV: "/is/there", ENV: "/is/there", SHELLOPTS: "noglob:noclobber:pipefail:xtrace", BASHOPTS: "nullglob:nocasematch", GLOBIGNORE: "*" },
-	...{ LANG: "xx_XX.UTF-8", LC_ALL: "tr_TR.UTF-8", LANGUAGE: "de", TZ: "Asia/Shanghai", PYTHONPATH: "/tmp", PYTHONHOME: "/tmp", PERL5LIB: "/tmp" },
-	...{ KUBECONFIG: "/tmp/config", CONTAINER_RUNTIME_ENDPOINT: "unix:///tmp/x", DOCKER_HOST: "tcp://127.0.0.1:9", DOCKER_CONFIG: "/tmp", CURL_HOME: "/tmp" },
-	...{
-		SSL_CERT_FILE: "/is/not/there",
-		CURL_CA_BUNDLE: "/is/not/there",
-		OPENSSL_CONF: "/is/not/there",
-		SYSTEMD_PAGER: "less",
-		SYSTEMD_COLORS: "1",
-		PAGER: "less",
-	},
-	...{
-		XDG_CONFIG_HOME: "/tmp",
-		XDG_CACHE_HOME: "/tmp",
-		LESS: "-R",
-		AWKPATH: "/tmp",
-		LD_LIBRARY_PATH: "/tmp",
-		COLUMNS: "10",
-		DF_BLOCK_SIZE: "1M",
-		BLOCK_SIZE: "1M",
-	},
-	...{ GODEBUG: "x=1", PS4: "+", PROMPT_COMMAND: "echo hello", TIME_STYLE: "full-iso", QUOTING_STYLE: "c", STEP: "other", ROOT: "/tmp", RECORDS: "/tmp" },
+	GREP_OPTIONS: "--color=always",
+	GREP_COLORS: "mt=01;31",
+	GREP_COLOR: "1;31",
+	POSIXLY_CORRECT: "1",
+	CDPATH: "/tmp",
+	IFS: "e/",
+	TMPDIR: "/is/not/there",
+	BASH_ENV: "/is/there",
+	ENV: "/is/there",
+	SHELLOPTS: "noglob:noclobber:pipefail:xtrace",
+	BASHOPTS: "nullglob:nocasematch",
+	GLOBIGNORE: "*",
+	LANG: "xx_XX.UTF-8",
+	LC_ALL: "tr_TR.UTF-8",
+	LANGUAGE: "de",
+	TZ: "Asia/Shanghai",
+	PYTHONPATH: "/tmp",
+	PYTHONHOME: "/tmp",
+	PERL5LIB: "/tmp",
+	KUBECONFIG: "/tmp/config",
+	CONTAINER_RUNTIME_ENDPOINT: "unix:///tmp/x",
+	DOCKER_HOST: "tcp://127.0.0.1:9",
+	DOCKER_CONFIG: "/tmp",
+	CURL_HOME: "/tmp",
+	SSL_CERT_FILE: "/is/not/there",
+	CURL_CA_BUNDLE: "/is/not/there",
+	OPENSSL_CONF: "/is/not/there",
+	SYSTEMD_PAGER: "less",
+	SYSTEMD_COLORS: "1",
+	PAGER: "less",
+	XDG_CONFIG_HOME: "/tmp",
+	XDG_CACHE_HOME: "/tmp",
+	LESS: "-R",
+	AWKPATH: "/tmp",
+	LD_LIBRARY_PATH: "/tmp",
+	COLUMNS: "10",
+	DF_BLOCK_SIZE: "1M",
+	BLOCK_SIZE: "1M",
+	GODEBUG: "x=1",
+	PS4: "+",
+	PROMPT_COMMAND: "echo hello",
+	TIME_STYLE: "full-iso",
+	QUOTING_STYLE: "c",
+	STEP: "other",
+	ROOT: "/tmp",
+	RECORDS: "/tmp",
 };
 const QUESTIONS = 12;
 /** Of a person who made himself at home: it asks, greets, sets and leaves a trap. */
@@ -64,10 +87,17 @@ apply() {
   bash -c 'declare -F; set -o | grep -c "^\\(errexit\\|nounset\\) *on"' || true
 }`);
 const EXPECTED = [
-	...["HOME=/nonexistent", "LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_=/usr/bin/env"],
-	...["umask 0022, folder /, files unlimited, options ehuBEc, functions of others 0", "off", "off", "b", "0"],
+	"HOME=/nonexistent",
+	"LC_ALL=C",
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"_=/usr/bin/env",
+	"umask 0022, folder /, files unlimited, options ehuBEc, functions of others 0",
+	"off",
+	"off",
+	"b",
+	"0",
 ];
-const told = (printed: unknown) => String(printed).trim().split("\n");
+const printedLines = (printed: unknown) => String(printed).trim().split("\n");
 
 let sshd: Sshd;
 const home = temporaryFolder();
@@ -88,7 +118,7 @@ test("a script of the provider meets nothing of the login: variables, functions,
 	const plugin = await HostPlugin.start(sshd);
 	try {
 		const { state } = await plugin.create("it", { host: "one", step: "it", text: SCRIPT });
-		assert.deepEqual(told(state.printed), EXPECTED);
+		assert.deepEqual(printedLines(state.printed), EXPECTED);
 		assert.deepEqual(plugin.engine.messages(plugin.urn("it")), [], "what a profile says on stderr is nobody's business");
 	} finally {
 		await plugin.stop();
@@ -106,7 +136,7 @@ test("a remote.Command's script meets nothing of it either, and what the login p
 		});
 		const stdout = (state.stdout as { value?: string }).value ?? String(state.stdout);
 		assert.match(stdout, /^Welcome\n/);
-		assert.deepEqual(told(scriptOutput(stdout)), EXPECTED);
+		assert.deepEqual(printedLines(scriptOutput(stdout)), EXPECTED);
 	} finally {
 		await plugin.stop();
 	}

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { text } from "./support/host-plugin.ts";
+import { scriptText } from "./support/host-plugin.ts";
 import { Project } from "./support/project.ts";
 import { Sshd } from "./support/sshd.ts";
 
@@ -26,16 +26,20 @@ new command.remote.Command("command", { connection: { ...rest, host: address, po
 export const shown = outputs;
 `;
 const TOKEN = "abcdef.0123456789abcdef";
-const preflight = (set: object) => ({ step: "preflight", settings: { ROLE: "control-plane", KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, ...set } });
+const preflightInputs = (set: object) => ({ step: "preflight", settings: { ROLE: "control-plane", KERNEL_OVERRIDE: false, RELEASE_MINOR: 29, ...set } });
 const GOOD = {
-	...{ hasHostKey: true, isLate: true, create: "true", outputs: "v1.29.15" },
-	steps: { first: preflight({}), packages: { step: "packages", settings: { PACKAGES: ["kubelet-1.29.15"] } } },
+	hasHostKey: true,
+	isLate: true,
+	create: "true",
+	outputs: "v1.29.15",
+	steps: { first: preflightInputs({}), packages: { step: "packages", settings: { PACKAGES: ["kubelet-1.29.15"] } } },
 };
 const BAD = {
-	...{ create: `kubeadm join --token ${TOKEN}`, outputs: "-----BEGIN OPENSSH PRIVATE KEY-----" },
+	create: `kubeadm join --token ${TOKEN}`,
+	outputs: "-----BEGIN OPENSSH PRIVATE KEY-----",
 	steps: {
-		first: preflight({ KERNEL_OVERRIDE: true, RELEASE_MINOR: 33 }),
-		second: preflight({}),
+		first: preflightInputs({ KERNEL_OVERRIDE: true, RELEASE_MINOR: 33 }),
+		second: preflightInputs({}),
 		packages: { step: "packages", settings: { PACKAGES: ["kubelet"], NOTE: TOKEN } },
 	},
 };
@@ -45,8 +49,8 @@ const PRINTS = {
 	...GOOD,
 	create: `echo 0123456789abcdef | sed 's/^/abcdef./'`,
 	steps: {
-		first: { ...preflight({ RELEASE_MINOR: 32 }), text: text({ apply: "echo kernel=3.10.0-1062.el7.x86_64" }) },
-		prints: { step: "prints", text: text({ apply: "printf -- '-----BEGIN %s PRIVATE KEY-----\\n' OPENSSH" }) },
+		first: { ...preflightInputs({ RELEASE_MINOR: 32 }), text: scriptText({ apply: "echo kernel=3.10.0-1062.el7.x86_64" }) },
+		prints: { step: "prints", text: scriptText({ apply: "printf -- '-----BEGIN %s PRIVATE KEY-----\\n' OPENSSH" }) },
 	},
 };
 

@@ -4,13 +4,13 @@ import { connect } from "node:net";
 
 const [address = "127.0.0.1", port = "3128", ...names] = process.argv.slice(2);
 const known = new Map(names.map((pair) => pair.split("=") as [string, string]));
-const place = (host: string) => known.get(host) ?? host;
+const addressOf = (host: string) => known.get(host) ?? host;
 
 const server = createServer((incoming, answer) => {
 	const { hostname, port: wanted, pathname, search } = new URL(incoming.url ?? "");
 	console.log(`${incoming.method} ${incoming.url}`);
 	const { "proxy-connection": _, ...headers } = incoming.headers;
-	const outgoing = request({ host: place(hostname), port: wanted || 80, path: pathname + search, method: incoming.method, headers }, (found) => {
+	const outgoing = request({ host: addressOf(hostname), port: wanted || 80, path: pathname + search, method: incoming.method, headers }, (found) => {
 		answer.writeHead(found.statusCode ?? 502, found.headers);
 		found.pipe(answer);
 	});
@@ -20,7 +20,7 @@ const server = createServer((incoming, answer) => {
 server.on("connect", (incoming, socket, head) => {
 	const [host = "", wanted = "443"] = (incoming.url ?? "").split(":");
 	console.log(`CONNECT ${incoming.url}`);
-	const pipe = connect(Number(wanted), place(host), () => {
+	const pipe = connect(Number(wanted), addressOf(host), () => {
 		socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
 		pipe.write(head);
 		pipe.pipe(socket).pipe(pipe);

@@ -49,7 +49,7 @@ describe("the gallery", { concurrency: false }, () => {
 	});
 	for (const name of SCENARIO_NAMES)
 		test(`${name}: ${SCENARIOS[name].shows}`, () => {
-			const pod = story?.pods.find(({ life }) => life.name === name);
+			const pod = story?.pods.find(({ history }) => history.name === name);
 			assert.ok(pod, "not in the recording");
 			assertScenario(name, pod);
 		});

@@ -1,6 +1,6 @@
 // The running lab, as the end-to-end tests drive it: the same commands that a person types.
-import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { type Ended, type RunOptions, run as runProgram } from "../../commands/run.ts";
 
 export const project = fileURLToPath(new URL("../..", import.meta.url));
 export const controlPlane = "k8s-master";
@@ -8,49 +8,12 @@ export const workers = ["k8s-node01", "k8s-node02"];
 export const hosts = [controlPlane, ...workers];
 export const messageFile = "/data/volumes/nginx/log/message";
 
-export interface Result {
-	/** Exit code; -1 when a signal ended it. */
-	code: number;
-	/** stdout and stderr as they came. */
-	output: string;
-	stdout: string;
-}
-
-export interface RunOptions {
-	input?: string;
-	timeoutSeconds?: number;
-	env?: Record<string, string>;
-}
-
-/** Runs a command and resolves with what it printed, whatever its exit code; rejects when it does not end in time (default 300 s). */
-export function run(command: string, args: string[], { input = "", timeoutSeconds = 300, env = {} }: RunOptions = {}): Promise<Result> {
-	return new Promise((resolve, reject) => {
-		const child = spawn(command, args, { cwd: project, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
-		let output = "";
-		let stdout = "";
-		child.stdout.setEncoding("utf8").on("data", (text: string) => {
-			output += text;
-			stdout += text;
-		});
-		child.stderr.setEncoding("utf8").on("data", (text: string) => {
-			output += text;
-		});
-		child.stdin.on("error", () => {}); // a command that reads no input and is gone already
-		const timer = setTimeout(() => {
-			child.kill("SIGKILL");
-			reject(new Error(`${command} ${args.join(" ")}: not done after ${timeoutSeconds} s; last output:\n${output.slice(-4000)}`));
-		}, timeoutSeconds * 1000);
-		child.on("error", reject);
-		child.on("close", (code) => {
-			clearTimeout(timer);
-			resolve({ code: code ?? -1, output, stdout });
-		});
-		child.stdin.end(input);
-	});
-}
+/** Runs a command in the project's folder, and resolves whatever its exit code; rejects when it does not end in time (default 300 s). */
+export const run = (command: string, args: string[], options: RunOptions = {}): Promise<Ended> =>
+	runProgram(command, args, { cwd: project, timeoutSeconds: 300, ...options });
 
 /** As `run`, and throws with the whole output unless it exits 0. */
-export async function succeed(command: string, args: string[], options?: RunOptions): Promise<Result> {
+export async function succeed(command: string, args: string[], options?: RunOptions): Promise<Ended> {
 	const result = await run(command, args, options);
 	if (result.code !== 0) throw new Error(`${command} ${args.join(" ")}: exit code ${result.code}\n${result.output}`);
 	return result;

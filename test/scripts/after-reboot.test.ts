@@ -184,6 +184,18 @@ test("a swapon in rc.local does nothing any more, and its branch is still shell"
 	heals(host, "system", "/etc/rc.d/rc.local", text, /^file \/etc\/rc\.d\/rc\.local\t/m, text.replace("\t/sbin", ": #kubeadm-lab# \t/sbin"));
 });
 
+test("what rc.local does against forwarding and a permissive SELinux is marked, and nothing else of it", (t) => {
+	const own = "#!/bin/bash\nsysctl -w net.ipv4.ip_forward=1\n# setenforce 1\necho 1 > /proc/sys/net/ipv4/ip_forward\nsysctl -p\n";
+	const against = ["/sbin/sysctl -w net.ipv4.ip_forward=0", "\techo 0 >/proc/sys/net/ipv4/ip_forward", "setenforce 1", "/usr/sbin/setenforce Enforcing"];
+	const host = bareHost(t);
+	const text = `${own}${against.map((line) => `${line}\n`).join("")}`;
+	host.write("/etc/rc.d/rc.local", text);
+	chmodSync(join(host.root, "etc/rc.d/rc.local"), 0o755);
+	heals(host, "system", "/etc/rc.d/rc.local", text, /^file \/etc\/rc\.d\/rc\.local\t/m, `${own}${against.map((line) => `: #kubeadm-lab# ${line}\n`).join("")}`);
+	host.run("system", "apply", { SELINUX: "keep" });
+	assert.match(host.read("/etc/rc.d/rc.local"), /\nsetenforce 1\n/, "an operator who keeps SELinux keeps this too");
+});
+
 test("firewalld that another unit starts is masked", (t) => {
 	const host = bareHost(t);
 	host.run("system", "apply");

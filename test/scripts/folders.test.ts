@@ -9,7 +9,7 @@ const FOLDERS = ["/etc/kept", "/etc/new", "/etc/new/inner", "/etc/linked", "/etc
 const SCRIPT = withFiles(
 	`FOLDERS=(${FOLDERS.join(" ")})
 check() { :; }
-apply() { mkdir -p -- "\${ROOT}/lists" && for folder in "\${FOLDERS[@]}"; do remember_folder "\${ROOT}/lists" "\${folder}"; done; }
+apply() { mkdir -p -- "\${ROOT}/lists" && remember_folders "\${ROOT}/lists" "\${FOLDERS[@]}"; }
 undo() { clear_folders "\${ROOT}/lists" "\${FOLDERS[@]}"; }`,
 	["folders.sh"],
 );
@@ -96,6 +96,25 @@ bash -s -- undo
 	assert.equal(host.read("/disk/file"), "1");
 	assert.equal(host.exists("/disk/a b"), true);
 	assert.equal(host.exists("/etc/new"), false);
+});
+
+test("a disk that was mounted on a folder itself since is let go, not emptied; one that was there before stays", (t) => {
+	const host = new FakeHost(t);
+	for (const path of ["/kept/a", "/empty/a"]) host.write(`/etc${path}`, "1");
+	for (const name of ["disk", "old"]) host.write(`/${name}/file`, "1");
+	const answer = withMounts(
+		host,
+		`cd "$KUBEADM_LAB_ROOT"; text="$(cat)"
+mount --bind old etc/empty
+bash -s -- apply <<<"$text"
+echo 2 >etc/empty/new; echo 2 >etc/kept/new
+mount --bind disk etc/kept
+bash -s -- undo <<<"$text"
+cmp -s etc/empty/file old/file; ls etc/kept etc/empty`,
+	);
+	assert.equal(answer.status, 0, answer.stderr + answer.stdout);
+	assert.equal(answer.stdout, "etc/empty:\nfile\n\netc/kept:\na\n");
+	assert.equal(host.read("/disk/file"), "1");
 });
 
 test("a disk in use stops it before anything is deleted, with who uses it and what to do; afterwards it goes on", (t) => {

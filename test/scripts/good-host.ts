@@ -6,7 +6,7 @@ import { FakeHost } from "./fake-host.ts";
 export const TRACKING = (offset: string) => `Leap status     : Normal\nSystem time     : ${offset} seconds slow of NTP time`;
 
 /** A host on which every look finds what it wants. */
-export function goodHost(t: TestContext): FakeHost {
+export function goodHost(t: Pick<TestContext, "after">): FakeHost {
 	const host = new FakeHost(t);
 	host.write("/run/systemd/system/.keep", "");
 	host.write("/etc/os-release", 'NAME="CentOS Linux"\nPRETTY_NAME="CentOS Linux 7 (Core)"\n');

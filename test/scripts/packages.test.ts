@@ -105,6 +105,20 @@ test("a package that others have come to need stays, and is named", (t) => {
 	assert.equal(status, 0, stderr);
 	assert.match(stderr, /package containerd\.io\.x86_64 stays: others need it by now/);
 	assert.equal(host.read("/rpmdb"), `${BARE}containerd.io 1.6.33\n`);
+	assert.match(stderr, /the data of containerd\.io stays with it: \/var\/lib\/containerd /);
+	assert.equal(host.exists("/var/lib/containerd/images"), true);
+});
+
+test("volumes of a Docker that somebody installed meanwhile stay, whether it needs our containerd or not", (t) => {
+	for (const needs of ["", "containerd.io docker-ce-19\n"]) {
+		const host = bareHost(t);
+		host.run("packages", "apply", SETTINGS);
+		host.write("/var/lib/docker/volumes/db/_data/rows", "1");
+		host.write("/needs", needs);
+		assert.equal(host.run("packages", "undo", SETTINGS).status, 0);
+		assert.equal(host.read("/var/lib/docker/volumes/db/_data/rows"), "1", needs);
+		assert.equal(host.exists("/var/lib/containerd/images"), needs !== "");
+	}
 });
 
 test("a transaction that is killed in the middle is ended by the next apply, and all of it counts as ours", (t) => {

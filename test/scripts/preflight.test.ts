@@ -11,9 +11,34 @@ test("preflight prints facts of a host without problems", (t) => {
 	const { status, stdout, stderr } = goodHost(t).run("preflight", "apply");
 	assert.equal(status, 0, stderr);
 	assert.equal(
-		stdout.replace(/^diskFreeGb=\d+$/m, "diskFreeGb=20"),
+		stdout.replace(/^diskFreeGb=\d+$/m, "diskFreeGb=20").replace(/^alone\t.*\n/gm, ""),
 		"os=CentOS Linux 7 (Core)\nkernel=3.10.0-1062.el7.x86_64\ncpus=2\nmemoryMb=4000\ndiskFreeGb=20\ncards=eth0 172.16.1.112/24 eth1 10.0.0.112/24\nclock=-0.000 s by chronyd\nruntime=none\ncluster=none\nkubernetes 1.29=goes\n",
 	);
+});
+
+test("preflight prints what no other host may have: a short sum of the machine-id, and the MAC address of each card with an address", (t) => {
+	const host = goodHost(t);
+	for (const [name, mac] of Object.entries({
+		lo: "00:00:00:00:00:00",
+		eth0: "52:54:00:00:00:12",
+		eth1: "52:54:00:00:01:12",
+		docker0: "02:42:ac:11:00:02",
+		eth9: "52:54:00:00:09:12",
+	}))
+		host.write(`/sys/class/net/${name}/address`, `${mac}\n`);
+	host.write(
+		"/addresses",
+		"1: lo    inet 127.0.0.1/8 scope host lo\n2: eth0    inet 172.16.1.112/24 scope global eth0\n2: eth0    inet 172.16.1.200/32 scope global eth0\n3: eth1@if7    inet 10.0.0.112/24 scope global eth1\n4: docker0    inet 172.17.0.1/16 scope global docker0\n",
+	);
+	const alone = () => [...host.run("preflight", "apply").stdout.matchAll(/^alone\t([^\t]+)\t([^\t]+)\t(\w+)\t.*\w$/gm)].map(([, ...fields]) => fields);
+	const macs = (kind: string) => ["52:54:00:00:00:12", "52:54:00:00:01:12"].map((mac) => ["MAC address of a card", mac, kind]);
+	assert.deepEqual(alone(), [["machine-id (sha256)", "3eb1bd439947", "noted"], ...macs("refused")]);
+	host.write("/var/lib/kubeadm-lab/cluster/id", "sample-172.16.1.110"); // a Node stays one
+	host.write("/var/lib/kubeadm-lab/cluster/node", "k8s-node02");
+	for (const id of ["", "uninitialized\n", "0123456789abcdef\n"]) {
+		host.write("/etc/machine-id", id);
+		assert.deepEqual(alone(), macs("noted"), id);
+	}
 });
 
 test("preflight tells a runtime, a cluster of ours and a kernel that goes only by override", (t) => {

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { unpack } from "../../lifecycle/recording/packed.ts";
+import { unpackRecording } from "../../lifecycle/recording/packed.ts";
 import { readRecording } from "../../lifecycle/recording/recording.ts";
 import { FakeHost, SYSTEMCTL } from "./fake-host.ts";
 
@@ -39,7 +39,7 @@ ${SYSTEMCTL}`,
 	return host;
 }
 const settings = { BOUND_SECONDS: 60 };
-const recordingOf = (host: FakeHost, name: string) => readRecording(unpack(host.run("recording", "apply", {}, name).stdout));
+const recordingOf = (host: FakeHost, name: string) => readRecording(unpackRecording(host.run("recording", "apply", {}, name).stdout));
 const systemctl = (host: FakeHost, verb: string) => host.bash(`PATH="\${KUBEADM_LAB_ROOT}/bin:\${PATH}"; systemctl ${verb} kubeadm-lab-recorder.service`);
 /** Looks again and again, at most 15 s: how fast the recorder is depends on the machine. */
 async function until(isSo: () => boolean): Promise<void> {
@@ -70,7 +70,7 @@ test("a Pod's recording waits until its Ready is heard, and not for ever", async
 	const line = `{"at":1,"host":"k8s-master","from":"pods","data":${ready}}\n`;
 	spawn("bash", ["-c", `sleep 1; printf '%s' '${line}' >>'${pods}'`], { stdio: "ignore" });
 	const { stdout, stderr } = host.run("recording", "apply", { READY_UID: "u1" }, "k8s-master");
-	assert.ok(unpack(stdout).includes(line), "read before");
+	assert.ok(unpackRecording(stdout).includes(line), "read before");
 	assert.equal(stderr, "");
 	const begun = Date.now();
 	const without = host.run("recording", "apply", { READY_UID: "u2" }, "k8s-master");
@@ -134,7 +134,7 @@ test("what a server logged of the kubelet's requests is recorded when its contai
 	host.write("/var/log/containers/b-pod_kube-system_main-c1.log", log);
 	assert.equal(host.run("recorder", "apply", settings, "k8s-node01").status, 0);
 	await pause(900);
-	const { lines } = readRecording(unpack(host.run("recording", "apply", {}, "k8s-node01").stdout));
+	const { lines } = readRecording(unpackRecording(host.run("recording", "apply", {}, "k8s-node01").stdout));
 	assert.deepEqual(
 		lines.filter(({ from }) => from === "request").map(({ data }) => data),
 		[`c1 ${log}`],
@@ -150,7 +150,7 @@ test("many containers that stop at once lose none of these lines, although a log
 	host.command("journalctl", `printf '${stop}'; sleep 0.6; rm ${logs.join(" ")}; sleep 20`);
 	assert.equal(host.run("recorder", "apply", settings, "k8s-node01").status, 0);
 	await pause(1500);
-	const { lines } = readRecording(unpack(host.run("recording", "apply", {}, "k8s-node01").stdout));
+	const { lines } = readRecording(unpackRecording(host.run("recording", "apply", {}, "k8s-node01").stdout));
 	const heard = lines.filter(({ from }) => from === "request").map(({ data }) => String(data).split(" ", 1)[0]);
 	assert.deepEqual(heard.sort(), ids);
 });

@@ -1,3 +1,4 @@
+// IPv4 addresses and ranges: what is read, what is refused, what overlaps.
 import assert from "node:assert/strict";
 import { BlockList } from "node:net";
 import { test } from "node:test";

@@ -1,3 +1,4 @@
+// What a stack's configuration becomes: settings, with their defaults.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";

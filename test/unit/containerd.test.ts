@@ -1,3 +1,4 @@
+// The configuration files of containerd, Docker and crictl, compared with goldens.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, hostsToml, mirrorFiles } from "../../cluster/containerd.ts";

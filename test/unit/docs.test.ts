@@ -179,6 +179,19 @@ test("docs/hosts.md has a row for each step that the program runs on a host", ()
 /** The file of a step, or `state("x", ...)`. */
 const stepsIn = (source: string) => [...source.matchAll(/(?:"\.\/steps\/|\bstate\(")([a-z]+)(?:\.sh)?"/g)].map(([, name]) => name ?? "");
 
+test("docs/reliability.md names tests that are there, each with what came out", () => {
+	const rows = [...text("docs/reliability.md").matchAll(/^\| ([^|]*) \| ([^|]+) \| ([^|]+) \| `([^`|]+)`: ([^|]+) \|$/gm)];
+	assert.ok(rows.length > 60 && rows[0]?.[1] !== "", "the table was not found");
+	for (const [row, , , outcome = "", file = "", name = ""] of rows) {
+		assert.ok(["survived", "refused before a change", "told"].includes(outcome), row);
+		const titles = [...text(file).matchAll(/\btest\(\s*(?:"([^"]+)"|`([^`]+)`)/g)].map(([, plain, template]) => plain ?? template ?? "");
+		assert.ok(
+			titles.some((title) => title.includes(name)),
+			`no test in ${file} has a name with: ${name}`,
+		);
+	}
+});
+
 test("no document names a folder of a developer's machine", () => {
 	for (const path of documents) assert.doesNotMatch(text(path), /(^|[\s`"'(])\/(work|tmp|home)\//m, path);
 });

@@ -1,3 +1,4 @@
+// Flannel's objects, compared with its own manifest.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { Flannel } from "../../cluster/flannel.ts";
 import type { Host } from "../../cluster/host.ts";
 import { HostConnections } from "../../cluster/host-provider.ts";
 import { allCompared, golden } from "../golden.ts";
-import { type Graph, run } from "./program-graph.ts";
+import { type Graph, runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 allCompared("flannel");
@@ -21,7 +22,7 @@ async function flannel(changes: Record<string, unknown> = {}): Promise<{ graph: 
 	const { cluster } = settings(changes);
 	const [spec] = cluster.hosts;
 	assert.ok(spec);
-	const { graph } = await run(() => {
+	const { graph } = await runProgram(() => {
 		const host = Object.assign(new pulumi.ComponentResource("kubeadm-lab:test:Host", "host"), { spec, name: spec.name }) as unknown as Host;
 		const connections = new HostConnections("hosts", cluster);
 		const controlPlane = new ControlPlane("cp", { host, cluster, connections, clusterId: "lab-172.16.1.110", nodePodCidr: "" });
@@ -50,7 +51,7 @@ test("Flannel makes the objects of flannel's own manifest, with the Node's own a
 		object.data = Object.fromEntries(Object.entries(object.data).map(([key, json]) => [key, JSON.parse(json as string)]));
 	assert.deepEqual(ours, byName(upstream));
 });
-test("Flannel's objects are the ones that were looked at", async () => {
+test("Flannel's objects are those of the golden", async () => {
 	const { objects } = await flannel({ podCidr: "10.200.0.0/16" });
 	const sorted = Object.entries(byName(objects)).sort(([a], [b]) => a.localeCompare(b));
 	golden("flannel/objects.yaml", sorted.map(([, object]) => stringify(object, { sortMapEntries: true })).join("---\n"));

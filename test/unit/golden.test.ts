@@ -1,3 +1,4 @@
+// How goldens are compared: one that is missing, that differs or that nobody compares fails the run.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// kubeadm's configuration files for every release, and what they say of cards, Pod ranges and the CA.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
@@ -27,7 +28,7 @@ const CASES: Record<string, Record<string, unknown>> = {
 	},
 };
 const worker = (cluster: ClusterSettings) => cluster.hosts[1] ?? assert.fail("no worker");
-const documents = (text: string) => parseAllDocuments(text, { version: "1.1" }).map((document) => document.toJS());
+const parsedDocuments = (text: string) => parseAllDocuments(text, { version: "1.1" }).map((document) => document.toJS());
 
 for (const [name, changes] of Object.entries(CASES)) {
 	test(`${name}: init, join and images are as they were`, () => {
@@ -46,7 +47,7 @@ test("every release renders init and join, each document with an API version tha
 			kernel: "6.1",
 			containerRuntimeVersion: Number(kubernetesVersion.split(".")[1]) > 34 ? "2.2.0" : "1.7.28",
 		});
-		const [init, clusterConfiguration, kubelet, proxy] = documents(initConfiguration(cluster));
+		const [init, clusterConfiguration, kubelet, proxy] = parsedDocuments(initConfiguration(cluster));
 		const api = `kubeadm.k8s.io/${cluster.release.kubeadmApi}`;
 		assert.deepEqual(
 			[init.apiVersion, init.kind, clusterConfiguration.apiVersion, clusterConfiguration.kind],
@@ -54,14 +55,14 @@ test("every release renders init and join, each document with an API version tha
 		);
 		assert.deepEqual([kubelet.kind, kubelet.cgroupDriver, proxy.kind], ["KubeletConfiguration", "systemd", "KubeProxyConfiguration"]);
 		assert.equal(clusterConfiguration.kubernetesVersion, `v${kubernetesVersion}`);
-		assert.equal(documents(joinConfiguration(cluster, worker(cluster), DISCOVERY))[0].apiVersion, api);
+		assert.equal(parsedDocuments(joinConfiguration(cluster, worker(cluster), DISCOVERY))[0].apiVersion, api);
 	}
 });
 
 test("feature gates reach the API server, the controller-manager, the scheduler and the kubelets", () => {
 	for (const kubernetesVersion of ["1.29.15", "1.31.14"]) {
 		const { cluster } = settings({ kubernetesVersion, featureGates: { PodLifecycleSleepAction: true, AnyVolumeDataSource: false } });
-		const [, clusterConfiguration, kubelet] = documents(initConfiguration(cluster));
+		const [, clusterConfiguration, kubelet] = parsedDocuments(initConfiguration(cluster));
 		for (const component of ["apiServer", "controllerManager", "scheduler"]) {
 			const found = clusterConfiguration[component].extraArgs;
 			const flag = Array.isArray(found) ? found.find(({ name }: { name: string }) => name === "feature-gates")?.value : found["feature-gates"];
@@ -72,13 +73,13 @@ test("feature gates reach the API server, the controller-manager, the scheduler 
 });
 test("everything binds to the internal card, and the certificate is good for both", () => {
 	const { cluster } = settings();
-	const [init, clusterConfiguration] = documents(initConfiguration(cluster));
+	const [init, clusterConfiguration] = parsedDocuments(initConfiguration(cluster));
 	assert.equal(apiEndpoint(cluster), "172.16.1.110:6443");
 	assert.equal(init.localAPIEndpoint.advertiseAddress, "172.16.1.110");
 	assert.equal(init.nodeRegistration.kubeletExtraArgs["node-ip"], "172.16.1.110");
 	assert.equal(clusterConfiguration.controlPlaneEndpoint, "172.16.1.110:6443");
 	assert.deepEqual(clusterConfiguration.apiServer.certSANs, ["k8s-master", "172.16.1.110", "127.0.0.1", "10.0.0.110"]);
-	const [join] = documents(joinConfiguration(cluster, worker(cluster), DISCOVERY));
+	const [join] = parsedDocuments(joinConfiguration(cluster, worker(cluster), DISCOVERY));
 	assert.equal(join.nodeRegistration.kubeletExtraArgs["node-ip"], "172.16.1.111");
 	assert.equal(join.discovery.bootstrapToken.apiServerEndpoint, "172.16.1.110:6443");
 });
@@ -88,7 +89,7 @@ test("Pod ranges are left to the controller-manager where settings say so, and p
 		["program", "false"],
 		["controller-manager", undefined],
 	] as const) {
-		const [, clusterConfiguration] = documents(initConfiguration(settings({ podCidrs }).cluster));
+		const [, clusterConfiguration] = parsedDocuments(initConfiguration(settings({ podCidrs }).cluster));
 		assert.equal(clusterConfiguration.controllerManager.extraArgs["allocate-node-cidrs"], expected);
 		assert.equal(clusterConfiguration.networking.podSubnet, "10.244.0.0/16");
 	}
@@ -97,7 +98,7 @@ test("Pod ranges are left to the controller-manager where settings say so, and p
 test("the CA is pinned in every join", () => {
 	for (const changes of Object.values(CASES)) {
 		const { cluster } = settings(changes);
-		const [join] = documents(joinConfiguration(cluster, worker(cluster), DISCOVERY));
+		const [join] = parsedDocuments(joinConfiguration(cluster, worker(cluster), DISCOVERY));
 		assert.deepEqual(join.discovery.bootstrapToken, { apiServerEndpoint: "172.16.1.110:6443", token: DISCOVERY.token, caCertHashes: [DISCOVERY.caHash] });
 	}
 });

@@ -42,7 +42,10 @@ class Machine {
 			piece() { printf '%s\\n' "\${PIECES}/$1"; }; init() { echo 1; }
 			${command}`;
 		const env = {
-			...{ HOME: this.folder, SSH_AUTH_SOCK: "/nowhere/agent", KUBEADM_LAB_CACHE: this.#cache, PIECES: join(this.folder, "pieces") },
+			HOME: this.folder,
+			SSH_AUTH_SOCK: "/nowhere/agent",
+			KUBEADM_LAB_CACHE: this.#cache,
+			PIECES: join(this.folder, "pieces"),
 			PATH: [...path, join(this.folder, "tools"), "/usr/bin", "/bin"].join(":"),
 		};
 		return spawnSync("bash", ["-c", shell], { cwd: project, env, encoding: "utf8" });

@@ -1,17 +1,18 @@
+// The demo's Pod: its spec, its bounds, its message file and its outputs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster.ts";
-import { LifecycleDemo, type LifecycleDemoArgs, podSpec } from "../../workloads/lifecycle-demo.ts";
+import { demoPodSpec, LifecycleDemo, type LifecycleDemoArgs } from "../../workloads/lifecycle-demo.ts";
 import { allCompared, golden } from "../golden.ts";
-import { resolved, run } from "./program-graph.ts";
+import { resolved, runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 allCompared("pod");
 
 async function demo(changes: Partial<LifecycleDemoArgs> = {}) {
 	const { cluster: clusterSettings, demo: demoSettings } = settings();
-	return run(() => {
+	return runProgram(() => {
 		const cluster = new Cluster("lab", clusterSettings);
 		return { cluster, made: new LifecycleDemo("demo", { cluster, ...demoSettings, podSeconds: 180, ...changes }) };
 	});
@@ -24,7 +25,7 @@ test("the Pod is the seed's lifecycle-events.yaml, field by field", () => {
 	golden("pod/lifecycle-demo-pod.yaml", stringify({ apiVersion, kind, metadata, spec }, { lineWidth: 0, aliasDuplicateObjects: false }));
 });
 test("the Pod's images and host folder are the settings'", () => {
-	const spec = podSpec({ image: "registry.example/nginx:1", initImage: "registry.example/busybox:1", hostPath: "/srv/log/" });
+	const spec = demoPodSpec({ image: "registry.example/nginx:1", initImage: "registry.example/busybox:1", hostPath: "/srv/log/" });
 	assert.deepEqual(
 		[...(spec.containers as { image: string }[]), ...(spec.initContainers as { image: string }[])].map(({ image }) => image),
 		["registry.example/nginx:1", "registry.example/busybox:1"],

@@ -1,3 +1,4 @@
+// A Pod as `kubectl describe pod` prints it, compared with what kubectl printed.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +19,7 @@ test("a Pod is described as kubectl 1.29 describes it, line by line, but for age
 	assert.equal(printed.length, pods.length);
 	for (const text of printed) {
 		const [, name] = text.match(/^Name: +(\S+)$/m) ?? [];
-		const pod = pods.find(({ life }) => life.name === name);
+		const pod = pods.find(({ history }) => history.name === name);
 		assert.ok(pod, name);
 		assert.equal(withoutAges(pod.seed.describe), withoutAges(text));
 	}

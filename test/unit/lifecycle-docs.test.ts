@@ -1,3 +1,4 @@
+// The report in docs/lifecycle is what the program makes of its recording today.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

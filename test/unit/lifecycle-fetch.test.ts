@@ -6,10 +6,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import ssh2 from "ssh2";
-import { pack } from "../../lifecycle/recording/packed.ts";
+import { run } from "../../commands/run.ts";
+import { packRecording } from "../../lifecycle/recording/packed.ts";
 import { BEGIN } from "../../provider/shell.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
@@ -63,16 +63,15 @@ async function project(t: TestContext, answers: Record<string, string>) {
 	}
 	mkdirSync(join(folder, "tmp"));
 	const lifecycle = async (words: string[], env: NodeJS.ProcessEnv = {}) => {
-		const child = spawn(process.execPath, [join(import.meta.dirname, "../../commands/lifecycle.ts"), ...words], {
+		const { code, stdout, stderr } = await run(process.execPath, [join(import.meta.dirname, "../../commands/lifecycle.ts"), ...words], {
 			cwd: folder,
-			env: { ...process.env, PATH: `${folder}${delimiter}${process.env.PATH}`, TMPDIR: join(folder, "tmp"), ...env },
+			env: { PATH: `${folder}${delimiter}${process.env.PATH}`, TMPDIR: join(folder, "tmp"), ...env },
 		});
-		const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-		return { status: child.exitCode, stdout, stderr };
+		return { status: code, stdout, stderr };
 	};
 	return { folder, lifecycle };
 }
-const printing = (name: string) => `echo ${pack(fixture(name))}\n`;
+const printing = (name: string) => `echo ${packRecording(fixture(name))}\n`;
 const FAILS = "echo 'error: no recording in /var/log' >&2; exit 1\n";
 
 test("a host that gave no recording is named in all that is written", async (t) => {
@@ -86,8 +85,9 @@ test("a host that gave no recording is named in all that is written", async (t) 
 });
 test("a host that keeps its recording is named, and the report is there all the same", async (t) => {
 	const { folder, lifecycle } = await project(t, {
-		...{ "node-1-apply": printing("destroyed"), "node-1-undo": "echo 'error: disk' >&2; exit 1\n" },
-		...{ "node-2-apply": FAILS },
+		"node-1-apply": printing("destroyed"),
+		"node-1-undo": "echo 'error: disk' >&2; exit 1\n",
+		"node-2-apply": FAILS,
 	});
 	const { status, stderr } = await lifecycle(["report", "lab", "--to", "out"]);
 	assert.equal(status, 0);
@@ -131,4 +131,6 @@ test("repeat ends at the first round that fails, with pulumi's words, and withou
 	writeFileSync(join(folder, "pulumi"), "#!/bin/sh\necho NAME\n");
 	const none = await lifecycle(["repeat", "3", "lab"]);
 	assert.deepEqual([none.status, none.stderr], [1, "stack lab has no lifecycle-demo-pod. First: pulumi up -s lab.\n"]);
+	const without = await lifecycle(["repeat", "3", "lab"], { PATH: join(folder, "tmp") });
+	assert.deepEqual([without.status, without.stderr], [1, "pulumi: not found. Install it, or put its folder on PATH.\n"]);
 });

@@ -1,3 +1,4 @@
+// docs/gallery.md has every Pod of the gallery.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// The gallery's scenarios: what each claims, what it is called, and which are refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cluster } from "../../cluster/cluster.ts";
@@ -6,23 +7,23 @@ import { storyOf } from "../../lifecycle/render/story.ts";
 import { Gallery } from "../../workloads/gallery.ts";
 import { refusal, scenarioPod } from "../../workloads/scenarios.ts";
 import { fixture } from "./lifecycle-fixture.ts";
-import { resolved, run } from "./program-graph.ts";
+import { resolved, runProgram } from "./program-graph.ts";
 import { problems, settings } from "./settings.ts";
 
 const IMAGES = { busybox: "b", nginx: "n", pause: "p" };
 
 test("no scenario claims a demo's lines of the message file", () => {
-	for (const { life } of storyOf(fixture("gallery")).pods)
-		if (life.name !== "lifecycle-demo-pod")
+	for (const { history } of storyOf(fixture("gallery")).pods)
+		if (history.name !== "lifecycle-demo-pod")
 			assert.deepEqual(
-				life.entries.filter(({ source }) => source === "message file"),
+				history.entries.filter(({ source }) => source === "message file"),
 				[],
-				life.name,
+				history.name,
 			);
 });
 test("a scenario that the release can't show says which it needs, and makes nothing", async () => {
 	const { cluster: clusterSettings } = settings();
-	const { graph, result } = await run(() => {
+	const { graph, result } = await runProgram(() => {
 		const cluster = new Cluster("lab", clusterSettings);
 		return new Gallery("gallery", { cluster, scenarios: ["no-shell-sleep", "prestop-fails"], images: IMAGES, recorders: [] });
 	});

@@ -1,3 +1,4 @@
+// A container that is probed all day: its report is quick, and the page of a size that opens.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hookIn } from "../../lifecycle/history/pod-history.ts";
@@ -19,7 +20,7 @@ test("a container that is probed all day is told in time, its hooks are found, a
 	const seconds = (performance.now() - begin) / 1000;
 	assert.ok(seconds < BOUND_SECONDS, `${seconds.toFixed(1)} s for ${story.timeline.entries.length} entries`);
 	const [pod] = story.pods;
-	const [main] = pod?.life.containers.filter(({ role }) => role === "main") ?? [];
+	const [main] = pod?.history.containers.filter(({ role }) => role === "main") ?? [];
 	const [run] = main?.runs ?? [];
 	assert.ok(run && pod);
 	assert.equal(run.execs.length, PROBES + 2);

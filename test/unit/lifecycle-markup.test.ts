@@ -1,3 +1,4 @@
+// What a recording holds can't break out of its place on the page or in the drawing.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -8,6 +9,7 @@ import { svgOf } from "../../lifecycle/render/svg.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const HOSTILE = fc.string({ unit: fc.constantFrom("<", ">", '"', "&", "'", "/", "=", " ", "a", "<script>", "-->", "&lt;", "</title>") });
+const unescaped = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
 
 test("what is put into a template is text, in attributes and in arrays too, and only markup is taken as it is", () => {
 	fc.assert(
@@ -20,7 +22,6 @@ test("what is put into a template is text, in attributes and in arrays too, and 
 	assert.equal(String(joined([markup`<b>${1}</b>`, "<", trusted("<i>")], ", ")), "<b>1</b>, &lt;, <i>");
 	assert.equal(String(markup`${String(markup`<b>`)}`), "&lt;b&gt;", "markup that became text is text");
 });
-const unescaped = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
 
 /** Told apart by the program, and by nobody else. */
 const WORDS = new Set(["word", "role", "kind", "meaning", "source"]);
@@ -48,7 +49,7 @@ test("no text of a recording breaks out of its place, on the page and in the dra
 		const story = storyOf(fixture(name));
 		const views = (more: string) => {
 			const bad = spoilt(story, more);
-			return [pageOf(bad, { title: more, made: more }), ...bad.pods.map(({ life }) => svgOf(life))].map(bones);
+			return [pageOf(bad, { title: more, made: more }), ...bad.pods.map(({ history }) => svgOf(history))].map(bones);
 		};
 		// As long and as wide as the hostile one, so that the drawing has room for the same labels.
 		fc.assert(

@@ -1,3 +1,4 @@
+// A Pod as `kubectl get pod -o wide` prints it, in each of its states.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../lifecycle/recording/entry.ts";
@@ -14,14 +15,16 @@ function pod({ metadata = {}, spec = {}, status = {} }: Parts = {}): Pod {
 		metadata: { name: "lifecycle-demo-pod", creationTimestamp: "2020-05-23T14:08:04Z", ...metadata },
 		spec: { containers: [{ name: "lifecycle-demo" }], initContainers: [{ name: "init-myservice" }], nodeName: "k8s-node02", ...spec },
 		status: {
-			...{ phase: "Running", podIP: "10.244.2.30", conditions },
+			phase: "Running",
+			podIP: "10.244.2.30",
+			conditions,
 			initContainerStatuses: [{ ready: true, restartCount: 0, state: { terminated: { exitCode: 0, reason: "Completed" } } }],
 			containerStatuses: [{ ready: true, restartCount: 0, state: { running: {} } }],
 			...status,
 		},
 	} as Pod;
 }
-const columns = (state: Pod) => podLine(state).split("\n")[1]?.split(/ {2,}/);
+const cells = (state: Pod) => podLine(state).split("\n")[1]?.split(/ {2,}/);
 
 test("podLine prints the seed's Pod as kubectl does", () => {
 	assert.equal(
@@ -35,10 +38,10 @@ test("podLine counts only containers that are ready and run", () => {
 		{ ready: true, restartCount: 0, state: { running: {} } },
 		{ ready: false, restartCount: 2, state: { waiting: { reason: "CrashLoopBackOff" } }, lastState: { terminated: { finishedAt: "2020-05-23T14:07:39Z" } } },
 	];
-	const line = columns(pod({ spec: { containers: [{}, {}] }, status: { containerStatuses } }));
+	const line = cells(pod({ spec: { containers: [{}, {}] }, status: { containerStatuses } }));
 	assert.deepEqual(line?.slice(1, 4), ["1/2", "CrashLoopBackOff", "2 (30s ago)"]);
 });
-const statusOf = (parts: Parts) => columns(pod(parts))?.[2];
+const statusOf = (parts: Parts) => cells(pod(parts))?.[2];
 test("podLine names what an init container is at", () => {
 	const init = (state: object) => ({
 		status: { phase: "Pending", conditions: [], containerStatuses: [], initContainerStatuses: [{ ready: false, restartCount: 0, state }] },
@@ -60,12 +63,12 @@ test("podLine names the state of a Pod that does not run", () => {
 	assert.equal(statusOf({ metadata: { deletionTimestamp: "2020-05-23T15:00:00Z" } }), "Terminating");
 });
 test("podLine leaves no column empty", () => {
-	const line = columns(pod({ spec: { nodeName: undefined }, status: { podIP: undefined, conditions: [] } }));
+	const line = cells(pod({ spec: { nodeName: undefined }, status: { podIP: undefined, conditions: [] } }));
 	assert.deepEqual(line?.slice(4), ["<unknown>", "<none>", "<none>", "<none>", "<none>"]);
 });
 test("podLine counts readiness gates that are open", () => {
 	const conditions = [{ type: "example.com/a", status: "True" }];
-	const line = columns(pod({ spec: { readinessGates: [{ conditionType: "example.com/a" }, { conditionType: "example.com/b" }] }, status: { conditions } }));
+	const line = cells(pod({ spec: { readinessGates: [{ conditionType: "example.com/a" }, { conditionType: "example.com/b" }] }, status: { conditions } }));
 	assert.equal(line?.at(-1), "1/2");
 });
 

@@ -1,3 +1,4 @@
+// Recordings as they are read: damaged lines, other versions, several of them, packed ones.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordingError, readRecording, trimmed } from "../../lifecycle/recording/recording.ts";
@@ -16,12 +17,12 @@ test("a whole recording has no problems, and every line is there", () => {
 	);
 	assert.equal(headers.length + lines.length, whole.trimEnd().split("\n").length);
 });
-test("a recording cut short says where, and what came before is still told", () => {
+test("a recording cut short says where, and what came before is still used", () => {
 	const cut = whole.slice(0, whole.indexOf('"phase":"Running"'));
 	const { problems, pods } = storyOf(cut, { name: "cut.jsonl" });
 	assert.match(problems[0] ?? "", /^cut\.jsonl:\d+: cut short in the middle of this line; what came after it is missing$/);
 	assert.equal(problems[1], "cut.jsonl: no end from k8s-master: the recorder was still running there, or the file was cut");
-	assert.equal(pods[0]?.life.name, "lifecycle-demo-pod");
+	assert.equal(pods[0]?.history.name, "lifecycle-demo-pod");
 	assert.ok(pods[0]?.verdicts.every(({ word }) => word !== "FAIL"));
 });
 test("a recording of another schema version names both versions and what to do", () => {
@@ -62,7 +63,7 @@ test("a Pod that never appeared is a word in the story, not an end", () => {
 	assert.deepEqual(problems, ["Pod other never appeared while this was recorded; these did: lifecycle-demo-pod."]);
 	assert.deepEqual(storyOf(`${header}\n`, { name: "n" }).problems.at(-1), "No Pod appeared while this was recorded.");
 });
-test("trimming takes out managed fields and nothing that is told", () => {
+test("trimming takes out managed fields and nothing that is shown", () => {
 	const full = whole.replace(
 		/"labels":\{"test":"lifecycle"\}\},"spec"/,
 		'"labels":{"test":"lifecycle"},"managedFields":[{"manager":"x","fieldsV1":{"a":{}}}]},"spec"',

@@ -1,3 +1,4 @@
+// What each command of `npm run lifecycle` needs, writes and refuses.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

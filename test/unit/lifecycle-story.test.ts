@@ -1,9 +1,10 @@
+// What was in the message file before the deletion and after it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storyOf } from "../../lifecycle/render/story.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
-test("what preStop wrote is not among what was there before the deletion, however late that was heard of", () => {
+test("what preStop wrote is not among what was there before the deletion, however late that was recorded", () => {
 	for (const lateMs of [0, 60, 1000]) {
 		const late = fixture("destroyed")
 			.split("\n")

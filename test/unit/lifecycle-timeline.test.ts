@@ -1,7 +1,8 @@
+// The timeline: one clock for all hosts, and an order that no clock can spoil.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { livesIn } from "../../lifecycle/history/history.ts";
+import { historiesIn } from "../../lifecycle/history/history.ts";
 import { type Entry, span } from "../../lifecycle/recording/entry.ts";
 import { type Line, type Recording, readRecording, STREAMS, type Stream } from "../../lifecycle/recording/recording.ts";
 import { preciseTime } from "../../lifecycle/recording/runtime.ts";
@@ -12,7 +13,7 @@ import { keptRecording } from "../prestop.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const whole = readRecording(fixture("destroyed"));
-const node = livesIn(timelineOf(whole))[0]?.node;
+const node = historiesIn(timelineOf(whole))[0]?.node;
 const base = 1_795_545_101_000;
 
 const stream = fc.constantFrom(...STREAMS);
@@ -37,12 +38,12 @@ const lines: fc.Arbitrary<Line[]> = fc
 			return { number: index + 1, at, host, from, data: dataOf[from]?.(index) ?? `line ${index}` };
 		});
 	});
-const recorded = (found: Line[]): Recording => ({ name: "a.jsonl", headers: [], lines: found, lost: [], problems: [] });
+const recordingWith = (found: Line[]): Recording => ({ name: "a.jsonl", headers: [], lines: found, lost: [], problems: [] });
 
 test("nothing of a recording gets lost: each line is told, or counted as being about something else", () => {
 	fc.assert(
 		fc.property(lines, (found) => {
-			const { entries, elsewhere, pods } = timelineOf(recorded(found));
+			const { entries, elsewhere, pods } = timelineOf(recordingWith(found));
 			const told = new Set(entries.map(({ line }) => line));
 			for (const { from, number, data } of found) {
 				const uid = (data as { object?: { involvedObject?: { uid: string } } }).object?.involvedObject?.uid;
@@ -56,7 +57,7 @@ test("nothing of a recording gets lost: each line is told, or counted as being a
 test("the timeline is in order of time, and lines of one stream keep the order in which they came", () => {
 	fc.assert(
 		fc.property(lines, (found) => {
-			const { entries } = timelineOf(recorded(found));
+			const { entries } = timelineOf(recordingWith(found));
 			entries.forEach((entry, index) => {
 				assert.equal(entry.id, index + 1);
 				const next = entries[index + 1];
@@ -82,7 +83,7 @@ test("however the streams of the hosts lie among each other in the file, the sam
 		return {
 			entries: texts.sort((a, b) => a.at - b.at || a.told.localeCompare(b.told)).map((entry) => entry.told),
 			isSorted: timeline.entries.every(({ at }, index) => at >= (timeline.entries[index - 1]?.at ?? at)),
-			verdicts: livesIn(timeline).map((life) => judge(life).map(({ word, because }) => `${word} ${because}`)),
+			verdicts: historiesIn(timeline).map((history) => judge(history).map(({ word, because }) => `${word} ${because}`)),
 		};
 	};
 	const [count, expected] = [whole.lines.length, told(whole)];
@@ -101,7 +102,14 @@ test("before and after are said only where the times allow nothing else", () => 
 		.record({ at: fc.integer({ min: base, max: base + 3000 }), meaning: fc.constantFrom("at" as const, "by" as const), second: fc.boolean() })
 		.map(
 			({ at, meaning, second }): Entry => ({
-				...{ id: 1, at, meaning, source: "recorder" as const, host: "a", line: 1, kind: "recorder" as const, text: "" },
+				id: 1,
+				at,
+				meaning,
+				source: "recorder" as const,
+				host: "a",
+				line: 1,
+				kind: "recorder" as const,
+				text: "",
 				...(second && meaning === "by" ? { apiSecond: Math.floor(at / 1000) * 1000 } : {}),
 			}),
 		);
@@ -133,7 +141,7 @@ test("a clock that is off by more than the measure's error is taken off that hos
 });
 test("each boot of a host has its own clock", () => {
 	const rebooted = readRecording(keptRecording("reboot"));
-	const host = livesIn(timelineOf(rebooted))[0]?.node;
+	const host = historiesIn(timelineOf(rebooted))[0]?.node;
 	const offsets = [5000, 2];
 	const moved = {
 		...rebooted,
@@ -152,7 +160,7 @@ test("each boot of a host has its own clock", () => {
 });
 test("a clock that was set back in the middle is named", () => {
 	const at = (ms: number, number: number): Line => ({ number, at: ms, host: "a", from: "file", data: "x" });
-	assert.deepEqual(timelineOf(recorded([at(base, 1), at(base - 5000, 2)])).problems, [
+	assert.deepEqual(timelineOf(recordingWith([at(base, 1), at(base - 5000, 2)])).problems, [
 		"a.jsonl:2: the clock of a went back by 5000 ms; order around it is that of the times, not of arrival",
 	]);
 });

@@ -1,3 +1,4 @@
+// The verdicts over recordings from the lab, and over the same ones with something changed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type PodStory, storyOf } from "../../lifecycle/render/story.ts";
@@ -8,7 +9,7 @@ import { fixture, moved, withAfter, without } from "./lifecycle-fixture.ts";
 const whole = fixture("destroyed");
 const verdicts = (text: string): Record<string, Verdict> =>
 	Object.fromEntries((storyOf(text).pods[0]?.verdicts ?? []).map((verdict) => [verdict.guarantee.id, verdict]));
-const words = (text: string) => Object.fromEntries(Object.entries(verdicts(text)).map(([id, { word }]) => [id, word]));
+const wordsById = (text: string) => Object.fromEntries(Object.entries(verdicts(text)).map(([id, { word }]) => [id, word]));
 test("every guarantee has a verdict, in order, each with the page it is from", () => {
 	const { pods } = storyOf(whole);
 	assert.deepEqual(
@@ -18,7 +19,7 @@ test("every guarantee has a verdict, in order, each with the page it is from", (
 	for (const { says, page, url } of GUARANTEES) assert.ok(says.length > 20 && page.length > 5 && url.startsWith("https://kubernetes.io/docs/"));
 });
 test("the seed's Pod, recorded in the lab, keeps what it can show and claims nothing else", () => {
-	assert.deepEqual(words(whole), {
+	assert.deepEqual(wordsById(whole), {
 		"init-order": "PASS",
 		"poststart-after-created": "PASS",
 		"poststart-entrypoint": "NOT GUARANTEED",
@@ -53,7 +54,7 @@ test("a main container that starts before the init container has ended fails", (
 		initEnd.replaceAll(/:(\d\d)\.(\d+)( \+0000|Z)/g, (_, second, rest, zone) => `:${String(Number(second) + 2).padStart(2, "0")}.${rest}${zone}`),
 	);
 	assert.notEqual(late, whole);
-	assert.equal(words(late)["init-order"], "FAIL");
+	assert.equal(wordsById(late)["init-order"], "FAIL");
 });
 test("a Pod that was Ready before postStart ended fails, and one that never got Ready passes nothing", () => {
 	const ready = whole
@@ -63,13 +64,13 @@ test("a Pod that was Ready before postStart ended fails, and one that never got 
 				? line.replace(/"at":(\d+)/, (_, at) => `"at":${Number(at) - 2000}`)
 				: line,
 		);
-	assert.equal(words(ready.join("\n"))["ready-after-poststart"], "FAIL");
+	assert.equal(wordsById(ready.join("\n"))["ready-after-poststart"], "FAIL");
 	const never = whole.replaceAll('"type":"Ready","status":"True"', '"type":"Ready","status":"False"');
-	assert.equal(words(never)["ready-after-poststart"], "NOT OBSERVED");
+	assert.equal(wordsById(never)["ready-after-poststart"], "NOT OBSERVED");
 });
 test("without the runtime nothing is claimed about hooks", () => {
-	const deaf = without(whole, /"from":"(runtime|journal)"/);
-	const { "hooks-at-least-once": hooks, "prestop-before-term": preStop, "init-order": init } = verdicts(deaf);
+	const withoutRuntime = without(whole, /"from":"(runtime|journal)"/);
+	const { "hooks-at-least-once": hooks, "prestop-before-term": preStop, "init-order": init } = verdicts(withoutRuntime);
 	assert.equal(hooks?.word, "NOT OBSERVED");
 	assert.equal(preStop?.word, "NOT OBSERVED");
 	assert.equal(hooks?.because, "The container runtime was not heard: only it knows when hooks ran.");
@@ -78,7 +79,7 @@ test("without the runtime nothing is claimed about hooks", () => {
 });
 test("a message file that lost the Pod's last line fails", () => {
 	const lost = without(whole, /"file-end".*preStop/);
-	assert.equal(words(lost)["hostpath-outlives"], "FAIL");
+	assert.equal(wordsById(lost)["hostpath-outlives"], "FAIL");
 });
 test("a line that an earlier Pod wrote stands for no line of this one", () => {
 	const [, host = ""] = whole.match(/"host":"([^"]+)","from":"file-end"/) ?? [];
@@ -87,10 +88,10 @@ test("a line that an earlier Pod wrote stands for no line of this one", () => {
 	);
 	const lines = whole.split("\n");
 	const place = lines.findIndex((line) => line.includes(`"host":"${host}"`)) + 1;
-	assert.equal(words([...lines.slice(0, place), ...before, ...lines.slice(place)].join("\n"))["hostpath-outlives"], "FAIL", "the file has one line of two");
+	assert.equal(wordsById([...lines.slice(0, place), ...before, ...lines.slice(place)].join("\n"))["hostpath-outlives"], "FAIL", "the file has one line of two");
 	const after = before.map((line) => line.replace("file-start", "file-end"));
 	assert.equal(
-		words([...lines.slice(0, place), ...before, ...after.map((line) => line.replace(/"at":\d+/, '"at":1795545799000')), ...lines.slice(place)].join("\n"))[
+		wordsById([...lines.slice(0, place), ...before, ...after.map((line) => line.replace(/"at":\d+/, '"at":1795545799000')), ...lines.slice(place)].join("\n"))[
 			"hostpath-outlives"
 		],
 		"PASS",
@@ -109,69 +110,69 @@ const PRESTOP_END = /tasks\/exit.*15938c3b/;
 const MAIN_END = /tasks\/exit.*"pid\\":2403/;
 const STOP = /StopContainer for .* with timeout|Stop container/;
 const DELETION = /deletionTimestamp|"DELETED"/;
-const verdict = (text: string, id: string): string => {
+const verdictLine = (text: string, id: string): string => {
 	const { word, because } = verdicts(text)[id] as Verdict;
 	return `${word} ${because}`;
 };
 
 test("a main container that starts after a failed init container fails", () => {
 	const failed = whole.replace(/(\/tasks\/exit.*"pid\\":2336,)/, '$1\\"exit_status\\":1,');
-	assert.equal(verdict(failed, "init-order"), "FAIL init-myservice ended with exit code 1, and lifecycle-demo was started all the same.");
+	assert.equal(verdictLine(failed, "init-order"), "FAIL init-myservice ended with exit code 1, and lifecycle-demo was started all the same.");
 });
 test("a process that outlives its grace period fails, whether it ended by itself or is still there", () => {
 	const short = whole.replaceAll("with timeout 30 (s)", "with timeout 4 (s)");
 	assert.match(
-		verdict(moved(short, MAIN_END, 20_000), "kill-at-grace-end"),
+		verdictLine(moved(short, MAIN_END, 20_000), "kill-at-grace-end"),
 		/^FAIL lifecycle-demo ended by itself 20\.0 s after SIGTERM; it had been given 4 s\.$/,
 	);
 	const there = without(without(short, MAIN_END), DELETION);
-	assert.equal(verdict(there, "kill-at-grace-end"), "NOT OBSERVED lifecycle-demo had not ended when the recording did; it had been given 4 s.");
+	assert.equal(verdictLine(there, "kill-at-grace-end"), "NOT OBSERVED lifecycle-demo had not ended when the recording did; it had been given 4 s.");
 	const longer = there.replace(/"at":1795545772643(.*"from":"end")/, '"at":1795545792643$1');
-	assert.equal(verdict(longer, "kill-at-grace-end"), "FAIL No end of lifecycle-demo was recorded; it had been given 4 s.");
+	assert.equal(verdictLine(longer, "kill-at-grace-end"), "FAIL No end of lifecycle-demo was recorded; it had been given 4 s.");
 });
 test("the grace period that ends first decides when a process is due", () => {
 	const stop = whole.match(/.*StopContainer for .* with timeout.*/)?.[0] ?? "";
 	const kill = stop.replace(/StopContainer for (\S+) with timeout 30 \(s\)/, "Kill container $1");
 	const again = withAfter(whole, STOP, moved(stop, STOP, 100).replace("timeout 30", "timeout 4"), moved(kill, /Kill/, 4100));
 	assert.match(
-		verdict(moved(again, MAIN_END, 4100), "kill-at-grace-end"),
+		verdictLine(moved(again, MAIN_END, 4100), "kill-at-grace-end"),
 		/^PASS lifecycle-demo was killed 4\.1\d\d s after SIGTERM; it had been given 4 s\.$/,
 	);
 });
 test("an end by SIGKILL that containerd did not send is nobody's verdict before its time", () => {
 	const killed = whole.replace(/(\/tasks\/exit.*"pid\\":2403,)/, '$1\\"exit_status\\":137,');
-	assert.match(verdict(killed, "kill-at-grace-end"), /^NOT OBSERVED lifecycle-demo was killed 0\.014 s after SIGTERM; it had been given 30 s\.$/);
+	assert.match(verdictLine(killed, "kill-at-grace-end"), /^NOT OBSERVED lifecycle-demo was killed 0\.014 s after SIGTERM; it had been given 30 s\.$/);
 });
 test("only a hook that took the whole grace period may be cut off, and a deletion by force promises nothing", () => {
 	const early = moved(whole, /with signal terminated/, -25);
 	const grace = (seconds: number) => early.replaceAll('"deletionGracePeriodSeconds":30', `"deletionGracePeriodSeconds":${seconds}`);
-	assert.match(verdict(grace(1), "prestop-before-term"), /^FAIL SIGTERM came 0\.\d+ s after preStop of lifecycle-demo began, and it had not ended\.$/);
+	assert.match(verdictLine(grace(1), "prestop-before-term"), /^FAIL SIGTERM came 0\.\d+ s after preStop of lifecycle-demo began, and it had not ended\.$/);
 	const forced = grace(0).replace(/("deletionTimestamp":")[^"]+/g, "$12026-11-24T18:42:50Z");
-	assert.match(verdict(forced, "prestop-before-term"), /^NOT GUARANTEED The Pod was deleted by force; this time SIGTERM came /);
+	assert.match(verdictLine(forced, "prestop-before-term"), /^NOT GUARANTEED The Pod was deleted by force; this time SIGTERM came /);
 	// Stopped without a deletion, such as after a failed liveness probe: the spec's.
 	const alive = without(moved(moved(moved(whole, PRESTOP_END, 6000), STOP, 5000), MAIN_END, 6000), DELETION);
-	assert.match(verdict(alive, "prestop-before-term"), /^FAIL SIGTERM came 5\.\d+ s after /);
+	assert.match(verdictLine(alive, "prestop-before-term"), /^FAIL SIGTERM came 5\.\d+ s after /);
 	const five = alive.replaceAll('"terminationGracePeriodSeconds":30', '"terminationGracePeriodSeconds":5');
-	assert.match(verdict(five, "prestop-before-term"), /^PASS preStop of lifecycle-demo had not ended after 5\.\d+ s, the whole grace period;/);
+	assert.match(verdictLine(five, "prestop-before-term"), /^PASS preStop of lifecycle-demo had not ended after 5\.\d+ s, the whole grace period;/);
 });
 test("a grace period that a second deletion cut short while preStop ran decides nothing", () => {
 	const hanging = without(moved(moved(moved(whole, PRESTOP_END, 6000), STOP, 5000), MAIN_END, 6000), /"deletionGracePeriodSeconds":0/);
-	assert.match(verdict(hanging, "prestop-before-term"), /^FAIL /);
+	assert.match(verdictLine(hanging, "prestop-before-term"), /^FAIL /);
 	const [first = "", ...later] = hanging.split(/(?<="deletionTimestamp".*\n)/);
 	const second = later.join("").replaceAll('"deletionGracePeriodSeconds":30', '"deletionGracePeriodSeconds":4');
 	assert.equal(
-		verdict(first + second.replaceAll(/("deletionTimestamp":")[^"]+/g, "$12026-11-24T18:42:55Z"), "prestop-before-term"),
+		verdictLine(first + second.replaceAll(/("deletionTimestamp":")[^"]+/g, "$12026-11-24T18:42:55Z"), "prestop-before-term"),
 		"NOT OBSERVED While preStop of lifecycle-demo ran, the Pod was deleted again with 4 s: the kubelet begins anew.",
 	);
 });
 test("preStop's whole seconds are counted to its end, not to a stop that lags", () => {
 	const lagging = moved(moved(moved(whole, PRESTOP_END, 920), STOP, 960), MAIN_END, 1000);
-	assert.match(verdict(lagging, "grace-includes-prestop"), /^NOT OBSERVED preStop of lifecycle-demo took 0\.980 s; the kubelet counts whole seconds/);
+	assert.match(verdictLine(lagging, "grace-includes-prestop"), /^NOT OBSERVED preStop of lifecycle-demo took 0\.980 s; the kubelet counts whole seconds/);
 });
 test("a command before the end of a container that ended by itself is no preStop hook", () => {
 	const ended = without(moved(moved(moved(whole, PRESTOP_BEGIN, -2500), PRESTOP_END, -2500), MAIN_END, -2000), STOP);
 	const [pod] = storyOf(ended).pods;
-	const [run] = pod?.life.containers.find(({ name }) => name === "lifecycle-demo")?.runs ?? [];
+	const [run] = pod?.history.containers.find(({ name }) => name === "lifecycle-demo")?.runs ?? [];
 	assert.deepEqual(
 		run?.execs.map(({ what }) => what),
 		["postStart", "command"],
@@ -179,7 +180,7 @@ test("a command before the end of a container that ended by itself is no preStop
 });
 
 const two = fixture("gallery");
-const hooksOfOne = (storyOf(two, { pod: "two-containers" }).pods[0]?.life.containers ?? []).map(({ runs }) => runs[0]?.execs ?? []);
+const hooksOfOne = (storyOf(two, { pod: "two-containers" }).pods[0]?.history.containers ?? []).map(({ runs }) => runs[0]?.execs ?? []);
 const ofTwo = (text: string, id: string): string => {
 	const found = storyOf(text, { pod: "two-containers" }).pods[0]?.verdicts.find(({ guarantee }) => guarantee.id === id);
 	return `${found?.word} ${found?.because}`;
@@ -196,17 +197,17 @@ test("of two postStart hooks it is the one that ends last that Ready waits for",
 		"ready-after-poststart",
 	);
 	assert.match(late, /^FAIL The Pod was seen Ready 58\.1 s before its postStart hook ended\.$/);
-	const unheard = ofTwo(
+	const notRecorded = ofTwo(
 		atLine(two, line, () => ""),
 		"ready-after-poststart",
 	);
-	assert.equal(unheard, "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
+	assert.equal(notRecorded, "NOT OBSERVED The Pod was Ready; the end of a postStart hook was not recorded.");
 	// Up to the deletion: then no container has ended.
-	const lives = without(
+	const goesOn = without(
 		atLine(two, line, () => ""),
 		/cff589b5.*(tasks\/exit|exited_at)|tasks\/exit.*cff589b5|two-containers.*deletionTimestamp|"DELETED".*two-containers/,
 	);
-	assert.equal(ofTwo(lives, "ready-after-poststart"), "FAIL The Pod was Ready, and the postStart hook of one has not ended.");
+	assert.equal(ofTwo(goesOn, "ready-after-poststart"), "FAIL The Pod was Ready, and the postStart hook of one has not ended.");
 });
 test("a hook of one container that could not be run says nothing of another's", () => {
 	const [, hook] = hooksOfOne;

@@ -1,3 +1,4 @@
+// The drawing in words: what happened at a time, and what only by then.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pageOf } from "../../lifecycle/render/html.ts";
@@ -10,7 +11,7 @@ const story = storyOf(fixture("destroyed"));
 const inTerminal = [...shortText(story).matchAll(/^(by| {2}) *(\+\S+ s) {2}(.{16}) (.*)$/gm)].map(([, by = "", at = "", who = "", what = ""]) =>
 	[by, at, who, what].map((cell) => cell.trim()),
 );
-test("what was only heard of later has a by in the terminal's table, and nothing else has", () => {
+test("what was only recorded later has a by in the terminal's table, and nothing else has", () => {
 	const isHeard = ([, , who]: string[]) => who === "Pod" || who === "message file";
 	assert.ok(inTerminal.length > 10);
 	for (const moment of inTerminal) assert.equal(moment[0], isHeard(moment) ? "by" : "", moment.join(" "));
@@ -28,12 +29,12 @@ test("the deletion is told once, and drawn as a mark and a bar", () => {
 	);
 	const [pod] = story.pods;
 	assert.ok(pod);
-	assert.match(svgOf(pod.life), /<path class="m-delete by"/);
+	assert.match(svgOf(pod.history), /<path class="m-delete by"/);
 });
 test("a drawing's description says no later than where that is all that is known, of begins and ends", () => {
 	const [pod] = story.pods;
 	assert.ok(pod);
-	const [, said = ""] = svgOf(pod.life).match(/<desc>(.*?)<\/desc>/) ?? [];
+	const [, said = ""] = svgOf(pod.history).match(/<desc>(.*?)<\/desc>/) ?? [];
 	assert.match(said, /ending \(Terminating\) from no later than (\+[\d.]+ s) to no later than (\+[\d.]+ s); gone no later than \2\. /);
 	assert.match(said, /; main \(.* s\) from \+[\d.]+ s to \+[\d.]+ s; .*SIGTERM at \+[\d.]+ s; exit 0 at /);
 	assert.doesNotMatch(said, /delete/);

@@ -1,3 +1,4 @@
+// The rows that step `pause` prints, and the Pods that it is for.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,13 +7,25 @@ import { Cluster } from "../../cluster/cluster.ts";
 import { pauseRows, pauseTable } from "../../lifecycle/verdicts/pause.ts";
 import { PAUSE_PODS, pausePod } from "../../workloads/pause-pod.ts";
 import { PauseProof } from "../../workloads/pause-proof.ts";
-import { run } from "./program-graph.ts";
+import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8");
 const WHAT = [
-	...["namespace net", "namespace ipc", "namespace uts", "namespace pid", "namespace mnt", "localhost", "volume", "host name", "SysV queues"],
-	...["shared memory", "process 1", "sees the other's process", "IP when a container restarts", "IP when pause dies"],
+	"namespace net",
+	"namespace ipc",
+	"namespace uts",
+	"namespace pid",
+	"namespace mnt",
+	"localhost",
+	"volume",
+	"host name",
+	"SysV queues",
+	"shared memory",
+	"process 1",
+	"sees the other's process",
+	"IP when a container restarts",
+	"IP when pause dies",
 ];
 
 test("what the lab showed passes row by row, for both Pods", () => {
@@ -54,7 +67,7 @@ test("the table lines its columns up and ends with what each row should say", ()
 });
 test("both Pods run on one worker, one with a shared process namespace, and are looked at when new", async () => {
 	const { cluster: clusterSettings } = settings();
-	const { graph } = await run(() => {
+	const { graph } = await runProgram(() => {
 		const cluster = new Cluster("lab", clusterSettings);
 		return new PauseProof("pause", { cluster, image: "b", podSeconds: 60, recorders: [] });
 	});

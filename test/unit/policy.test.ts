@@ -1,9 +1,10 @@
+// The rules of the policy pack: what each refuses, and what it lets pass.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cluster } from "../../cluster/cluster.ts";
 import { isAllowedPath, isPinnedImage, type Resource, RULES, secretsIn, stackRules } from "../../policy/rules.ts";
 import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
-import { run } from "./program-graph.ts";
+import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 const options = { allowedHostPaths: ["/data/volumes/", "/run/flannel", "/run/xtables.lock", "/opt/cni/bin", "/etc/cni/net.d"] };
@@ -11,13 +12,17 @@ const all = (resources: Resource[]) => [
 	...resources.flatMap((resource) => RULES.flatMap(({ name, broken }) => broken(resource, options).map((problem) => `${name}: ${problem}`))),
 	...stackRules.flatMap(({ name, broken }) => broken(resources).map((problem) => `${name}: ${problem}`)),
 ];
-const pod = (spec: object): Resource => ({ type: "kubernetes:core/v1:Pod", name: "pod", props: { spec } });
-const step = (name: string, set: object, more: object = {}): Resource => ({ type: "host:index:Step", name, props: { step: name, settings: set, ...more } });
+const podResource = (spec: object): Resource => ({ type: "kubernetes:core/v1:Pod", name: "pod", props: { spec } });
+const stepResource = (name: string, set: object, more: object = {}): Resource => ({
+	type: "host:index:Step",
+	name,
+	props: { step: name, settings: set, ...more },
+});
 const command = (props: object): Resource => ({ type: "command:remote:Command", name: "c", props: { connection: { hostKey: "k" }, ...props } });
 
 test("the program keeps to every rule", async () => {
 	const { cluster, demo } = settings();
-	const { graph } = await run(() => {
+	const { graph } = await runProgram(() => {
 		const made = new Cluster("lab", cluster);
 		new LifecycleDemo("lifecycle-demo", { cluster: made, ...demo, podSeconds: 300 });
 	});
@@ -49,7 +54,7 @@ test("a hostPath outside the allowed folders breaks host-path, in a Pod, in a te
 		],
 	};
 	const said = `host-path: volume root: hostPath / is outside ${options.allowedHostPaths.join(", ")}`;
-	assert.deepEqual(all([pod(spec)]), [said]);
+	assert.deepEqual(all([podResource(spec)]), [said]);
 	assert.deepEqual(all([{ type: "kubernetes:apps/v1:DaemonSet", name: "d", props: { spec: { template: { spec } } } }]), [said]);
 	assert.deepEqual(all([{ type: "kubernetes:batch/v1:CronJob", name: "j", props: { spec: { jobTemplate: { spec: { template: { spec } } } } } }]), [said]);
 	assert.deepEqual(all([{ type: "kubernetes:core/v1:PodPatch", name: "p", props: { spec } }]), [said]);
@@ -65,26 +70,26 @@ test("a hostPath outside the allowed folders breaks host-path, in a Pod, in a te
 		assert.equal(isAllowedPath(path, options.allowedHostPaths), false, path);
 });
 test("an override of the kernel breaks no-kernel-override where the release needs it", () => {
-	const preflight = (minor: number, override: boolean) => step("preflight", { RELEASE_MINOR: minor, KERNEL_OVERRIDE: override, ROLE: "control-plane" });
+	const preflight = (minor: number, override: boolean) => stepResource("preflight", { RELEASE_MINOR: minor, KERNEL_OVERRIDE: override, ROLE: "control-plane" });
 	assert.match(all([preflight(32, true)]).join(), /^no-kernel-override: Kubernetes 1\.32 with allowUnsupportedKernel: /);
 	assert.deepEqual([...all([preflight(31, true)]), ...all([preflight(32, false)])], []);
 });
 test("a kernel that is too old for the release breaks release-goes-with-kernel, once preflight has found it", () => {
 	const found = (minor: number, kernel: string) =>
-		all([step("preflight", { RELEASE_MINOR: minor, ROLE: "control-plane" }, { host: "one", printed: `os=CentOS\nkernel=${kernel}\ncpus=2` })]);
+		all([stepResource("preflight", { RELEASE_MINOR: minor, ROLE: "control-plane" }, { host: "one", printed: `os=CentOS\nkernel=${kernel}\ncpus=2` })]);
 	const centos = "3.10.0-1062.el7.x86_64";
 	assert.deepEqual(found(32, centos), [
 		`release-goes-with-kernel: one has Linux ${centos}, and Kubernetes 1.32 needs 4.19. Choose an older kubernetesVersion, or another host`,
 	]);
 	assert.match(found(29, "3.2.0").join(), /^release-goes-with-kernel: one has Linux 3\.2\.0, and Kubernetes 1\.29 needs 3\.10\./);
-	assert.deepEqual([...found(31, centos), ...found(32, "4.19.0-1"), ...all([step("preflight", { RELEASE_MINOR: 32, ROLE: "control-plane" })])], []);
+	assert.deepEqual([...found(31, centos), ...found(32, "4.19.0-1"), ...all([stepResource("preflight", { RELEASE_MINOR: 32, ROLE: "control-plane" })])], []);
 });
 test("a package or an image without a version breaks pinned-versions", () => {
-	assert.deepEqual(all([step("packages", { PACKAGES: ["kubelet", "kubeadm-1.29.15", "containerd.io"] })]), [
+	assert.deepEqual(all([stepResource("packages", { PACKAGES: ["kubelet", "kubeadm-1.29.15", "containerd.io"] })]), [
 		"pinned-versions: package kubelet: no version. Write kubelet-<version>",
 		"pinned-versions: package containerd.io: no version. Write containerd.io-<version>",
 	]);
-	assert.deepEqual(all([pod({ initContainers: [{ name: "i", image: "busybox" }], containers: [{ name: "c", image: "a.example:5000/x:1.0" }] })]), [
+	assert.deepEqual(all([podResource({ initContainers: [{ name: "i", image: "busybox" }], containers: [{ name: "c", image: "a.example:5000/x:1.0" }] })]), [
 		"pinned-versions: container i: image busybox has no fixed tag. Write one, or a digest",
 	]);
 	for (const image of ["nginx:latest", "a.example:5000/nginx", "nginx:"]) assert.equal(isPinnedImage(image), false, image);
@@ -92,7 +97,7 @@ test("a package or an image without a version breaks pinned-versions", () => {
 });
 test("a secret in a command line, a variable, a trigger or a setting breaks no-plain-secret", () => {
 	const token = "abcdef.0123456789abcdef";
-	assert.deepEqual(all([step("x", { A: ["b", `--token ${token}`] })]), ["no-plain-secret: settings holds a join token. Send it by stdin, as a secret"]);
+	assert.deepEqual(all([stepResource("x", { A: ["b", `--token ${token}`] })]), ["no-plain-secret: settings holds a join token. Send it by stdin, as a secret"]);
 	assert.deepEqual(all([command({ create: `kubeadm join --token ${token}`, stdin: token })]), [
 		"no-plain-secret: create holds a join token. Send it by stdin, as a secret",
 	]);
@@ -108,13 +113,13 @@ test("a secret in a command line, a variable, a trigger or a setting breaks no-p
 });
 test("a secret that a step or a command prints breaks no-secret-printed, but where it is not logged", () => {
 	const key = "-----BEGIN OPENSSH PRIVATE KEY-----";
-	assert.deepEqual(all([step("x", {}, { printed: key }), command({ stdout: key }), command({ stdout: key, logging: "none" })]), [
+	assert.deepEqual(all([stepResource("x", {}, { printed: key }), command({ stdout: key }), command({ stdout: key, logging: "none" })]), [
 		"no-secret-printed: x: printed holds a private key. Print it nowhere, or in a command with isSecret",
 		"no-secret-printed: c: stdout holds a private key. Print it nowhere, or in a command with isSecret",
 	]);
 });
 test("an even number of control planes breaks odd-control-planes", () => {
-	const hosts = (count: number) => Array.from({ length: count }, () => step("preflight", { ROLE: "control-plane" }));
+	const hosts = (count: number) => Array.from({ length: count }, () => stepResource("preflight", { ROLE: "control-plane" }));
 	assert.deepEqual(all(hosts(2)), ["odd-control-planes: found 2 control planes, expected an odd number"]);
 	assert.deepEqual([...all(hosts(1)), ...all(hosts(3)), ...all([])], []);
 });

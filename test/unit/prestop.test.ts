@@ -1,3 +1,4 @@
+// The recordings beside docs/prestop.md show what its table says.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -17,7 +18,7 @@ for (const way of Object.keys(WAYS) as Way[])
 			[],
 		);
 		const [story] = pods;
-		assert.ok(story?.life.hasRuntime);
+		assert.ok(story?.history.hasRuntime);
 		assert.ok(table.includes(`${rowOf(way, story)}\n`), `expected: ${rowOf(way, story)}`);
 	});
 test("every recording beside it is in the table, and every row has one", () => {
@@ -30,7 +31,7 @@ test("after a reboot and a power-off the recording goes on, and promises about a
 	for (const way of ["reboot", "power-off"] as const) {
 		const { pods, timeline } = storyOf(keptRecording(way));
 		const [story] = pods;
-		assert.equal(story?.life.containers[0]?.runs.length, 2, way);
+		assert.equal(story?.history.containers[0]?.runs.length, 2, way);
 		assert.ok(timeline.entries.some(({ text }) => text.startsWith("the host was started again")));
 		for (const { word, because } of story?.verdicts ?? []) assert.notEqual(word, "FAIL", because);
 	}
@@ -40,11 +41,11 @@ test("a Pod's excerpt has what its whole recording says of it, and nothing of an
 	const part = storyOf(excerpt(whole, "prestop-hangs"));
 	const of = storyOf(whole, { pod: "prestop-hangs" }).pods[0];
 	assert.deepEqual(
-		part.pods.map(({ life }) => life.name),
+		part.pods.map(({ history }) => history.name),
 		["prestop-hangs"],
 	);
 	const said = (verdicts: (typeof part.pods)[0]["verdicts"] = []) => verdicts.map(({ word, because }) => `${word} ${because}`);
 	assert.deepEqual(said(part.pods[0]?.verdicts), said(of?.verdicts));
-	assert.equal(part.pods[0]?.life.entries.length, of?.life.entries.length);
+	assert.equal(part.pods[0]?.history.entries.length, of?.history.entries.length);
 	assert.throws(() => excerpt(whole, "nobody"), /^Error: Pod nobody is not in the recording; these are: .*prestop-hangs/);
 });

@@ -103,6 +103,13 @@ test("what is no usable key is refused by what it is", () => {
 	refused(asPkcs8(generateKeyPairSync("ec", { namedCurve: "secp256k1" }).privateKey), /an EC key of the curve secp256k1/);
 	refused(asPkcs8(generateKeyPairSync("dsa", { modulusLength: 1024, divisorLength: 160 }).privateKey), /found a key of type dsa/);
 	const { text } = made("ed25519", "-C", "damaged");
+	const retyped = (type: string) =>
+		text.replace(/\n([\s\S]+)\n-/, (_, body: string) => {
+			const data = Buffer.from(Buffer.from(body, "base64").toString("latin1").replaceAll("ssh-ed25519", type), "latin1");
+			return `\n${data.toString("base64")}\n-`;
+		});
+	refused(retyped("sk-ed25519@"), /found the handle of a key that is in a security key, which servers don't take/);
+	refused(retyped("ssh-ed44800"), /found a key of type ssh-ed44800, which servers don't take/);
 	for (const damage of [text.replace(/\n.{40}/, "\n"), text.replace(/\n.{4}/, "\n????"), text.replace(/(\n.{64}).{6}/, "$1")])
 		refused(damage, /found a damaged private key/);
 	refused(asPkcs8(pair).replace(/\n\w{9}/, "\n"), /found a damaged private key/);

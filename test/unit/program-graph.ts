@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { CallbackServer } from "@pulumi/pulumi/runtime/callbacks.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
-import { pack } from "../../lifecycle/recording/packed.ts";
+import { packRecording } from "../../lifecycle/recording/packed.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 /** How the SDK marks a secret on its way to the engine. */
@@ -37,24 +37,32 @@ export interface Resource {
 
 // biome-ignore lint/suspicious/noExplicitAny: a RegisterResourceRequest, whose typings are not exported
 type Request = any;
-function recorded(request: Request, urn: string): Resource {
+function asSeen(request: Request, urn: string): Resource {
 	const raw = request.getObject().toJavaScript() as Values;
 	const secret: string[] = [];
 	const provider = request.getProvider().replace(/::[^:]*$/, ""); // URN::id
 	const hooks = request.getHooks();
 	const timeouts = request.getCustomtimeouts();
 	return {
-		...{ urn, type: request.getType(), name: request.getName(), parent: request.getParent() },
+		urn,
+		type: request.getType(),
+		name: request.getName(),
+		parent: request.getParent(),
 		inputs: opened(raw, "", secret) as Values,
 		secret,
 		needs: [...request.getDependenciesList(), ...(provider === "" ? [] : [provider])],
-		...{ deletedWith: request.getDeletedwith(), replaceWith: request.getReplaceWithList(), deleteBeforeReplace: request.getDeletebeforereplace() },
-		...{ secretOutputs: request.getAdditionalsecretoutputsList(), ignoreChanges: request.getIgnorechangesList() },
+		deletedWith: request.getDeletedwith(),
+		replaceWith: request.getReplaceWithList(),
+		deleteBeforeReplace: request.getDeletebeforereplace(),
+		secretOutputs: request.getAdditionalsecretoutputsList(),
+		ignoreChanges: request.getIgnorechangesList(),
 		formerTypes: request.getAliasesList().map((alias: { getSpec(): { getType(): string } }) => alias.getSpec().getType()),
 		timeouts: timeouts && { create: timeouts.getCreate(), update: timeouts.getUpdate(), delete: timeouts.getDelete() },
 		hooks: {
-			...{ beforeCreate: hooks?.getBeforeCreateList() ?? [], afterCreate: hooks?.getAfterCreateList() ?? [] },
-			...{ beforeUpdate: hooks?.getBeforeUpdateList() ?? [], afterUpdate: hooks?.getAfterUpdateList() ?? [] },
+			beforeCreate: hooks?.getBeforeCreateList() ?? [],
+			afterCreate: hooks?.getAfterCreateList() ?? [],
+			beforeUpdate: hooks?.getBeforeUpdateList() ?? [],
+			afterUpdate: hooks?.getAfterUpdateList() ?? [],
 			onError: hooks?.getOnErrorList() ?? [],
 			ofDelete: [...(hooks?.getBeforeDeleteList() ?? []), ...(hooks?.getAfterDeleteList() ?? [])],
 		},
@@ -109,7 +117,7 @@ export class Graph {
 }
 
 /** What a host is sent, without the empty lines in front for a profile that asks (provider/shell.ts). */
-export const textOf = ({ inputs }: Pick<Resource, "inputs">): string => (inputs.text ?? inputs.stdin).trimStart();
+export const scriptTextOf = ({ inputs }: Pick<Resource, "inputs">): string => (inputs.text ?? inputs.stdin).trimStart();
 
 /** What the provider makes of its configuration. */
 export const OWNER = "0123456789abcdef kubeadm-lab/lab";
@@ -143,7 +151,7 @@ function outputsOf(type: string, name: string, inputs: Values, kubeconfig: strin
 		[/-kubeconfig$/, kubeconfig],
 		[/-message$/, MESSAGE],
 		[/-look$/, readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8")],
-		[/-recording$/, pack(fixture("destroyed"))],
+		[/-recording$/, packRecording(fixture("destroyed"))],
 	];
 	const text = printed.find(([pattern]) => pattern.test(name))?.[1] ?? "";
 	return type === "host:index:Step" ? { ...inputs, printed: text } : { ...inputs, stdout: text, stderr: "" };
@@ -156,7 +164,7 @@ type Callback = (error: Error | null, answer: unknown) => void;
 const monitor = MockMonitor.prototype as any;
 const registerResource = monitor.registerResource;
 monitor.registerResource = function (request: Request, callback: Callback) {
-	current.resources.push(recorded(request, this.newUrn(request.getParent(), request.getType(), request.getName())));
+	current.resources.push(asSeen(request, this.newUrn(request.getParent(), request.getType(), request.getName())));
 	return registerResource.call(this, request, callback);
 };
 interface Hook {
@@ -174,7 +182,7 @@ interface Hook {
 };
 
 /** Runs `program` and waits until all it makes is registered. In a preview no resource has outputs that only its provider knows. */
-export async function run<T>(program: () => T | Promise<T>, { preview = false, kubeconfig = KUBECONFIG } = {}): Promise<{ graph: Graph; result: T }> {
+export async function runProgram<T>(program: () => T | Promise<T>, { preview = false, kubeconfig = KUBECONFIG } = {}): Promise<{ graph: Graph; result: T }> {
 	const graph = new Graph();
 	current = graph;
 	const mocks: pulumi.runtime.Mocks = {
@@ -193,4 +201,4 @@ export function resolved<T>(output: pulumi.Output<T>): Promise<T | undefined> {
 	const { promise, isKnown } = output as unknown as { promise(withUnknowns?: boolean): Promise<T>; isKnown: Promise<boolean> };
 	return isKnown.then((known) => (known ? promise.call(output) : undefined));
 }
-export const isSecret = (output: pulumi.Output<unknown>): Promise<boolean> => (output as unknown as { isSecret: Promise<boolean> }).isSecret;
+export const isSecretOutput = (output: pulumi.Output<unknown>): Promise<boolean> => (output as unknown as { isSecret: Promise<boolean> }).isSecret;

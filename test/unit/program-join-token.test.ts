@@ -1,3 +1,4 @@
+// Join tokens under Pulumi's mocks and a played API server: when they are made, and that they end.
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createServer } from "node:https";
@@ -8,7 +9,7 @@ import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster.ts";
 import { closeJoin, newToken, openJoin, removeStrays, tokenSecret } from "../../cluster/join-token.ts";
-import { run } from "./program-graph.ts";
+import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 const TOKEN = "abcdef.0123456789abcdef";
@@ -54,7 +55,9 @@ async function apiServer(t: TestContext, answer: Answer) {
 const base64 = (pem: string) => Buffer.from(pem).toString("base64");
 const kubeconfig = (server: string) =>
 	stringify({
-		...{ apiVersion: "v1", kind: "Config", "current-context": "admin@kubernetes" },
+		apiVersion: "v1",
+		kind: "Config",
+		"current-context": "admin@kubernetes",
 		clusters: [
 			{ name: "other", cluster: { server: "https://192.0.2.1:6443" } },
 			{ name: "kubernetes", cluster: { server, "certificate-authority-data": base64(CERT) } },
@@ -138,12 +141,16 @@ test("closeJoin is content when the token is gone already", async (t) => {
 test("a worker's join makes its own token valid right before it runs and ends it right after", async (t) => {
 	const { asked, origin } = await apiServer(t, () => ({ status: 200 }));
 	const { cluster } = settings();
-	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
+	const { graph } = await runProgram(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
 	const join = graph.named("lab-k8s-node01-worker-join");
 	const [clear, opens, reopens, closes, failed] = ["clear", "open", "reopen", "close", "failed"].map((hook) => `lab-k8s-node01-worker-${hook}`);
 	assert.deepEqual(join.hooks, {
-		...{ beforeCreate: [clear, opens], afterCreate: [closes], beforeUpdate: [reopens], afterUpdate: [closes] },
-		...{ ofDelete: [], onError: [failed] },
+		beforeCreate: [clear, opens],
+		afterCreate: [closes],
+		beforeUpdate: [reopens],
+		afterUpdate: [closes],
+		ofDelete: [],
+		onError: [failed],
 	});
 	const [, open, close] = [...join.hooks.beforeCreate, ...join.hooks.afterCreate].map((name) => graph.hooks.get(name));
 	assert.equal(asked.length, 0, "nothing is asked before the engine calls");
@@ -162,7 +169,7 @@ test("a worker's join makes its own token valid right before it runs and ends it
 });
 test("an update of a joined worker, such as a new SSH key, is not held up by an API server that is down", async () => {
 	const { cluster } = settings();
-	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig("https://127.0.0.1:1") });
+	const { graph } = await runProgram(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig("https://127.0.0.1:1") });
 	const { beforeCreate, beforeUpdate } = graph.named("lab-k8s-node01-worker-join").hooks;
 	const [create, update] = [beforeCreate, beforeUpdate].map((names) => graph.hooks.get(names.at(-1) ?? ""));
 	assert.deepEqual([create?.ignoreErrors, update?.ignoreErrors], [false, true]);
@@ -191,7 +198,7 @@ test("removeStrays deletes the Nodes that have the host's address under another 
 test("a join that fails takes the Node away that it left under another name, and is not tried again by itself", async (t) => {
 	const { asked, origin } = await apiServer(t, ({ method }) => (method === "GET" ? nodes({ oldname: "172.16.1.111" }) : { status: 200 }));
 	const { cluster } = settings();
-	const { graph } = await run(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
+	const { graph } = await runProgram(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
 	const [failed = ""] = graph.named("lab-k8s-node01-worker-join").hooks.onError;
 	assert.equal(await graph.errorHooks.get(failed)?.(), false);
 	assert.deepEqual(asked.at(-1)?.path, "/api/v1/nodes/oldname");

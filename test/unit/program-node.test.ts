@@ -1,4 +1,4 @@
-// What is looked at of each Node: when, where, and what becomes of it at the end.
+// What is read of each Node: when, where, and what becomes of it at the end.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { graph, HOSTS, NODE_STATES, program, WORKERS } from "./program.ts";

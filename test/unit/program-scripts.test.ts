@@ -4,12 +4,12 @@ import { test } from "node:test";
 import { allCompared, golden } from "../golden.ts";
 import { shellFile } from "../scripts/shell-files.ts";
 import { graph, HOSTS, program } from "./program.ts";
-import { type Resource, textOf } from "./program-graph.ts";
+import { type Resource, scriptTextOf } from "./program-graph.ts";
 
 allCompared("steps");
 
 /** The step's text without common.sh and the rest, which are the same for all: settings only. */
-const assignments = (step: Pick<Resource, "inputs">) => textOf(step).slice(0, textOf(step).indexOf('\n: "${STEP:?'));
+const assignments = (step: Pick<Resource, "inputs">) => scriptTextOf(step).slice(0, scriptTextOf(step).indexOf('\n: "${STEP:?'));
 /** Values in a golden that are no secret of anybody, but differ from run to run. */
 const stable = (text: string) => text.replaceAll(/[a-z0-9]{6}\.[a-z0-9]{16}/g, "abcdef.0123456789abcdef");
 
@@ -24,7 +24,7 @@ test("the runtime step of the seed's era configures Docker", async () => {
 });
 test("every setting that a script gets is one that it reads", () => {
 	for (const { name, inputs } of graph.steps) {
-		const text = textOf({ inputs });
+		const text = scriptTextOf({ inputs });
 		const [, step = ""] = text.match(/^readonly STEP='(.*)'/) ?? [];
 		const code = text.slice(assignments({ inputs }).length);
 		for (const [, setting = ""] of assignments({ inputs }).matchAll(/^readonly ([A-Z_]+)=/gm))
@@ -38,5 +38,6 @@ test("preflight compares a clock with the first repository server, which the hos
 		{ id: "base", baseUrl: "http://192.0.2.1/7.7.1908/os/$basearch/", gpgKey: ["http://192.0.2.1/key"] },
 	];
 	const { graph: other } = await program({ changes: { repositories } });
-	for (const host of HOSTS) assert.match(textOf(other.named(`lab-${host}-preflight`)), /^readonly TIME_SOURCE='http:\/\/192\.0\.2\.1\/7\.7\.1908\/os\/'$/m);
+	for (const host of HOSTS)
+		assert.match(scriptTextOf(other.named(`lab-${host}-preflight`)), /^readonly TIME_SOURCE='http:\/\/192\.0\.2\.1\/7\.7\.1908\/os\/'$/m);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type * as pulumi from "@pulumi/pulumi";
 import { scriptCommand } from "../../provider/shell.ts";
 import { graph, HOSTS, result, WORKERS } from "./program.ts";
-import { CA_HASH, isSecret, KUBECONFIG, MESSAGE, resolved } from "./program-graph.ts";
+import { CA_HASH, isSecretOutput, KUBECONFIG, MESSAGE, resolved } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 test("the provider reaches every host by its internal address, with its host key pinned and the private key secret", () => {
@@ -75,9 +75,9 @@ test("what a recording prints is not logged, and the output tells it in short", 
 });
 test("the kubeconfig is a secret output", async () => {
 	assert.equal(await resolved(result.cluster.kubeconfig), KUBECONFIG);
-	assert.equal(await isSecret(result.cluster.kubeconfig), true);
+	assert.equal(await isSecretOutput(result.cluster.kubeconfig), true);
 });
 test("nodes and the Pod's message are shown in the clear", async () => {
 	assert.equal(await resolved(result.demo.message), MESSAGE);
-	assert.equal(await isSecret(result.demo.message), false);
+	assert.equal(await isSecretOutput(result.demo.message), false);
 });

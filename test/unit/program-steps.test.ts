@@ -1,4 +1,4 @@
-// How a step on a host is looked at, repeated and undone.
+// How a step on a host is read, repeated and undone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { graph, HOSTS, NODE_STATES, program, WORKERS } from "./program.ts";

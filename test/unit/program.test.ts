@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type * as pulumi from "@pulumi/pulumi";
 import { caHashOf, versionOf } from "../../cluster/control-plane.ts";
 import { graph, HOST_STEPS, HOSTS, NODE_STATES, program, result, WORKERS } from "./program.ts";
-import { CA_HASH, isSecret, MESSAGE, resolved, run } from "./program-graph.ts";
+import { CA_HASH, isSecretOutput, MESSAGE, resolved, runProgram } from "./program-graph.ts";
 import { base, read } from "./settings.ts";
 
 test("every resource has a parent and carries its parent's name in front of its own, but for the two outermost", () => {
@@ -26,7 +26,17 @@ test("the program makes these resources and no others", () => {
 	const ofWorkers = WORKERS.flatMap((host) => [`lab-${host}-worker`, `lab-${host}-worker-token`, `lab-${host}-worker-join`, `lifecycle-demo-${host}-witness`]);
 	const flannel = ["namespace", "cluster-role", "service-account", "cluster-role-binding", "config-map", "daemon-set"].map((name) => `lab-flannel-${name}`);
 	const controlPlane = ["init", "kubeconfig", "provider"].map((name) => `lab-control-plane-${name}`);
-	const others = ["lab", "hosts", "lab-costs", "lab-control-plane", "lab-flannel", "lifecycle-demo", "lifecycle-demo-pod", "lifecycle-demo-message"];
+	const others = [
+		"lab",
+		"hosts",
+		"lab-costs",
+		"lab-pod-costs",
+		"lab-control-plane",
+		"lab-flannel",
+		"lifecycle-demo",
+		"lifecycle-demo-pod",
+		"lifecycle-demo-message",
+	];
 	const recorder = [
 		"lifecycle-demo-life",
 		...[...HOSTS.map((host) => `${host}-recorder`), "told", "api-recording", "node-recording"].map((name) => `lifecycle-demo-life-${name}`),
@@ -65,7 +75,7 @@ test("the nodes are the hosts with the kubelets' versions", async () => {
 		{ name: "k8s-node01", role: "worker", address: "172.16.1.111", externalAddress: "10.0.0.111", version: "v1.29.15" },
 		{ name: "k8s-node02", role: "worker", address: "172.16.1.112", externalAddress: "10.0.0.112", version: "v1.29.15" },
 	]);
-	assert.equal(await isSecret(result.cluster.nodes), false);
+	assert.equal(await isSecretOutput(result.cluster.nodes), false);
 });
 test("an init or join that prints something else than expected is an error that shows what", () => {
 	assert.equal(caHashOf(`x\n${CA_HASH}\nk8s-master v1.29.15`, "k8s-master"), CA_HASH);
@@ -88,16 +98,16 @@ test("index.ts refuses a dead SSH agent before it makes a resource, and says wha
 	t.after(() => (socket === undefined ? delete process.env.SSH_AUTH_SOCK : Object.assign(process.env, { SSH_AUTH_SOCK: socket })));
 	const index = "../../index.ts?with-a-dead-agent"; // or it would be the module that another test has loaded
 	const message = /^SSH_AUTH_SOCK: no SSH agent at \/nowhere\/agent\.1 \(ENOENT\); .* Run: unset SSH_AUTH_SOCK$/;
-	const { result } = await run(() => {
+	const { result } = await runProgram(() => {
 		read(base(), { stack: "lab" });
-		return run(() => assert.rejects(import(index), { name: "ConfigError", message }));
+		return runProgram(() => assert.rejects(import(index), { name: "ConfigError", message }));
 	});
 	assert.deepEqual(result.graph.resources, []);
 });
-test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message, the Pod's life and the gallery", async () => {
-	const { result: outputs } = await run(() => {
+test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, the message, the Pod's history and the gallery", async () => {
+	const { result: outputs } = await runProgram(() => {
 		read(base(), { stack: "lab" });
-		return run(() => import("../../index.ts"));
+		return runProgram(() => import("../../index.ts"));
 	});
 	assert.deepEqual(Object.keys(outputs.result).sort(), ["gallery", "kubeconfig", "lifecycle", "location", "message", "nodes", "pause", "pod"]);
 	assert.equal(await resolved(outputs.result.message as pulumi.Output<string>), MESSAGE);

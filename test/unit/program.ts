@@ -1,7 +1,8 @@
-// The whole program under Pulumi's mocks, run once for all tests that look at it.
+// The whole program under Pulumi's mocks, run once for all tests that read its graph.
 import { Cluster } from "../../cluster/cluster.ts";
 import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
-import { run } from "./program-graph.ts";
+import { podCosts } from "../../workloads/pod-costs.ts";
+import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 export const WORKERS = ["k8s-node01", "k8s-node02"];
@@ -13,10 +14,11 @@ export const HOST_STEPS = ["identity", "packages", "system", "runtime", "images"
 export async function program({ changes = {} as Record<string, unknown>, preview = false } = {}) {
 	const { cluster: clusterSettings, demo: demoSettings } = settings(changes);
 	const { image, initImage } = demoSettings;
-	return run(
+	return runProgram(
 		() => {
 			const cluster = new Cluster("lab", { ...clusterSettings, workloadImages: [image, initImage] });
 			const demo = new LifecycleDemo("lifecycle-demo", { cluster, ...demoSettings, podSeconds: clusterSettings.timeouts.podSeconds });
+			podCosts("lab-pod-costs", cluster, demoSettings, demo);
 			return { cluster, demo };
 		},
 		{ preview },

@@ -1,16 +1,17 @@
+// The provider of host state without a host: inputs, configuration, differences, answers and reports.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { details, parseAnswer, summary } from "../../provider/answer.ts";
+import { details, parseAnswer, summaryLine } from "../../provider/answer.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "../../provider/configuration.ts";
-import { diff } from "../../provider/diff.ts";
-import { check, plain } from "../../provider/inputs.ts";
+import { diffStep } from "../../provider/diff.ts";
+import { checkStep, stepInputs } from "../../provider/inputs.ts";
 import { asSecret, isSecret, open, type Properties, UNKNOWN } from "../../provider/plugin/values.ts";
 import { changes, facts, Report } from "../../provider/report.ts";
 
 const step = { host: "one", step: "system", text: asSecret("echo"), settings: { A: "1", LIST: ["x", "y"], ON: true, N: 3 } };
-const reasons = (news: Properties) => check({}, news, ["one", "two"]).failures.map(({ property, reason }) => `${property} ${reason}`);
+const reasons = (news: Properties) => checkStep({}, news, ["one", "two"]).failures.map(({ property, reason }) => `${property} ${reason}`);
 
-test("check names everything that is wrong with a step by its property, and shows no value", () => {
+test("checkStep names everything that is wrong with a step by its property, and shows no value", () => {
 	assert.deepEqual(reasons(step), []);
 	assert.deepEqual(reasons({ ...step, host: "three" }), ["host is none of the provider's hosts: one, two"]);
 	assert.deepEqual(reasons({ host: "", step: "Not This", text: "a\0b", undo: "no", wrong: 1, settings: { A: {}, LIST: ["x", 2], "a b": null } }), [
@@ -26,33 +27,33 @@ test("check names everything that is wrong with a step by its property, and show
 	assert.deepEqual(reasons({}), ["host is missing", "step is missing", "text is missing"]);
 	assert.deepEqual(reasons({ host: UNKNOWN, step: UNKNOWN, text: asSecret(UNKNOWN), settings: UNKNOWN, undo: UNKNOWN }), []);
 });
-test("check keeps what is wanted of items that were found different, until the script is another", () => {
+test("checkStep keeps what is wanted of items that were found different, until the script is another", () => {
 	const found = { "sysctl a": "1" };
-	assert.deepEqual(check({ ...step, found }, step, []).inputs.found, found);
-	assert.deepEqual(check({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
-	assert.deepEqual(check({}, step, []).inputs.found, {});
+	assert.deepEqual(checkStep({ ...step, found }, step, []).inputs.found, found);
+	assert.deepEqual(checkStep({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
+	assert.deepEqual(checkStep({}, step, []).inputs.found, {});
 });
 test("a script is kept packed in its envelope, and stays as it was kept until it is another script", () => {
-	const { inputs } = check({}, step, []);
+	const { inputs } = checkStep({}, step, []);
 	assert.match(String(open(inputs.text ?? null)), /^gzip:/);
 	assert.ok(isSecret(inputs.text));
-	assert.equal(plain(inputs).text, "echo");
-	assert.equal(open(check({}, { ...step, text: "echo" }, []).inputs.text ?? null), open(inputs.text ?? null), "the same without an envelope");
-	assert.deepEqual(check(inputs, step, []).inputs, inputs);
-	assert.deepEqual(check({}, inputs, []).inputs, inputs, "what is packed is not packed again");
-	assert.deepEqual(check(step, step, []).inputs.text, step.text, "as the version before kept it");
-	assert.equal(plain(check(step, { ...step, text: asSecret("other") }, []).inputs).text, "other");
+	assert.equal(stepInputs(inputs).text, "echo");
+	assert.equal(open(checkStep({}, { ...step, text: "echo" }, []).inputs.text ?? null), open(inputs.text ?? null), "the same without an envelope");
+	assert.deepEqual(checkStep(inputs, step, []).inputs, inputs);
+	assert.deepEqual(checkStep({}, inputs, []).inputs, inputs, "what is packed is not packed again");
+	assert.deepEqual(checkStep(step, step, []).inputs.text, step.text, "as the version before kept it");
+	assert.equal(stepInputs(checkStep(step, { ...step, text: asSecret("other") }, []).inputs).text, "other");
 	const long = { ...step, text: asSecret("systemctl is-active kubelet.service\n".repeat(700)) };
-	assert.ok(String(open(check({}, long, []).inputs.text ?? null)).length < 500);
+	assert.ok(String(open(checkStep({}, long, []).inputs.text ?? null)).length < 500);
 });
 
 const state = { ...step, found: { "sysctl a": "1" }, printed: "" };
 const paths = (olds: Properties, news: Properties) =>
-	Object.fromEntries([...diff(olds, news)].map(([path, { kind, replaces }]) => [path, replaces ? `${kind}, replaces` : kind]));
-test("diff is empty for a host that is as wanted", () => {
+	Object.fromEntries([...diffStep(olds, news)].map(([path, { kind, replaces }]) => [path, replaces ? `${kind}, replaces` : kind]));
+test("diffStep is empty for a host that is as wanted", () => {
 	assert.deepEqual(paths(state, { ...step, found: { "sysctl a": "1" } }), {});
 });
-test("diff has one path for each item that was found different, whatever characters it has", () => {
+test("diffStep has one path for each item that was found different, whatever characters it has", () => {
 	const wanted = { "sysctl net.ipv4.ip_forward": "1", 'file /etc/"x"[0]': "good", same: "s" };
 	const found = { "sysctl net.ipv4.ip_forward": "0", 'file /etc/"x"[0]': "bad", same: "s", "apply ended": "no" };
 	assert.deepEqual(paths({ ...step, found }, { ...step, found: wanted }), {
@@ -61,7 +62,7 @@ test("diff has one path for each item that was found different, whatever charact
 		'found["apply ended"]': "delete",
 	});
 });
-test("diff names the settings that changed, and the text only where no setting says why", () => {
+test("diffStep names the settings that changed, and the text only where no setting says why", () => {
 	const other = { ...step, text: asSecret("other"), found: {} };
 	assert.deepEqual(paths({ ...state, found: {} }, { ...other, settings: { A: "2", LIST: ["x"], ON: true, NEW: "n" } }), {
 		'settings["A"]': "update",
@@ -71,10 +72,10 @@ test("diff names the settings that changed, and the text only where no setting s
 	});
 	assert.deepEqual(paths({ ...state, found: {} }, other), { text: "update" });
 });
-test("diff replaces a step only for another host or another step, and never one that was a command before", () => {
+test("diffStep replaces a step only for another host or another step, and never one that was a command before", () => {
 	assert.deepEqual(paths({ ...state, found: {} }, { ...step, host: "two", found: {} }), { host: "update, replaces" });
 	const { step: name, ...command } = { stdin: "echo", create: "bash -s -- apply", step: undefined };
-	assert.ok([...diff(command, { ...step, found: {} }).values()].every(({ replaces }) => !replaces));
+	assert.ok([...diffStep(command, { ...step, found: {} }).values()].every(({ replaces }) => !replaces));
 	assert.equal(name, undefined);
 });
 
@@ -88,25 +89,25 @@ test("an answer is one difference a line", () => {
 			["host name", { wanted: "a", found: "b" }],
 		],
 	);
-	assert.equal(summary(answer), "2 items will change: file /etc/hosts, host name");
+	assert.equal(summaryLine(answer), "2 items will change: file /etc/hosts, host name");
 	assert.deepEqual(details(answer), ["file /etc/hosts: absent => sha256 ab", "host name: b => a"]);
 	assert.deepEqual(changes("identity", answer, true), [
 		"identity: 2 items will change: file /etc/hosts, host name",
 		"  identity: file /etc/hosts: absent => sha256 ab",
 		"  identity: host name: b => a",
 	]);
-	assert.equal(summary(parseAnswer({ code: 0, stdout: "", stderr: "" })), "nothing to change");
-	assert.equal(summary(new Map([["one", { wanted: "a", found: "b" }]])), "1 item will change: one");
+	assert.equal(summaryLine(parseAnswer({ code: 0, stdout: "", stderr: "" })), "nothing to change");
+	assert.equal(summaryLine(new Map([["one", { wanted: "a", found: "b" }]])), "1 item will change: one");
 });
 test("a summary stays short and says how many it left out", () => {
 	const answer = new Map(Array.from({ length: 40 }, (_, i) => [`package number-${i}`, { wanted: "installed", found: "not installed" }]));
-	assert.match(summary(answer), /^40 items will change: package number-0, .* and \d+ more$/);
-	assert.ok(summary(answer).length < 280);
+	assert.match(summaryLine(answer), /^40 items will change: package number-0, .* and \d+ more$/);
+	assert.ok(summaryLine(answer).length < 280);
 });
 test("facts are one line, without those that have no value", () => {
 	assert.equal(facts(["os=CentOS Linux 7", "empty=", "no fact", "url=http://a/?b=c"]), "os CentOS Linux 7, url http://a/?b=c");
 });
-test("what looks at several hosts found is told together, by host and then in the order of the looks", async () => {
+test("what probes of several hosts found is shown together, by host and then in the order of the probes", async () => {
 	const told: string[] = [];
 	const report = new Report(["a", "b"], async (text) => void told.push(text));
 	await Promise.all([

@@ -1,3 +1,4 @@
+// The proxy of a stack: what is read, refused, and never goes through it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { repositoryFile } from "../../cluster/host.ts";
@@ -12,8 +13,22 @@ assert.ok(proxy);
 
 test("what belongs to the cluster never goes through the proxy", () => {
 	assert.deepEqual(proxy.noProxy, [
-		...["localhost", "127.0.0.1", "172.16.1.0/24", "10.244.0.0/16", "10.96.0.0/12", ".svc", ".cluster.local"],
-		...["k8s-master", "k8s-node01", "k8s-node02", "10.0.0.110", "10.0.0.111", "10.0.0.112", "mirror.example", ".inside.example", "198.51.100.0/24"],
+		"localhost",
+		"127.0.0.1",
+		"172.16.1.0/24",
+		"10.244.0.0/16",
+		"10.96.0.0/12",
+		".svc",
+		".cluster.local",
+		"k8s-master",
+		"k8s-node01",
+		"k8s-node02",
+		"10.0.0.110",
+		"10.0.0.111",
+		"10.0.0.112",
+		"mirror.example",
+		".inside.example",
+		"198.51.100.0/24",
 	]);
 });
 test("a URL goes through the proxy of its kind, unless its host is left out", () => {

@@ -1,7 +1,9 @@
+// The table of releases: which goes with which kernel, runtime and flannel.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
+	checkCombination,
 	compareVersions,
 	findRelease,
 	nearestVersion,
@@ -9,7 +11,6 @@ import {
 	type Release,
 	type Surroundings,
 	unsupportedKernelNeeds,
-	verdict,
 } from "../../config/releases.ts";
 
 const release = (version: string): Release => {
@@ -23,7 +24,7 @@ const CENTOS: Surroundings = {
 	cni: release("1.29.15").flannel,
 };
 const reasonOf = (version: string, changes: Partial<Surroundings> = {}) => {
-	const result = verdict(release(version), { ...CENTOS, ...changes });
+	const result = checkCombination(release(version), { ...CENTOS, ...changes });
 	return result.goes ? "goes" : `${result.reason} -> ${result.nearest}`;
 };
 
@@ -42,7 +43,7 @@ test("each release has a kubeadm API that it knows", () => {
 });
 
 test("the default release goes with CentOS 7.7 and the last containerd of el7", () => {
-	assert.deepEqual(verdict(release("1.29.15"), CENTOS), { goes: true });
+	assert.deepEqual(checkCombination(release("1.29.15"), CENTOS), { goes: true });
 	assert.equal(release("1.29.15").nodeIpamSleeps, true);
 	assert.equal(release("1.31.14").nodeIpamSleeps, false);
 });
@@ -96,10 +97,10 @@ test("a flannel without CNI plugin is refused where the package has none either"
 
 test("every reason is given, and the release named as nearest goes", () => {
 	const surroundings: Surroundings = { ...CENTOS, runtime: { kind: "docker", version: "19.03.15" }, cni: { version: "0.12.0", cniPluginImage: "" } };
-	const result = verdict(release("1.37.2"), surroundings);
+	const result = checkCombination(release("1.37.2"), surroundings);
 	assert.ok(!result.goes && result.nearest);
 	assert.equal(result.reason.split("; ").length, 4); // kernel, Docker (two clauses), CNI
-	assert.deepEqual(verdict(release(result.nearest), surroundings), { goes: true });
+	assert.deepEqual(checkCombination(release(result.nearest), surroundings), { goes: true });
 });
 
 test("the nearest of any refused combination goes with it", () => {
@@ -108,8 +109,8 @@ test("the nearest of any refused combination goes with it", () => {
 	fc.assert(
 		fc.property(fc.constantFrom(...RELEASE_VERSIONS), surroundings, (name, { kernel, version: containerd, allowUnsupportedKernel }) => {
 			const around: Surroundings = { kernel, allowUnsupportedKernel, runtime: { kind: "containerd", version: containerd }, cni: CENTOS.cni };
-			const result = verdict(release(name), around);
-			if (!result.goes && result.nearest !== undefined) assert.deepEqual(verdict(release(result.nearest), around), { goes: true });
+			const result = checkCombination(release(name), around);
+			if (!result.goes && result.nearest !== undefined) assert.deepEqual(checkCombination(release(result.nearest), around), { goes: true });
 		}),
 	);
 });

@@ -23,8 +23,8 @@ export function privateKey(cipher = "none"): string {
 	const body = Buffer.concat([
 		Buffer.from("openssh-key-v1\0"),
 		field(cipher),
-		field("none"),
-		field(""),
+		field(cipher === "none" ? "none" : "bcrypt"),
+		field(cipher === "none" ? "" : Buffer.concat([field(Buffer.alloc(16)), Buffer.from([0, 0, 0, 16])])), // salt and rounds
 		Buffer.from([0, 0, 0, 1]),
 		field(publicKey(1)),
 		field(Buffer.concat([Buffer.alloc(8), publicKey(1), field(Buffer.alloc(64, 1)), field("made up"), Buffer.from([1, 2, 3, 4, 5, 6])])),

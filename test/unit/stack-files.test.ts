@@ -1,3 +1,4 @@
+// The stack files and Pulumi.yaml: they have exactly the keys that the program knows.
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

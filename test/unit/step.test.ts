@@ -1,3 +1,4 @@
+// The text that a step sends to a host: quoting, comments, files, and the resource that it becomes.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +12,7 @@ import { hostAct, printed } from "../../cluster/step.ts";
 import { type Setting, shellQuote, stepText, stripComments, usedFiles } from "../../cluster/step-text.ts";
 import { BEGIN, scriptCommand } from "../../provider/shell.ts";
 import { shellFile, shellFiles, stepFile } from "../scripts/shell-files.ts";
-import { run } from "./program-graph.ts";
+import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
 const { hosts, ssh } = settings().cluster;
@@ -94,7 +95,7 @@ const made = async (args: {
 	settings?: Record<string, pulumi.Input<Setting>>;
 }) => {
 	const { user = "root", settings = {}, ...rest } = args;
-	const { graph } = await run(() => {
+	const { graph } = await runProgram(() => {
 		const parent = new pulumi.ComponentResource("kubeadm-lab:test:Parent", "parent");
 		hostAct("step", { host: { ...host, user }, ssh, step: stepFile("identity"), settings, ...rest }, { parent });
 	});

@@ -1,211 +1,18 @@
+// npm run trust with real servers: which keys it shows and writes, and what it asks before.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import {
-	appendFileSync,
-	existsSync,
-	lstatSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	rmdirSync,
-	rmSync,
-	symlinkSync,
-	writeFileSync,
-} from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
-import fc from "fast-check";
-import ssh2 from "ssh2";
-import { fingerprint, keysIn, type Terminal, targetsIn, trust, withHostKeys } from "../../commands/trust.ts";
+import { run } from "../../commands/run.ts";
+import { fingerprint, trust } from "../../commands/trust.ts";
+import { freePort, KeyServers, scriptedTerminal } from "./key-servers.ts";
 import { hostKey, rsaHostKey, stackConfig } from "./settings.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "trust-"));
-const other = join(folder, "other"); // stacks that the command does not see
-mkdirSync(other);
-const stops: (() => void)[] = [];
-after(() => {
-	for (const stop of stops.reverse()) stop();
-	rmSync(folder, { recursive: true });
-});
+const servers = new KeyServers();
+const { folder } = servers;
+after(() => servers.remove());
 
-const STACK = `# Hosts of this stack.
-config:
-  kubeadm-lab:hosts: # in order
-    - name: k8s-master   # the first
-      address: 127.0.0.1
-      role: control-plane # and the only one
-    - {name: k8s-node01, address: 127.0.0.1, role: worker}
-    - address: 127.0.0.1
-      hostKey: ${hostKey(3)} # written before
-      name: 'k8s-node02'
-
-  kubeadm-lab:sshPort: "22"
-encryptionsalt: v1:abc
-`;
-
-test("keys are written in without changing anything else in the file", () => {
-	const [key0, key1, key2] = [hostKey(10), hostKey(11), hostKey(12)];
-	const written = withHostKeys(
-		STACK,
-		new Map([
-			[2, key2],
-			[0, key0],
-			[1, key1],
-		]),
-	);
-	const expected = STACK.replace("# and the only one\n", `# and the only one\n      hostKey: ${key0}\n`)
-		.replace("role: worker}", `role: worker, hostKey: ${key1}}`)
-		.replace(hostKey(3), key2);
-	assert.equal(written, expected);
-});
-test("keys can be read back from wherever they were written, for any choice of hosts", () => {
-	fc.assert(
-		fc.property(fc.uniqueArray(fc.nat(2)), (indexes) => {
-			const keys = new Map(indexes.map((i) => [i, hostKey(20 + i)]));
-			const hosts = stackConfig(withHostKeys(STACK, keys)).hosts as { hostKey?: string }[];
-			for (const [i, host] of hosts.entries()) assert.equal(host.hostKey, keys.get(i) ?? (i === 2 ? hostKey(3) : undefined));
-		}),
-	);
-});
-test("a file that ends with a host, without a newline, gets its key too", () => {
-	const text = "config:\n  kubeadm-lab:hosts:\n    - name: a\n      address: 192.0.2.1";
-	assert.equal(withHostKeys(text, new Map([[0, hostKey()]])), `${text}\n      hostKey: ${hostKey()}`);
-	assert.equal(withHostKeys(`${text}\n      hostKey:\n`, new Map([[0, hostKey()]])), `${text}\n      hostKey: ${hostKey()}\n`);
-});
-
-test("hosts are read with their port and the key that is trusted already", () => {
-	writeFileSync(join(folder, "known"), `[192.0.2.2]:2222 ${hostKey(7)}\n`);
-	const text = `config:\n  kubeadm-lab:sshPort: "2222"\n  kubeadm-lab:knownHostsFile: ${folder}/known\n  kubeadm-lab:hosts:\n    - {name: a, address: 192.0.2.1, port: 23, hostKey: ${hostKey(6)} me}\n    - {address: 192.0.2.2}\n`;
-	assert.deepEqual(targetsIn(text), [
-		{ index: 0, name: "a", address: "192.0.2.1", port: 23, trusted: hostKey(6) },
-		{ index: 1, name: "192.0.2.2", address: "192.0.2.2", port: 2222, trusted: hostKey(7) },
-	]);
-});
-test("hosts that can't be asked are named before any is asked", () => {
-	assert.throws(() => targetsIn("config: {}"), /^Error: hosts: not set\. List the hosts first/);
-	assert.throws(() => targetsIn(""), /hosts: not set/);
-	assert.throws(
-		() => targetsIn("config: {kubeadm-lab:hosts: [{name: a}, {address: -oProxyCommand=x}, {address: 192.0.2.1}]}"),
-		/^Error: hosts\[0\]\.address: not set\. Add it, such as address: 172\.16\.1\.111\nhosts\[1\]\.address: "-oProxyCommand=x" is not an IPv4 address\. Use the address you ssh to, such as 172\.16\.1\.111\.$/,
-	);
-	const about = (host: string) => assert.throws.bind(undefined, () => targetsIn(`config: {"kubeadm-lab:hosts": [{name: a, address: 192.0.2.1, ${host}}]}`));
-	about('port: "2222"')(/^Error: hosts\[0\]\.port: found "2222", expected type integer\. Write it without quotes\.$/);
-	about("port: 70000")(/port: 70000 is out of range/);
-	about("hostKey: ssh-ed25519 AAAA")(/hosts\[0\]\.hostKey: the text after ssh-ed25519 holds another type of key/);
-	assert.throws(() => targetsIn("config: {a: 1, a: 2}"), /Map keys must be unique/);
-});
-test("hosts are read as Pulumi reads them: anchors, <<, octal numbers, keys with and without the project's name", () => {
-	const text = `x: &defaults
-  port: 2222
-  role: worker
-config:
-  hosts:
-    - &first
-      <<: *defaults
-      name: a
-      address: 192.0.2.1
-    - {<<: [*first, *defaults], name: b, address: 192.0.2.2}
-    - {<<: *defaults, name: c, address: 192.0.2.3, port: 026}
-    - {name: d, address: 192.0.2.4, hostKey: }
-  sshPort: 24
-`;
-	assert.deepEqual(
-		targetsIn(text).map(({ name, address, port, trusted }) => [name, address, port, trusted]),
-		[
-			["a", "192.0.2.1", 2222, undefined],
-			["b", "192.0.2.2", 2222, undefined],
-			["c", "192.0.2.3", 22, undefined],
-			["d", "192.0.2.4", 24, undefined],
-		],
-	);
-});
-
-/** A stack's file with one host, written in many ways, and what is to come of it. */
-const WRITTEN: [string, string, string][] = [
-	["labels last", "- name: a\n  address: 192.0.2.1\n  labels:\n    disk: ssd\n", "- name: a\n  address: 192.0.2.1\n  hostKey: KEY\n  labels:\n    disk: ssd\n"],
-	["taints last", "- address: 192.0.2.1\n  taints:\n  - a=b:NoSchedule\n", "- address: 192.0.2.1\n  hostKey: KEY\n  taints:\n  - a=b:NoSchedule\n"],
-	["labels in one line", "- address: 192.0.2.1\n  labels: {disk: ssd} # quick\n", "- address: 192.0.2.1\n  labels: {disk: ssd} # quick\n  hostKey: KEY\n"],
-	["an empty key with a note", "- hostKey: # a note\n  address: 192.0.2.1\n", "- hostKey: KEY # a note\n  address: 192.0.2.1\n"],
-	["an empty key at the end", "- address: 192.0.2.1\n  hostKey:", "- address: 192.0.2.1\n  hostKey: KEY"],
-	["a key that is null", "- address: 192.0.2.1\n  hostKey: ~ # to do\n", "- address: 192.0.2.1\n  hostKey: KEY # to do\n"],
-	["a key in quotes", `- hostKey: "${hostKey(9)}"\n  address: 192.0.2.1\n`, "- hostKey: KEY\n  address: 192.0.2.1\n"],
-	["a text on its next line", "- address: 192.0.2.1\n  role: >-\n    worker\n", "- address: 192.0.2.1\n  hostKey: KEY\n  role: >-\n    worker\n"],
-	["a text over two lines", '- address: 192.0.2.1\n  name: "a\n    b"\n', '- address: 192.0.2.1\n  hostKey: KEY\n  name: "a\n    b"\n'],
-	["lines that end as on Windows", "- address: 192.0.2.1\r\n  name: a\r\n", "- address: 192.0.2.1\r\n  name: a\r\n  hostKey: KEY\r\n"],
-	["a host in braces", "- {address: 192.0.2.1, labels: {a: b}, }\n", "- {address: 192.0.2.1, labels: {a: b}, hostKey: KEY, }\n"],
-	[
-		"a host in braces over lines",
-		"- {\n    address: 192.0.2.1, # internal\n    name: a\n  }\n",
-		"- {\n    address: 192.0.2.1, # internal\n    name: a, hostKey: KEY\n  }\n",
-	],
-	["an anchor", "- &a\n  address: &b 192.0.2.1\n  name: *b\n", "- &a\n  address: &b 192.0.2.1\n  name: *b\n  hostKey: KEY\n"],
-	["a comment behind it", "- address: 192.0.2.1 # the first\n\n  # nobody knows\n", "- address: 192.0.2.1 # the first\n  hostKey: KEY\n\n  # nobody knows\n"],
-];
-for (const [how, before, after] of WRITTEN)
-	test(`a key is written in beside all that is there: ${how}`, () => {
-		const [key, head, tail] = [hostKey(30), "# mine\nconfig:\n  kubeadm-lab:hosts:\n", "  kubeadm-lab:sshPort: 22\n"];
-		const whole = (hosts: string) => `${head}${hosts.replaceAll(/^(?=.)/gm, "    ")}${hosts.endsWith("\n") ? tail : ""}`;
-		assert.equal(withHostKeys(whole(before), new Map([[0, key]])), whole(after).replace("KEY", key));
-	});
-test("a file that can't be changed line by line is refused with the lines to add, and says why before anything is asked", async () => {
-	const key = hostKey(31);
-	const refused = (hosts: string, lines: RegExp) =>
-		assert.throws(() => withHostKeys(`k: &k [{name: a, address: 192.0.2.1}]\nconfig:\n  hosts: ${hosts}\n`, new Map([[0, key]])), lines);
-	const line = new RegExp(
-		`can't be changed line by line, and stays as it is\\. Add by hand, once the fingerprints are right:\\nhosts\\[0\\] a: hostKey: ${key.replaceAll("+", "\\+")}$`,
-	);
-	refused("*k", line);
-	refused(
-		"\n    - address: 192.0.2.1\n      name: a\n      hostKey: >-\n        ssh-ed25519\n        AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
-		line,
-	);
-	// Another host has what this one has: it would be trusted by this one's key.
-	refused("\n    - &a {name: a, address: 192.0.2.1}\n    - {<<: *a, address: 192.0.2.2}", line);
-	refused("\n    - ? address\n      : 192.0.2.1\n      ? name\n      : a", line);
-
-	const { port } = await serve("ed25519");
-	const file = join(other, "Pulumi.alias.yaml");
-	const text = `x: &hosts [{name: a, address: 127.0.0.1, port: ${port}}]\nconfig:\n  kubeadm-lab:hosts: *hosts\n`;
-	writeFileSync(file, text);
-	const terminal = script(true);
-	await assert.rejects(trust(file, terminal, false), /Add by hand, once the fingerprints are right:\nhosts\[0\] a: hostKey: ssh-ed25519 /);
-	assert.deepEqual(
-		terminal.lines.filter((said) => said.startsWith("?")),
-		[],
-	);
-	assert.equal(readFileSync(file, "utf8"), text);
-});
-test("the file keeps its mode and a link to it stays a link; what somebody wrote meanwhile is not lost", async () => {
-	const { port, key } = await serve("ed25519");
-	const [real, link] = [join(other, "real.yaml"), join(other, "Pulumi.link.yaml")];
-	writeFileSync(real, `config:\n  kubeadm-lab:hosts:\n    - {name: a, address: 127.0.0.1, port: ${port}}\n`, { mode: 0o640 });
-	symlinkSync("real.yaml", link);
-	const terminal = script();
-	const typing = { ...terminal, ask: async () => appendFileSync(real, "# and I\n") === undefined };
-	await assert.rejects(trust(link, typing, false), /somebody changed it meanwhile, and nothing was written\. Run this again\./);
-	assert.match(readFileSync(real, "utf8"), /port: \d+\}\n# and I\n$/);
-	assert.equal(await trust(link, script(true), false), true);
-	assert.ok(lstatSync(link).isSymbolicLink());
-	assert.equal(lstatSync(real).mode & 0o777, 0o640);
-	assert.match(readFileSync(real, "utf8"), new RegExp(`hostKey: ${key.replaceAll("+", "\\+")}\\}\\n# and I\\n$`));
-	assert.deepEqual(
-		readdirSync(other).filter((name) => name.endsWith(".new")),
-		[],
-	);
-});
-test("of the keys that a host shows the best comes first, and noise is passed over", () => {
-	const other = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAAAB";
-	assert.deepEqual(
-		keysIn(`# 192.0.2.1:22 SSH-2.0-OpenSSH_7.4\n192.0.2.1 ${other}\n192.0.2.1 ssh-dss AAAA\n192.0.2.1 ${hostKey()}\n\n192.0.2.1 ssh-ed25519 cut\n`),
-		[hostKey(), other],
-	);
-});
 test("fingerprints are those of ssh-keygen", () => {
 	const file = join(folder, "ecdsa");
 	execFileSync("ssh-keygen", ["-q", "-t", "ecdsa", "-b", "384", "-N", "", "-C", "", "-f", file]);
@@ -215,67 +22,6 @@ test("fingerprints are those of ssh-keygen", () => {
 	}
 });
 
-/** A terminal that gives these answers in turn, and no to every further question. */
-function script(...answers: boolean[]): Terminal & { lines: string[] } {
-	const lines: string[] = [];
-	const print = (line: string) => void lines.push(line);
-	const ask = async (question: string) => {
-		lines.push(`? ${question}`);
-		return answers.shift() ?? false;
-	};
-	return { lines, print, ask };
-}
-async function freePort(): Promise<number> {
-	const server = createServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	await new Promise((resolve) => server.close(resolve));
-	return port;
-}
-const SSHD = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"].find(existsSync);
-/** A server on 127.0.0.1 with one key of this type: the real sshd, or ssh2's own where none is installed. */
-async function serve(type: string, ...options: string[]): Promise<{ port: number; key: string }> {
-	const port = await freePort();
-	const file = join(folder, `host-${port}`);
-	execFileSync("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", file]);
-	if (SSHD) stops.push(await startSshd(SSHD, file, port, options));
-	else {
-		const server = new ssh2.Server({ hostKeys: [readFileSync(file)] }, (client) => client.on("error", () => {})).listen(port, "127.0.0.1");
-		await once(server, "listening");
-		stops.push(() => void server.close());
-	}
-	return { port, key: readFileSync(`${file}.pub`, "utf8").trim() };
-}
-async function startSshd(program: string, file: string, port: number, options: string[]): Promise<() => void> {
-	// As root sshd wants this folder, which its service makes; an sshd that only shows its key never uses it.
-	if (process.getuid?.() === 0 && !existsSync("/run/sshd")) {
-		mkdirSync("/run/sshd", { mode: 0o755 });
-		stops.push(() => rmdirSync("/run/sshd"));
-	}
-	const args = [
-		"-D",
-		"-e",
-		"-f",
-		"/dev/null",
-		"-h",
-		file,
-		"-o",
-		"ListenAddress=127.0.0.1",
-		"-o",
-		"PidFile=none",
-		...options.flatMap((option) => ["-o", option]),
-		"-p",
-		String(port),
-	];
-	const server = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-	const lines = createInterface({ input: server.stderr });
-	const said: string[] = [];
-	for await (const line of lines) {
-		said.push(line);
-		if (line.startsWith("Server listening")) return () => void server.kill();
-	}
-	return assert.fail(`sshd ended: ${said.join("; ")}`);
-}
 const stackFile = (hosts: { port: number; hostKey?: string }[]) => {
 	const file = join(folder, "Pulumi.test.yaml");
 	const lines = hosts.map(
@@ -287,9 +33,9 @@ const stackFile = (hosts: { port: number; hostKey?: string }[]) => {
 const keysOf = (file: string) => (stackConfig(readFileSync(file, "utf8")).hosts as { hostKey?: string }[]).map((host) => host.hostKey);
 
 test("with real servers: new keys are shown and written after a yes, and a second run finds nothing to do", async () => {
-	const [a, b] = [await serve("ed25519"), await serve("ecdsa")];
+	const [a, b] = [await servers.serve("ed25519"), await servers.serve("ecdsa")];
 	const file = stackFile([a, b].map(({ port }) => ({ port })));
-	const no = script(false);
+	const no = scriptedTerminal(false);
 	assert.equal(await trust(file, no, false), false);
 	assert.deepEqual(keysOf(file), [undefined, undefined]);
 	assert.deepEqual(no.lines.slice(0, 2), [
@@ -297,57 +43,69 @@ test("with real servers: new keys are shown and written after a yes, and a secon
 		`node1 (127.0.0.1 port ${b.port}): new: ${fingerprint(b.key)}`,
 	]);
 	assert.match(no.lines[3] ?? "", /^\? Write these 2 keys to /);
-	assert.equal(await trust(file, script(true), false), true);
+	assert.equal(await trust(file, scriptedTerminal(true), false), true);
 	assert.deepEqual(keysOf(file), [a.key, b.key]);
-	const again = script();
+	const again = scriptedTerminal();
 	assert.equal(await trust(file, again, false), true);
 	assert.match(again.lines.at(-1) ?? "", /is unchanged\.$/);
 });
 
 test("with a real server: an RSA key is found where SHA-1 is not taken", async () => {
-	const { port, key } = await serve("rsa", "HostKeyAlgorithms=rsa-sha2-512,rsa-sha2-256");
+	const { port, key } = await servers.serve("rsa", "HostKeyAlgorithms=rsa-sha2-512,rsa-sha2-256");
 	const file = stackFile([{ port }]);
-	assert.equal(await trust(file, script(true), false), true);
+	assert.equal(await trust(file, scriptedTerminal(true), false), true);
 	assert.deepEqual(keysOf(file), [key]);
 });
 
+test("with a real server: of several keys the best is proposed, and any of them that is trusted already will do", async () => {
+	const more = ["rsa", "ecdsa", "ed25519"].map((type) => {
+		const file = join(folder, `more-${type}`);
+		execFileSync("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", file]);
+		return { file, key: readFileSync(`${file}.pub`, "utf8").trim() };
+	});
+	const { port } = await servers.serve("ecdsa", ...more.map(({ file }) => `HostKey=${file}`));
+	const file = stackFile([{ port }]);
+	assert.equal(await trust(file, scriptedTerminal(true), false), true);
+	assert.deepEqual(keysOf(file), [more.at(-1)?.key]);
+	const again = stackFile([{ port, hostKey: more[0]?.key ?? "" }]);
+	assert.equal(await trust(again, scriptedTerminal(), false), true);
+});
+
 test("with a real server: a key that changed is replaced only after a yes of its own, even with --yes", async () => {
-	const { port, key } = await serve("ed25519");
+	const { port, key } = await servers.serve("ed25519");
 	const file = stackFile([{ port, hostKey: hostKey() }]);
-	const no = script();
+	const no = scriptedTerminal();
 	assert.equal(await trust(file, no, true), false);
 	assert.deepEqual(keysOf(file), [hostKey()]);
 	assert.ok(no.lines.includes(`  trusted: ${fingerprint(hostKey())}`) && no.lines.includes(`  found:   ${fingerprint(key)}`));
-	assert.equal(await trust(file, script(true), false), true);
+	assert.equal(await trust(file, scriptedTerminal(true), false), true);
 	assert.deepEqual(keysOf(file), [key]);
 });
 
 test("a host that is silent is named, and the others are written", async () => {
-	const { port, key } = await serve("ed25519");
+	const { port, key } = await servers.serve("ed25519");
 	const file = stackFile([{ port }, { port: await freePort() }]);
-	const terminal = script();
+	const terminal = scriptedTerminal();
 	assert.equal(await trust(file, terminal, true), false);
 	assert.deepEqual(keysOf(file), [key, undefined]);
 	assert.ok(terminal.lines.some((line) => /^node1 .*no SSH host key from 127\.0\.0\.1 port \d+ within 5 s/.test(line)));
 });
 
 test("the command tells usage from failure, reads answers line by line, and takes the end of input for a no", async () => {
-	const [a, b] = [await serve("ed25519"), await serve("ed25519")];
+	const [a, b] = [await servers.serve("ed25519"), await servers.serve("ed25519")];
 	const file = stackFile([{ port: a.port }, { port: b.port, hostKey: hostKey() }]);
-	const run = async (args: string[], input: string) => {
-		const child = spawn(process.execPath, [join(import.meta.dirname, "../../commands/trust.ts"), ...args], { cwd: folder });
-		child.stdin.end(input);
-		const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-		return { status, text: stdout + stderr };
+	const command = async (args: string[], input: string) => {
+		const { code, output } = await run(process.execPath, [join(import.meta.dirname, "../../commands/trust.ts"), ...args], { cwd: folder, input });
+		return { status: code, text: output };
 	};
-	const [usage, unknown, silent] = await Promise.all([run([], ""), run(["prod"], ""), run(["test"], "")]);
+	const [usage, unknown, silent] = await Promise.all([command([], ""), command(["prod"], ""), command(["test"], "")]);
 	assert.deepEqual(usage, { status: 2, text: "usage: npm run trust -- STACK [--yes]\nstacks here: test\n" });
 	assert.deepEqual(unknown, { status: 2, text: "Pulumi.prod.yaml: no such file. Stacks here: test\n" });
 	assert.equal(silent.status, 1);
 	assert.match(silent.text, /Write this key to Pulumi\.test\.yaml\? \[y\/N\] \nPulumi\.test\.yaml is unchanged\.\n$/);
-	assert.equal((await run(["test"], "no\nyes\n")).status, 1);
+	assert.equal((await command(["test"], "no\nyes\n")).status, 1);
 	assert.deepEqual(keysOf(file), [a.key, hostKey()]);
-	assert.equal((await run(["test"], "y\n")).status, 0);
+	assert.equal((await command(["test"], "y\n")).status, 0);
 	assert.deepEqual(keysOf(file), [a.key, b.key]);
-	assert.equal((await run(["test", "--yes"], "")).status, 0);
+	assert.equal((await command(["test", "--yes"], "")).status, 0);
 });

@@ -2,7 +2,33 @@
 # What was in a folder before, so that undo takes away only what came later.
 # The list is a file in STORE: line 1 `absent`, or `present MODE UID:GID PATH`, then the names.
 # PATH is where the folder really is: it, or one above it, may be a link to another disk. (Lists of an earlier release have no more than `present` there.)
+# `mounts` beside the lists: which of the folders something was mounted on.
 
+remember_folders() { # STORE PATHS...
+  local folder
+  for folder in "${@:2}"; do remember_folder "$1" "${folder}"; done
+  mounted_of "${@:2}" >"$1/mounts.new"
+  mv -f -- "$1/mounts.new" "$1/mounts"
+}
+mounted_of() { # PATHS: those that something is mounted on, as real paths
+  local folder real point
+  look_at_mounts
+  for folder in "$@"; do
+    [[ -d "${ROOT}${folder}" ]] || continue
+    real="$(real_folder "${folder}")"
+    for point in "${MOUNTS[@]}"; do
+      [[ "${point}" != "${real}" ]] || { printf '%s\n' "${real}" && break; }
+    done
+  done
+}
+# What was mounted on a folder since is somebody's disk, whatever it has: it is let go like one below it, and the folder under it is cleared.
+let_go_since() { # STORE PATHS...
+  local point now=() since=()
+  [[ -e "$1/mounts" ]] || return 0 # a release before this
+  mapfile -t now < <(mounted_of "${@:2}")
+  for point in "${now[@]+"${now[@]}"}"; do grep -qxF -e "${point}" -- "$1/mounts" || since+=("${point}"); done
+  let_go "${since[@]+"${since[@]}"}"
+}
 remember_folder() { # STORE PATH
   local file
   encode "$2"
@@ -83,6 +109,7 @@ remove_trees() { # TREES: real paths; never across a mount, so that no foreign d
 # TREES is all that came to the folders since: nothing of one without a list, or of one that leads elsewhere by now.
 find_new() { # STORE PATHS...
   local folder path real
+  let_go_since "$@"
   TREES=()
   for folder in "${@:2}"; do
     if [[ ! -d "${ROOT}${folder}" ]] || ! read_list "$1" "${folder}"; then continue; fi

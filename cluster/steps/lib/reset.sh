@@ -17,12 +17,12 @@ readonly CLUSTER_SYSCTLS=(vm/overcommit_memory vm/panic_on_oom kernel/panic kern
 
 pod_cgroups() { find "${ROOT}/sys/fs/cgroup" -depth -type d -path '*/kubepods*' 2>/dev/null || true; }
 claim_cluster() { # ID NODE SOCKET ROLE
-  local signs folder name value
+  local signs name value
   signs="$(cluster_signs "$4")"
   [[ -z "${signs}" ]] || die "this host is in a cluster that is not $1: found ${signs//$'\n'/, }; expected none. Nothing was changed. If that cluster may go: kubeadm reset, remove what is left of these files, then run again"
   rm -rf -- "${CLUSTER:?}.new"
   (umask 077 && mkdir -p -- "${CLUSTER}.new/folders" "${CLUSTER}.new/sysctls")
-  for folder in "${CLUSTER_FOLDERS[@]}"; do remember_folder "${CLUSTER}.new/folders" "${folder}"; done
+  remember_folders "${CLUSTER}.new/folders" "${CLUSTER_FOLDERS[@]}"
   for name in "${CLUSTER_SYSCTLS[@]}"; do
     value="$(cat -- "${ROOT}/proc/sys/${name}" 2>/dev/null)" || continue # not in this kernel
     encode "${name}"

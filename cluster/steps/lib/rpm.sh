@@ -4,8 +4,9 @@
 # transaction stays in RECORDS/pending until the difference is recorded. What it replaced is recorded too: `was NAME.ARCH`, its version before and after (or none).
 readonly PENDING="${RECORDS}/pending"
 readonly RESTORE_SECONDS=300 # yum waits long for a repository that does not answer
-# The runtime's data goes with the runtime's package; the other folders only when nothing is left in them.
-readonly DATA_FOLDERS=(/var/lib/containerd /run/containerd /opt/containerd /var/lib/docker /run/docker)
+# A runtime's data goes with its package; the other folders only when nothing is left in them.
+readonly CONTAINERD_FOLDERS=(/var/lib/containerd /run/containerd /opt/containerd) DOCKER_FOLDERS=(/var/lib/docker /run/docker)
+readonly DATA_FOLDERS=("${CONTAINERD_FOLDERS[@]}" "${DOCKER_FOLDERS[@]}")
 readonly PACKAGE_FOLDERS=(/etc/containerd /etc/docker /etc/cni/net.d /etc/cni /opt/cni/bin /opt/cni /etc/kubernetes/manifests /etc/kubernetes /var/lib/kubelet)
 
 installed_now() { # package NAME.ARCH VERSION-RELEASE, key gpg-pubkey-ID
@@ -29,11 +30,10 @@ heal_rpm() {
   log 'rpm: removed the locks of a killed transaction'
 }
 begin_transaction() {
-  local folder
   open_records
   if [[ ! -d "${RECORDS}/lists" ]]; then
     mkdir -p -- "${RECORDS}/lists.new"
-    for folder in "${DATA_FOLDERS[@]}" "${PACKAGE_FOLDERS[@]}"; do remember_folder "${RECORDS}/lists.new" "${folder}"; done
+    remember_folders "${RECORDS}/lists.new" "${DATA_FOLDERS[@]}" "${PACKAGE_FOLDERS[@]}"
     mv -T -- "${RECORDS}/lists.new" "${RECORDS}/lists"
   fi
   installed_now >"${PENDING}.new"
@@ -130,9 +130,21 @@ remove_keys() {
     forget "${name}"
   done < <(recorded_names values 'key ')
 }
+# Of a package that stays because others need it, or that is none of ours, the data is in use: a Docker that somebody installed later keeps its volumes.
+clear_data() { # PACKAGE FOLDERS...
+  local name="$1"
+  [[ " ${PACKAGES[*]-} " == *" ${name}-"[0-9]* ]] || return 0
+  shift
+  if rpm -q "${name}" >/dev/null 2>&1 && [[ -n "$(recorded_names values "package ${name}.")" ]]; then
+    log "the data of ${name} stays with it: $*"
+  else
+    clear_folders "${RECORDS}/lists" "$@"
+  fi
+}
 clear_package_folders() {
   local folder
-  clear_folders "${RECORDS}/lists" "${DATA_FOLDERS[@]}"
+  clear_data containerd.io "${CONTAINERD_FOLDERS[@]}"
+  clear_data docker-ce "${DOCKER_FOLDERS[@]}"
   for folder in "${PACKAGE_FOLDERS[@]}"; do
     if [[ -d "${ROOT}${folder}" ]] && read_list "${RECORDS}/lists" "${folder}" && [[ "${TEXT}" == $'absent\n' ]]; then rmdir -- "${ROOT}${folder}" 2>/dev/null || true; fi
   done

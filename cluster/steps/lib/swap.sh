@@ -4,7 +4,10 @@
 # fstab's swap lines get a mark in front that undo takes away, as a swapon in rc.local does; units that turn swap on (a .swap file, one that a generator makes of
 # a GPT partition or of zram) are masked, services for it disabled; the devices that were on are recorded with their priority.
 readonly SWAP_UNITS=/etc/systemd/system RC_LOCAL=/etc/rc.d/rc.local
-readonly RC_MARK=": ${MARK}" SWAPON_LINE='[[:space:]]*([^#[:space:]]*/)?swapon[[:space:]]' # the colon: a branch with nothing but a comment is no shell
+# rc.local comes last of all at a boot: what it does against this step counts. The colon: a branch with nothing but a comment is no shell.
+RC_ACTS='swapon[[:space:]]|sysctl[[:space:]][^#]*net[./]ipv4[./]ip_forward=0|echo[[:space:]]+0[[:space:]]*>+[[:space:]]*/proc/sys/net/ipv4/ip_forward'
+[[ "${SELINUX:-}" != permissive ]] || RC_ACTS+='|setenforce[[:space:]]+(1|[Ee]nforcing)'
+readonly RC_MARK=": ${MARK}" RC_LINE="[[:space:]]*([^#[:space:]]*/)?(${RC_ACTS})"
 readonly SWAP_LINE='[[:space:]]*[^#[:space:]][^[:space:]]*[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)'
 
 active_swaps() { # PRIORITY DEVICE, one a line
@@ -17,8 +20,8 @@ active_swaps() { # PRIORITY DEVICE, one a line
   done <"${ROOT}/proc/swaps"
 }
 fstab_without_swap() { sed -E "s,^${SWAP_LINE},${MARK}&," -- "${ROOT}/etc/fstab"; }
-rc_without_swap() { sed -E "s,^${SWAPON_LINE},${RC_MARK}&," -- "${ROOT}${RC_LOCAL}"; }
-rc_with_swap() { sed "s|^${RC_MARK}||" -- "${ROOT}${RC_LOCAL}"; }
+rc_without_acts() { sed -E "s,^${RC_LINE},${RC_MARK}&," -- "${ROOT}${RC_LOCAL}"; }
+rc_with_acts() { sed "s|^${RC_MARK}||" -- "${ROOT}${RC_LOCAL}"; }
 rc_runs() { [[ -f "${ROOT}${RC_LOCAL}" && -x "${ROOT}${RC_LOCAL}" ]]; }
 # What systemd starts at boot: the units that a target's folder links to. Those of fstab are left out: their lines are marked.
 find_boot_swaps() { # BOOT_SWAPS: .swap units; BOOT_SERVICES: services that turn swap on
@@ -50,7 +53,7 @@ swap_check() {
   while read -r _ device; do devices+=" ${device}"; done < <(active_swaps)
   [[ -z "${devices}" ]] || differs 'swap' 'off' "${devices# }"
   compare_edited_lines "${SWAP_LINE}" /etc/fstab fstab_without_swap
-  ! rc_runs || compare_edited_lines "${SWAPON_LINE}" "${RC_LOCAL}" rc_without_swap
+  ! rc_runs || compare_edited_lines "${RC_LINE}" "${RC_LOCAL}" rc_without_acts
   find_boot_swaps
   single_spaced "${BOOT_SWAPS[*]-} ${BOOT_SERVICES[*]-}"
   [[ -z "${WORDS}" ]] || differs 'swap at boot' 'off' "${WORDS}"
@@ -58,7 +61,7 @@ swap_check() {
 swap_apply() {
   local device priority used available unit
   [[ ! -f "${ROOT}/etc/fstab" ]] || edit_file /etc/fstab '' fstab_without_swap
-  ! rc_runs || edit_file "${RC_LOCAL}" '' rc_without_swap
+  ! rc_runs || edit_file "${RC_LOCAL}" '' rc_without_acts
   find_boot_swaps
   for unit in "${BOOT_SWAPS[@]+"${BOOT_SWAPS[@]}"}"; do mask_unit "${unit}"; done
   for unit in "${BOOT_SERVICES[@]+"${BOOT_SERVICES[@]}"}"; do
@@ -84,7 +87,7 @@ swap_undo() {
     forget "${name}"
   done < <(recorded_names values 'enabled ')
   unmask_units '[.]swap$'
-  restore_edited "${RC_LOCAL}" rc_with_swap
+  restore_edited "${RC_LOCAL}" rc_with_acts
   restore_edited /etc/fstab sed "s|^${MARK}||" -- "${ROOT}/etc/fstab"
   while read -r name; do
     [[ -n "${name}" ]] || continue

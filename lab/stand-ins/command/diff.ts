@@ -1,4 +1,4 @@
-// What changed between the inputs in the state and the wanted ones, path by path, the way pulumi-go-provider v1.3.0 tells it.
+// Compares the inputs in the state with the wanted ones, and names what changed path by path, as pulumi-go-provider v1.3.0 does.
 import { isEqual, isObject, isSecret, type Properties, type Value } from "../../../provider/plugin/values.ts";
 
 export type Kind = "add" | "delete" | "update";
@@ -12,7 +12,7 @@ export interface Change {
  * A secret is one value: what changed inside is not told, so any change of a connection is `connection`.
  * `replace` is set only where `triggers` appears or goes as a whole; for a path inside, the SDK's option `replaceOnChanges: ["triggers[*]"]` does it.
  */
-export function diff(old: Properties, wanted: Properties): Map<string, Change> {
+export function diffCommand(old: Properties, wanted: Properties): Map<string, Change> {
 	return new Map([...compareObjects("", old, wanted)].map(([path, kind]) => [path, { kind, replace: path === "triggers" }]));
 }
 
@@ -20,7 +20,7 @@ type Found = Generator<[path: string, kind: Kind]>;
 
 function* compareObjects(prefix: string, old: Properties, wanted: Properties): Found {
 	for (const key of new Set([...Object.keys(old), ...Object.keys(wanted)])) {
-		yield* compare(prefix + step(key, prefix === ""), old[key], wanted[key]);
+		yield* compare(prefix + pathStep(key, prefix === ""), old[key], wanted[key]);
 	}
 }
 
@@ -42,7 +42,7 @@ function isAbsent(value: Value | undefined): value is null | undefined {
 }
 
 /** A key as a part of a path: `.name`, or `["na.me"]` where it holds more than letters, digits and `_`. */
-function step(key: string, first: boolean): string {
+function pathStep(key: string, first: boolean): string {
 	if (/^\w+$/.test(key)) return first ? key : `.${key}`;
 	return `["${key.replaceAll('"', '\\"')}"]`;
 }

@@ -53,7 +53,7 @@ const COMMAND: Shape = {
 };
 
 /** Inputs with defaults filled in and secrets marked; or the inputs as they came, with what is wrong. A value is never part of a reason. */
-export function check(news: Properties): { inputs: Properties; failures: Failure[] } {
+export function checkCommand(news: Properties): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = [];
 	const inputs = checkObject(news, COMMAND, failures);
 	return failures.length > 0 ? { inputs: news, failures } : { inputs, failures };

@@ -1,9 +1,9 @@
-// What `command:remote:Command` does over its life. No more than its inputs, its state and a host decide.
+// Creates, updates and deletes a `command:remote:Command`. Nothing but its inputs, its state and a host decides what happens.
 import { randomBytes } from "node:crypto";
 import { isEqual, type Properties, reveal, UNKNOWN } from "../../../provider/plugin/values.ts";
 import { type Connection, type Dialing, dial } from "../../../provider/ssh/connection.ts";
 import { inputsOf } from "./inputs.ts";
-import { type Output, run } from "./session.ts";
+import { type Output, runCommand } from "./session.ts";
 
 interface Inputs {
 	connection: Connection;
@@ -22,14 +22,14 @@ export interface Shown extends Dialing {
 
 /** Runs `create` where there is one. The id is the name with eight random hexadecimal digits. */
 export async function create(name: string, inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
-	const { create: command } = plain(inputs);
+	const { create: command } = commandInputs(inputs);
 	const output = command === undefined ? { stdout: "", stderr: "" } : await execute(command, inputs, { stdout: "", stderr: "" }, shown);
 	return { id: newId(name), state: { ...inputs, ...output } };
 }
 
 /** Runs `update`, or else `create`, on the connection of the new inputs. With neither, the state keeps what was printed last. */
 export async function update(old: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
-	const { update: updates, create: creates } = plain(inputs);
+	const { update: updates, create: creates } = commandInputs(inputs);
 	const command = updates ?? creates;
 	const previous = outputOf(old);
 	return { ...inputs, ...(command === undefined ? previous : await execute(command, inputs, previous, shown)) };
@@ -37,7 +37,7 @@ export async function update(old: Properties, inputs: Properties, shown: Shown):
 
 /** Runs `delete` where there is one, on the connection in the state. */
 export async function remove(state: Properties, shown: Shown): Promise<void> {
-	const { delete: command } = plain(state);
+	const { delete: command } = commandInputs(state);
 	if (command !== undefined) await execute(command, state, outputOf(state), shown);
 }
 
@@ -55,7 +55,7 @@ function newId(name: string): string {
 	return name + randomBytes(4).toString("hex");
 }
 
-function plain(properties: Properties): Inputs {
+function commandInputs(properties: Properties): Inputs {
 	return reveal(properties) as unknown as Inputs;
 }
 
@@ -65,26 +65,26 @@ function outputOf(state: Properties): Output {
 }
 
 async function execute(command: string, properties: Properties, previous: Output, shown: Shown): Promise<Output> {
-	const { connection, stdin = "", logging = "stdoutAndStderr", environment = {}, addPreviousOutputInEnv = true } = plain(properties);
+	const { connection, stdin = "", logging = "stdoutAndStderr", environment = {}, addPreviousOutputInEnv = true } = commandInputs(properties);
 	const optional: Record<string, string> = {};
 	if (addPreviousOutputInEnv && previous.stdout !== "") optional.PULUMI_COMMAND_STDOUT = previous.stdout;
 	if (addPreviousOutputInEnv && previous.stderr !== "") optional.PULUMI_COMMAND_STDERR = previous.stderr;
 	const client = await dial(connection, shown);
 	try {
-		return await run(client, {
+		return await runCommand(client, {
 			command,
 			stdin,
 			environment,
 			optional,
 			shows: { stdout: /^stdout/.test(logging), stderr: /stderr$/i.test(logging) },
 			onLine: shown.status,
-			onRefused: (name, isFatal) => shown.diagnostic(isFatal ? "error" : "warning", refusal(name)),
+			onRefused: (name, isFatal) => shown.diagnostic(isFatal ? "error" : "warning", refusedVariable(name)),
 		});
 	} finally {
 		client.end();
 	}
 }
 
-function refusal(name: string): string {
+function refusedVariable(name: string): string {
 	return `Unable to set '${name}'. The SSH server takes a variable only where its AcceptEnv names it. Where a shell runs the command, put it in front: ${name}=value command`;
 }

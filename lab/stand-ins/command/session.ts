@@ -22,7 +22,7 @@ export interface Output {
 }
 
 /** Runs the command to its end. Throws for a refused variable and for any end but exit status 0, with the command and all that it printed. */
-export async function run(client: Client, { command, stdin, environment, optional, shows, onLine, onRefused }: Run): Promise<Output> {
+export async function runCommand(client: Client, { command, stdin, environment, optional, shows, onLine, onRefused }: Run): Promise<Output> {
 	const channel = await openSession(client);
 	for (const [name, value] of Object.entries(environment)) {
 		if (await isAccepted(client, channel, name, value)) continue;
@@ -48,16 +48,16 @@ export async function run(client: Client, { command, stdin, environment, optiona
 		channel.once("close", (code?: number | null, signal?: string, _dumped?: boolean, message?: string) => resolve(exitError({ code, signal, message })));
 	});
 	const drained = new Promise((resolve) => channel.stderr.once("close", resolve)); // comes by itself: "close" above waits for stdout only
-	await start(client, channel, command);
+	await startCommand(client, channel, command);
 	channel.on("error", () => {}); // a command may end without reading all of stdin
 	channel.end(stdin);
 	const [error] = await Promise.all([closed, drained]);
 	lines.end();
-	if (error !== undefined) throw new Error(`${error}: running ${quote(command)}:\n${text(both)}`);
-	return { stdout: text(stdout).replace(/\n$/, ""), stderr: text(stderr).replace(/\n$/, "") };
+	if (error !== undefined) throw new Error(`${error}: running ${quote(command)}:\n${utf8(both)}`);
+	return { stdout: utf8(stdout).replace(/\n$/, ""), stderr: utf8(stderr).replace(/\n$/, "") };
 }
 
-function text(parts: Buffer[]): string {
+function utf8(parts: Buffer[]): string {
 	return Buffer.concat(parts).toString("utf8");
 }
 
@@ -89,17 +89,17 @@ function openSession(client: Client): Promise<ClientChannel> {
 }
 
 function isAccepted(client: Client, channel: ClientChannel, name: string, value: string): Promise<boolean> {
-	return ask(channel, (id) => (client as unknown as Internals)._protocol.env(id, name, value, true));
+	return askChannel(channel, (id) => (client as unknown as Internals)._protocol.env(id, name, value, true));
 }
 
-async function start(client: Client, channel: ClientChannel, command: string): Promise<void> {
+async function startCommand(client: Client, channel: ClientChannel, command: string): Promise<void> {
 	(channel as unknown as ChannelInternals).subtype = "exec";
-	const isStarted = await ask(channel, (id) => (client as unknown as Internals)._protocol.exec(id, command, true));
+	const isStarted = await askChannel(channel, (id) => (client as unknown as Internals)._protocol.exec(id, command, true));
 	if (!isStarted) throw new Error(`ssh: command ${command} failed`);
 }
 
 /** Whether the host agrees. A connection that breaks meanwhile is a no. */
-function ask(channel: ClientChannel, send: (id: number) => void): Promise<boolean> {
+function askChannel(channel: ClientChannel, send: (id: number) => void): Promise<boolean> {
 	const { _callbacks, outgoing } = channel as unknown as ChannelInternals;
 	return new Promise((resolve) => {
 		_callbacks.push((isRefused) => resolve(isRefused === false));

@@ -13,7 +13,7 @@ export interface Started {
 const running = new Set<ChildProcess>();
 
 /** Starts a process whose output goes, piece by piece, where `onOutput` and `onError` put it. It reads nothing. */
-export function start(
+export function startChild(
 	command: string,
 	args: string[],
 	options: { cwd?: string; env: NodeJS.ProcessEnv },

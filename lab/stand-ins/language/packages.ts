@@ -23,9 +23,9 @@ export function requiredPackages(programDirectory: string): Package[] {
 /** Packages of npm's lock file: the ones package.json names, or all. Throws where there is no such file. */
 export function dependencies(programDirectory: string, isTransitive: boolean): { name: string; version: string }[] {
 	const lockFile = join(programDirectory, "package-lock.json");
-	const lock = read(lockFile);
+	const lock = readManifest(lockFile);
 	if (!lock) throw new Error(`${lockFile}: not found, and dependencies are told from it; this host knows no other lock file. Run npm install`);
-	const { dependencies = {} } = read(join(programDirectory, "package.json")) ?? {};
+	const { dependencies = {} } = readManifest(join(programDirectory, "package.json")) ?? {};
 	const locked = Object.entries(lock.packages ?? {}).map(([path, { version = "" }]) => ({ path, name: path.replace(/^(.*\/)?node_modules\//, ""), version }));
 	const wanted = locked.filter(({ path, name }) => path !== "" && (isTransitive || (name in dependencies && path === `node_modules/${name}`)));
 	return wanted.map(({ name, version }) => ({ name, version }));
@@ -49,14 +49,14 @@ function* manifests(folder: string): Generator<Manifest> {
 			yield* manifests(inside);
 			continue;
 		}
-		const manifest = read(join(inside, "package.json"));
+		const manifest = readManifest(join(inside, "package.json"));
 		if (!manifest) continue;
 		yield manifest;
 		yield* manifests(join(inside, "node_modules"));
 	}
 }
 
-function read(file: string): Manifest | undefined {
+function readManifest(file: string): Manifest | undefined {
 	return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
 }
 

@@ -1,4 +1,4 @@
-// What a test starts ends with it: a test file that takes too long is ended with SIGTERM by the runner, and then no `after` runs.
+// Ends what a test started: a test file that takes too long is ended with SIGTERM by the runner, and then no `after` runs.
 import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 

@@ -11,11 +11,11 @@ const PATIENCE_MS = 5000; // as the engine's: pkg/resource/plugin/plugin.go, pul
 
 /** Writes a script that runs one of the stand-ins the way the lab does, and returns its path. */
 export function standIn(name: "command-plugin" | "language-host", folder: string, executable: string): string {
-	return script(join(import.meta.dirname, "../../../lab/stand-ins", `${name}.ts`), join(folder, executable));
+	return scriptFile(join(import.meta.dirname, "../../../lab/stand-ins", `${name}.ts`), join(folder, executable));
 }
 
 /** Writes a script that runs `source` with this test's own node, and returns its path. */
-export function script(source: string, path: string): string {
+export function scriptFile(source: string, path: string): string {
 	writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${source}' "$@"\n`);
 	chmodSync(path, 0o755);
 	return path;

@@ -1,16 +1,32 @@
-// The engine's side of the plugin `host`.
+// The engine's side of the plugin `host`, and a step for tests of it.
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import status from "@pulumi/pulumi/proto/status_pb.js";
 import { fromStruct, type Properties, toStruct } from "../../../provider/plugin/values.ts";
-import { script } from "./executable.ts";
+import { scriptFile } from "./executable.ts";
 import { checked, type Failure, kindsOf, ResourcePlugin, type State } from "./resource-plugin.ts";
 import type { Sshd } from "./sshd.ts";
 
 /** A step's text as a host script is: three verbs. `check` is what it prints and how it ends. */
-export function text({ check = "exit 0", apply = ":", undo = ":" }: { check?: string; apply?: string; undo?: string }): string {
+export function scriptText({ check = "exit 0", apply = ":", undo = ":" }: { check?: string; apply?: string; undo?: string }): string {
 	return `main() {\ncase "$1" in\ncheck) ${check} ;;\napply) ${apply} ;;\nundo) ${undo} ;;\nesac\n}\nmain "$@" </dev/null\n`;
+}
+
+/** A step that keeps two files with one word each. */
+export function filesStep(folder: string) {
+	const [a, b] = [join(folder, "a"), join(folder, "b")];
+	const check = `n=0; for f in ${a} ${b}; do v="$(cat "$f" 2>/dev/null)"; [ "$v" = good ] || { printf 'file %s\\tgood\\t%s\\n' "$f" "$v"; n=3; }; done; exit $n`;
+	return {
+		a,
+		b,
+		step: {
+			host: "one",
+			step: "files",
+			text: scriptText({ check, apply: `for f in ${a} ${b}; do echo "wrote $f" >&2; echo good >"$f"; done; echo done`, undo: `rm -f ${a} ${b}` }),
+		},
+	};
 }
 
 export class HostPlugin extends ResourcePlugin {
@@ -20,7 +36,7 @@ export class HostPlugin extends ResourcePlugin {
 	/** Starts it, and configures it with one host, `one`, unless told otherwise. */
 	static async start(sshd: Sshd, changes: Properties = {}, env: NodeJS.ProcessEnv = {}): Promise<HostPlugin> {
 		const main = join(import.meta.dirname, "../../../provider/main.ts");
-		const plugin = new HostPlugin(await HostPlugin.launch((folder) => script(main, join(folder, "pulumi-resource-host")), env));
+		const plugin = new HostPlugin(await HostPlugin.launch((folder) => scriptFile(main, join(folder, "pulumi-resource-host")), env));
 		await plugin.configure(HostPlugin.configuration(sshd, changes));
 		return plugin;
 	}
@@ -94,4 +110,13 @@ export class HostError extends Error {
 		const [state, inputs] = [fromStruct(failed.getProperties()), fromStruct(failed.getInputs())];
 		this.kept = { id: failed.getId(), state, inputs, refreshesBeforeUpdate: failed.getRefreshBeforeUpdate() };
 	}
+}
+/** What the call fails with. */
+export async function rejection(act: Promise<unknown>): Promise<HostError> {
+	const error = await act.then(
+		() => undefined,
+		(error) => error,
+	);
+	assert.ok(error instanceof HostError, `expected a failure, found ${JSON.stringify(error)}`);
+	return error;
 }

@@ -1,4 +1,4 @@
-// Hosts for a provider to look at: a real sshd each, on a loopback address of its own, over a folder that plays a prepared host's file system.
+// Hosts for a provider to probe: a real sshd each, on a loopback address of its own, over a folder that plays a prepared host's file system.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { appendFileSync, cpSync, globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -106,7 +106,7 @@ export class PlayedHosts {
 		const sshd = ["--pdeathsig", "KILL", "/usr/sbin/sshd", "-D", "-f", join(this.#folder, name, "sshd_config"), "-E", join(this.#folder, name, "log")];
 		const server = spawn("setpriv", sshd, { stdio: "ignore" });
 		this.#servers.set(name, server);
-		await answers(this.hosts[name]?.address ?? "", server);
+		await untilItAnswers(this.hosts[name]?.address ?? "", server);
 	}
 	/** Sessions that run go on. */
 	async stopServer(name: string): Promise<void> {
@@ -178,7 +178,7 @@ ${settings}
 	}
 }
 
-async function answers(address: string, server: ChildProcess): Promise<void> {
+async function untilItAnswers(address: string, server: ChildProcess): Promise<void> {
 	for (const end = performance.now() + START_LIMIT_MS; ; await sleep(50)) {
 		if (server.exitCode !== null || performance.now() > end)
 			throw new Error(`sshd on ${address}:${PORT} did not answer within ${START_LIMIT_MS / 1000} s; is the port taken?`);

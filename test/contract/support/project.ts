@@ -1,14 +1,16 @@
 // A small Pulumi project run by the real engine, with the plugins under test as its only ones.
-import { type ExecFileException, execFile } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { run } from "../../../commands/run.ts";
 import type { Properties } from "../../../provider/plugin/values.ts";
 import { endWithThis } from "./ends.ts";
 import { standIn, temporaryFolder } from "./executable.ts";
 
 export interface Result {
 	code: number;
+	/** What it said, and after that what it warned of. */
 	output: string;
 }
 export interface Resource {
@@ -46,8 +48,8 @@ export class Project {
 		for (const folder of ["bin", "plugin", "state", "home", "node_modules/@pulumi"]) mkdirSync(join(path, folder), { recursive: true });
 		const modules = join(import.meta.dirname, "../../../node_modules");
 		for (const name of ["@pulumi/pulumi", "@pulumi/command"]) symlinkSync(join(modules, name), join(path, "node_modules", name));
-		place(process.env.LANGUAGE_HOST, "language-host", join(path, "bin"), "pulumi-language-nodejs");
-		place(process.env.COMMAND_PLUGIN, "command-plugin", join(path, "plugin"), "pulumi-resource-command");
+		placePlugin(process.env.LANGUAGE_HOST, "language-host", join(path, "bin"), "pulumi-language-nodejs");
+		placePlugin(process.env.COMMAND_PLUGIN, "command-plugin", join(path, "plugin"), "pulumi-resource-command");
 		writeFileSync(join(path, "package.json"), '{ "name": "contract", "type": "module", "main": "index.ts" }');
 		const providers = Object.entries({ command: "./plugin", ...plugins }).map(([name, folder]) => ({ name, path: folder }));
 		const project = { name: "contract", runtime: { name: "nodejs", options: { typescript: false } }, plugins: { providers } };
@@ -83,14 +85,13 @@ export class Project {
 	/** Runs the CLI. `interrupt` is what Ctrl-C does to it. */
 	start(args: string[]): { ended: Promise<Result>; interrupt: () => void } {
 		let interrupt = () => {};
-		const ended = new Promise<Result>((resolve) => {
-			const options = { cwd: this.folder, env: this.env, maxBuffer: 1 << 26 };
-			const child = execFile(this.cli, [...args, "--non-interactive", "--color", "never"], options, (error: ExecFileException | null, stdout, stderr) =>
-				resolve({ code: error ? Number(error.code ?? -1) : 0, output: stdout + stderr }),
-			);
+		const onStart = (child: ChildProcess) => {
 			endWithThis(child);
 			interrupt = () => void child.kill("SIGINT");
-		});
+		};
+		const ended = run(this.cli, [...args, "--non-interactive", "--color", "never"], { cwd: this.folder, env: this.env, onStart }).then(
+			({ code, stdout, stderr }) => ({ code, output: stdout + stderr }),
+		);
 		return { ended, interrupt: () => interrupt() };
 	}
 
@@ -105,7 +106,7 @@ export class Project {
 }
 
 /** Puts the plugin under test where the engine looks for it. */
-function place(official: string | undefined, name: "command-plugin" | "language-host", folder: string, executable: string): void {
+function placePlugin(official: string | undefined, name: "command-plugin" | "language-host", folder: string, executable: string): void {
 	if (official) copyFileSync(official, join(folder, executable));
 	else standIn(name, folder, executable);
 }

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
-import { unpack } from "../../../provider/packed-script.ts";
+import { unpackScript } from "../../../provider/packed-script.ts";
 import { mark, pods, written } from "../audit.ts";
 import { hosts, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "../lab.ts";
 import { leavesItStanding, standingCluster } from "./standing.ts";
@@ -59,7 +59,7 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 		const steps = deployment.resources.flatMap(({ type, urn, inputs }) => {
 			const name = urn.split("::").at(-1) ?? "";
 			if (type === "host:index:Step")
-				return [{ name, where: String(inputs.host), text: unpack(String(clear(inputs.text))), looksOnly: inputs.looksOnly === true }];
+				return [{ name, where: String(inputs.host), text: unpackScript(String(clear(inputs.text))), looksOnly: inputs.looksOnly === true }];
 			if (type !== "command:remote:Command") return [];
 			return [{ name, where: address.get(clear(inputs.connection).host) ?? "", text: String(clear(inputs.stdin)), looksOnly: false }];
 		});

@@ -24,17 +24,20 @@ let folder = "";
 /** A Pod that writes its name when its preStop hook runs. */
 const manifest = (name: string, node: string) =>
 	JSON.stringify({
-		...{ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" } },
+		apiVersion: "v1",
+		kind: "Pod",
+		metadata: { name, namespace: "default" },
 		spec: {
-			...{ nodeName: node, hostNetwork: true, terminationGracePeriodSeconds: 10, tolerations: [{ operator: "Exists" }] },
+			nodeName: node,
+			hostNetwork: true,
+			terminationGracePeriodSeconds: 10,
+			tolerations: [{ operator: "Exists" }],
 			volumes: [{ name: "file", hostPath: { path: "/data/volumes/under", type: "DirectoryOrCreate" } }],
 			containers: [
 				{
-					...{
-						name: "main",
-						image: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24",
-						command: ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"],
-					},
+					name: "main",
+					image: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24",
+					command: ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"],
 					lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", `echo ${name} >>/under/preStop`] } } },
 					volumeMounts: [{ name: "file", mountPath: "/under" }],
 				},
@@ -93,8 +96,8 @@ function tried(way: Way, node: string, expected: "yes" | "no", end: (pod: string
 	});
 }
 /** The recorder came back with the node. */
-function goesOn({ life, verdicts }: PodStory): void {
-	assert.equal(life.containers[0]?.runs.length, 2, "the container's second start is not in the recording");
+function goesOn({ history, verdicts }: PodStory): void {
+	assert.equal(history.containers[0]?.runs.length, 2, "the container's second start is not in the recording");
 	for (const { word, because } of verdicts) assert.notEqual(word, "FAIL", because);
 }
 

@@ -1,36 +1,37 @@
+// Histories of Pods of one name, put side by side.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pageOf } from "../../lifecycle/render/html.ts";
 import { storyJson } from "../../lifecycle/render/json.ts";
-import { runsText } from "../../lifecycle/render/runs.ts";
+import { repeatsText } from "../../lifecycle/render/repeats.ts";
 import { storyOf } from "../../lifecycle/render/story.ts";
-import { median, runsOf } from "../../lifecycle/verdicts/repeats.ts";
+import { median, repeatsOf } from "../../lifecycle/verdicts/repeats.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const once = storyOf(fixture("destroyed"));
 const twice = [...once.pods, ...storyOf(fixture("gallery")).pods];
 
-test("lives of one name are put side by side, also from several recordings; a single life is not", () => {
-	const [runs, ...more] = runsOf(twice);
-	assert.deepEqual([runs?.name, runs?.count, more.length], ["lifecycle-demo-pod", 2, 0]);
-	assert.deepEqual(runsOf(once.pods), []);
-	for (const { words } of runs?.guarantees ?? [])
+test("histories of one name are put side by side, also from several recordings; a single one is not", () => {
+	const [repeats, ...more] = repeatsOf(twice);
+	assert.deepEqual([repeats?.name, repeats?.count, more.length], ["lifecycle-demo-pod", 2, 0]);
+	assert.deepEqual(repeatsOf(once.pods), []);
+	for (const { words } of repeats?.guarantees ?? [])
 		assert.equal(
 			Object.values(words).reduce((sum, count) => sum + count, 0),
 			2,
 		);
-	assert.deepEqual(runs?.guarantees.find(({ guarantee }) => guarantee.id === "prestop-before-term")?.words, { PASS: 2 });
+	assert.deepEqual(repeats?.guarantees.find(({ guarantee }) => guarantee.id === "prestop-before-term")?.words, { PASS: 2 });
 });
 test("what came first is counted where nothing promises an order, and every time is from the runtime", () => {
-	const [runs] = runsOf(twice);
-	const race = runs?.measures.find(({ what }) => what === "entry point to postStart");
+	const [repeats] = repeatsOf(twice);
+	const race = repeats?.measures.find(({ what }) => what === "entry point to postStart");
 	assert.deepEqual(race?.first, { "entry point": 2, postStart: 0 });
 	assert.deepEqual(
 		race?.values,
 		race?.values.toSorted((a, b) => a - b),
 	);
-	for (const { values, what } of runs?.measures ?? []) assert.ok(values.length === 2 && values.every((value) => value > 0), what);
-	// The same life with the entry point's start a second later: then the hook came first.
+	for (const { values, what } of repeats?.measures ?? []) assert.ok(values.length === 2 && values.every((value) => value > 0), what);
+	// The same history with the entry point's start a second later: then the hook came first.
 	const late = fixture("destroyed")
 		.split("\n")
 		.map((line) =>
@@ -39,15 +40,15 @@ test("what came first is counted where nothing promises an order, and every time
 				: line,
 		)
 		.join("\n");
-	const [mixed] = runsOf([...storyOf(late).pods, ...twice]);
+	const [mixed] = repeatsOf([...storyOf(late).pods, ...twice]);
 	assert.deepEqual(mixed?.measures.find(({ what }) => what === "entry point to postStart")?.first, { "entry point": 2, postStart: 1 });
 	const race2 = storyOf(late).pods[0]?.verdicts.find(({ guarantee }) => guarantee.id === "poststart-entrypoint");
 	assert.match(race2?.because ?? "", /^This time the hook of lifecycle-demo was started 0\.\d+ s before its process\.$/);
 });
 test("text, page and JSON tell it", () => {
-	const runs = runsOf(twice);
-	const story = { ...once, runs };
-	const [text = ""] = runs.map(runsText);
+	const repeats = repeatsOf(twice);
+	const story = { ...once, repeats };
+	const [text = ""] = repeats.map(repeatsText);
 	assert.match(text, /^lifecycle-demo-pod: 2 lives\n {2}what +container +least +median +most/);
 	assert.match(text, /^ {2}entry point to postStart +lifecycle-demo +0\.\d+ s +0\.\d+ s +0\.\d+ s +entry point first: 2 of 2$/m);
 	assert.match(text, /^ {2}- +2 +- +- +preStop ends before SIGTERM$/m);

@@ -1,5 +1,5 @@
-// What step `pause` found, a row for each thing that containers of a Pod share or don't.
-export interface PauseLook {
+// Reads the rows that step `pause` prints: one for each thing that the containers of a Pod share or don't.
+export interface PauseProbe {
 	pod: string;
 	what: string;
 	/** In the pause container, or before. */
@@ -9,7 +9,7 @@ export interface PauseLook {
 	two: string;
 }
 /** Undefined where the line is no row. */
-export function pauseLook(line: string): PauseLook | undefined {
+export function parsePauseProbe(line: string): PauseProbe | undefined {
 	const [pod = "", what = "", pause = "", one = "", two, more] = line.split("\t");
 	return two === undefined || more !== undefined ? undefined : { pod, what, pause, one, two };
 }

@@ -1,6 +1,6 @@
-// Several lives of one Pod, as text and as a part of the page.
+// Compares the histories of Pods of one name, as text and as a part of the page.
 import { seconds } from "../verdicts/order.ts";
-import { type Measure, median, type Runs } from "../verdicts/repeats.ts";
+import { type Measure, median, type Repeats } from "../verdicts/repeats.ts";
 import { columns } from "./columns.ts";
 import { joined, type Markup, markup } from "./markup.ts";
 import { cssOf, WORDS } from "./verdict-list.ts";
@@ -12,7 +12,7 @@ const firsts = ({ first, values }: Measure): string =>
 		.join(", ");
 const numbers = ({ values }: Measure): [string, string, string] => [seconds(values[0] ?? 0), seconds(median(values)), seconds(values.at(-1) ?? 0)];
 
-export function runsText({ name, count, guarantees, measures }: Runs): string {
+export function repeatsText({ name, count, guarantees, measures }: Repeats): string {
 	const verdicts = guarantees.map(({ guarantee, words }) => [...WORDS.map((word) => String(words[word] ?? "-")), guarantee.title]);
 	const times = measures.map((one) => [one.what, one.container, ...numbers(one), firsts(one)]);
 	return [
@@ -24,14 +24,14 @@ export function runsText({ name, count, guarantees, measures }: Runs): string {
 }
 
 const [WIDTH, HEIGHT, MARGIN] = [300, 22, 8];
-/** A point for each life, on a line from zero to the most. */
+/** A point for each history, on a line from zero to the most. */
 function strip({ values }: Measure): Markup {
 	const [low, high] = [Math.min(values[0] ?? 0, 0), values.at(-1) ?? 0];
 	const x = (value: number) => Math.round((MARGIN + ((value - low) / Math.max(high - low, 0.001)) * (WIDTH - 2 * MARGIN)) * 10) / 10;
 	const points = values.map((value) => markup`<circle cx="${x(value)}" cy="${HEIGHT / 2}" r="4"><title>${seconds(value)}</title></circle>`);
 	return markup`<svg class="strip" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"><title>${values.length} lives, ${seconds(values[0] ?? 0)} to ${seconds(high)}</title><path d="M${x(low)} ${HEIGHT / 2}H${x(high)}M${x(0)} 4v${HEIGHT - 8}"/>${points}</svg>`;
 }
-export function runsPart({ name, count, guarantees, measures }: Runs): Markup {
+export function repeatsPart({ name, count, guarantees, measures }: Repeats): Markup {
 	const times = measures.map((one) => {
 		const [least, middle, most] = numbers(one);
 		return markup`<tr><td>${one.what}<br><span class="soft">${one.container}${one.first ? `; ${firsts(one)}` : ""}</span></td><td>${strip(one)}</td><td class="number">${least}</td><td class="number">${middle}</td><td class="number">${most}</td></tr>`;
