@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, lstatSync, mkdirSync, statSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { init, kubeadms, master, preparedHost, tree, worker } from "./cluster-host.ts";
 import type { FakeHost } from "./fake-host.ts";
@@ -63,6 +63,26 @@ test("a CNI configuration and a plugin that flannel writes over come back", (t) 
 	const before = tree(host);
 	assert.equal(host.run("join", "apply", worker()).status, 0);
 	assert.equal(host.read("/opt/cni/bin/flannel"), "");
+	assert.equal(host.run("join", "undo", worker()).status, 0);
+	assert.deepEqual(tree(host), before);
+});
+
+test("what is written anew where a link is does not go through it: what the link leads to stays, and the link comes back", (t) => {
+	const host = resettableHost(t);
+	const links = ["/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel"];
+	for (const [i, path] of links.entries()) {
+		host.write(`/srv/own/${i}`, "theirs");
+		mkdirSync(join(host.root, dirname(path)), { recursive: true });
+		symlinkSync(join(host.root, `srv/own/${i}`), join(host.root, path));
+	}
+	mkdirSync(join(host.root, "var/lib/kubelet"), { recursive: true });
+	symlinkSync("nowhere", join(host.root, "var/lib/kubelet/kubeadm-flags.env"));
+	const before = tree(host);
+	const { status, stderr } = host.run("join", "apply", worker());
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /10-flannel\.conflist was a link: it is put aside/);
+	for (const path of links) assert.ok(!lstatSync(join(host.root, path), { throwIfNoEntry: false })?.isSymbolicLink(), path);
+	for (const i of links.keys()) assert.equal(host.read(`/srv/own/${i}`), "theirs");
 	assert.equal(host.run("join", "undo", worker()).status, 0);
 	assert.deepEqual(tree(host), before);
 });

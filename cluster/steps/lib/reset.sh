@@ -10,6 +10,8 @@ readonly CLUSTER_FOLDERS=(/etc/kubernetes/manifests /etc/kubernetes/pki /etc/kub
   /var/lib/kube-proxy /var/lib/dockershim /run/flannel /var/log/pods /var/log/containers /opt/cni/bin /opt/cni /usr/libexec/kubernetes)
 # Files in them that kubeadm, the kubelet or flannel write anew where they are: a copy of each that was there is kept (of one level, and below a MB).
 readonly OVERWRITTEN=(/etc/cni/net.d /var/lib/kubelet) OVERWRITTEN_FILES=(/opt/cni/bin/flannel)
+# Those of them that may be links: written through, a link would lose what it leads to. So it is put aside, and comes back.
+readonly PUT_ASIDE=(/etc/cni/net.d/10-flannel.conflist /opt/cni/bin/flannel /var/lib/kubelet/kubeadm-flags.env)
 # What the kubelet (protectKernelDefaults off), kube-proxy and the bridge plugin set.
 readonly CLUSTER_SYSCTLS=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes
   net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/netfilter/nf_conntrack_max net/netfilter/nf_conntrack_tcp_timeout_established
@@ -37,6 +39,11 @@ claim_cluster() { # ID NODE SOCKET ROLE
   put_owner "${CLUSTER}.new"
   printf '%s' "$1" >"${CLUSTER}.new/id"
   mv -T -- "${CLUSTER}.new" "${CLUSTER}"
+  for name in "${PUT_ASIDE[@]}"; do
+    [[ -L "${ROOT}${name}" ]] || continue
+    rm -f -- "${ROOT}${name}"
+    log "${name} was a link: it is put aside, so that nothing writes through it, and comes back when this host leaves"
+  done
 }
 keep_overwritten() { # STORE
   local path
@@ -45,6 +52,11 @@ keep_overwritten() { # STORE
     encode "${path#"${ROOT}"}"
     cp -a -- "${path}" "$1/${ENCODED}"
   done < <(find -H "${OVERWRITTEN[@]/#/${ROOT}}" "${OVERWRITTEN_FILES[@]/#/${ROOT}}" -maxdepth 1 -type f \( -size -2048 -o -path "*${OVERWRITTEN_FILES[0]}" \) 2>/dev/null)
+  for path in "${PUT_ASIDE[@]}"; do
+    [[ -L "${ROOT}${path}" ]] || continue
+    encode "${path}"
+    cp -a -- "${ROOT}${path}" "$1/${ENCODED}"
+  done
 }
 restore_overwritten() { # STORE
   local copy path
@@ -52,8 +64,8 @@ restore_overwritten() { # STORE
     path="${copy##*/}"
     path="${path//%2F//}"
     path="${ROOT}${path//%25/%}"
-    [[ -f "${copy}" && -d "${path%/*}" ]] || continue
-    if [[ -f "${path}" && ! -L "${path}" ]] && cmp -s -- "${copy}" "${path}" && [[ "$(stat -c '%a %u:%g' -- "${copy}")" == "$(stat -c '%a %u:%g' -- "${path}")" ]]; then continue; fi
+    [[ (-f "${copy}" || -L "${copy}") && -d "${path%/*}" ]] || continue
+    if [[ -f "${path}" && ! -L "${path}" && ! -L "${copy}" ]] && cmp -s -- "${copy}" "${path}" && [[ "$(stat -c '%a %u:%g' -- "${copy}")" == "$(stat -c '%a %u:%g' -- "${path}")" ]]; then continue; fi
     cp -a --remove-destination -- "${copy}" "${path}.kubeadm-lab-new"
     mv -fT -- "${path}.kubeadm-lab-new" "${path}"
     log "restored ${path#"${ROOT}"}"
