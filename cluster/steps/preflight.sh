@@ -184,6 +184,7 @@ look_at_all() {
   look_at_networks
   look_at_proxies
   look_at_clock
+  # shellcheck disable=SC2034 # used-host.sh reads it
   is_ours || TO_BE_WRITTEN=("${WRITTEN[@]}")
   look_at_used
   is_ours || look_at_left

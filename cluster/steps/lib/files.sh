@@ -29,6 +29,7 @@ nearest_folder() { # PATH, with ROOT: NEAREST is it, or the first parent that is
   NEAREST="$1"
   while [[ -n "${NEAREST}" && ! -d "${NEAREST}" ]]; do NEAREST="${NEAREST%/*}"; done
 }
+# shellcheck disable=SC2034 # those who call it read UNESCAPED
 unescape() { printf -v UNESCAPED '%b' "${1//\\0/\\00}"; } # WORD of a list in /proc: UNESCAPED is what it means. A space is \040 there
 cannot() { # DO PATH ANSWER: ends the script with why, and what to do
   local path what advice
