@@ -1,6 +1,6 @@
 // npm run forget -- STACK HOST [--yes]: takes a host that will never come back out of a stack's state, so that `pulumi destroy` and `pulumi up` go on without it.
 // Contacts no host. Shows what goes, asks, and keeps a copy of the state as it was. Exit status: 0 forgotten, 1 not, 2 wrong usage.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Forgotten, StateError, withoutHost } from "./forget/state.ts";
@@ -28,7 +28,6 @@ async function imported(stack: string, text: string): Promise<void> {
 	try {
 		const file = join(folder, "state.json");
 		writeFileSync(file, text, { mode: 0o600 });
-		chmodSync(file, 0o600);
 		const { code, stderr } = await run("pulumi", ["stack", "import", "-s", stack, "--non-interactive", "--file", file]);
 		if (code !== 0) throw new ForgetError(`pulumi stack import -s ${stack}: ${stderr.trim()}`);
 	} finally {

@@ -2,110 +2,95 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { asSecret, reveal } from "../../provider/plugin/values.ts";
-import { temporaryFolder } from "./support/executable.ts";
-import { filesStep, HostPlugin, rejection, scriptText } from "./support/host-plugin.ts";
+import { filesStep, HostPlugin, pluginForEachTest, rejection, scriptText } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 
-let sshd: Sshd;
-let plugin: HostPlugin;
-let folder: ReturnType<typeof temporaryFolder>;
-before(async () => {
-	sshd = await Sshd.start();
-});
-after(() => sshd.remove());
-beforeEach(async () => {
-	folder = temporaryFolder();
-	plugin = await HostPlugin.start(sshd);
-});
-afterEach(async () => {
-	await plugin.stop();
-	folder.remove();
-});
+const own = pluginForEachTest();
 
 test("create applies and shows each line, read finds no difference, delete undoes", async () => {
-	const { a, step } = filesStep(folder.path);
-	const made = await plugin.create("it", step);
+	const { a, step } = filesStep(own.folder.path);
+	const made = await own.plugin.create("it", step);
 	assert.equal(made.id, "one/files");
 	assert.equal(readFileSync(a, "utf8"), "good\n");
 	assert.deepEqual([made.state.found, made.state.printed], [{}, "done"]);
 	assert.deepEqual(
-		plugin.engine.of(plugin.urn("it")).map(({ message, isEphemeral }) => [message.replace(/^wrote .*/, "wrote"), isEphemeral]),
+		own.plugin.engine.of(own.plugin.urn("it")).map(({ message, isEphemeral }) => [message.replace(/^wrote .*/, "wrote"), isEphemeral]),
 		[
 			["wrote", true],
 			["wrote", true],
 		],
 	);
-	const seen = await plugin.read("it", made);
-	assert.deepEqual(await plugin.diff(seen, (await plugin.check(step, seen.inputs)).inputs), {});
-	await plugin.delete("it", seen);
+	const seen = await own.plugin.read("it", made);
+	assert.deepEqual(await own.plugin.diff(seen, (await own.plugin.check(step, seen.inputs)).inputs), {});
+	await own.plugin.delete("it", seen);
 	assert.equal(existsSync(a), false);
 });
 
 test("a changed item is one item of the difference, from what was found to what is wanted, and update repairs it", async () => {
-	const { a, step } = filesStep(folder.path);
-	const made = await plugin.create("it", step);
+	const { a, step } = filesStep(own.folder.path);
+	const made = await own.plugin.create("it", step);
 	writeFileSync(a, "bad\n");
-	const seen = await plugin.read("it", made);
-	const { inputs } = await plugin.check(step, seen.inputs);
-	assert.deepEqual(await plugin.diff(seen, inputs), { [`found["file ${a}"]`]: "UPDATE" });
+	const seen = await own.plugin.read("it", made);
+	const { inputs } = await own.plugin.check(step, seen.inputs);
+	assert.deepEqual(await own.plugin.diff(seen, inputs), { [`found["file ${a}"]`]: "UPDATE" });
 	assert.deepEqual([seen.state.found, inputs.found], [{ [`file ${a}`]: "bad" }, { [`file ${a}`]: "good" }]);
-	const repaired = await plugin.update("it", seen, step);
+	const repaired = await own.plugin.update("it", seen, step);
 	assert.equal(readFileSync(a, "utf8"), "good\n");
-	const again = await plugin.read("it", repaired);
+	const again = await own.plugin.read("it", repaired);
 	assert.deepEqual(again.state, repaired.state, "a refresh after the repair sees no change");
-	assert.deepEqual(await plugin.diff(again, (await plugin.check(step, again.inputs)).inputs), {});
+	assert.deepEqual(await own.plugin.diff(again, (await own.plugin.check(step, again.inputs)).inputs), {});
 });
 
 test("an apply that fails half-way stays in the state with what is left, and the next one does the rest", async () => {
-	const { a, b, step } = filesStep(folder.path);
+	const { a, b, step } = filesStep(own.folder.path);
 	mkdirSync(b);
-	const error = await rejection(plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
+	const error = await rejection(own.plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
 	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
 	assert.ok(error.kept);
 	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
 	assert.equal(error.kept.refreshesBeforeUpdate, true, "also a run without --refresh looks first");
 	rmSync(b, { recursive: true });
-	const half = await plugin.read("it", error.kept);
-	const whole = await plugin.update("it", half, { ...step, text: half.inputs.text ?? "" });
+	const half = await own.plugin.read("it", error.kept);
+	const whole = await own.plugin.update("it", half, { ...step, text: half.inputs.text ?? "" });
 	assert.equal(readFileSync(b, "utf8"), "good\n");
-	assert.deepEqual(await plugin.diff(await plugin.read("it", whole), whole.inputs), {});
+	assert.deepEqual(await own.plugin.diff(await own.plugin.read("it", whole), whole.inputs), {});
 });
 
 test("a connection that breaks in the middle of apply leaves the resource in the state, to be applied again", async () => {
 	const step = { host: "one", step: "cut", text: scriptText({ apply: "sleep 0.3; kill -9 $PPID; sleep 1" }) };
-	const error = await rejection(plugin.create("it", step));
+	const error = await rejection(own.plugin.create("it", step));
 	assert.match(error.message, /^one cut: apply: the connection was lost/);
 	assert.deepEqual(error.kept?.state.found, { "apply ended": "no" });
-	assert.deepEqual(await plugin.diff(error.kept ?? { state: {}, inputs: {} }, (await plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
+	assert.deepEqual(await own.plugin.diff(error.kept ?? { state: {}, inputs: {} }, (await own.plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
 });
 
 test("a state made by remote.Command with the same text moves over without apply, and one that differs is applied", async () => {
-	const { a, b, step } = filesStep(folder.path);
+	const { a, b, step } = filesStep(own.folder.path);
 	for (const file of [a, b]) writeFileSync(file, "good\n");
-	chmodSync(folder.path, 0o755);
+	chmodSync(own.folder.path, 0o755);
 	const old = { id: "step01234567", state: { stdin: step.text, create: "bash -s -- apply", stdout: "done", stderr: "" }, inputs: {} };
-	const moved = await plugin.update("it", old, step);
+	const moved = await own.plugin.update("it", old, step);
 	assert.deepEqual([moved.state.printed, moved.state.found], ["done", {}]);
-	assert.deepEqual(plugin.engine.of(plugin.urn("it")), [], "apply would have said what it wrote");
+	assert.deepEqual(own.plugin.engine.of(own.plugin.urn("it")), [], "apply would have said what it wrote");
 	writeFileSync(b, "bad\n");
-	await plugin.update("it", old, step);
+	await own.plugin.update("it", old, step);
 	assert.equal(readFileSync(b, "utf8"), "good\n");
 });
 
 test("a step without apply is neither looked at nor changed, also where its script is another; delete undoes it, and what undo prints stays to be read", async () => {
 	const gone = { host: "gone", step: "late", text: scriptText({ check: "exit 9", apply: "exit 9" }), apply: false };
-	const made = await plugin.create("it", gone);
-	await plugin.create("new", gone, { preview: true });
-	assert.deepEqual((await plugin.read("it", made)).state, made.state);
-	await plugin.update("it", made, { ...gone, text: `${gone.text}\n` });
-	await plugin.update("moved", { id: "step01234567", state: { stdin: gone.text, delete: "bash -s -- undo" }, inputs: {} }, gone);
-	assert.deepEqual([...plugin.engine.of(plugin.urn("it")), ...plugin.engine.of(plugin.urn("moved"))], []);
+	const made = await own.plugin.create("it", gone);
+	await own.plugin.create("new", gone, { preview: true });
+	assert.deepEqual((await own.plugin.read("it", made)).state, made.state);
+	await own.plugin.update("it", made, { ...gone, text: `${gone.text}\n` });
+	await own.plugin.update("moved", { id: "step01234567", state: { stdin: gone.text, delete: "bash -s -- undo" }, inputs: {} }, gone);
+	assert.deepEqual([...own.plugin.engine.of(own.plugin.urn("it")), ...own.plugin.engine.of(own.plugin.urn("moved"))], []);
 
 	const shows = { host: "one", step: "late", text: scriptText({ undo: "printf 'one line\\nand another\\n'; echo progress >&2" }), apply: false, found: {} };
-	await plugin.delete("shows", { id: "one/late", state: shows, inputs: shows });
-	const lines = plugin.engine.of(plugin.urn("shows")).map(({ message, isEphemeral, severity }) => [message, isEphemeral, severity]);
+	await own.plugin.delete("shows", { id: "one/late", state: shows, inputs: shows });
+	const lines = own.plugin.engine.of(own.plugin.urn("shows")).map(({ message, isEphemeral, severity }) => [message, isEphemeral, severity]);
 	assert.deepEqual(
 		lines.filter(([message]) => message !== "progress"),
 		[
@@ -114,46 +99,46 @@ test("a step without apply is neither looked at nor changed, also where its scri
 		],
 	);
 	const secret = { ...shows, settings: { PASSWORD: asSecret("pw") } };
-	await plugin.delete("secret", { id: "one/late", state: secret, inputs: secret });
-	assert.deepEqual(plugin.engine.of(plugin.urn("secret")), []);
+	await own.plugin.delete("secret", { id: "one/late", state: secret, inputs: secret });
+	assert.deepEqual(own.plugin.engine.of(own.plugin.urn("secret")), []);
 });
 
 test("delete without anything to undo dials no host", async () => {
 	const step = { host: "gone", step: "x", text: "exit 1", undo: false, found: {} };
-	await plugin.delete("it", { id: "it", state: step, inputs: step });
+	await own.plugin.delete("it", { id: "it", state: step, inputs: step });
 	const looks = { ...step, undo: true, looksOnly: true };
-	await plugin.delete("it", { id: "it", state: looks, inputs: looks });
+	await own.plugin.delete("it", { id: "it", state: looks, inputs: looks });
 });
 
 test("cancel starts nothing new and lets a running apply end; an interrupt ends the plugin at once", async () => {
-	const done = join(folder.path, "done");
-	const running = plugin.create("it", { host: "one", step: "slow", text: scriptText({ apply: `echo begun >&2; sleep 1; touch ${done}` }) });
-	await plugin.engine.line(plugin.urn("it"), "begun");
-	await plugin.cancel();
-	assert.match((await rejection(plugin.create("late", filesStep(folder.path).step))).message, /one: cancelled before it began/);
+	const done = join(own.folder.path, "done");
+	const running = own.plugin.create("it", { host: "one", step: "slow", text: scriptText({ apply: `echo begun >&2; sleep 1; touch ${done}` }) });
+	await own.plugin.engine.line(own.plugin.urn("it"), "begun");
+	await own.plugin.cancel();
+	assert.match((await rejection(own.plugin.create("late", filesStep(own.folder.path).step))).message, /one: cancelled before it began/);
 	await running;
 	assert.equal(existsSync(done), true);
 	const from = performance.now();
-	plugin.executable.interrupt();
-	await plugin.executable.exited;
+	own.plugin.executable.interrupt();
+	await own.plugin.executable.exited;
 	assert.ok(performance.now() - from < 1000);
 });
 
 test("a step whose check knows what apply printed sees that there is something else by now, and update reads it", async () => {
-	const file = join(folder.path, "conf");
+	const file = join(own.folder.path, "conf");
 	writeFileSync(file, "first\n");
 	const check = `[ -z "\${PRINTED_SHA256:-}" ] || [ "$(printf %s "$(cat ${file})" | sha256sum)" = "\${PRINTED_SHA256}  -" ] || { printf 'it\\tas there\\tolder\\n'; exit 3; }`;
 	const step = { host: "one", step: "read", text: scriptText({ check, apply: `cat ${file}` }), settings: asSecret({}) };
-	const made = await plugin.create("it", step);
+	const made = await own.plugin.create("it", step);
 	assert.deepEqual(made.state.printed, asSecret("first"));
-	assert.deepEqual(reveal((await plugin.read("it", made)).state), reveal(made.state));
+	assert.deepEqual(reveal((await own.plugin.read("it", made)).state), reveal(made.state));
 	writeFileSync(file, "second\n");
-	const seen = await plugin.read("it", made);
+	const seen = await own.plugin.read("it", made);
 	assert.deepEqual(seen.state.found, asSecret({ it: "older" }));
-	const updated = await plugin.update("it", seen, step);
+	const updated = await own.plugin.update("it", seen, step);
 	assert.deepEqual(updated.state.printed, asSecret("second"));
-	const again = await plugin.read("it", updated);
-	assert.deepEqual(await plugin.diff(again, (await plugin.check(step, again.inputs)).inputs), {});
+	const again = await own.plugin.read("it", updated);
+	assert.deepEqual(await own.plugin.diff(again, (await own.plugin.check(step, again.inputs)).inputs), {});
 });
 
 test("an undo that does not reach its host says what to do, and how the others are given back", async () => {

@@ -1,33 +1,18 @@
 // The provider of host state against a real SSH server: what a preview shows, and what it must not show.
 import assert from "node:assert/strict";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { asSecret } from "../../provider/plugin/values.ts";
-import { temporaryFolder } from "./support/executable.ts";
-import { filesStep, HostPlugin, rejection, scriptText } from "./support/host-plugin.ts";
+import { filesStep, HostPlugin, pluginForEachTest, rejection, scriptText } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 
-let sshd: Sshd;
-let plugin: HostPlugin;
-let folder: ReturnType<typeof temporaryFolder>;
-before(async () => {
-	sshd = await Sshd.start();
-});
-after(() => sshd.remove());
-beforeEach(async () => {
-	folder = temporaryFolder();
-	plugin = await HostPlugin.start(sshd);
-});
-afterEach(async () => {
-	await plugin.stop();
-	folder.remove();
-});
+const own = pluginForEachTest();
 
 test("preview of a new step names the items that will change, of all steps in one message, and changes nothing", async () => {
-	const { a, step } = filesStep(folder.path);
-	await Promise.all([plugin.create("one", step, { preview: true }), plugin.create("two", { ...step, step: "other" }, { preview: true })]);
+	const { a, step } = filesStep(own.folder.path);
+	await Promise.all([own.plugin.create("one", step, { preview: true }), own.plugin.create("two", { ...step, step: "other" }, { preview: true })]);
 	assert.equal(existsSync(a), false);
-	const [line, ...rest] = plugin.engine.of("");
+	const [line, ...rest] = own.plugin.engine.of("");
 	assert.deepEqual(rest, []);
 	assert.equal(line?.isEphemeral, false);
 	assert.equal(line?.message, ["files", "other"].map((name) => `one: ${name}: 2 items will change: file ${a}, file ${a.replace(/a$/, "b")}`).join("\n"));
@@ -35,15 +20,15 @@ test("preview of a new step names the items that will change, of all steps in on
 
 test("preview of a step that only looks runs it and tells its facts, and its problems as errors", async () => {
 	const look = (apply: string) => ({ host: "one", step: "look", looksOnly: true, text: scriptText({ apply }) });
-	await plugin.create("good", look("printf 'os=CentOS\\nempty=\\ncpus=2\\n'"), { preview: true });
-	assert.deepEqual(plugin.engine.messages(""), ["one: os CentOS, cpus 2"]);
-	await plugin.create("bad", look("echo cpus=1; echo 'one: CPUs: found 1' >&2; exit 1"), { preview: true });
-	assert.deepEqual(plugin.engine.messages("").slice(1), ["one: cpus 1"], "a host that is refused has its facts too");
+	await own.plugin.create("good", look("printf 'os=CentOS\\nempty=\\ncpus=2\\n'"), { preview: true });
+	assert.deepEqual(own.plugin.engine.messages(""), ["one: os CentOS, cpus 2"]);
+	await own.plugin.create("bad", look("echo cpus=1; echo 'one: CPUs: found 1' >&2; exit 1"), { preview: true });
+	assert.deepEqual(own.plugin.engine.messages("").slice(1), ["one: cpus 1"], "a host that is refused has its facts too");
 	assert.deepEqual(
-		plugin.engine.of(plugin.urn("bad")).map(({ severity, message }) => [severity, message]),
+		own.plugin.engine.of(own.plugin.urn("bad")).map(({ severity, message }) => [severity, message]),
 		[["error", "one: CPUs: found 1"]],
 	);
-	const error = await rejection(plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
+	const error = await rejection(own.plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
 	assert.match(error.message, /one: CPUs: found 1/);
 	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
 });
@@ -57,9 +42,9 @@ test("what a host must have alone is compared with every other host, those of an
 		text: scriptText({ apply: `printf '%s\\n' os=CentOS ${lines.map((each) => `'${each}'`).join(" ")}` }),
 	});
 	const shown = (name: string) => other.engine.of(other.urn(name)).map(({ severity, message }) => [severity, message]);
-	const { one } = JSON.parse(String(HostPlugin.configuration(sshd).hosts));
+	const { one } = JSON.parse(String(HostPlugin.configuration(own.sshd).hosts));
 	const hosts = { hosts: JSON.stringify({ one, two: one, three: one }) };
-	const other = await HostPlugin.start(sshd, hosts);
+	const other = await HostPlugin.start(own.sshd, hosts);
 	const said = (host: string, what: string, others: string) =>
 		`${host}: ${what}: found a, which ${others} has too; expected one of its own. To go on: change it.`;
 	try {
@@ -76,7 +61,7 @@ test("what a host must have alone is compared with every other host, those of an
 		await other.update("fourth", made, look("one", line("key", "c", "refused")));
 		await other.create("fifth", look("two", line("key", "a", "noted")));
 
-		const next = await HostPlugin.start(sshd, hosts);
+		const next = await HostPlugin.start(own.sshd, hosts);
 		try {
 			await next.diff(made, made.inputs); // of the run before
 			assert.equal((await rejection(next.create("new", look("three", line("key", "a", "noted"))))).message, said("three", "key", "one"));
@@ -92,14 +77,14 @@ test("a connection that breaks in the middle of a preview's look at a new host i
 	const breaks = ["kill -9 $PPID; sleep 1", "printf 'os=CentOS\\ncpus=2\\n'; sleep 0.3; kill -9 $PPID; sleep 1"];
 	for (const [i, apply] of breaks.entries()) {
 		const look = { host: "one", step: `look${i}`, looksOnly: true, text: scriptText({ apply }) };
-		await plugin.create(look.step, look, { preview: true });
+		await own.plugin.create(look.step, look, { preview: true });
 		assert.deepEqual(
-			plugin.engine.of(plugin.urn(look.step)).map(({ severity, message }) => [severity, message.replace("the script did not start: ", "")]),
+			own.plugin.engine.of(own.plugin.urn(look.step)).map(({ severity, message }) => [severity, message.replace("the script did not start: ", "")]),
 			[["warning", `one look${i} was not looked at: the connection was lost`]],
 		);
 	}
-	assert.deepEqual(plugin.engine.messages(""), []);
-	const strict = await HostPlugin.start(sshd, { strict: true });
+	assert.deepEqual(own.plugin.engine.messages(""), []);
+	const strict = await HostPlugin.start(own.sshd, { strict: true });
 	try {
 		const look = { host: "one", step: "look", looksOnly: true, text: scriptText({ apply: breaks[1] ?? "" }) };
 		assert.match((await rejection(strict.create("look", look, { preview: true }))).message, /^one look was not looked at: the connection was lost$/);
@@ -109,9 +94,9 @@ test("a connection that breaks in the middle of a preview's look at a new host i
 });
 test("a look at a new host that ends with a status and no word is an error that says which", async () => {
 	const look = { host: "one", step: "look", looksOnly: true, text: scriptText({ apply: "echo cpus=1; exit 7" }) };
-	await plugin.create("look", look, { preview: true });
+	await own.plugin.create("look", look, { preview: true });
 	assert.deepEqual(
-		plugin.engine.of(plugin.urn("look")).map(({ severity, message }) => [severity, message]),
+		own.plugin.engine.of(own.plugin.urn("look")).map(({ severity, message }) => [severity, message]),
 		[["error", "one look: exit status 7"]],
 	);
 });
@@ -141,8 +126,8 @@ test("neither a look after a failed apply nor one that took too long silences an
 });
 
 test("for a program, preview tells each host's facts and each step's items as JSON, an object a line", async () => {
-	const { a, step } = filesStep(folder.path);
-	const other = await HostPlugin.start(sshd, {}, { KUBEADM_LAB_DETAILS: "json" });
+	const { a, step } = filesStep(own.folder.path);
+	const other = await HostPlugin.start(own.sshd, {}, { KUBEADM_LAB_DETAILS: "json" });
 	try {
 		const look = { host: "one", step: "look", looksOnly: true, text: scriptText({ apply: "printf 'os=CentOS\\nempty=\\ncpus=2\\n'" }) };
 		await Promise.all([other.create("look", look, { preview: true }), other.create("files", step, { preview: true })]);
@@ -161,18 +146,18 @@ test("for a program, preview tells each host's facts and each step's items as JS
 });
 
 test("nothing of a step with a secret setting is shown", async () => {
-	const { a, step } = filesStep(folder.path);
+	const { a, step } = filesStep(own.folder.path);
 	const hidden = { ...step, settings: { PASSWORD: asSecret("pw") } };
-	const made = await plugin.create("it", hidden);
-	assert.deepEqual(plugin.engine.messages(plugin.urn("it")), []);
+	const made = await own.plugin.create("it", hidden);
+	assert.deepEqual(own.plugin.engine.messages(own.plugin.urn("it")), []);
 	assert.deepEqual(made.state.printed, asSecret("done"));
 	writeFileSync(a, "bad\n");
-	const seen = await plugin.read("it", made);
+	const seen = await own.plugin.read("it", made);
 	assert.deepEqual(seen.state.found, asSecret({ [`file ${a}`]: "bad" }));
-	await plugin.create("other", hidden, { preview: true });
+	await own.plugin.create("other", hidden, { preview: true });
 	rmSync(a);
 	assert.deepEqual(
-		plugin.engine.messages("").map((line) => line.includes(a)),
+		own.plugin.engine.messages("").map((line) => line.includes(a)),
 		[false],
 	);
 });

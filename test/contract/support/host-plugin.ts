@@ -1,13 +1,14 @@
 // The engine's side of the plugin `host`, and a step for tests of it.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { after, afterEach, before, beforeEach } from "node:test";
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import status from "@pulumi/pulumi/proto/status_pb.js";
 import { fromStruct, type Properties, toStruct } from "../../../provider/plugin/values.ts";
-import { scriptFile } from "./executable.ts";
+import { scriptFile, temporaryFolder } from "./executable.ts";
 import { checked, type Failure, kindsOf, ResourcePlugin, type State } from "./resource-plugin.ts";
-import type { Sshd } from "./sshd.ts";
+import { Sshd } from "./sshd.ts";
 
 /** A step's text as a host script is: three verbs. `check` is what it prints and how it ends. */
 export function scriptText({ check = "exit 0", apply = ":", undo = ":" }: { check?: string; apply?: string; undo?: string }): string {
@@ -27,6 +28,24 @@ export function filesStep(folder: string) {
 			text: scriptText({ check, apply: `for f in ${a} ${b}; do echo "wrote $f" >&2; echo good >"$f"; done; echo done`, undo: `rm -f ${a} ${b}` }),
 		},
 	};
+}
+
+/** For the tests of a file: one SSH server, and for each test a plugin that is configured for it and a folder. */
+export function pluginForEachTest() {
+	const own = {} as { sshd: Sshd; plugin: HostPlugin; folder: ReturnType<typeof temporaryFolder> };
+	before(async () => {
+		own.sshd = await Sshd.start();
+	});
+	after(() => own.sshd.remove());
+	beforeEach(async () => {
+		own.folder = temporaryFolder();
+		own.plugin = await HostPlugin.start(own.sshd);
+	});
+	afterEach(async () => {
+		await own.plugin.stop();
+		own.folder.remove();
+	});
+	return own;
 }
 
 export class HostPlugin extends ResourcePlugin {
