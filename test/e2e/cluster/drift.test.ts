@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { mark, running, written } from "../audit.ts";
 import { controlPlane, hosts, kubectl, onHost, output, project, pulumiArgs, read, run, succeed } from "../lab.ts";
-import { MARKS, rounds, SETTINGS } from "./drift.ts";
+import { SETTINGS } from "./drift-of-hosts.ts";
+import { MARKS } from "./drift-of-nodes.ts";
+import { rounds } from "./rounds.ts";
 import { leavesItStanding, standingCluster } from "./standing.ts";
 
 const host = "k8s-node01";
