@@ -6,6 +6,7 @@ import { loadSettings } from "./config.ts";
 import { passOverCutOffCalls } from "./cut-off.ts";
 import { LifecycleDemo } from "./workloads/lifecycle-demo.ts";
 import { podCosts } from "./workloads/pod-costs.ts";
+import { STEPS } from "./workloads/steps.ts";
 
 Reflect.deleteProperty(Error, "prepareStackTrace"); // else the SDK looks up a source map for each resource: 0.3 s of every run, for stacks that nobody reads
 passOverCutOffCalls(); // else a failed `up` buries its error under them
@@ -14,7 +15,7 @@ const settings = loadSettings(new pulumi.Config()); // throws with every problem
 await expectLiveAgent();
 const { image, initImage, enabled } = settings.demo;
 
-const cluster = new Cluster(settings.stack, { ...settings.cluster, workloadImages: enabled ? [image, initImage] : [] });
+const cluster = new Cluster(settings.stack, { ...settings.cluster, workloadImages: enabled ? [image, initImage] : [], workloadSteps: STEPS });
 const demo = enabled ? new LifecycleDemo("lifecycle-demo", { cluster, ...settings.demo, podSeconds: settings.cluster.timeouts.podSeconds }) : undefined;
 podCosts(`${settings.stack}-pod-costs`, cluster, settings.demo, demo);
 

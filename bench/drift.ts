@@ -16,17 +16,21 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
 import { hostState } from ${JSON.stringify(join(root, "cluster/step.ts"))};
+import { stepScript } from ${JSON.stringify(join(root, "cluster/step-text.ts"))};
+import { scriptName } from ${JSON.stringify(join(root, "provider/shell.ts"))};
 import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
 const { hosts, privateKey, settings } = JSON.parse(readFileSync("settings.json", "utf8"));
 const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
-const provider = new HostConnections("hosts", { hosts: specs, ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: 3, perDialTimeoutSeconds: 10 } });
+const provider = new HostConnections("hosts", { hosts: specs, steps: ["scripts", ...Object.keys(settings)].map(stepFile), ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: 3, perDialTimeoutSeconds: 10 } });
+const SCRIPTS = ["scripts", ...Object.keys(settings)].map((step) => scriptName(step, stepScript(stepFile(step))));
 class Host extends pulumi.ComponentResource {
 	constructor(name: string) {
 		super("bench:index:Host", name);
-		const state = (step: string, dependsOn: pulumi.Resource[]) =>
-			hostState(\`\${name}-\${step}\`, { host: name, step: stepFile(step), settings: settings[step] }, { parent: this, provider, dependsOn });
-		state("identity", []);
-		const packages = state("packages", []);
+		const state = (step: string, dependsOn: pulumi.Resource[], { set = settings[step], ...flags }: any = {}) =>
+			hostState(\`\${name}-\${step}\`, { host: name, step: stepFile(step), settings: set, ...flags }, { parent: this, provider, dependsOn });
+		const scripts = state("scripts", [], { set: { SCRIPTS }, bringsScripts: true });
+		state("identity", [scripts]);
+		const packages = state("packages", [scripts]);
 		state("system", [packages]);
 		state("runtime", [packages]);
 	}

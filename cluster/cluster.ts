@@ -4,6 +4,7 @@ import type { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import { assignNodePodCidrs } from "../config/pod-cidr.ts";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
+import { scriptName } from "../provider/shell.ts";
 import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, preflight } from "./host.ts";
@@ -11,11 +12,14 @@ import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecord
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
 import { type ActArgs, type HostState, hostAct, hostState, printed, type StateArgs, type StepOptions } from "./step.ts";
+import { stepName, stepScript, stepsIn } from "./step-text.ts";
 import { Worker } from "./worker.ts";
 
 export interface ClusterArgs extends ClusterSettings {
 	/** Images that workloads will need, pulled on the workers while the control plane starts. Default none. */
 	workloadImages?: string[];
+	/** Folder with steps of workloads, beside the cluster's own. Default none. */
+	workloadSteps?: URL;
 }
 
 export interface Node {
@@ -54,12 +58,14 @@ export class Cluster extends pulumi.ComponentResource {
 		const nodePodCidrs = args.podCidrs === "program" ? assignNodePodCidrs(args) : {};
 		const nodePodCidrOf = (host: Host) => nodePodCidrs[host.name] ?? "";
 
+		const steps = [new URL("./steps/", import.meta.url), ...(args.workloadSteps ? [args.workloadSteps] : [])].flatMap(stepsIn);
+		const scripts = steps.map((step) => scriptName(stepName(step), stepScript(step)));
 		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
-		this.#connections = new HostConnections("hosts", args, { ...child, aliases: [{ name: `${name}-hosts` }] });
+		this.#connections = new HostConnections("hosts", { ...args, steps }, { ...child, aliases: [{ name: `${name}-hosts` }] });
 		const connections = this.#connections;
 		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId, connections }, this));
 		const prepared = (spec: HostSpec) =>
-			new Host(`${name}-${spec.name}`, { spec, cluster: args, clusterId, preflights, connections, workloadImages: args.workloadImages }, child);
+			new Host(`${name}-${spec.name}`, { spec, cluster: args, clusterId, preflights, connections, scripts, workloadImages: args.workloadImages }, child);
 		const controlPlaneHost = prepared(controlPlaneSpec(args));
 		const workerHosts = args.hosts.filter((spec) => spec.role === "worker").map(prepared);
 

@@ -1,17 +1,18 @@
 // The other resources of the provider in provider/, beside the states of steps (step.ts): the way to the hosts, their recordings, and what a change costs.
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
-import { stepText } from "./step-text.ts";
+import { stepName, stepScript } from "./step-text.ts";
 
 /**
- * How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host.
+ * How the provider reaches the hosts: one connection each. It is in no resource's inputs, so a new key or port touches no host; nor are the steps' scripts.
  * Whose work is done there is in it too: the provider makes the id, and names the owner to each step.
  */
 export class HostConnections extends pulumi.ProviderResource {
 	/** `<id> <project>/<stack>`. */
 	declare readonly owner: pulumi.Output<string>;
 
-	constructor(name: string, { hosts, ssh }: { hosts: HostSpec[]; ssh: SshSettings }, opts?: pulumi.ResourceOptions) {
+	/** `steps`: each that is run through it, and those whose acts run what the hosts keep. */
+	constructor(name: string, { hosts, ssh, steps }: { hosts: HostSpec[]; ssh: SshSettings; steps: URL[] }, opts?: pulumi.ResourceOptions) {
 		const known = hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
 		super(
 			"host",
@@ -19,6 +20,7 @@ export class HostConnections extends pulumi.ProviderResource {
 			{
 				hosts: JSON.stringify(Object.fromEntries(known)),
 				privateKey: pulumi.secret(ssh.privateKey),
+				scripts: pulumi.secret(JSON.stringify(Object.fromEntries(steps.map((step) => [stepName(step), stepScript(step)])))), // no secret, but thousands of lines
 				dialErrorLimit: ssh.dialErrorLimit,
 				perDialTimeoutSeconds: ssh.perDialTimeoutSeconds,
 				owner: undefined,
@@ -47,8 +49,7 @@ export class HostRecording extends pulumi.CustomResource {
 		{ hosts, pod, step }: HostRecordingArgs,
 		opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource; provider: HostConnections },
 	) {
-		const scripts = Object.fromEntries(hosts.map((host) => [host.name, stepText(step, { HOST_NAME: host.name })]));
-		super("host:index:Recording", name, { scripts: pulumi.secret(scripts), pod, stack: pulumi.getStack() }, opts); // secret: hundreds of lines that a preview would show
+		super("host:index:Recording", name, { hosts: hosts.map((host) => host.name), step: stepName(step), pod, stack: pulumi.getStack() }, opts);
 	}
 }
 

@@ -2,11 +2,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { proxyDropIn, proxyFor } from "../config/proxy.ts";
 import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";
+import type { Setting } from "../provider/shell.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { imagesFor } from "./kubeadm.ts";
 import { type HostState, hostAct, hostState } from "./step.ts";
-import type { Setting } from "./step-text.ts";
 
 export interface HostArgs {
 	spec: HostSpec;
@@ -18,6 +18,8 @@ export interface HostArgs {
 	workloadImages?: string[];
 	/** Tells this cluster from any other. */
 	clusterId: string;
+	/** Names of those that it keeps. */
+	scripts: string[];
 }
 
 /**
@@ -38,19 +40,20 @@ export class Host extends pulumi.ComponentResource {
 
 	constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Host", name, {}, opts);
-		const { spec, cluster, clusterId, preflights, connections, workloadImages = [] } = args;
+		const { spec, cluster, clusterId, preflights, connections, scripts, workloadImages = [] } = args;
 		this.name = spec.name;
 		this.spec = spec;
 		this.owner = connections.ownerOn(spec.name);
-		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], flags: { apply?: boolean } = {}) =>
+		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], flags: { apply?: boolean; bringsScripts?: boolean } = {}) =>
 			hostState(
 				`${name}-${step}`,
 				{ host: spec.name, step: new URL(`./steps/${step}.sh`, import.meta.url), settings: { HOST_NAME: spec.name, ...settings }, ...flags },
 				{ parent: this, dependsOn: after, provider: connections },
 			);
 
-		state("identity", identitySettings(cluster), preflights);
-		const packages = state("packages", packagesSettings(cluster), preflights);
+		const kept = [state("scripts", { SCRIPTS: scripts }, preflights, { bringsScripts: true })];
+		state("identity", identitySettings(cluster), kept);
+		const packages = state("packages", packagesSettings(cluster), kept);
 		const system = state("system", { ...systemSettings(cluster), ...usedSettings(spec, cluster) }, [packages]);
 		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
 		this.configured = [system, this.runtime];

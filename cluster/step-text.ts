@@ -1,21 +1,7 @@
-// Puts together the text that a host runs, from a step's file and its settings. Pure, but for reading the files.
-import { existsSync, readFileSync } from "node:fs";
+// Puts together the script that a host runs for a step, from the step's file and what that uses. Pure, but for reading the files.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
-
-/** What a script may be given: booleans reach it as yes or no, lists as bash arrays. */
-export type Setting = string | number | boolean | string[];
-
-/** Quotes any text as one word for bash; throws on NUL, which no shell can hold. */
-export function shellQuote(text: string): string {
-	if (text.includes("\0")) throw new Error(`a shell value can't hold a NUL character: ${JSON.stringify(text.slice(0, 40))}`);
-	return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-function assignment(name: string, value: Setting): string {
-	if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new Error(`${name} is not a setting's name: use capitals, digits and underscores`);
-	if (Array.isArray(value)) return `readonly ${name}=(${value.map(shellQuote).join(" ")})`;
-	return `readonly ${name}=${shellQuote(typeof value === "boolean" ? (value ? "yes" : "no") : String(value))}`;
-}
+import { type Setting, settingsText } from "../provider/shell.ts";
 
 interface Script {
 	text: string;
@@ -46,13 +32,10 @@ export function stepName(step: URL): string {
 /** Of cluster/steps/lib: what every script gets in front. */
 export const COMMON_FILES = ["common.sh", "files.sh", "units.sh", "verbs.sh"];
 /**
- * The text that a host runs: settings in order of their names, then the common files, those that the script uses, and the script.
+ * The script that a host runs for a step: the common files, those that the step uses, and its own.
  * What it uses is found in lib/ beside it, then in cluster/steps/lib.
  */
-export function stepText(step: URL, settings: Record<string, Setting>): string {
-	const assignments = Object.keys(settings)
-		.sort()
-		.map((name) => assignment(name, settings[name] as Setting));
+export function stepScript(step: URL): string {
 	const own = script(step);
 	if (!own) throw new Error(`no step ${step.pathname}`);
 	const used = [...COMMON_FILES, ...own.uses].map((file) => {
@@ -60,5 +43,16 @@ export function stepText(step: URL, settings: Record<string, Setting>): string {
 		if (!found) throw new Error(`${step.pathname} uses ${file}, which is neither in lib/ beside it nor in cluster/steps/lib`);
 		return found;
 	});
-	return `${[`readonly STEP=${shellQuote(stepName(step))}`, ...assignments].join("\n")}\n${[...used, own].map(({ text }) => text).join("")}`;
+	return [...used, own].map(({ text }) => text).join("");
+}
+/** The whole text for a host that keeps no script: settings, and the script behind them. */
+export function stepText(step: URL, settings: Record<string, Setting>): string {
+	return settingsText(stepName(step), settings) + stepScript(step);
+}
+/** The steps of a folder. */
+export function stepsIn(folder: URL): URL[] {
+	return readdirSync(folder)
+		.filter((file) => file.endsWith(".sh"))
+		.sort()
+		.map((file) => new URL(file, folder));
 }

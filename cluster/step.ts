@@ -1,4 +1,5 @@
-// The two kinds of steps on a host. Both send the same text (step-text.ts), which the same command line runs (provider/shell.ts); they differ in who keeps what came of it.
+// The two kinds of steps on a host. Both send their settings, and the same command line runs the script that the host keeps (provider/shell.ts); they differ in who keeps
+// what came of it.
 //
 // A state is something that the host is or has, which somebody may change by hand: the provider in provider/ reads it (`check`) in each preview, `up` puts it right
 // (`apply`), destroy takes it back (`undo`). Choose it wherever `check` has an answer.
@@ -11,9 +12,9 @@ import { Command } from "@pulumi/command/remote/command.js";
 import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
-import { scriptCommand, scriptInput, scriptOutput } from "../provider/shell.ts";
+import { CURRENT_SCRIPT, type Setting, scriptCommand, scriptInput, scriptOutput, settingsText } from "../provider/shell.ts";
 import type { HostConnections } from "./host-provider.ts";
-import { type Setting, stepName, stepText } from "./step-text.ts";
+import { stepName } from "./step-text.ts";
 
 interface StepArgs {
 	/** Its file, in steps/ of the component that hands it over. */
@@ -32,6 +33,8 @@ export interface StateArgs extends StepArgs {
 	looksOnly?: boolean;
 	/** `apply` has work to do; without it nothing is dialled until destroy. */
 	apply?: boolean;
+	/** It brings the host the scripts of all other steps. */
+	bringsScripts?: boolean;
 }
 export interface ActArgs extends StepArgs {
 	/** Where it runs; may be unknown during a preview. */
@@ -41,10 +44,10 @@ export interface ActArgs extends StepArgs {
 	settings: Record<string, pulumi.Input<Setting>>;
 	/** What it prints is for the program, not for people: not logged, kept in the state. A secret is never logged. */
 	isQuiet?: boolean;
-	/** A changed value undoes the step and applies it again. Any other change applies it again in place. */
+	/** A changed value undoes the step and applies it again. Any other change applies it again in place; another script does not. */
 	triggers?: pulumi.Input<unknown>[];
 }
-const DEFAULTS = { apply: true, undo: true, looksOnly: false, isSecret: false, isQuiet: false };
+const DEFAULTS = { apply: true, undo: true, looksOnly: false, bringsScripts: false, isSecret: false, isQuiet: false };
 export type StepOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
 export type StateOptions = StepOptions & { provider: HostConnections };
 
@@ -63,29 +66,29 @@ export class HostState extends pulumi.CustomResource {
  * An apply that failed half-way stays in the state, and the next `up` does the rest.
  */
 export function hostState(name: string, args: StateArgs, opts: StateOptions): HostState {
-	const { host, step, settings, looksOnly, apply, undo, isSecret } = { ...DEFAULTS, ...args };
+	const { host, step, settings, looksOnly, apply, undo, bringsScripts, isSecret } = { ...DEFAULTS, ...args };
 	return new HostState(
 		name,
 		{
 			host,
 			step: stepName(step),
 			settings: isSecret ? pulumi.secret(settings) : settings,
-			text: pulumi.secret(stepText(step, settings)), // no secret, but hundreds of lines that a preview would show; `settings` says what is in it
 			...(looksOnly ? { looksOnly } : {}),
 			...(apply ? {} : { apply }),
 			...(undo ? {} : { undo }),
+			...(bringsScripts ? { bringsScripts } : {}),
 		},
 		{
 			deleteBeforeReplace: true, // or the old undo would wipe what the new apply found in place (--replace)
 			...(isSecret ? { additionalSecretOutputs: ["printed", "found"] } : {}),
 			...opts,
-			aliases: [{ type: "command:remote:Command" }], // what it was before the provider: the state moves over, and no host is touched (docs/drift.md)
+			aliases: [{ type: "command:remote:Command" }], // what it was before the provider: else it would be undone first
 		},
 	);
 }
 
 /**
- * Create and update run `apply`, delete runs `undo` with the text kept in the state.
+ * Create and update run `apply` of the script that the host was brought last, delete runs `undo` of the one that was applied.
  * A failed create keeps nothing in the state, so `apply` can be run again after dying anywhere. The scripts bound their own time: customTimeouts would only limit dialling.
  */
 export function hostAct(name: string, args: ActArgs, opts: StepOptions): Command {
@@ -96,7 +99,7 @@ export function hostAct(name: string, args: ActArgs, opts: StepOptions): Command
 		name,
 		{
 			connection: connectionTo(host, ssh),
-			stdin: pulumi.all(settings).apply((values) => scriptInput(stepText(step, values as Record<string, Setting>))),
+			stdin: pulumi.all(settings).apply((values) => scriptInput(settingsText(stepName(step), values as Record<string, Setting>) + CURRENT_SCRIPT)),
 			create: verb("apply"),
 			update: verb("apply"),
 			...(undo ? { delete: verb("undo") } : {}),

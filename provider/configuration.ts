@@ -1,8 +1,9 @@
-// The provider's own configuration: where the hosts are, how to log in, and whose work the steps are. No resource holds any of it.
+// The provider's own configuration: where the hosts are, how to log in, whose work the steps are, and their scripts. No resource holds any of it.
 import { randomBytes } from "node:crypto";
 import type { Host, Settings } from "./hosts.ts";
 import type { Failure } from "./inputs.ts";
-import { isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
+import { asSecret, isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
+import { packScripts, unpackScripts } from "./scripts.ts";
 
 // runTimeoutSeconds: a step may wait an hour for another run, and then have three yum transactions of half an hour each.
 const NUMBERS = { dialErrorLimit: 3, perDialTimeoutSeconds: 10, lookTimeoutSeconds: 60, runTimeoutSeconds: 10_800 };
@@ -38,13 +39,32 @@ function ownerOf(urn: string, olds: Properties, failures: Failure[]): string {
 }
 const ID_BYTES = 8;
 
+function scriptsOf(value: Value | undefined): Record<string, string> | undefined {
+	try {
+		const opened = reveal(value ?? null);
+		const scripts = typeof opened === "string" ? unpackScripts(opened) : opened;
+		return isObject(scripts) && Object.values(scripts).every((text) => typeof text === "string" && !text.includes("\0"))
+			? (scripts as unknown as Record<string, string>)
+			: undefined;
+	} catch {
+		return undefined;
+	}
+}
+/** As the state keeps them: packed, in an envelope, since they are no secret but thousands of lines; the old value where they are the same. */
+function keptScripts(old: Value | undefined, scripts: Record<string, string>): Value {
+	return old !== undefined && isEqual(scriptsOf(old), scripts) ? old : asSecret(packScripts(scripts));
+}
+
 /**
  * Names what is wrong, by property. Hosts that the old configuration had and the new one has not stay in it:
  * steps of a host that was taken out are undone through the new configuration.
  */
 export function checkConfiguration(urn: string, olds: Properties, wanted: Properties): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = [];
-	const news: Properties = { ...wanted, owner: ownerOf(urn, olds, failures) };
+	const scripts = scriptsOf(wanted.scripts);
+	if (!scripts && wanted.scripts !== undefined && !isUnknown(open(wanted.scripts)))
+		failures.push({ property: "scripts", reason: "must be an object: name of a step to its script, a text without NUL" });
+	const news: Properties = { ...wanted, owner: ownerOf(urn, olds, failures), ...(scripts ? { scripts: keptScripts(olds.scripts, scripts) } : {}) };
 	if (isUnknown(open(news.hosts ?? null))) return { inputs: news, failures };
 	const hosts = hostsOf(news.hosts);
 	if (!hosts) failures.push({ property: "hosts", reason: "must be an object: name of a host to address, port, user and hostKey" });
@@ -75,7 +95,7 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
 
 /** Undefined while something in it is not known yet. */
 export function settingsOf(configuration: Properties): Settings | undefined {
-	const { hosts, privateKey, owner, strict, ...rest } = reveal(configuration) as Properties;
+	const { hosts, privateKey, owner, strict, scripts, ...rest } = reveal(configuration) as Properties;
 	const known = hostsOf(hosts);
 	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
@@ -83,6 +103,7 @@ export function settingsOf(configuration: Properties): Settings | undefined {
 		hosts: known,
 		privateKey,
 		owner: typeof owner === "string" ? owner : "",
+		scripts: scriptsOf(scripts) ?? {},
 		dialErrorLimit: number("dialErrorLimit"),
 		perDialTimeoutSeconds: number("perDialTimeoutSeconds"),
 		lookTimeoutSeconds: number("lookTimeoutSeconds"),

@@ -1,4 +1,5 @@
 // Diffs a step: which properties make it be applied again. Pure: the host itself was read before, in `read`.
+import { FLAGS } from "./inputs.ts";
 import { isEqual, isObject, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
 export type Kind = "add" | "delete" | "update";
@@ -13,12 +14,12 @@ export function diffStep(olds: Properties, news: Properties): Map<string, Change
 	const changes = new Map<string, Change>();
 	const add = (path: string, kind: Kind | undefined, replaces = false) => kind && changes.set(path, { kind, replaces });
 	for (const name of ["host", "step"]) add(name, changeKind(olds[name], news[name]), olds[name] !== undefined);
-	for (const name of ["looksOnly", "apply", "undo"]) add(name, changeKind(olds[name], news[name]));
+	for (const name of FLAGS) add(name, changeKind(olds[name], news[name]));
 	for (const [path, kind] of members("settings", olds.settings, news.settings)) add(path, kind);
 	for (const [path, kind] of members("found", olds.found ?? {}, news.found ?? {})) add(path, kind);
-	const text = changeKind(olds.text, news.text);
 	// The settings say it better; where they are the same, the script itself is another.
-	if (text && ![...changes.keys()].some((path) => path.startsWith("settings"))) add("text", text);
+	const script = changeKind(olds.script, news.script);
+	if (script && ![...changes.keys()].some((path) => path.startsWith("settings"))) add("script", script);
 	return changes;
 }
 
@@ -39,4 +40,12 @@ function* members(name: string, old: Value | undefined, wanted: Value | undefine
 		const kind = changeKind(one[key], other[key]);
 		if (kind) yield [`${name}[${JSON.stringify(key)}]`, kind];
 	}
+}
+
+/**
+ * Of a host that is as wanted, only the script is another one: a new version of this program. Whoever asks may then run the new one's `check`.
+ * Not where it was asked before: the engine keeps the inputs of what did not change, and the outputs still name the script that `apply` ran.
+ */
+export function isOtherScriptOnly(changes: ReadonlyMap<string, Change>): boolean {
+	return changes.size === 1 && changes.get("script")?.kind === "update";
 }

@@ -1,23 +1,28 @@
 // Checks the inputs of `host:index:Step`, and fills in what is computed.
-import { packScript, unpackScript } from "./packed-script.ts";
-import { asSecret, containsSecret, isObject, isSecret, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
+import { containsSecret, isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
+import { type Scripts, unpackScript } from "./scripts.ts";
+import { SETTING_NAME, type Setting } from "./shell.ts";
 
 /** A step's inputs without envelopes. */
 export interface Inputs {
 	/** One of the provider's hosts. */
 	host: string;
-	/** What the step is called where a person reads it. */
+	/** Its name, on the host too. */
 	step: string;
-	/** The script that is sent, with everything it needs. It knows the verbs apply, check and undo. The state keeps it packed. */
-	text: string;
-	/** What is in the text, for a person: shown when it changes. */
-	settings?: Properties;
+	/** Shell name -> value: what its script gets. */
+	settings: Record<string, Setting>;
+	/** Computed: the name of the script (scripts.ts). In the outputs: of the one that `apply` ran. Undefined in a state of the version before, and where the provider has none. */
+	script?: string;
+	/** In a state of the version before: the script with its settings, packed. */
+	text?: string;
 	/** `apply` changes nothing on the host: a preview runs it too, and nothing is kept of one that failed. Default false. */
 	looksOnly?: boolean;
 	/** `apply` has work to do. Default true; without it the host is neither read nor changed before `undo`. */
 	apply?: boolean;
 	/** `undo` has work to do on delete. Default true. */
 	undo?: boolean;
+	/** Its `apply` gets the scripts that its `check` names as absent or damaged. Default false. */
+	bringsScripts?: boolean;
 	/** Computed: for each item that was ever found different, what is wanted. In the outputs: what was found. */
 	found: Record<string, string>;
 }
@@ -26,10 +31,14 @@ export interface Failure {
 	reason: string;
 }
 
-const FIELDS = ["host", "step", "text", "settings", "looksOnly", "apply", "undo"];
+export const FLAGS = ["looksOnly", "apply", "undo", "bringsScripts"] as const;
+const FIELDS = ["host", "step", "settings", ...FLAGS];
 
-/** Fills in `found`, and names everything that is wrong by property. A value is never part of a reason: it may be a secret. */
-export function checkStep(olds: Properties, news: Properties, hosts: string[]): { inputs: Properties; failures: Failure[] } {
+/**
+ * Fills in `script` and `found`, and names everything that is wrong by property. A value is never part of a reason: it may be a secret.
+ * `scripts` is undefined while the provider's configuration is not known yet.
+ */
+export function checkStep(olds: Properties, news: Properties, hosts: string[], scripts?: Scripts): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = [];
 	const fail = (property: string, reason: string) => failures.push({ property, reason });
 	const text = (name: string): string | undefined => {
@@ -44,23 +53,16 @@ export function checkStep(olds: Properties, news: Properties, hosts: string[]): 
 	if (host !== undefined && hosts.length > 0 && !hosts.includes(host)) fail("host", `is none of the provider's hosts: ${hosts.join(", ")}`);
 	const step = text("step");
 	if (step !== undefined && !/^[a-z][a-z0-9-]*$/.test(step)) fail("step", "must be lower-case letters, digits and dashes");
-	if (text("text")?.includes("\0")) fail("text", "holds a NUL character, which no shell can read");
-	for (const name of ["looksOnly", "apply", "undo"]) {
+	const script = step === undefined ? undefined : scripts?.current(step);
+	if (step !== undefined && scripts && script === undefined) fail("step", "is none of the provider's scripts");
+	for (const name of FLAGS) {
 		const value = open(news[name] ?? null);
 		if (value !== null && typeof value !== "boolean" && !isUnknown(value)) fail(name, "must be true or false");
 	}
 	checkSettings(open(news.settings ?? null), fail);
-	const kept = packed(olds.text, news.text);
-	const isSame = kept !== undefined && kept === olds.text;
-	return { inputs: { ...news, ...(kept === undefined ? {} : { text: kept }), found: isSame ? (olds.found ?? {}) : {} }, failures };
-}
-
-/** A script's value as the state keeps it, in its envelope: the old one where it is the same script, however that is packed. */
-export function packed(old: Value | undefined, wanted: Value | undefined): Value | undefined {
-	const [one, other] = [open(old ?? null), open(wanted ?? null)];
-	if (typeof other !== "string" || isUnknown(other)) return wanted;
-	if (typeof one === "string" && unpackScript(one) === unpackScript(other) && isSecret(old) === isSecret(wanted)) return old;
-	return isSecret(wanted) ? asSecret(packScript(other)) : packScript(other);
+	// With other settings, what was wanted of an item may be another too.
+	const isSame = isEqual(reveal(olds.settings ?? null), reveal(news.settings ?? null));
+	return { inputs: { ...news, ...(script === undefined ? {} : { script }), found: isSame ? (olds.found ?? {}) : {} }, failures };
 }
 
 function checkSettings(settings: Value, fail: (property: string, reason: string) => void): void {
@@ -71,6 +73,8 @@ function checkSettings(settings: Value, fail: (property: string, reason: string)
 	}
 	for (const [name, value] of Object.entries(settings)) {
 		const path = /^\w+$/.test(name) ? `settings.${name}` : `settings[${JSON.stringify(name)}]`;
+		if (!SETTING_NAME.test(name)) fail(path, "is no setting's name: use capitals, digits and underscores");
+		if (hasNul(value)) fail(path, "holds a NUL character, which no shell can read");
 		const plain = open(value);
 		if (Array.isArray(plain)) {
 			plain.forEach((item, index) => {
@@ -80,6 +84,11 @@ function checkSettings(settings: Value, fail: (property: string, reason: string)
 	}
 }
 
+function hasNul(value: Value): boolean {
+	const plain = reveal(value);
+	return Array.isArray(plain) ? plain.some(hasNul) : typeof plain === "string" && plain.includes("\0");
+}
+
 /** Nothing that comes of a step with a secret among its settings may be shown. */
 export function isHidden(inputs: Properties): boolean {
 	return containsSecret(inputs.settings ?? null);
@@ -87,5 +96,5 @@ export function isHidden(inputs: Properties): boolean {
 
 export function stepInputs(properties: Properties): Inputs {
 	const inputs = reveal(properties) as unknown as Inputs;
-	return { ...inputs, text: unpackScript(inputs.text ?? ""), found: inputs.found ?? {} };
+	return { ...inputs, settings: inputs.settings ?? {}, found: inputs.found ?? {}, ...(inputs.text === undefined ? {} : { text: unpackScript(inputs.text) }) };
 }

@@ -6,7 +6,7 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
 import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
-import { diffStep } from "./diff.ts";
+import { diffStep, isOtherScriptOnly } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
 import { checkStep, type Failure } from "./inputs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
@@ -15,6 +15,7 @@ import { unary } from "./plugin/serve.ts";
 import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
 import { changedInputs, checkRecording, type Summarize, summarizeRecording } from "./recording.ts";
 import { Report } from "./report.ts";
+import { Scripts } from "./scripts.ts";
 import { type Shown, Steps } from "./step.ts";
 
 const VERSION = "0.1.0";
@@ -34,12 +35,11 @@ const isCosts = (request: { getUrn(): string }): boolean => typeIn(request.getUr
 /** A preview says it once, although the engine may ask twice for a difference. */
 const warned = new Set<string>();
 
-/** A state with its scripts, which are kept among the inputs alone: they are most of what there is to send and to store. */
+/** The state of a version before, whose scripts are among its inputs alone. */
 function whole(state: Properties, inputs: Properties): Properties {
 	const kept = ["text", "scripts"].filter((name) => state[name] === undefined && inputs[name] !== undefined);
 	return { ...state, ...Object.fromEntries(kept.map((name) => [name, inputs[name] as Value])) };
 }
-const withoutScripts = ({ scripts: _, ...state }: Properties): Properties => state;
 
 /** Does one piece of work for a step. */
 function workOnStep<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise<T>): Promise<T> {
@@ -62,7 +62,7 @@ function deleteRecording(urn: string, state: Properties): Promise<void> {
 	const say = (severity: "info" | "warning") => (text: string) => log.diagnostic(urn, severity, text);
 	const known = hosts;
 	if (!known) throw new Error("the provider's configuration is not known yet");
-	return work(log, () => summarizeRecording(state, known, { warn: say("warning"), info: say("info") }, summarize));
+	return work(log, () => summarizeRecording(state, known, new Scripts(known.settings.scripts), { warn: say("warning"), info: say("info") }, summarize));
 }
 
 function checkResponse({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {
@@ -105,10 +105,10 @@ const handlers: grpc.UntypedServiceImplementation = {
 	check: unary((request: provider.CheckRequest) => {
 		const [olds, news] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
 		if (isCosts(request)) return checkResponse(checkCosts(news));
-		return checkResponse(isRecording(request) ? checkRecording(olds, news) : checkStep(olds, news, hostNames));
+		return checkResponse(isRecording(request) ? checkRecording(news) : checkStep(olds, news, hostNames, steps?.scripts));
 	}),
 	diff: unary(async (request: provider.DiffRequest) => {
-		const [olds, news] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
+		const [olds, oldInputs, news] = [fromStruct(request.getOlds()), fromStruct(request.getOldInputs()), fromStruct(request.getNews())];
 		if (isRecording(request)) {
 			const names = changedInputs(olds, news);
 			return new provider.DiffResponse().setChanges(names.length > 0 ? DIFF_SOME : DIFF_NONE).setDiffsList(names);
@@ -120,6 +120,10 @@ const handlers: grpc.UntypedServiceImplementation = {
 		}
 		steps?.known(olds);
 		const changes = diffStep(olds, news);
+		if (isOtherScriptOnly(changes)) {
+			const isAsked = oldInputs.script === news.script;
+			if (isAsked || (await workOnStep(request.getUrn(), (steps) => steps.isAsWanted(olds, news)))) changes.clear();
+		}
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
 		for (const [path, { kind, replaces }] of changes) {
@@ -133,8 +137,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	create: unary(async (request: provider.CreateRequest) => {
 		const inputs = fromStruct(request.getProperties());
-		if (isRecording(request))
-			return new provider.CreateResponse().setId(request.getPreview() ? "" : "recording").setProperties(toStruct(withoutScripts(inputs)));
+		if (isRecording(request)) return new provider.CreateResponse().setId(request.getPreview() ? "" : "recording").setProperties(toStruct(inputs));
 		if (isCosts(request)) return new provider.CreateResponse().setId(request.getPreview() ? "" : "costs").setProperties(toStruct(inputs));
 		if (request.getPreview()) {
 			// With a configuration that isn't known yet there is nobody to ask.
@@ -148,7 +151,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 		const [old, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
 		if (isRecording(request) || isCosts(request))
 			return new provider.ReadResponse().setId(request.getId()).setProperties(request.getProperties()).setInputs(request.getInputs());
-		if (inputs.text === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
+		if (inputs.step === undefined) throw new Error(`${request.getId()}: a step can't be imported; create finds what is there and changes only the rest`);
 		const answer = await workOnStep(request.getUrn(), (steps, shown) => steps.read(old, inputs, shown));
 		return new provider.ReadResponse()
 			.setId(request.getId())
@@ -157,10 +160,10 @@ const handlers: grpc.UntypedServiceImplementation = {
 			.setRefreshBeforeUpdate(true);
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
-		const [olds, inputs] = [whole(fromStruct(request.getOlds()), fromStruct(request.getOldInputs())), fromStruct(request.getNews())];
-		if (isRecording(request) || isCosts(request)) return new provider.UpdateResponse().setProperties(toStruct(withoutScripts(inputs)));
+		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+		if (isRecording(request) || isCosts(request)) return new provider.UpdateResponse().setProperties(toStruct(inputs));
 		const state = await workOnStep(request.getUrn(), (steps, shown) =>
-			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), olds, inputs, shown),
+			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), inputs, shown),
 		);
 		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),

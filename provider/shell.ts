@@ -1,4 +1,5 @@
-// How every script of this project runs on a host: one command line, in an environment of its own making. Pure, for all who send scripts.
+// How every script of this project runs on a host: one command line, in an environment of its own making, with its settings in front. Pure, for all who send scripts.
+import { createHash } from "node:crypto";
 
 /** The first line that such a run prints on stdout. What a profile or a login shell printed comes before it. */
 export const BEGIN = "kubeadm-lab: begin";
@@ -28,3 +29,52 @@ export function scriptOutput(stdout: string): string | undefined {
 	const start = stdout.indexOf(`${BEGIN}\n`);
 	return start < 0 ? undefined : stdout.slice(start + BEGIN.length + 1);
 }
+
+/** What a script may be given: booleans reach it as yes or no, lists as bash arrays. */
+export type Setting = string | number | boolean | string[];
+
+/** Quotes any text as one word for bash; throws on NUL, which no shell can hold. */
+export function shellQuote(text: string): string {
+	if (text.includes("\0")) throw new Error(`a shell value can't hold a NUL character: ${JSON.stringify(text.slice(0, 40))}`);
+	return `'${text.replaceAll("'", "'\\''")}'`;
+}
+/** The name of a setting, as bash has it. */
+export const SETTING_NAME = /^[A-Z][A-Z0-9_]*$/;
+
+function assignment(name: string, value: Setting): string {
+	if (!SETTING_NAME.test(name)) throw new Error(`${name} is not a setting's name: use capitals, digits and underscores`);
+	if (Array.isArray(value)) return `readonly ${name}=(${value.map(shellQuote).join(" ")})`;
+	return `readonly ${name}=${shellQuote(typeof value === "boolean" ? (value ? "yes" : "no") : String(value))}`;
+}
+/** What comes in front of a step's script: its name and its settings, in the order of their names. */
+export function settingsText(step: string, settings: Readonly<Record<string, Setting>>): string {
+	const assignments = Object.keys(settings)
+		.sort()
+		.map((name) => assignment(name, settings[name] as Setting));
+	return `${[`readonly STEP=${shellQuote(step)}`, ...assignments].join("\n")}\n`;
+}
+
+const HASH_DIGITS = 16;
+/** What a script is called on hosts and in the state: the step's name and the beginning of the script's SHA-256, such as `system-0123456789abcdef`. */
+export function scriptName(step: string, script: string): string {
+	return `${step}-${createHash("sha256").update(script).digest("hex").slice(0, HASH_DIGITS)}`;
+}
+/** Where a host keeps scripts (cluster/steps/scripts.sh). A step's settings come before, so it knows its own name, and its Node's where it has one. */
+const KEPT = '"${KUBEADM_LAB_ROOT:-}/var/lib/kubeadm-lab/scripts"';
+/** Runs what SCRIPT names if the host has it whole. */
+const RUN_KEPT = `if [[ -n "$SCRIPT" && "$(sha256sum 2>/dev/null <${KEPT}/texts/"$SCRIPT")" == "\${SCRIPT##*-}"* ]] 2>/dev/null; then eval "$(<${KEPT}/texts/"$SCRIPT")"`;
+/** Exit status of a host that does not have the script. Nothing ran, and nothing was printed. */
+export const NOT_KEPT = 86;
+/** Behind the settings, SCRIPT among them: runs the script of this name that the host keeps, or ends with NOT_KEPT. */
+export const KEPT_SCRIPT = `${RUN_KEPT}; else exit ${NOT_KEPT}; fi\n`;
+/** The same for who knows no script's name: an undo runs what its apply ran, everything else the version that the host was brought last. */
+export const CURRENT_SCRIPT = `SCRIPT=
+[[ $1 != undo ]] || read -r SCRIPT 2>/dev/null <${KEPT}/used/"$STEP\${NODE_NAME:+.$NODE_NAME}" || true
+SCRIPT="\${SCRIPT:-$(readlink ${KEPT}/current/"$STEP")}"
+SCRIPT="\${SCRIPT##*/}"
+${RUN_KEPT}
+else
+  echo "$STEP: this host does not have the script \${SCRIPT:-of this step}, or not whole. To bring it again: pulumi up" >&2
+  exit ${NOT_KEPT}
+fi
+`;

@@ -2,11 +2,13 @@
 import { createHash } from "node:crypto";
 import { Alone, withoutAlone } from "./alone.ts";
 import { type Answer, parseAnswer } from "./answer.ts";
-import { type Hosts, NotReached, type Verb } from "./hosts.ts";
+import { type Hosts, NotReached, type Verb, type Work } from "./hosts.ts";
 import { type Inputs, isHidden, stepInputs } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
-import { asSecret, containsUnknown, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
+import { asSecret, containsUnknown, isEqual, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
 import { changes, changesJson, facts, factsJson, type Report, type Say } from "./report.ts";
+import { Scripts } from "./scripts.ts";
+import { KEPT_SCRIPT, NOT_KEPT, settingsText } from "./shell.ts";
 import { type Ended, endOf } from "./ssh/script.ts";
 
 export interface Shown {
@@ -28,10 +30,14 @@ export class Steps {
 	readonly #report: Report;
 	readonly #warned = new Set<string>();
 	readonly #alone = new Alone();
+	/** Hosts that lacked a script: their probes send the whole text until it is brought. */
+	readonly #bare = new Set<string>();
+	readonly scripts: Scripts;
 
 	constructor(hosts: Hosts, report: Report) {
 		this.#hosts = hosts;
 		this.#report = report;
+		this.scripts = new Scripts(hosts.settings.scripts);
 	}
 
 	/** What a host was when it was looked at last: others that are looked at now are compared with it. */
@@ -44,11 +50,18 @@ export class Steps {
 	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
 		const step = stepInputs(inputs);
 		if (step.looksOnly || step.apply === false) return { state, inputs };
-		const answer = await this.#probe({ ...step, text: printedBefore(state) + step.text }, shown);
+		const answer = await this.#probe(step, shown, printedBefore(state));
 		if (!answer) return { state, inputs };
 		const wanted = { ...step.found, ...sideOf(answer, "wanted") };
 		const found = { ...wanted, ...sideOf(answer, "found") };
 		return { state: { ...state, found: wrapped(found, inputs) }, inputs: { ...inputs, found: wrapped(wanted, inputs) } };
+	}
+
+	/** Whether a host is as this version's script wants it too, so that nothing is to be done for its sake. Where `apply` would do nothing that lasts, nobody is asked. */
+	async isAsWanted(state: Properties, inputs: Properties): Promise<boolean> {
+		const step = stepInputs(inputs);
+		if (step.looksOnly || step.apply === false) return true;
+		return (await this.#probe(step, undefined, printedBefore(state)))?.size === 0;
 	}
 
 	/** Says what `create` would change, or what the host is where the step changes nothing. */
@@ -63,7 +76,7 @@ export class Steps {
 
 	/** Says what a changed script or setting would change on the host; what was found in `read` is in the difference already. */
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
-		const isSame = reveal(olds.text ?? null) === reveal(inputs.text ?? null);
+		const isSame = isEqual(reveal(olds.settings ?? null), reveal(inputs.settings ?? null)) && olds.script === inputs.script;
 		if (isSame) return keptState(inputs, olds.printed ?? "");
 		return this.previewCreate(inputs, shown);
 	}
@@ -74,15 +87,8 @@ export class Steps {
 		return { id, state: apply === false ? keptState(inputs, "") : await this.#apply(id, inputs, shown) };
 	}
 
-	async update(id: string, olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
-		const step = stepInputs(inputs);
-		if (step.apply === false) return keptState(inputs, "");
-		// A remote.Command of the version before, whose script is the same: if the host is as it should be, only the state moves over.
-		if (olds.text === undefined && olds.stdin !== undefined && reveal(olds.stdin) === step.text) {
-			const answer = step.looksOnly ? undefined : await this.#probe(step, shown);
-			if (step.looksOnly || answer?.size === 0) return keptState(inputs, hidden(reveal(olds.stdout ?? ""), inputs));
-		}
-		return this.#apply(id, inputs, shown);
+	async update(id: string, inputs: Properties, shown: Shown): Promise<Properties> {
+		return stepInputs(inputs).apply === false ? keptState(inputs, "") : this.#apply(id, inputs, shown);
 	}
 
 	async remove(state: Properties, shown: Shown): Promise<void> {
@@ -100,7 +106,9 @@ export class Steps {
 		const step = stepInputs(inputs);
 		let reason: string;
 		try {
-			const ended = await this.#run(step, "apply", inputs, shown);
+			const brought = step.bringsScripts ? await this.#broughtTo(step) : "";
+			const ended = await this.#run(step, "apply", inputs, shown, brought);
+			if (step.bringsScripts) this.#bare.delete(step.host);
 			const refused = ended.code === 0 && step.looksOnly ? this.#compare(step, ended.stdout, shown) : [];
 			if (ended.code === 0 && refused.length === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
 			reason = ended.code === 0 ? refused.join("\n") : failure(step, "apply", ended);
@@ -121,15 +129,44 @@ export class Steps {
 		return refused;
 	}
 
-	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown) {
+	/** Those that its `check` names, each in an item of its own; all of them where it names none. */
+	async #broughtTo(step: Inputs): Promise<string> {
+		const answer = parseAnswer(await this.#send(step, { verb: "check", isProbe: true }));
+		const named = [...answer.keys()].flatMap((item) => item.match(/^script (\S+)$/)?.[1] ?? []);
+		return this.scripts.brought(answer.size > 0 && named.length === 0 ? this.scripts.names : named);
+	}
+
+	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown, front = "") {
 		const onLine = isHidden(properties) ? () => {} : shown.status;
-		return this.#hosts.run(step.host, { verb, text: step.text, onLine });
+		return this.#send(step, { verb, onLine }, front, shown.warn);
+	}
+
+	/**
+	 * By the script that the host keeps; where it keeps none, by the whole text. An undo without either is done by the script of this version, and says so:
+	 * somebody has taken the script away, and mostly the records with it.
+	 */
+	async #send(step: Inputs, work: Omit<Work, "text">, front = "", warn: (line: string) => void = () => {}): Promise<Ended> {
+		const { host, script, text } = step;
+		if (text !== undefined) return this.#hosts.run(host, { ...work, text: front + text });
+		const isBringing = step.bringsScripts && work.verb !== "undo";
+		const settings = front + (script === undefined ? "" : `SCRIPT='${script}'\n`) + settingsText(step.step, step.settings);
+		if (script !== undefined && !step.looksOnly && !isBringing && !(work.isProbe && this.#bare.has(host))) {
+			const ended = await this.#hosts.run(host, { ...work, text: settings + KEPT_SCRIPT });
+			if (ended.code !== NOT_KEPT || ended.stdout !== "" || ended.stderr !== "") return ended;
+			if (work.isProbe) this.#bare.add(host);
+		}
+		const own = script === undefined ? undefined : this.scripts.text(script);
+		const other = this.scripts.text(this.scripts.current(step.step) ?? "");
+		if (own === undefined && other === undefined) throw new Error(`its script ${script ?? ""} is not on the host, and this version has none for ${step.step}`);
+		if (own === undefined && work.verb === "undo" && step.apply !== false)
+			warn(`${host} does not have ${script} any more, which ${step.step} ran there: ${this.scripts.current(step.step)} undoes what its records say`);
+		return this.#hosts.run(host, { ...work, text: settings + (own ?? other) });
 	}
 
 	/** Undefined where the host could not be probed, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */
-	async #probe(step: Inputs, shown?: Shown): Promise<Answer | undefined> {
+	async #probe(step: Inputs, shown?: Shown, front = ""): Promise<Answer | undefined> {
 		try {
-			return parseAnswer(await this.#hosts.run(step.host, { verb: "check", text: step.text, isProbe: true }));
+			return parseAnswer(await this.#send(step, { verb: "check", isProbe: true }, front));
 		} catch (error) {
 			if (shown) this.#warnOnce(step, error as Error, (message) => shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`));
 			return undefined;
@@ -159,7 +196,7 @@ export class Steps {
 	/** Facts also of a host that is refused: its problems are errors beside them. */
 	async #sayFacts(step: Inputs, shown: Shown, say: Say): Promise<void> {
 		try {
-			const ended = await this.#hosts.run(step.host, { verb: "apply", text: step.text, isProbe: true });
+			const ended = await this.#send(step, { verb: "apply", isProbe: true });
 			const { code, stdout, stderr } = ended;
 			if (typeof code !== "number") throw new Error(endOf(ended)); // half of the facts would pass for all of them
 			const lines = withoutAlone(stdout).trim().split("\n");
@@ -179,8 +216,8 @@ function printedBefore({ printed }: Properties): string {
 	return typeof text !== "string" || text === "" || text === UNKNOWN ? "" : `readonly PRINTED_SHA256='${createHash("sha256").update(text).digest("hex")}'\n`;
 }
 
-/** What is kept of a step beside its inputs. Without the script, which these have. */
-function keptState({ text: _, ...inputs }: Properties, printed: Properties[string]): Properties {
+/** What is kept of a step beside its inputs. */
+function keptState(inputs: Properties, printed: Properties[string]): Properties {
 	return { ...inputs, printed };
 }
 

@@ -13,21 +13,22 @@ const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
+import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
 class Step extends pulumi.CustomResource {
 	constructor(name, inputs, opts) {
-		super("host:index:Step", name, { apply: false, undo: false, text: "true", printed: undefined, ...inputs }, opts);
+		super("host:index:Step", name, { apply: false, undo: false, printed: undefined, ...inputs }, opts);
 	}
 }
 const parent = new pulumi.ComponentResource("kubeadm-lab:cluster:Cluster", "lab");
 const one = (name, address) => ({ name, role: "worker", address, port: 1, user: "root", hostKey: readFileSync("key.pub", "utf8"), labels: {}, taints: [] });
 const ssh = { privateKey: pulumi.secret(readFileSync("key", "utf8")), dialErrorLimit: 0, perDialTimeoutSeconds: 1 };
-const provider = new HostConnections("hosts", { hosts: [one("m", "127.0.0.1"), one("w", "127.0.0.2")], ssh } as any, { parent });
+const provider = new HostConnections("hosts", { hosts: [one("m", "127.0.0.1"), one("w", "127.0.0.2")], ssh, steps: ["preflight", "system", "node", "leave"].map(stepFile) } as any, { parent });
 const host = new pulumi.ComponentResource("kubeadm-lab:cluster:Host", "lab-w", {}, { parent });
 const first = new Step("lab-m-preflight", { host: "m", step: "preflight", settings: { ROLE: "control-plane" } }, { parent, provider });
 const system = new Step("lab-w-system", { host: "w", step: "system", undo: true }, { parent: host, provider, dependsOn: first });
 new pulumi.Stash("lab-w-token", { input: pulumi.secret("the-token") }, { parent: host });
 const node = new Step("lab-w-node", { host: "m", step: "node", settings: { NODE_NAME: "w" } }, { parent, provider, dependsOn: system });
-const last = new Step("lab-m-last", { host: "m", step: "last" }, { parent, provider, dependsOn: [system, node], deletedWith: system });
+const last = new Step("lab-m-last", { host: "m", step: "leave" }, { parent, provider, dependsOn: [system, node], deletedWith: system });
 new pulumi.Stash("after", { input: last.urn }, { parent });
 `;
 const key = ssh2.utils.generateKeyPairSync("ed25519");

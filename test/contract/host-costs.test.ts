@@ -15,7 +15,7 @@ const { costs, triggers, isBroken, image } = JSON.parse(readFileSync("settings.j
 const parent = new pulumi.ComponentResource("kubeadm-lab:cluster:Cluster", "lab");
 const host = { name: "one", role: "worker", address: "192.0.2.1", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA", labels: {}, taints: [] };
 const ssh = { privateKey: pulumi.secret("none"), dialErrorLimit: 1, perDialTimeoutSeconds: 1 };
-const provider = new HostConnections("hosts", { hosts: [host], ssh } as any, { parent });
+const provider = new HostConnections("hosts", { hosts: [host], ssh, steps: [] } as any, { parent });
 const init = new pulumi.Stash("init", { input: isBroken ? pulumi.output(triggers).apply(() => { if (!pulumi.runtime.isDryRun()) throw new Error("broken"); }) : triggers }, { parent });
 new ChangeCosts("lab-costs", costs, { parent, provider, dependsOn: init });
 const pod = image === "" ? [] : [new pulumi.Stash("pod", { input: image }, { parent, replaceOnChanges: ["input"], deleteBeforeReplace: true })];

@@ -1,7 +1,7 @@
 // Steps of hosts under the real engine, with their real scripts: a stack of the version before moves over; a changed key touches no host.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SAMPLE_HOSTS, sampleSettings } from "../scripts/verbs.ts";
@@ -12,25 +12,38 @@ const root = join(import.meta.dirname, "../..");
 /** Steps as the program makes them now, and as it made them before: the same names, by cluster/step.ts. */
 const PROGRAM = `
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
-import { hostAct, hostState } from ${JSON.stringify(join(root, "cluster/step.ts"))};
-import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
-const { hosts, privateKey, settings, isBefore, older = {}, isNamed } = JSON.parse(readFileSync("settings.json", "utf8"));
+import { Command } from "@pulumi/command/remote/command.js";
+import { hostState } from ${JSON.stringify(join(root, "cluster/step.ts"))};
+import { stepScript, stepText } from ${JSON.stringify(join(root, "cluster/step-text.ts"))};
+import { scriptCommand, scriptInput, scriptName } from ${JSON.stringify(join(root, "provider/shell.ts"))};
+const { hosts, privateKey, settings, isBefore, older = {}, isNamed, folder } = JSON.parse(readFileSync("settings.json", "utf8"));
 const specs = Object.entries<any>(hosts).map(([name, host]) => ({ name, role: "worker" as const, ...host }));
 const ssh = { privateKey: pulumi.secret(privateKey), dialErrorLimit: 0, perDialTimeoutSeconds: 10 };
+const files = new Map(["scripts", ...Object.keys(settings)].map((step): [string, URL] => [step, pathToFileURL(join(folder, \`\${step}.sh\`))]));
+const scripts = [...files].map(([step, file]) => scriptName(step, stepScript(file)));
 class Host extends pulumi.ComponentResource {
 	constructor(host: any, provider?: HostConnections) {
 		super("kubeadm-lab:cluster:Host", host.name);
+		const state = (step: string, settings: any, opts: object = {}, flags = {}) =>
+			hostState(\`\${host.name}-\${step}\`, { host: host.name, step: files.get(step)!, settings, ...flags }, { parent: this, provider: provider!, ...opts });
+		const kept = provider && state("scripts", { SCRIPTS: scripts }, {}, { bringsScripts: true });
 		for (const [step, set] of Object.entries<any>(settings)) {
-			const name = \`\${host.name}-\${step}\`;
-			if (provider) hostState(name, { host: host.name, step: stepFile(step), settings: set }, { parent: this, provider });
-			else hostAct(name, { host, ssh, step: stepFile(step), settings: { ...set, ...older[host.name] } }, { parent: this });
+			if (kept) state(step, set, { dependsOn: kept });
+			else {
+				const connection = { host: host.address, port: host.port, user: host.user, hostKey: host.hostKey, privateKey: ssh.privateKey, dialErrorLimit: 0, perDialTimeout: 10 };
+				const stdin = scriptInput(stepText(files.get(step)!, { ...set, ...older[host.name] }));
+				const [create, undo] = ["apply", "undo"].map((verb) => scriptCommand("root", verb));
+				new Command(\`\${host.name}-\${step}\`, { connection, stdin, create, update: create, delete: undo, addPreviousOutputInEnv: false }, { parent: this });
+			}
 		}
 	}
 }
 const names = isNamed ? "test-hosts" : "hosts"; // as the version before named it: after the stack
-const provider = isBefore ? undefined : new HostConnections(names, { hosts: specs, ssh }, isNamed ? {} : { aliases: [{ name: "test-hosts" }] });
+const provider = isBefore ? undefined : new HostConnections(names, { hosts: specs, ssh, steps: [...files.values()] }, isNamed ? {} : { aliases: [{ name: "test-hosts" }] });
 for (const spec of specs) new Host(spec, provider);
 `;
 
@@ -51,6 +64,7 @@ before(async () => {
 	settings = {
 		hosts: played.hosts,
 		privateKey: played.privateKey,
+		folder: join(root, "cluster/steps"),
 		settings: Object.fromEntries(STEPS.map((step) => [step, sampleSettings(step, sample)])),
 	};
 });
@@ -59,14 +73,16 @@ after(async () => {
 	await played?.stop();
 });
 const names = ["host1", "host2"];
-/** Runs `up` and returns what it printed; no host may be written to, and no unit be told anything. */
-async function upThatTouchesNoHost(): Promise<string> {
-	const was = names.map((name) => played.audit(name));
+const KEPT = "var/lib/kubeadm-lab/scripts";
+/** Runs `up` and returns what it printed; no host may be written to but for the scripts that it keeps, if at all, and no unit be told anything. */
+async function upThatTouchesNoHost({ bringsScripts = false } = {}): Promise<string> {
+	const audit = (name: string) => played.audit(name).filter((line) => !bringsScripts || !line.startsWith(KEPT));
+	const was = names.map(audit);
 	for (const name of names) played.calls(name);
 	const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--stack", "test");
 	assert.equal(code, 0, output);
 	for (const [i, name] of names.entries()) {
-		assert.deepEqual(played.audit(name), was[i], `${name} was written to`);
+		assert.deepEqual(audit(name), was[i], `${name} was written to`);
 		assert.deepEqual(played.calls(name), [], `${name}: something was restarted or installed`);
 	}
 	return output;
@@ -79,7 +95,7 @@ test("a stack of remote.Command steps moves over with one up, which writes nothi
 	assert.equal(old.code, 0, old.output);
 	assert.deepEqual(await types(), ["command:remote:Command"]);
 	project.settings(settings as never);
-	assert.match(await upThatTouchesNoHost(), /~ 8 updated/);
+	assert.match(await upThatTouchesNoHost({ bringsScripts: true }), /~ 8 updated/);
 	assert.deepEqual(await types(), ["host:index:Step"]);
 });
 
@@ -200,6 +216,65 @@ test("a stack that was renamed is told to rename it back, and nothing else; rena
 	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
 });
 
+const keptOn = (name: string, path = "") => played.file(name, `${KEPT}/texts/${path}`);
+test("a script that is gone from a host or damaged is an item of the preview, and comes again; without any of them a host is looked at all the same", async () => {
+	const [file = ""] = readdirSync(keptOn("host1")).filter((name) => name.startsWith("system-"));
+	rmSync(keptOn("host1", file));
+	appendFileSync(keptOn("host2", file), "rm -rf /\n");
+	played.change("host2");
+	const preview = await project.pulumi("preview", "--diff", "--refresh", "--stack", "test");
+	assert.equal(preview.code, 0, preview.output);
+	for (const item of [`script ${file}: "absent" => "present"`, `script ${file}: "damaged" => "present"`, `sysctl net.ipv4.ip_forward: "0" => "1"`])
+		assert.ok(preview.output.includes(item), preview.output);
+	assert.match(preview.output, /~ 3 to update/);
+	const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--stack", "test");
+	assert.equal(code, 0, output);
+	assert.deepEqual(readFileSync(keptOn("host1", file)), readFileSync(keptOn("host2", file)));
+	rmSync(played.file("host1", KEPT), { recursive: true });
+	const none = await project.pulumi("preview", "--diff", "--refresh", "--stack", "test");
+	assert.match(none.output, /scripts: "absent" => "5 present"/);
+	assert.match(none.output, /~ 1 to update/);
+	assert.doesNotMatch(none.output, /not looked at/);
+	assert.match(await upThatTouchesNoHost({ bringsScripts: true }), /~ 1 updated/);
+	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
+});
+
+test("a version whose scripts are others has an empty preview but for them, runs no step again, and undoes with the script that was applied", async () => {
+	const next = join(project.folder, "next");
+	mkdirSync(next);
+	for (const step of ["scripts", ...STEPS]) {
+		const text = readFileSync(join(root, `cluster/steps/${step}.sh`), "utf8");
+		const edited = step === "system" ? text : text.replace("undo() {", `undo() {\n: >"\${ROOT}/undone-by-the-next-version"`);
+		writeFileSync(join(next, `${step}.sh`), step === "scripts" ? text : edited);
+	}
+	const applied = async () => {
+		const of = (await project.resources()).filter(({ type }) => type === "host:index:Step");
+		return of
+			.map(({ urn, inputs, outputs }) => [urn.split("::").at(-1), inputs?.script, outputs?.script])
+			.filter(([name]) => /host1-runtime/.test(String(name)))[0];
+	};
+	const [, before, same] = (await applied()) ?? [];
+	assert.equal(before, same);
+	settings = { ...settings, folder: next };
+	project.settings(settings as never);
+	const preview = await project.pulumi("preview", "--refresh", "--stack", "test");
+	assert.match(preview.output, /~ 3 to update\n/);
+	assert.match(preview.output, /host1-scripts update .*\[diff: .*settings\]/);
+	assert.match(await upThatTouchesNoHost({ bringsScripts: true }), /~ 3 updated/);
+	const [, wanted, ran] = (await applied()) ?? [];
+	assert.deepEqual([ran, wanted === before], [before, false]);
+	assert.deepEqual(
+		readdirSync(keptOn("host1"))
+			.filter((name) => name.startsWith("runtime-"))
+			.sort(),
+		[String(before), String(wanted)].sort(),
+		"both are kept: the undo needs the old one",
+	);
+	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
+	played.change("host1"); // a difference is repaired by the new version, and undone by it
+	assert.match((await project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--stack", "test")).output, /~ 1 updated/);
+});
+
 test("a state in which a host can't be reached is left as it is, the other host is shown, and destroy undoes both", async () => {
 	played.change("host1");
 	await played.stopServer("host2");
@@ -210,6 +285,7 @@ test("a state in which a host can't be reached is left as it is, the other host 
 	await played.startServer("host2");
 	const destroyed = await project.pulumi("destroy", "--yes", "--skip-preview", "--stack", "test");
 	assert.equal(destroyed.code, 0, destroyed.output);
+	for (const name of names) assert.equal(existsSync(played.file(name, "undone-by-the-next-version")), false, name);
 	for (const name of names)
 		assert.deepEqual(
 			played.audit(name).filter((line) => line.startsWith("var/lib/kubeadm-lab")),

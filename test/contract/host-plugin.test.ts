@@ -66,17 +66,23 @@ test("a connection that breaks in the middle of apply leaves the resource in the
 	assert.deepEqual(await own.plugin.diff(error.kept ?? { state: {}, inputs: {} }, (await own.plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
 });
 
-test("a state made by remote.Command with the same text moves over without apply, and one that differs is applied", async () => {
+test("a state of the version before, which has its text, is looked at with that and moves over by apply; what moves over from remote.Command too", async () => {
 	const { a, b, step } = filesStep(own.folder.path);
+	const { text: _, ...now } = (await own.plugin.check(step)).inputs;
 	for (const file of [a, b]) writeFileSync(file, "good\n");
-	chmodSync(own.folder.path, 0o755);
-	const old = { id: "step01234567", state: { stdin: step.text, create: "bash -s -- apply", stdout: "done", stderr: "" }, inputs: {} };
-	const moved = await own.plugin.update("it", old, step);
-	assert.deepEqual([moved.state.printed, moved.state.found], ["done", {}]);
-	assert.deepEqual(own.plugin.engine.of(own.plugin.urn("it")), [], "apply would have said what it wrote");
-	writeFileSync(b, "bad\n");
-	await own.plugin.update("it", old, step);
-	assert.equal(readFileSync(b, "utf8"), "good\n");
+	const inputs = { ...now, text: step.text.replaceAll(b, `${b}-older`), found: {} };
+	const seen = await own.plugin.read("it", { id: "one/files", state: { ...inputs, text: null, printed: "done" } as never, inputs });
+	assert.deepEqual(seen.state.found, { [`file ${b}-older`]: "" });
+	for (const old of [
+		{ id: "one/files", state: { ...now, script: null, printed: "done" }, inputs },
+		{ id: "step01234567", state: { stdin: step.text, create: "bash -s -- apply", stdout: "done", stderr: "" }, inputs: {} },
+	]) {
+		writeFileSync(b, "bad\n");
+		assert.ok(Object.values(await own.plugin.diff(old as never, now)).includes("ADD"));
+		const moved = await own.plugin.update("it", old as never, step);
+		assert.deepEqual([moved.state.printed, moved.state.found, moved.state.script], ["done", {}, now.script]);
+		assert.equal(readFileSync(b, "utf8"), "good\n");
+	}
 });
 
 test("a step without apply is neither looked at nor changed, also where its script is another; delete undoes it, and what undo prints stays to be read", async () => {

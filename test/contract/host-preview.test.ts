@@ -39,7 +39,8 @@ test("what a host must have alone is compared with every other host, those of an
 		host,
 		step: "look",
 		looksOnly: true,
-		text: scriptText({ apply: `printf '%s\\n' os=CentOS ${lines.map((each) => `'${each}'`).join(" ")}` }),
+		settings: { SHOWN: lines },
+		text: scriptText({ apply: `printf '%s\\n' os=CentOS "\${SHOWN[@]}"` }),
 	});
 	const shown = (name: string) => other.engine.of(other.urn(name)).map(({ severity, message }) => [severity, message]);
 	const { one } = JSON.parse(String(HostPlugin.configuration(own.sshd).hosts));

@@ -19,8 +19,8 @@ beforeEach(async () => {
 afterEach(() => plugin.stop());
 
 const packed = packRecording(fixture("destroyed"));
-const recording = (scripts: Record<string, string>, pod = "lifecycle-demo-pod") => ({ scripts, pod, stack: "lab" });
-const scriptPrinting = (line: string) => ({ one: scriptText({ apply: `echo ${line}`, check: "exit 9", undo: "exit 9" }) });
+const recording = (text: string, { pod = "lifecycle-demo-pod", hosts = ["one"] } = {}) => ({ hosts, step: "recording", text, pod, stack: "lab" });
+const scriptPrinting = (line: string) => scriptText({ apply: `echo ${line}`, check: "exit 9", undo: "exit 9" });
 async function shownAtDeletion(inputs: ReturnType<typeof recording>) {
 	const before = plugin.engine.of(plugin.urn("told")).length;
 	const made = await plugin.create("told", inputs);
@@ -44,31 +44,34 @@ test("of several Pods one is told in full and each other in a line; one that nev
 	const gallery = packRecording(fixture("gallery"));
 	const [line] = await shownAtDeletion(recording(scriptPrinting(gallery)));
 	assert.match(line?.message ?? "", /^two-containers on k8s-node0\d: \d+ PASS, 1 NOT GUARANTEED, \d+ NOT OBSERVED$/m);
-	const [other] = await shownAtDeletion(recording(scriptPrinting(gallery), "nobody"));
+	const [other] = await shownAtDeletion(recording(scriptPrinting(gallery), { pod: "nobody" }));
 	assert.match(other?.message ?? "", /^note: Pod nobody never appeared while this was recorded; these did: /m);
 });
 test("a host that can't be read or has no recording is a warning, and no destroy fails for it", async () => {
-	const refused = { one: scriptText({ apply: "echo 'error: no recording in /var/log' >&2; exit 1" }), two: "true" };
-	const lines = (await shownAtDeletion(recording(refused))).map(({ message }) => message).sort();
+	const refused = scriptText({ apply: "echo 'error: no recording in /var/log' >&2; exit 1" });
+	const lines = (await shownAtDeletion(recording(refused, { hosts: ["one", "two"] }))).map(({ message }) => message).sort();
 	assert.deepEqual(lines, ["one: error: no recording in /var/log", "the recording of two was not read: two is none of the provider's hosts: one"]);
-	const [broken] = await shownAtDeletion(recording({ one: scriptText({ apply: "echo begun; sleep 0.3; kill -9 $PPID; sleep 1" }) }));
+	const [broken] = await shownAtDeletion(recording(scriptText({ apply: "echo begun; sleep 0.3; kill -9 $PPID; sleep 1" })));
 	assert.equal(broken?.message, "one: the connection was lost");
 	const [damaged] = await shownAtDeletion(recording(scriptPrinting("no-base64")));
 	assert.match(damaged?.message ?? "", /^not a packed recording \(.*\): "no-base64/);
 });
+test("the recording of a version before, which has a script for each host, is told too", async () => {
+	const state = { scripts: { one: scriptPrinting(packed) }, pod: "lifecycle-demo-pod", stack: "lab" };
+	await plugin.delete("old", { id: "recording", state: { pod: state.pod, stack: state.stack }, inputs: state });
+	assert.match(plugin.engine.of(plugin.urn("old"))[0]?.message ?? "", /^lifecycle-demo-pod on k8s-node0\d\n/);
+});
 test("making it, looking at it and changing it contact no host, and a wrong input is named", async () => {
-	const inputs = recording({ one: "exit 9" });
+	const inputs = recording("exit 9");
 	const made = await plugin.create("told", inputs);
 	assert.deepEqual((await plugin.read("told", made)).state, made.state);
 	assert.deepEqual(await plugin.diff(made, made.inputs), {});
 	const changed = await plugin.update("told", made, { ...inputs, pod: "other" });
 	assert.equal(changed.state.pod, "other");
-	assert.deepEqual([made.state.scripts, changed.state.scripts], [undefined, undefined], "the scripts are among the inputs alone");
-	assert.match(String((made.inputs.scripts as { one: string }).one), /^gzip:/);
 	assert.deepEqual(plugin.engine.of(plugin.urn("told")), []);
-	const { failures } = await plugin.check({ scripts: "x", pod: "", more: 1 });
+	const { failures } = await plugin.check({ hosts: "x", pod: "", more: 1 });
 	assert.deepEqual(
 		failures.map(({ property }) => property),
-		["more", "scripts", "pod", "stack"],
+		["more", "hosts", "step", "pod", "stack"],
 	);
 });

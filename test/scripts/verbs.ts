@@ -1,6 +1,7 @@
 // Every host script with sample settings, as it would be sent to a host of the lab: what the tests here and the end-to-end tests put into bash.
 
 import { stepText } from "../../cluster/step-text.ts";
+import { scriptName } from "../../provider/shell.ts";
 import { PAUSE_PODS } from "../../workloads/pause-pod.ts";
 import { scenarioPod } from "../../workloads/scenarios.ts";
 import { stepFile } from "./shell-files.ts";
@@ -92,6 +93,9 @@ discovery:
 nodeRegistration: {name: ${name}, criSocket: "${CRI_SOCKET}", kubeletExtraArgs: {node-ip: ${address}}}
 `;
 
+/** A script that a host is brought, as the provider brings it: its name and its text. */
+export const SAMPLE_SCRIPT = [scriptName("message", "echo message\n"), "echo message\n"] as const;
+
 /** Settings of one step on one host. `discovery` is for join: a control plane's token and CA hash. */
 export function sampleSettings(step: string, host: SampleHost, discovery = { token: "abcdef.0123456789abcdef", caHash: `sha256:${"0".repeat(64)}` }) {
 	const node = { CLUSTER_ID: SAMPLE_CLUSTER_ID, IGNORE_PREFLIGHT_ERRORS: IGNORED, TIMEOUT_SECONDS: 300, NODE_NAME: host.name, NODE_POD_CIDR: host.nodePodCidr };
@@ -102,6 +106,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			...{ CLUSTER_POD_CIDR: "10.244.0.0/16", SERVICE_CIDR: "10.96.0.0/12" },
 			...{ RUNTIME_KIND: "containerd", FIREWALLD: "disable", SELINUX: "permissive", MODULES: ["br_netfilter", "overlay"] },
 		},
+		scripts: { HOST_NAME: host.name, SCRIPTS: [SAMPLE_SCRIPT[0]], BROUGHT: [...SAMPLE_SCRIPT] },
 		identity: { HOST_NAME: host.name, HOSTS_BLOCK: SAMPLE_HOSTS.map(({ address, name }) => `${address} ${name}`).join("\n") },
 		packages: {
 			REPOSITORIES: ["centos", "docker-ce", "kubernetes"].map(repository),
@@ -151,6 +156,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 
 const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "preflight", hasUndo: false },
+	{ step: "scripts", hasUndo: true },
 	{ step: "identity", hasUndo: true },
 	{ step: "packages", hasUndo: true },
 	{ step: "system", hasUndo: true },

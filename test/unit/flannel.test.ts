@@ -24,7 +24,7 @@ async function flannel(changes: Record<string, unknown> = {}): Promise<{ graph: 
 	assert.ok(spec);
 	const { graph } = await runProgram(() => {
 		const host = Object.assign(new pulumi.ComponentResource("kubeadm-lab:test:Host", "host"), { spec, name: spec.name }) as unknown as Host;
-		const connections = new HostConnections("hosts", cluster);
+		const connections = new HostConnections("hosts", { ...cluster, steps: [] });
 		const controlPlane = new ControlPlane("cp", { host, cluster, connections, clusterId: "lab-172.16.1.110", nodePodCidr: "" });
 		new Flannel("flannel", { controlPlane, cluster });
 	});

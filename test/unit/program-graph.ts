@@ -4,7 +4,10 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { CallbackServer } from "@pulumi/pulumi/runtime/callbacks.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
+import { stepScript } from "../../cluster/step-text.ts";
 import { packRecording } from "../../lifecycle/recording/packed.ts";
+import { CURRENT_SCRIPT, settingsText } from "../../provider/shell.ts";
+import { stepFile } from "../scripts/shell-files.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 /** How the SDK marks a secret on its way to the engine. */
@@ -116,8 +119,12 @@ export class Graph {
 	}
 }
 
-/** What a host is sent, without the empty lines in front for a profile that asks (provider/shell.ts). */
-export const scriptTextOf = ({ inputs }: Pick<Resource, "inputs">): string => (inputs.text ?? inputs.stdin).trimStart();
+/** What a host runs: the settings that it is sent, without the empty lines in front for a profile that asks (provider/shell.ts), and the script that it keeps. */
+export function scriptTextOf({ inputs }: Pick<Resource, "inputs">): string {
+	const sent: string = inputs.stdin?.trimStart().replace(CURRENT_SCRIPT, "") ?? settingsText(inputs.step, inputs.settings);
+	const [, step = ""] = sent.match(/^readonly STEP='(.*)'/) ?? [];
+	return sent + stepScript(stepFile(step));
+}
 
 /** What the provider makes of its configuration. */
 export const OWNER = "0123456789abcdef kubeadm-lab/lab";

@@ -5,7 +5,7 @@ import { graph, HOSTS, NODE_STATES, program, WORKERS } from "./program.ts";
 import type { Graph } from "./program-graph.ts";
 
 test("the converged state of a host belongs to the provider that looks at it, and a stack made with commands moves over", () => {
-	const steps = ["preflight", "identity", "packages", "system", "runtime", "leave", ...NODE_STATES];
+	const steps = ["preflight", "scripts", "identity", "packages", "system", "runtime", "leave", ...NODE_STATES];
 	const names = HOSTS.flatMap((host) => [...steps.map((step) => `lab-${host}-${step}`), `lifecycle-demo-life-${host}-recorder`]);
 	assert.deepEqual(
 		graph.states.map(({ name }) => name).sort(),
@@ -19,8 +19,14 @@ test("the converged state of a host belongs to the provider that looks at it, an
 		assert.ok(name.endsWith(`-${owner}-${inputs.step}`), name);
 		assert.equal(inputs.looksOnly, inputs.step === "preflight" ? true : undefined, name);
 		assert.equal(inputs.apply, ["leave", "witness"].includes(inputs.step) ? false : undefined, name);
-		const flags = [...(inputs.looksOnly ? ["looksOnly"] : []), ...(inputs.apply === false ? ["apply"] : []), ...(inputs.undo === false ? ["undo"] : [])];
-		assert.deepEqual(Object.keys(inputs).sort(), ["host", "settings", "step", "text", ...flags].sort(), name);
+		assert.equal(inputs.bringsScripts, inputs.step === "scripts" ? true : undefined, name);
+		const flags = [
+			...(inputs.bringsScripts ? ["bringsScripts"] : []),
+			...(inputs.looksOnly ? ["looksOnly"] : []),
+			...(inputs.apply === false ? ["apply"] : []),
+			...(inputs.undo === false ? ["undo"] : []),
+		];
+		assert.deepEqual(Object.keys(inputs).sort(), ["host", "settings", "step", ...flags].sort(), name);
 	}
 });
 test("every command's update is its create, so that a changed connection never means a new create", () => {

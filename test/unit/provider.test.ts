@@ -1,57 +1,63 @@
 // The provider of host state without a host: inputs, configuration, differences, answers and reports.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { details, parseAnswer, summaryLine } from "../../provider/answer.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "../../provider/configuration.ts";
-import { diffStep } from "../../provider/diff.ts";
+import { diffStep, isOtherScriptOnly } from "../../provider/diff.ts";
 import { checkStep, stepInputs } from "../../provider/inputs.ts";
 import { asSecret, isSecret, open, type Properties, UNKNOWN } from "../../provider/plugin/values.ts";
 import { changes, facts, Report } from "../../provider/report.ts";
+import { packScripts, Scripts, unpackScripts } from "../../provider/scripts.ts";
 
-const step = { host: "one", step: "system", text: asSecret("echo"), settings: { A: "1", LIST: ["x", "y"], ON: true, N: 3 } };
-const reasons = (news: Properties) => checkStep({}, news, ["one", "two"]).failures.map(({ property, reason }) => `${property} ${reason}`);
+const scripts = new Scripts({ system: "echo", files: "cat" });
+const script = scripts.current("system") ?? "";
+const step = { host: "one", step: "system", settings: { A: "1", LIST: ["x", "y"], ON: true, N: 3 } };
+const reasons = (news: Properties) => checkStep({}, news, ["one", "two"], scripts).failures.map(({ property, reason }) => `${property} ${reason}`);
 
 test("checkStep names everything that is wrong with a step by its property, and shows no value", () => {
 	assert.deepEqual(reasons(step), []);
 	assert.deepEqual(reasons({ ...step, host: "three" }), ["host is none of the provider's hosts: one, two"]);
-	assert.deepEqual(reasons({ host: "", step: "Not This", text: "a\0b", undo: "no", wrong: 1, settings: { A: {}, LIST: ["x", 2], "a b": null } }), [
-		"wrong is none of host, step, text, settings, looksOnly, apply, undo",
+	assert.deepEqual(reasons({ host: "", step: "Not This", undo: "no", wrong: 1, settings: { A: {}, LIST: ["x", 2], "a b": null, NUL: "a\0b" } }), [
+		"wrong is none of host, step, settings, looksOnly, apply, undo, bringsScripts",
 		"host must be a text that is not empty",
 		"step must be lower-case letters, digits and dashes",
-		"text holds a NUL character, which no shell can read",
+		"step is none of the provider's scripts",
 		"undo must be true or false",
 		"settings.A must be a text, a number, true, false or a list of texts",
 		"settings.LIST[1] must be a text",
+		'settings["a b"] is no setting\'s name: use capitals, digits and underscores',
 		'settings["a b"] must be a text, a number, true, false or a list of texts',
+		"settings.NUL holds a NUL character, which no shell can read",
 	]);
-	assert.deepEqual(reasons({}), ["host is missing", "step is missing", "text is missing"]);
-	assert.deepEqual(reasons({ host: UNKNOWN, step: UNKNOWN, text: asSecret(UNKNOWN), settings: UNKNOWN, undo: UNKNOWN }), []);
+	assert.deepEqual(reasons({}), ["host is missing", "step is missing"]);
+	assert.deepEqual(reasons({ host: UNKNOWN, step: UNKNOWN, settings: UNKNOWN, undo: UNKNOWN }), []);
 });
-test("checkStep keeps what is wanted of items that were found different, until the script is another", () => {
+test("checkStep keeps what is wanted of items that were found different, until the settings are others", () => {
 	const found = { "sysctl a": "1" };
 	assert.deepEqual(checkStep({ ...step, found }, step, []).inputs.found, found);
-	assert.deepEqual(checkStep({ ...step, found }, { ...step, text: asSecret("other") }, []).inputs.found, {});
+	assert.deepEqual(checkStep({ ...step, found, script: "system-0000000000000000" }, step, [], scripts).inputs.found, found, "also where the script is another");
+	assert.deepEqual(checkStep({ ...step, found }, { ...step, settings: { A: "2" } }, []).inputs.found, {});
 	assert.deepEqual(checkStep({}, step, []).inputs.found, {});
 });
-test("a script is kept packed in its envelope, and stays as it was kept until it is another script", () => {
-	const { inputs } = checkStep({}, step, []);
-	assert.match(String(open(inputs.text ?? null)), /^gzip:/);
-	assert.ok(isSecret(inputs.text));
-	assert.equal(stepInputs(inputs).text, "echo");
-	assert.equal(open(checkStep({}, { ...step, text: "echo" }, []).inputs.text ?? null), open(inputs.text ?? null), "the same without an envelope");
-	assert.deepEqual(checkStep(inputs, step, []).inputs, inputs);
-	assert.deepEqual(checkStep({}, inputs, []).inputs, inputs, "what is packed is not packed again");
-	assert.deepEqual(checkStep(step, step, []).inputs.text, step.text, "as the version before kept it");
-	assert.equal(stepInputs(checkStep(step, { ...step, text: asSecret("other") }, []).inputs).text, "other");
-	const long = { ...step, text: asSecret("systemctl is-active kubelet.service\n".repeat(700)) };
-	assert.ok(String(open(checkStep({}, long, []).inputs.text ?? null)).length < 500);
+test("checkStep names the script that the step will run, by what is in it", () => {
+	assert.match(script, /^system-[0-9a-f]{16}$/);
+	assert.equal(checkStep({}, step, [], scripts).inputs.script, script);
+	assert.equal(new Scripts({ system: "echo" }).current("system"), script);
+	assert.notEqual(new Scripts({ system: "echo 1" }).current("system"), script);
+	assert.equal(checkStep({}, step, []).inputs.script, undefined, "with a configuration that is not known yet");
+});
+test("a state of the version before has the whole text among its inputs, packed or not", () => {
+	const packed = `gzip:${gzipSync("echo").toString("base64")}`;
+	for (const text of ["echo", packed, asSecret(packed)]) assert.equal(stepInputs({ ...step, text }).text, "echo");
+	assert.equal(stepInputs(step).text, undefined);
 });
 
-const state = { ...step, found: { "sysctl a": "1" }, printed: "" };
+const state = { ...step, script, found: { "sysctl a": "1" }, printed: "" };
 const paths = (olds: Properties, news: Properties) =>
 	Object.fromEntries([...diffStep(olds, news)].map(([path, { kind, replaces }]) => [path, replaces ? `${kind}, replaces` : kind]));
 test("diffStep is empty for a host that is as wanted", () => {
-	assert.deepEqual(paths(state, { ...step, found: { "sysctl a": "1" } }), {});
+	assert.deepEqual(paths(state, { ...step, script, found: { "sysctl a": "1" } }), {});
 });
 test("diffStep has one path for each item that was found different, whatever characters it has", () => {
 	const wanted = { "sysctl net.ipv4.ip_forward": "1", 'file /etc/"x"[0]': "good", same: "s" };
@@ -62,18 +68,25 @@ test("diffStep has one path for each item that was found different, whatever cha
 		'found["apply ended"]': "delete",
 	});
 });
-test("diffStep names the settings that changed, and the text only where no setting says why", () => {
-	const other = { ...step, text: asSecret("other"), found: {} };
+test("diffStep names the settings that changed, and the script only where no setting says why", () => {
+	const other = { ...step, script: "system-0000000000000000", found: {} };
 	assert.deepEqual(paths({ ...state, found: {} }, { ...other, settings: { A: "2", LIST: ["x"], ON: true, NEW: "n" } }), {
 		'settings["A"]': "update",
 		'settings["LIST"]': "update",
 		'settings["N"]': "delete",
 		'settings["NEW"]': "add",
 	});
-	assert.deepEqual(paths({ ...state, found: {} }, other), { text: "update" });
+	assert.deepEqual(paths({ ...state, found: {} }, other), { script: "update" });
+});
+test("a step whose script alone is another may be asked whether it has anything to do, one that moves over from the version before is applied", () => {
+	const other = { ...step, script: "system-0000000000000000", found: state.found };
+	assert.equal(isOtherScriptOnly(diffStep(state, other)), true);
+	assert.equal(isOtherScriptOnly(diffStep(state, { ...other, found: { "sysctl a": "2" } })), false);
+	assert.equal(isOtherScriptOnly(diffStep({ ...step, found: state.found }, other)), false);
+	assert.equal(isOtherScriptOnly(diffStep(state, { ...state })), false);
 });
 test("diffStep replaces a step only for another host or another step, and never one that was a command before", () => {
-	assert.deepEqual(paths({ ...state, found: {} }, { ...step, host: "two", found: {} }), { host: "update, replaces" });
+	assert.deepEqual(paths({ ...state, found: {} }, { ...step, script, host: "two", found: {} }), { host: "update, replaces" });
 	const { step: name, ...command } = { stdin: "echo", create: "bash -s -- apply", step: undefined };
 	assert.ok([...diffStep(command, { ...step, found: {} }).values()].every(({ replaces }) => !replaces));
 	assert.equal(name, undefined);
@@ -177,6 +190,23 @@ test("the provider's version is no change of its configuration, a key is", () =>
 	const old = configuration({ one: host });
 	assert.deepEqual(changedKeys({ ...old, version: "1" }, { ...old, version: "2" }), []);
 	assert.deepEqual(changedKeys(old, { ...old, privateKey: asSecret("other") }), ["privateKey"]);
+});
+test("the scripts of all steps are kept once, packed and in an envelope, and stay as they were kept until one is another", () => {
+	const texts = { system: "echo\n".repeat(10_000), files: "cat" };
+	const news = { ...configuration({ one: host }), scripts: asSecret(JSON.stringify(texts)) };
+	const { inputs } = checkConfiguration(URN, {}, news);
+	assert.ok(isSecret(inputs.scripts) && String(open(inputs.scripts)).length < 200);
+	assert.deepEqual(settingsOf(inputs)?.scripts, texts);
+	const old = { ...inputs, scripts: asSecret(JSON.stringify(texts)) };
+	assert.deepEqual(checkConfiguration(URN, old, news).inputs.scripts, old.scripts, "however it was packed");
+	const other = checkConfiguration(URN, inputs, { ...news, scripts: asSecret(packScripts({ ...texts, files: "dog" })) }).inputs;
+	assert.deepEqual(unpackScripts(String(open(other.scripts ?? null))).files, "dog");
+	assert.deepEqual(changedKeys(inputs, other), ["scripts"]);
+	for (const wrong of ["no json", JSON.stringify({ a: 1 }), JSON.stringify({ a: "\0" })])
+		assert.deepEqual(
+			checkConfiguration(URN, {}, { ...news, scripts: wrong }).failures.map(({ property }) => property),
+			["scripts"],
+		);
 });
 test("a configuration that is not known yet has no settings", () => {
 	assert.equal(settingsOf({ hosts: UNKNOWN, privateKey: "pem" }), undefined);

@@ -36,6 +36,20 @@ take_over() {
   ! is_anothers_host || die "this host is $(owner_text "${FOUND}"), expected nobody's or that of $(owner_text "${OWNER}"). Nothing was changed. To go on: ${OTHER_STACK}"
   own "${RECORDS}"
 }
+# What apply runs is what its undo will run: the host keeps that script until then (scripts.sh). SCRIPT is its name, where the host has it.
+used_by() { printf '%s' "${STATE}/scripts/used/${STEP}${NODE_NAME:+.${NODE_NAME}}"; }
+use_script() {
+  local file was=''
+  file="$(used_by)"
+  [[ -n "${SCRIPT:-}" && -d "${file%/*}" ]] || return 0
+  [[ ! -s "${file}" ]] || read -r was <"${file}"
+  [[ "${was}" == "${SCRIPT}" ]] || { printf '%s\n' "${SCRIPT}" >"${file}.new" && mv -f -- "${file}.new" "${file}"; } || die "can't write ${file}: the line above says why"
+}
+leave_script() {
+  local file
+  file="$(used_by)"
+  rm -f -- "${file}"
+}
 # WHAT is the command that failed: with bash 5 an EXIT trap has only `eval` where the whole script was evaluated, as the provider does it.
 # 0, 2 and 3 are answers of main; a command may fail with 2 or 3 as well.
 tell_end() { [[ "${DIED}" == yes || (-z "${WHAT}" && "$1" == [023]) ]] || log "error: exit status $1 at: ${WHAT:-$2}"; } # STATUS COMMAND
@@ -73,9 +87,15 @@ main() { # VERB
   [[ -n "${ROOT}" || "${EUID}" == 0 ]] || die "runs as $(id -un), expected root. Connect as root, or let this user run sudo without a password"
   [[ "$1" == check ]] || has_function takes_no_lock || has_function changes_nothing || take_lock "${STEP}"
   [[ "$1" != undo ]] || ! is_left_alone || return 0
-  [[ "$1" != apply ]] || has_function changes_nothing || take_over
+  if [[ "$1" == apply ]] && ! has_function changes_nothing; then
+    take_over
+    use_script
+  fi
   [[ "$1" == check ]] || "$1"
-  [[ "$1" != undo ]] || return 0
+  if [[ "$1" == undo ]]; then
+    has_function changes_nothing || leave_script
+    return 0
+  fi
   DIED=yes
   answer="$(told_check)"
   DIED=no

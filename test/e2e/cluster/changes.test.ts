@@ -5,7 +5,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
-import { unpackScript } from "../../../provider/packed-script.ts";
+import { stepScript } from "../../../cluster/step-text.ts";
+import { KEPT_SCRIPT, type Setting, settingsText } from "../../../provider/shell.ts";
+import { stepFile } from "../../scripts/shell-files.ts";
 import { mark, pods, written } from "../audit.ts";
 import { hosts, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "../lab.ts";
 import { leavesItStanding, standingCluster } from "./standing.ts";
@@ -58,8 +60,12 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 		const address = new Map(hosts.map((name, i) => [`172.16.1.${110 + i}`, name]));
 		const steps = deployment.resources.flatMap(({ type, urn, inputs }) => {
 			const name = urn.split("::").at(-1) ?? "";
-			if (type === "host:index:Step")
-				return [{ name, where: String(inputs.host), text: unpackScript(String(clear(inputs.text))), looksOnly: inputs.looksOnly === true }];
+			if (type === "host:index:Step") {
+				const [step, looksOnly] = [String(inputs.step), inputs.looksOnly === true];
+				const script = looksOnly ? stepScript(stepFile(step)) : KEPT_SCRIPT;
+				const text = `SCRIPT='${inputs.script}'\n${settingsText(step, clear(inputs.settings) as Record<string, Setting>)}${script}`;
+				return [{ name, where: String(inputs.host), text, looksOnly }];
+			}
 			if (type !== "command:remote:Command") return [];
 			return [{ name, where: address.get(clear(inputs.connection).host) ?? "", text: String(clear(inputs.stdin)), looksOnly: false }];
 		});
