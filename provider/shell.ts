@@ -69,9 +69,8 @@ export const NOT_KEPT = 86;
 export const KEPT_SCRIPT = `${RUN_KEPT}; else exit ${NOT_KEPT}; fi\n`;
 /** The same for who knows no script's name: an undo runs what its apply ran, everything else the version that the host was brought last. */
 export const CURRENT_SCRIPT = `SCRIPT=
-[[ $1 != undo ]] || read -r SCRIPT 2>/dev/null <${KEPT}/used/"$STEP\${NODE_NAME:+.$NODE_NAME}" || true
-SCRIPT="\${SCRIPT:-$(readlink ${KEPT}/current/"$STEP")}"
-SCRIPT="\${SCRIPT##*/}"
+[[ $1 != undo ]] || { read -r SCRIPT <${KEPT}/used/"$STEP\${NODE_NAME:+.$NODE_NAME}"; } 2>/dev/null || true
+[[ -n "$SCRIPT" ]] || { read -r SCRIPT <${KEPT}/current/"$STEP"; } 2>/dev/null || true
 ${RUN_KEPT}
 else
   echo "$STEP: this host does not have the script \${SCRIPT:-of this step}, or not whole. To bring it again: pulumi up" >&2

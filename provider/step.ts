@@ -84,7 +84,7 @@ export class Steps {
 	async create(inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
 		const { host, step, apply } = stepInputs(inputs);
 		const id = `${host}/${step}`;
-		return { id, state: apply === false ? keptState(inputs, "") : await this.#apply(id, inputs, shown) };
+		return { id, state: apply === false ? keptState(inputs, "") : await this.#apply(id, inputs, shown, this.scripts.names) };
 	}
 
 	async update(id: string, inputs: Properties, shown: Shown): Promise<Properties> {
@@ -102,11 +102,12 @@ export class Steps {
 		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
 	}
 
-	async #apply(id: string, inputs: Properties, shown: Shown): Promise<Properties> {
+	/** `missing`: names of the scripts that the host lacks, where it need not be asked. */
+	async #apply(id: string, inputs: Properties, shown: Shown, missing?: string[]): Promise<Properties> {
 		const step = stepInputs(inputs);
 		let reason: string;
 		try {
-			const brought = step.bringsScripts ? await this.#broughtTo(step) : "";
+			const brought = step.bringsScripts ? this.scripts.brought(missing ?? (await this.#missingOn(step))) : "";
 			const ended = await this.#run(step, "apply", inputs, shown, brought);
 			if (step.bringsScripts) this.#bare.delete(step.host);
 			const refused = ended.code === 0 && step.looksOnly ? this.#compare(step, ended.stdout, shown) : [];
@@ -130,10 +131,10 @@ export class Steps {
 	}
 
 	/** Those that its `check` names, each in an item of its own; all of them where it names none. */
-	async #broughtTo(step: Inputs): Promise<string> {
+	async #missingOn(step: Inputs): Promise<string[]> {
 		const answer = parseAnswer(await this.#send(step, { verb: "check", isProbe: true }));
 		const named = [...answer.keys()].flatMap((item) => item.match(/^script (\S+)$/)?.[1] ?? []);
-		return this.scripts.brought(answer.size > 0 && named.length === 0 ? this.scripts.names : named);
+		return answer.size > 0 && named.length === 0 ? this.scripts.names : named;
 	}
 
 	#run(step: Inputs, verb: Verb, properties: Properties, shown: Shown, front = "") {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # This step keeps on the host the scripts of the other steps: SCRIPTS (array of names: step, dash, hash). It is the first to come and the last to go.
-# Here, in a folder that only root reads: texts/NAME, current/STEP (a link to the newest), used/STEP (what its last apply ran, and its undo will run).
+# Here, in a folder that only root reads: texts/NAME; current/STEP names the newest, used/STEP what its last apply ran, and its undo will run.
 # What is missing comes with apply: BROUGHT (array: name, text, name, text, ...). Another version's script stays until no undo needs it.
 declare -p BROUGHT >/dev/null 2>&1 || BROUGHT=()
 readonly TEXTS="${RECORDS}/texts" CURRENT="${RECORDS}/current" USED="${RECORDS}/used"
@@ -24,34 +24,46 @@ check() {
       differs "script ${name}" 'present' 'absent'
     elif [[ "${hash}" != "${name##*-}"* ]]; then
       differs "script ${name}" 'present' 'damaged'
-    elif [[ ! "${TEXTS}/${name}" -ef "${CURRENT}/${name%-*}" ]]; then
+    elif ! is_current "${name}"; then
       differs "script ${name}" 'current' 'not current'
     fi
   done
 }
+is_current() { # NAME
+  local newest=''
+  [[ ! -s "${CURRENT}/${1%-*}" ]] || read -r newest <"${CURRENT}/${1%-*}"
+  [[ "${newest}" == "$1" ]]
+}
+# Written beside their place and moved there by one mv: each is whole or not there, and three processes do for all of them.
 apply() {
-  local i name
+  local i name changed=no
   open_records
-  (umask 077 && mkdir -p -- "${TEXTS}" "${CURRENT}" "${USED}") || die "can't make folders in ${RECORDS}: the line above says why"
-  for ((i = 0; i < ${#BROUGHT[@]}; i += 2)); do
-    name="${BROUGHT[i]}"
-    (umask 077 && printf '%s' "${BROUGHT[i + 1]}" >"${RECORDS}/new" && mv -f -- "${RECORDS}/new" "${TEXTS}/${name}") || # whole or not at all
-      die "can't write ${TEXTS}/${name}: the line above says why. See df ${STATE#"${ROOT}"}"
-  done
+  umask 077
+  rm -rf -- "${RECORDS:?}/new"
+  mkdir -p -- "${TEXTS}" "${CURRENT}" "${USED}" "${RECORDS}/new" || die "can't make folders in ${RECORDS}: the line above says why"
+  for ((i = 0; i < ${#BROUGHT[@]}; i += 2)); do printf '%s' "${BROUGHT[i + 1]}" >"${RECORDS}/new/${BROUGHT[i]}" || cannot_keep "${BROUGHT[i]}"; done
+  ((${#BROUGHT[@]} == 0)) || mv -f -t "${TEXTS}" -- "${RECORDS}"/new/* || cannot_keep scripts
   for name in "${SCRIPTS[@]}"; do
-    [[ "${TEXTS}/${name}" -ef "${CURRENT}/${name%-*}" ]] || ln -sfn -- "../texts/${name}" "${CURRENT}/${name%-*}"
+    if ! is_current "${name}"; then
+      printf '%s\n' "${name}" >"${RECORDS}/new/${name%-*}" || cannot_keep "${name}"
+      changed=yes
+    fi
   done
+  [[ "${changed}" == no ]] || mv -f -t "${CURRENT}" -- "${RECORDS}"/new/* || cannot_keep scripts
+  rmdir -- "${RECORDS}/new"
   drop_unused
 }
+cannot_keep() { die "can't keep $1 in ${TEXTS#"${ROOT}"}: the line above says why. See df ${STATE#"${ROOT}"}"; } # NAME
+# Only where it is known what the step ran since: somebody may have taken the marks away, and what has no apply leaves none.
 drop_unused() {
   local file name
-  declare -A used=()
+  declare -A used=() marked=()
   for file in "${USED}"/*; do
-    [[ -s "${file}" ]] && read -r name <"${file}" && used[${name}]=yes
+    [[ -s "${file}" ]] && read -r name <"${file}" && used[${name}]=yes marked[${name%-*}]=yes
   done
   for file in "${TEXTS}"/*; do
     name="${file##*/}"
-    [[ ! -f "${file}" || -n "${used[${name}]:-}" ]] || is_wanted "${name}" || rm -f -- "${file}"
+    [[ -z "${marked[${name%-*}]:-}" || -n "${used[${name}]:-}" ]] || is_wanted "${name}" || rm -f -- "${file}"
   done
 }
 undo() { finish_undo; } # its folder is that of this step's records
