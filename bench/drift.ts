@@ -11,7 +11,7 @@ import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "../test/scripts/v
 import { measure, median, project as root, spread } from "./measure.ts";
 
 /** Each host with the steps of a worker, in the order of cluster/host.ts. */
-const PROGRAM = `
+export const PROGRAM = `
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};

@@ -60,7 +60,7 @@ export function scriptName(step: string, script: string): string {
 	return `${step}-${createHash("sha256").update(script).digest("hex").slice(0, HASH_DIGITS)}`;
 }
 /** Where a host keeps scripts (cluster/steps/scripts.sh). A step's settings come before, so it knows its own name, and its Node's where it has one. */
-const KEPT = '"${KUBEADM_LAB_ROOT:-}/var/lib/kubeadm-lab/scripts"';
+const KEPT = `"\${KUBEADM_LAB_ROOT:-}/var/lib/kubeadm-lab/scripts"`;
 /** Runs what SCRIPT names if the host has it whole. */
 const RUN_KEPT = `if [[ -n "$SCRIPT" && "$(sha256sum 2>/dev/null <${KEPT}/texts/"$SCRIPT")" == "\${SCRIPT##*-}"* ]] 2>/dev/null; then eval "$(<${KEPT}/texts/"$SCRIPT")"`;
 /** Exit status of a host that does not have the script. Nothing ran, and nothing was printed. */

@@ -1,6 +1,6 @@
 // The provider of host state against a real SSH server: create, read, update, delete, and what is kept when one of them fails.
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { asSecret, reveal } from "../../provider/plugin/values.ts";

@@ -80,7 +80,7 @@ export class PlayedHosts {
 			mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
 			const ends: (() => void)[] = [];
 			const model = preparedHost({ after: (end: () => void) => void ends.push(end) });
-			for (let i = 1; i <= count; i++) played.#make(`host${i}`, `127.86.0.${i}`, model.root, login);
+			for (let i = 1; i <= count; i++) played.#make(`host${i}`, `127.86.${i >> 8}.${i & 255}`, model.root, login);
 			for (const end of ends) end();
 			await Promise.all(Object.keys(played.hosts).map((name) => played.startServer(name)));
 			return played;

@@ -1,0 +1,124 @@
+// npm run bench:many [COUNT...]: how the cost of a run grows with the hosts. Played hosts, as in drift.ts, on this machine's cores, so what the hosts themselves work is taken out.
+// Writes docs/scale.md. Half an hour for 20 to 400 hosts.
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PLAYED, PlayedHosts, STEPS } from "../test/contract/support/played-hosts.ts";
+import { Project } from "../test/contract/support/project.ts";
+import { SAMPLE_HOSTS, type SampleHost, sampleSettings } from "../test/scripts/verbs.ts";
+import { PROGRAM, withoutLooking } from "./drift.ts";
+import { measure, project as root } from "./measure.ts";
+
+const COUNTS = [20, 50, 100, 200, 400];
+const KINDS = ["first up", "preview", "preview that looks at nothing", "check", "repair of one item", "destroy"] as const;
+type Kind = (typeof KINDS)[number];
+interface Run {
+	seconds: number;
+	/** CPU seconds of the hosts meanwhile. */
+	hosts: number;
+	memoryMiB: number;
+	watchedMiB: number;
+}
+interface Costs {
+	count: number;
+	runs: Map<Kind, Run>;
+	stateKiB: number;
+}
+const ENDING_MS = 1000; // the last sessions end
+
+async function costsOf(count: number): Promise<Costs> {
+	const played = await PlayedHosts.start(count);
+	const project = new Project(PROGRAM, { host: join(root, "provider") });
+	const runs = new Map<Kind, Run>();
+	const run = async (kind: Kind, args: string[], codes = [0]): Promise<void> => {
+		await sleep(ENDING_MS);
+		const before = played.cpuSeconds();
+		const all = [...args, "--stack", "test", "--non-interactive", "--color", "never"];
+		const { seconds, memoryMiB, watchedMiB } = await measure(project.cli, all, { cwd: project.folder, env: project.env, codes, watch: join(root, "provider") });
+		await sleep(ENDING_MS);
+		runs.set(kind, { seconds, hosts: played.cpuSeconds() - before, memoryMiB, watchedMiB });
+		console.log(`${count} hosts: ${kind} ${seconds.toFixed(1)} s`);
+	};
+	const file = join(project.folder, "state.json");
+	const stack = async (verb: "export" | "import"): Promise<void> => {
+		const { code, output } = await project.pulumi("stack", verb, "--file", file, "--stack", "test");
+		if (code !== 0) throw new Error(output);
+	};
+	try {
+		const sample = SAMPLE_HOSTS.find(({ name }) => name === PLAYED) as SampleHost;
+		const settings = Object.fromEntries(STEPS.map((step) => [step, sampleSettings(step, sample)]));
+		project.settings({ hosts: played.hosts, privateKey: played.privateKey, settings } as never);
+		await project.init();
+		await run("first up", ["up", "--yes", "--skip-preview"]);
+		await stack("export");
+		const whole = readFileSync(file, "utf8");
+		const stateKiB = Buffer.byteLength(JSON.stringify(JSON.parse(whole))) / 1024;
+		writeFileSync(file, withoutLooking(whole));
+		await stack("import");
+		await run("preview that looks at nothing", ["preview", "--expect-no-changes"]);
+		writeFileSync(file, whole);
+		await stack("import");
+		await run("preview", ["preview", "--expect-no-changes"]);
+		await run("check", ["refresh", "--preview-only", "--expect-no-changes"]);
+		played.change("host1");
+		await run("repair of one item", ["up", "--yes", "--skip-preview", "--refresh"]);
+		await run("destroy", ["destroy", "--yes", "--skip-preview"]);
+		return { count, runs, stateKiB };
+	} finally {
+		project.remove();
+		await played.stop();
+	}
+}
+
+const own = ({ seconds, hosts }: Run): number => seconds - hosts / cpus().length;
+function ratioRow(kind: Kind, all: Costs[]): string {
+	const at = (count: number) => {
+		const found = all.find((costs) => costs.count === count)?.runs.get(kind);
+		return found ? own(found) / count : Number.NaN;
+	};
+	return `| ${kind} | ${[20, 200].map((count) => (at(count) * 1000).toFixed(0)).join(" | ")} | ${(at(200) / at(20)).toFixed(2)} |`;
+}
+function document(all: Costs[]): string {
+	const of = (costs: Costs, kind: Kind) => costs.runs.get(kind) as Run;
+	const rows = all.map((costs) => `| ${costs.count} | ${KINDS.map((kind) => of(costs, kind).seconds.toFixed(1)).join(" | ")} |`);
+	const bare = all.map((costs) => `| ${costs.count} | ${KINDS.map((kind) => own(of(costs, kind)).toFixed(1)).join(" | ")} |`);
+	const sizes = all.map((costs) => {
+		const runs = [...costs.runs.values()];
+		const most = (field: "memoryMiB" | "watchedMiB") => Math.max(...runs.map((run) => run[field])).toFixed(0);
+		return `| ${costs.count} | ${costs.stateKiB.toFixed(0)} | ${(costs.stateKiB / costs.count).toFixed(1)} | ${most("memoryMiB")} | ${most("watchedMiB")} |`;
+	});
+	const table = (heads: readonly string[], lines: string[]) => [`| ${heads.join(" | ")} |`, `|${heads.map(() => "---").join("|")}|`, ...lines].join("\n");
+	return `# Many hosts
+
+Made by \`npm run bench:many\` on ${new Date().toISOString().slice(0, 10)}: ${cpus().length} cores (${cpus()[0]?.model.trim()}), one run each. Played hosts: a real sshd each on a loopback address, ${STEPS.length} steps and their scripts, all in place; this machine does the hosts' work too.
+
+## Seconds
+
+${table(["hosts", ...KINDS], rows)}
+
+The same without what the hosts themselves work, which real hosts do side by side (their CPU seconds, spread over the cores, taken out):
+
+${table(["hosts", ...KINDS], bare)}
+
+Milliseconds a host, without the hosts' own work; a straight line has a ratio of 1:
+
+${table(
+	["", "20 hosts", "200 hosts", "ratio"],
+	KINDS.map((kind) => ratioRow(kind, all)),
+)}
+
+## State and memory
+
+The most that the engine with all its plugins held at once, and the provider alone.
+
+${table(["hosts", "state, KiB", "KiB a host", "all, MiB", "provider, MiB"], sizes)}
+`;
+}
+
+const counts = process.argv.slice(2).map(Number);
+const all: Costs[] = [];
+for (const count of counts.length > 0 ? counts : COUNTS) all.push(await costsOf(count));
+const text = document(all);
+if (counts.length > 0) console.log(text);
+else writeFileSync(join(root, "docs/scale.md"), text);
