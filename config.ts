@@ -79,6 +79,7 @@ function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, p
 		registryMirrors: top.registryMirrors,
 		packages: { ...choosePackages(kubernetes, top.extraPackages), removeOnDestroy: top.removePackagesOnDestroy },
 		os: {
+			hostsFile: top.hostsFile,
 			firewalld: top.firewalld,
 			selinux: top.selinux,
 			ntpServers: top.ntpServers,

@@ -7,7 +7,7 @@ import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { scriptName } from "../provider/shell.ts";
 import { ControlPlane, rebuiltBy } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
-import { Host, preflight } from "./host.ts";
+import { Host, hostsBlock, preflight } from "./host.ts";
 import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
@@ -61,7 +61,11 @@ export class Cluster extends pulumi.ComponentResource {
 		const steps = [new URL("./steps/", import.meta.url), ...(args.workloadSteps ? [args.workloadSteps] : [])].flatMap(stepsIn);
 		const scripts = steps.map((step) => scriptName(stepName(step), stepScript(step)));
 		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
-		this.#connections = new HostConnections("hosts", { ...args, steps }, { ...child, aliases: [{ name: `${name}-hosts` }] });
+		this.#connections = new HostConnections(
+			"hosts",
+			{ ...args, steps, shared: { HOSTS_BLOCK: hostsBlock(args) } },
+			{ ...child, aliases: [{ name: `${name}-hosts` }] },
+		);
 		const connections = this.#connections;
 		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId, connections }, this));
 		const prepared = (spec: HostSpec) =>

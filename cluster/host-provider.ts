@@ -1,6 +1,7 @@
 // The other resources of the provider in provider/, beside the states of steps (step.ts): the way to the hosts, their recordings, and what a change costs.
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
+import { digest } from "../provider/shell.ts";
 import { stepName, stepScript } from "./step-text.ts";
 
 /**
@@ -10,9 +11,17 @@ import { stepName, stepScript } from "./step-text.ts";
 export class HostConnections extends pulumi.ProviderResource {
 	/** `<id> <project>/<stack>`. */
 	declare readonly owner: pulumi.Output<string>;
+	readonly #shared: Record<string, string>;
 
-	/** `steps`: each that is run through it, and those whose acts run what the hosts keep. */
-	constructor(name: string, { hosts, ssh, steps }: { hosts: HostSpec[]; ssh: SshSettings; steps: URL[] }, opts?: pulumi.ResourceOptions) {
+	/**
+	 * `steps`: each that is run through it, and those whose acts run what the hosts keep. `shared`: settings that are the same for all hosts, and so long that
+	 * each host's state has only their digest (StateArgs.shared). Default none.
+	 */
+	constructor(
+		name: string,
+		{ hosts, ssh, steps, shared = {} }: { hosts: HostSpec[]; ssh: SshSettings; steps: URL[]; shared?: Record<string, string> },
+		opts?: pulumi.ResourceOptions,
+	) {
 		const known = hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
 		super(
 			"host",
@@ -21,12 +30,19 @@ export class HostConnections extends pulumi.ProviderResource {
 				hosts: JSON.stringify(Object.fromEntries(known)),
 				privateKey: pulumi.secret(ssh.privateKey),
 				scripts: pulumi.secret(JSON.stringify(Object.fromEntries(steps.map((step) => [stepName(step), stepScript(step)])))), // no secret, but thousands of lines
+				shared: JSON.stringify(shared),
 				dialErrorLimit: ssh.dialErrorLimit,
 				perDialTimeoutSeconds: ssh.perDialTimeoutSeconds,
 				owner: undefined,
 			},
 			opts,
 		);
+		this.#shared = shared;
+	}
+
+	/** Name -> digest, for a state: another value makes it another state. */
+	digestsOf(names: string[]): Record<string, string> {
+		return Object.fromEntries(names.map((name) => [name, digest(this.#shared[name] ?? "")]));
 	}
 
 	/** For a command that undoes something: the setting OWNER, which the provider gives every step. */

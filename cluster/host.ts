@@ -6,7 +6,7 @@ import type { Setting } from "../provider/shell.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { imagesFor } from "./kubeadm.ts";
-import { type HostState, hostAct, hostState } from "./step.ts";
+import { type HostState, hostAct, hostState, type StateArgs } from "./step.ts";
 
 export interface HostArgs {
 	spec: HostSpec;
@@ -44,7 +44,12 @@ export class Host extends pulumi.ComponentResource {
 		this.name = spec.name;
 		this.spec = spec;
 		this.owner = connections.ownerOn(spec.name);
-		const state = (step: string, settings: Record<string, Setting>, after: pulumi.Resource[], flags: { apply?: boolean; bringsScripts?: boolean } = {}) =>
+		const state = (
+			step: string,
+			settings: Record<string, Setting>,
+			after: pulumi.Resource[],
+			flags: Pick<StateArgs, "apply" | "bringsScripts" | "shared"> = {},
+		) =>
 			hostState(
 				`${name}-${step}`,
 				{ host: spec.name, step: new URL(`./steps/${step}.sh`, import.meta.url), settings: { HOST_NAME: spec.name, ...settings }, ...flags },
@@ -52,7 +57,7 @@ export class Host extends pulumi.ComponentResource {
 			);
 
 		const kept = [state("scripts", { SCRIPTS: scripts }, preflights, { bringsScripts: true })];
-		state("identity", identitySettings(cluster), kept);
+		state("identity", {}, kept, { shared: ["HOSTS_BLOCK"] });
 		const packages = state("packages", packagesSettings(cluster), kept);
 		const system = state("system", { ...systemSettings(cluster), ...usedSettings(spec, cluster) }, [packages]);
 		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
@@ -114,8 +119,9 @@ function usedSettings({ address, role }: HostSpec, { runtime, podCidr }: Cluster
 	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, CLUSTER_POD_CIDR: podCidr };
 }
 
-function identitySettings({ hosts }: ClusterSettings) {
-	return { HOSTS_BLOCK: hosts.map(({ address, name }) => `${address} ${name}`).join("\n") };
+/** For each host's /etc/hosts, a line `address name` a host; empty where people have DNS for that. */
+export function hostsBlock({ hosts, os }: ClusterSettings): string {
+	return os.hostsFile ? hosts.map(({ address, name }) => `${address} ${name}`).join("\n") : "";
 }
 
 function packagesSettings(cluster: ClusterSettings) {

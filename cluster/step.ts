@@ -33,6 +33,8 @@ export interface StateArgs extends StepArgs {
 	looksOnly?: boolean;
 	/** `apply` has work to do; without it nothing is dialled until destroy. */
 	apply?: boolean;
+	/** Names of the provider's shared settings that it gets too (HostConnections). */
+	shared?: string[];
 	/** It brings the host the scripts of all other steps. */
 	bringsScripts?: boolean;
 }
@@ -66,13 +68,14 @@ export class HostState extends pulumi.CustomResource {
  * An apply that failed half-way stays in the state, and the next `up` does the rest.
  */
 export function hostState(name: string, args: StateArgs, opts: StateOptions): HostState {
-	const { host, step, settings, looksOnly, apply, undo, bringsScripts, isSecret } = { ...DEFAULTS, ...args };
+	const { host, step, settings, shared, looksOnly, apply, undo, bringsScripts, isSecret } = { ...DEFAULTS, ...args };
 	return new HostState(
 		name,
 		{
 			host,
 			step: stepName(step),
 			settings: isSecret ? pulumi.secret(settings) : settings,
+			...(shared ? { shared: opts.provider.digestsOf(shared) } : {}),
 			...(looksOnly ? { looksOnly } : {}),
 			...(apply ? {} : { apply }),
 			...(undo ? {} : { undo }),

@@ -179,6 +179,7 @@ export const KEYS = {
 	proxy: z.record(z.string(), z.unknown()).default({}),
 	extraPackages: z.array(packageName).default([]),
 	removePackagesOnDestroy: z.boolean().default(true),
+	hostsFile: z.boolean().default(true),
 	firewalld: oneOf("disable", "keep").default("disable"),
 	selinux: oneOf("permissive", "keep").default("permissive"),
 	timezone: optional(matching(/^[A-Za-z][\w+-]*(\/[\w+-]+)*$/, "is not a time zone. Use one of timedatectl list-timezones, such as Asia/Shanghai.")).default(

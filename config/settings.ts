@@ -73,6 +73,8 @@ export interface ClusterSettings {
 	repositories: Repository[];
 	packages: { /** name-version, such as kubelet-1.29.15 */ pinned: string[]; extra: string[]; removeOnDestroy: boolean };
 	os: {
+		/** Every host's name and address in each host's /etc/hosts. */
+		hostsFile: boolean;
 		firewalld: "disable" | "keep";
 		selinux: "permissive" | "keep";
 		timezone?: string;

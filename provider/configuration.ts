@@ -4,6 +4,7 @@ import type { Host, Settings } from "./hosts.ts";
 import type { Failure } from "./inputs.ts";
 import { asSecret, isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 import { packScripts, unpackScripts } from "./scripts.ts";
+import { SETTING_NAME } from "./shell.ts";
 
 // runTimeoutSeconds: a step may wait an hour for another run, and then have three yum transactions of half an hour each.
 const NUMBERS = { dialErrorLimit: 3, perDialTimeoutSeconds: 10, lookTimeoutSeconds: 60, runTimeoutSeconds: 10_800 };
@@ -39,7 +40,7 @@ function ownerOf(urn: string, olds: Properties, failures: Failure[]): string {
 }
 const ID_BYTES = 8;
 
-function scriptsOf(value: Value | undefined): Record<string, string> | undefined {
+function textsOf(value: Value | undefined): Record<string, string> | undefined {
 	try {
 		const opened = reveal(value ?? null);
 		const scripts = typeof opened === "string" ? unpackScripts(opened) : opened;
@@ -50,9 +51,13 @@ function scriptsOf(value: Value | undefined): Record<string, string> | undefined
 		return undefined;
 	}
 }
+function sharedOf(value: Value | undefined): Record<string, string> | undefined {
+	const shared = value === undefined || isUnknown(open(value)) ? {} : textsOf(value);
+	return shared && Object.keys(shared).every((name) => SETTING_NAME.test(name)) ? shared : undefined;
+}
 /** As the state keeps them: packed, in an envelope, since they are no secret but thousands of lines; the old value where they are the same. */
 function keptScripts(old: Value | undefined, scripts: Record<string, string>): Value {
-	return old !== undefined && isEqual(scriptsOf(old), scripts) ? old : asSecret(packScripts(scripts));
+	return old !== undefined && isEqual(textsOf(old), scripts) ? old : asSecret(packScripts(scripts));
 }
 
 /**
@@ -61,9 +66,10 @@ function keptScripts(old: Value | undefined, scripts: Record<string, string>): V
  */
 export function checkConfiguration(urn: string, olds: Properties, wanted: Properties): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = [];
-	const scripts = scriptsOf(wanted.scripts);
+	const scripts = textsOf(wanted.scripts);
 	if (!scripts && wanted.scripts !== undefined && !isUnknown(open(wanted.scripts)))
 		failures.push({ property: "scripts", reason: "must be an object: name of a step to its script, a text without NUL" });
+	if (!sharedOf(wanted.shared)) failures.push({ property: "shared", reason: "must be an object: names of settings to texts without NUL" });
 	const news: Properties = { ...wanted, owner: ownerOf(urn, olds, failures), ...(scripts ? { scripts: keptScripts(olds.scripts, scripts) } : {}) };
 	if (isUnknown(open(news.hosts ?? null))) return { inputs: news, failures };
 	const hosts = hostsOf(news.hosts);
@@ -95,7 +101,7 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
 
 /** Undefined while something in it is not known yet. */
 export function settingsOf(configuration: Properties): Settings | undefined {
-	const { hosts, privateKey, owner, strict, scripts, ...rest } = reveal(configuration) as Properties;
+	const { hosts, privateKey, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
 	const known = hostsOf(hosts);
 	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
@@ -103,7 +109,8 @@ export function settingsOf(configuration: Properties): Settings | undefined {
 		hosts: known,
 		privateKey,
 		owner: typeof owner === "string" ? owner : "",
-		scripts: scriptsOf(scripts) ?? {},
+		scripts: textsOf(scripts) ?? {},
+		shared: sharedOf(shared) ?? {},
 		dialErrorLimit: number("dialErrorLimit"),
 		perDialTimeoutSeconds: number("perDialTimeoutSeconds"),
 		lookTimeoutSeconds: number("lookTimeoutSeconds"),

@@ -16,10 +16,11 @@ export function diffStep(olds: Properties, news: Properties): Map<string, Change
 	for (const name of ["host", "step"]) add(name, changeKind(olds[name], news[name]), olds[name] !== undefined);
 	for (const name of FLAGS) add(name, changeKind(olds[name], news[name]));
 	for (const [path, kind] of members("settings", olds.settings, news.settings)) add(path, kind);
+	for (const [path, kind] of members("shared", olds.shared ?? {}, news.shared ?? {})) add(path, kind);
 	for (const [path, kind] of members("found", olds.found ?? {}, news.found ?? {})) add(path, kind);
 	// The settings say it better; where they are the same, the script itself is another.
 	const script = changeKind(olds.script, news.script);
-	if (script && ![...changes.keys()].some((path) => path.startsWith("settings"))) add("script", script);
+	if (script && ![...changes.keys()].some((path) => /^(settings|shared)/.test(path))) add("script", script);
 	return changes;
 }
 

@@ -18,6 +18,8 @@ export interface Settings {
 	privateKey: string;
 	/** Whose work is done: each script gets it, with the host's name behind it. Empty in the state of a version before. */
 	owner: string;
+	/** Settings that steps get besides their own, by name. */
+	shared: Record<string, string>;
 	/** Step's name -> script. Empty in the state of a version before. */
 	scripts: Record<string, string>;
 	/** How often a failed connection is tried again. */

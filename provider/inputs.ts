@@ -11,6 +11,8 @@ export interface Inputs {
 	step: string;
 	/** Shell name -> value: what its script gets. */
 	settings: Record<string, Setting>;
+	/** Name -> digest of those of the provider's shared settings that its script gets too. */
+	shared: Record<string, string>;
 	/** Computed: the name of the script (scripts.ts). In the outputs: of the one that `apply` ran. Undefined in a state of the version before, and where the provider has none. */
 	script?: string;
 	/** In a state of the version before: the script with its settings, packed. */
@@ -32,7 +34,7 @@ export interface Failure {
 }
 
 export const FLAGS = ["looksOnly", "apply", "undo", "bringsScripts"] as const;
-const FIELDS = ["host", "step", "settings", ...FLAGS];
+const FIELDS = ["host", "step", "settings", "shared", ...FLAGS];
 
 /**
  * Fills in `script` and `found`, and names everything that is wrong by property. A value is never part of a reason: it may be a secret.
@@ -60,8 +62,11 @@ export function checkStep(olds: Properties, news: Properties, hosts: string[], s
 		if (value !== null && typeof value !== "boolean" && !isUnknown(value)) fail(name, "must be true or false");
 	}
 	checkSettings(open(news.settings ?? null), fail);
+	const shared = open(news.shared ?? null);
+	if (shared !== null && !(isObject(shared) && Object.entries(shared).every(([name, value]) => SETTING_NAME.test(name) && typeof value === "string")))
+		fail("shared", "must be an object: names of settings to texts");
 	// With other settings, what was wanted of an item may be another too.
-	const isSame = isEqual(reveal(olds.settings ?? null), reveal(news.settings ?? null));
+	const isSame = ["settings", "shared"].every((name) => isEqual(reveal(olds[name] ?? null), reveal(news[name] ?? null)));
 	return { inputs: { ...news, ...(script === undefined ? {} : { script }), found: isSame ? (olds.found ?? {}) : {} }, failures };
 }
 
@@ -96,5 +101,11 @@ export function isHidden(inputs: Properties): boolean {
 
 export function stepInputs(properties: Properties): Inputs {
 	const inputs = reveal(properties) as unknown as Inputs;
-	return { ...inputs, settings: inputs.settings ?? {}, found: inputs.found ?? {}, ...(inputs.text === undefined ? {} : { text: unpackScript(inputs.text) }) };
+	return {
+		...inputs,
+		settings: inputs.settings ?? {},
+		shared: inputs.shared ?? {},
+		found: inputs.found ?? {},
+		...(inputs.text === undefined ? {} : { text: unpackScript(inputs.text) }),
+	};
 }

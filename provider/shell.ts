@@ -54,10 +54,14 @@ export function settingsText(step: string, settings: Readonly<Record<string, Set
 	return `${[`readonly STEP=${shellQuote(step)}`, ...assignments].join("\n")}\n`;
 }
 
-const HASH_DIGITS = 16;
+const DIGITS = 16;
+/** The beginning of a text's SHA-256, in hexadecimal digits. */
+export function digest(text: string): string {
+	return createHash("sha256").update(text).digest("hex").slice(0, DIGITS);
+}
 /** What a script is called on hosts and in the state: the step's name and the beginning of the script's SHA-256, such as `system-0123456789abcdef`. */
 export function scriptName(step: string, script: string): string {
-	return `${step}-${createHash("sha256").update(script).digest("hex").slice(0, HASH_DIGITS)}`;
+	return `${step}-${digest(script)}`;
 }
 /** Where a host keeps scripts (cluster/steps/scripts.sh). A step's settings come before, so it knows its own name, and its Node's where it has one. */
 const KEPT = `"\${KUBEADM_LAB_ROOT:-}/var/lib/kubeadm-lab/scripts"`;

@@ -76,7 +76,7 @@ export class Steps {
 
 	/** Says what a changed script or setting would change on the host; what was found in `read` is in the difference already. */
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
-		const isSame = isEqual(reveal(olds.settings ?? null), reveal(inputs.settings ?? null)) && olds.script === inputs.script;
+		const isSame = ["settings", "shared", "script"].every((name) => isEqual(reveal(olds[name] ?? null), reveal(inputs[name] ?? null)));
 		if (isSame) return keptState(inputs, olds.printed ?? "");
 		return this.previewCreate(inputs, shown);
 	}
@@ -150,7 +150,7 @@ export class Steps {
 		const { host, script, text } = step;
 		if (text !== undefined) return this.#hosts.run(host, { ...work, text: front + text });
 		const isBringing = step.bringsScripts && work.verb !== "undo";
-		const settings = front + (script === undefined ? "" : `SCRIPT='${script}'\n`) + settingsText(step.step, step.settings);
+		const settings = front + (script === undefined ? "" : `SCRIPT='${script}'\n`) + settingsText(step.step, { ...this.#sharedOf(step), ...step.settings });
 		if (script !== undefined && !step.looksOnly && !isBringing && !(work.isProbe && this.#bare.has(host))) {
 			const ended = await this.#hosts.run(host, { ...work, text: settings + KEPT_SCRIPT });
 			if (ended.code !== NOT_KEPT || ended.stdout !== "" || ended.stderr !== "") return ended;
@@ -162,6 +162,10 @@ export class Steps {
 		if (own === undefined && work.verb === "undo" && step.apply !== false)
 			warn(`${host} does not have ${script} any more, which ${step.step} ran there: ${this.scripts.current(step.step)} undoes what its records say`);
 		return this.#hosts.run(host, { ...work, text: settings + (own ?? other) });
+	}
+
+	#sharedOf({ shared }: Inputs): Record<string, string> {
+		return Object.fromEntries(Object.keys(shared).map((name) => [name, this.#hosts.settings.shared[name] ?? ""]));
 	}
 
 	/** Undefined where the host could not be probed, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # This step gives a host its name, and a block in /etc/hosts with the internal address of every host.
-# HOST_NAME: this host's name. HOSTS_BLOCK: lines `address name`.
+# HOST_NAME: this host's name. HOSTS_BLOCK: lines `address name`; empty for no block.
 # undo takes out the block and puts the old name back; lines that others wrote meanwhile stay.
 # cloud-init sets both anew at each boot unless told to leave them; a HOSTNAME= in /etc/sysconfig/network is what network scripts set.
 readonly KERNEL_NAME="${ROOT}/proc/sys/kernel/hostname"
@@ -9,7 +9,7 @@ readonly NETWORK_FILE=/etc/sysconfig/network NAME_LINE='[[:space:]]*HOSTNAME='
 
 # First in the file: the first line with a name wins, and a kubelet whose name means 127.0.1.1 or an external address registers with that.
 hosts_file() {
-  printf '%s\n%s\n%s\n' "${BLOCK_BEGIN}" "${HOSTS_BLOCK%$'\n'}" "${BLOCK_END}"
+  [[ -z "${HOSTS_BLOCK}" ]] || printf '%s\n%s\n%s\n' "${BLOCK_BEGIN}" "${HOSTS_BLOCK%$'\n'}" "${BLOCK_END}"
   without_block /etc/hosts
 }
 network_file() { # another HOSTNAME= marked

@@ -69,3 +69,14 @@ test("a host taken off the list leaves the block", (t) => {
 	host.run("identity", "apply", { HOSTS_BLOCK: "172.16.1.110 k8s-master" });
 	assert.equal(host.read("/etc/hosts"), `# kubeadm-lab begin\n172.16.1.110 k8s-master\n# kubeadm-lab end\n${HOSTS}`);
 });
+
+test("without a block the hosts file stays as it is, and a block of before goes", (t) => {
+	const host = bareHost(t);
+	const none = { HOSTS_BLOCK: "" };
+	assert.equal(host.run("identity", "apply", none).status, 0);
+	assert.deepEqual([host.read("/etc/hosts"), host.exists("/var/lib/kubeadm-lab/identity/files/%2Fetc%2Fhosts")], [HOSTS, false]);
+	host.run("identity", "apply");
+	assert.equal(host.run("identity", "check", none).status, 3);
+	assert.equal(host.run("identity", "apply", none).status, 0);
+	assert.equal(host.read("/etc/hosts"), HOSTS);
+});

@@ -119,9 +119,15 @@ export class Graph {
 	}
 }
 
+/** Those of the provider's shared settings that a step gets; all of a graph's steps have the same ones. */
+function sharedOf({ shared = {} }: Values): Record<string, string> {
+	const provider = current.resources.find(({ type }) => type === "pulumi:providers:host");
+	const values = JSON.parse(provider?.inputs.shared ?? "{}");
+	return Object.fromEntries(Object.keys(shared).map((name) => [name, values[name]]));
+}
 /** What a host runs: the settings that it is sent, without the empty lines in front for a profile that asks (provider/shell.ts), and the script that it keeps. */
 export function scriptTextOf({ inputs }: Pick<Resource, "inputs">): string {
-	const sent: string = inputs.stdin?.trimStart().replace(CURRENT_SCRIPT, "") ?? settingsText(inputs.step, inputs.settings);
+	const sent: string = inputs.stdin?.trimStart().replace(CURRENT_SCRIPT, "") ?? settingsText(inputs.step, { ...sharedOf(inputs), ...inputs.settings });
 	const [, step = ""] = sent.match(/^readonly STEP='(.*)'/) ?? [];
 	return sent + stepScript(stepFile(step));
 }

@@ -1,6 +1,7 @@
 // How a step on a host is read, repeated and undone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { digest } from "../../provider/shell.ts";
 import { graph, HOSTS, NODE_STATES, program, WORKERS } from "./program.ts";
 import type { Graph } from "./program-graph.ts";
 
@@ -26,8 +27,15 @@ test("the converged state of a host belongs to the provider that looks at it, an
 			...(inputs.apply === false ? ["apply"] : []),
 			...(inputs.undo === false ? ["undo"] : []),
 		];
-		assert.deepEqual(Object.keys(inputs).sort(), ["host", "settings", "step", ...flags].sort(), name);
+		assert.deepEqual(Object.keys(inputs).sort(), ["host", "settings", "step", ...(inputs.shared ? ["shared"] : []), ...flags].sort(), name);
 	}
+});
+test("the block for /etc/hosts is kept once, in the provider's configuration, and each host's state has its digest; without hostsFile there is none", async () => {
+	const block = "172.16.1.110 k8s-master\n172.16.1.111 k8s-node01\n172.16.1.112 k8s-node02";
+	assert.deepEqual(JSON.parse(graph.named("hosts").inputs.shared), { HOSTS_BLOCK: block });
+	for (const host of HOSTS) assert.deepEqual(graph.named(`lab-${host}-identity`).inputs.shared, { HOSTS_BLOCK: digest(block) });
+	const without = await program({ changes: { hostsFile: false } });
+	assert.deepEqual(JSON.parse(without.graph.named("hosts").inputs.shared), { HOSTS_BLOCK: "" });
 });
 test("every command's update is its create, so that a changed connection never means a new create", () => {
 	for (const { name, inputs } of graph.commands) {

@@ -18,18 +18,22 @@ const reasons = (news: Properties) => checkStep({}, news, ["one", "two"], script
 test("checkStep names everything that is wrong with a step by its property, and shows no value", () => {
 	assert.deepEqual(reasons(step), []);
 	assert.deepEqual(reasons({ ...step, host: "three" }), ["host is none of the provider's hosts: one, two"]);
-	assert.deepEqual(reasons({ host: "", step: "Not This", undo: "no", wrong: 1, settings: { A: {}, LIST: ["x", 2], "a b": null, NUL: "a\0b" } }), [
-		"wrong is none of host, step, settings, looksOnly, apply, undo, bringsScripts",
-		"host must be a text that is not empty",
-		"step must be lower-case letters, digits and dashes",
-		"step is none of the provider's scripts",
-		"undo must be true or false",
-		"settings.A must be a text, a number, true, false or a list of texts",
-		"settings.LIST[1] must be a text",
-		'settings["a b"] is no setting\'s name: use capitals, digits and underscores',
-		'settings["a b"] must be a text, a number, true, false or a list of texts',
-		"settings.NUL holds a NUL character, which no shell can read",
-	]);
+	assert.deepEqual(
+		reasons({ host: "", step: "Not This", undo: "no", wrong: 1, shared: { "a b": "x" }, settings: { A: {}, LIST: ["x", 2], "a b": null, NUL: "a\0b" } }),
+		[
+			"wrong is none of host, step, settings, shared, looksOnly, apply, undo, bringsScripts",
+			"host must be a text that is not empty",
+			"step must be lower-case letters, digits and dashes",
+			"step is none of the provider's scripts",
+			"undo must be true or false",
+			"settings.A must be a text, a number, true, false or a list of texts",
+			"settings.LIST[1] must be a text",
+			'settings["a b"] is no setting\'s name: use capitals, digits and underscores',
+			'settings["a b"] must be a text, a number, true, false or a list of texts',
+			"settings.NUL holds a NUL character, which no shell can read",
+			"shared must be an object: names of settings to texts",
+		],
+	);
 	assert.deepEqual(reasons({}), ["host is missing", "step is missing"]);
 	assert.deepEqual(reasons({ host: UNKNOWN, step: UNKNOWN, settings: UNKNOWN, undo: UNKNOWN }), []);
 });
@@ -190,6 +194,20 @@ test("the provider's version is no change of its configuration, a key is", () =>
 	const old = configuration({ one: host });
 	assert.deepEqual(changedKeys({ ...old, version: "1" }, { ...old, version: "2" }), []);
 	assert.deepEqual(changedKeys(old, { ...old, privateKey: asSecret("other") }), ["privateKey"]);
+});
+test("a shared setting is kept once; a state with another digest of it is changed by name", () => {
+	const news = { ...configuration({ one: host }), shared: JSON.stringify({ BLOCK: "a\nb" }) };
+	const { inputs, failures } = checkConfiguration(URN, {}, news);
+	assert.deepEqual([settingsOf(inputs)?.shared, failures], [{ BLOCK: "a\nb" }, []]);
+	assert.deepEqual(settingsOf(configuration({ one: host }))?.shared, {}, "the state of a version before has none");
+	for (const shared of ["x", JSON.stringify({ "a b": "x" }), JSON.stringify({ A: "\0" })])
+		assert.deepEqual(
+			checkConfiguration(URN, {}, { ...news, shared }).failures.map(({ property }) => property),
+			["shared"],
+		);
+	const of = (digest: string) => ({ ...step, script, shared: { BLOCK: digest }, found: {} });
+	assert.deepEqual(paths({ ...of("one"), printed: "" }, of("two")), { 'shared["BLOCK"]': "update" });
+	assert.deepEqual(checkStep({ ...of("one"), found: { x: "1" } }, of("two"), []).inputs.found, {});
 });
 test("the scripts of all steps are kept once, packed and in an envelope, and stay as they were kept until one is another", () => {
 	const texts = { system: "echo\n".repeat(10_000), files: "cat" };
