@@ -67,12 +67,14 @@ export function scriptName(step: string, script: string): string {
 const KEPT = `"\${KUBEADM_LAB_ROOT:-}/var/lib/kubeadm-lab/scripts"`;
 /** Runs what SCRIPT names if the host has it whole. */
 const RUN_KEPT = `if [[ -n "$SCRIPT" && "$(sha256sum 2>/dev/null <${KEPT}/texts/"$SCRIPT")" == "\${SCRIPT##*-}"* ]] 2>/dev/null; then eval "$(<${KEPT}/texts/"$SCRIPT")"`;
+/** What a script says whose settings did not arrive; every script says so too (cluster/steps/lib/common.sh). */
+export const LINES_GONE = "the first lines of the script are gone: does a profile of this login read stdin?";
 /** Exit status of a host that does not have the script. Nothing ran, and nothing was printed. */
 export const NOT_KEPT = 86;
 /** Behind the settings, SCRIPT among them: runs the script of this name that the host keeps, or ends with NOT_KEPT. */
 export const KEPT_SCRIPT = `${RUN_KEPT}; else exit ${NOT_KEPT}; fi\n`;
 /** The same for who knows no script's name: an undo runs what its apply ran, everything else the version that the host was brought last. */
-export const CURRENT_SCRIPT = `SCRIPT=
+export const CURRENT_SCRIPT = `SCRIPT=; : "\${STEP:?${LINES_GONE}}"
 [[ $1 != undo ]] || { read -r SCRIPT <${KEPT}/used/"$STEP\${NODE_NAME:+.$NODE_NAME}"; } 2>/dev/null || true
 [[ -n "$SCRIPT" ]] || { read -r SCRIPT <${KEPT}/current/"$STEP"; } 2>/dev/null || true
 ${RUN_KEPT}

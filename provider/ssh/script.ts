@@ -1,6 +1,6 @@
 // Runs one script on a host, sent through stdin: how it ended, what it printed, its lines of progress as they come.
 import type { Client, ClientChannel } from "ssh2";
-import { BEGIN, scriptInput, scriptOutput } from "../shell.ts";
+import { BEGIN, LINES_GONE, scriptInput, scriptOutput } from "../shell.ts";
 
 export interface Script {
 	/** What the host runs, from scriptCommand; it reads `text`. */
@@ -57,7 +57,7 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 	const printed = Buffer.concat(stdout).toString("utf8");
 	const own = scriptOutput(printed);
 	// Without the mark on stderr somebody took a part of stdin, and the script, whose first line is then gone, ended at once.
-	if (own === undefined || !isStarted) throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before]));
+	if (own === undefined || !isStarted) throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before, ...(own === undefined ? [] : [LINES_GONE])]));
 	return { ...end, stdout: own, stderr: stderr.join("\n") };
 }
 

@@ -46,14 +46,15 @@ test("a changed item is one item of the difference, from what was found to what 
 test("an apply that fails half-way stays in the state with what is left, and the next one does the rest", async () => {
 	const { a, b, step } = filesStep(own.folder.path);
 	mkdirSync(b);
-	const error = await rejection(own.plugin.create("it", { ...step, text: step.text.replace("apply) ", "apply) set -e; ") }));
+	const strict = { ...step, text: step.text.replace("apply) ", "apply) set -e; ") };
+	const error = await rejection(own.plugin.create("it", strict));
 	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
 	assert.ok(error.kept);
 	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
 	assert.equal(error.kept.refreshesBeforeUpdate, true, "also a run without --refresh looks first");
 	rmSync(b, { recursive: true });
 	const half = await own.plugin.read("it", error.kept);
-	const whole = await own.plugin.update("it", half, { ...step, text: half.inputs.text ?? "" });
+	const whole = await own.plugin.update("it", half, strict);
 	assert.equal(readFileSync(b, "utf8"), "good\n");
 	assert.deepEqual(await own.plugin.diff(await own.plugin.read("it", whole), whole.inputs), {});
 });

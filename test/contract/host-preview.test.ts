@@ -64,6 +64,7 @@ test("what a host must have alone is compared with every other host, those of an
 
 		const next = await HostPlugin.start(own.sshd, hosts);
 		try {
+			await next.known(look("three"));
 			await next.diff(made, made.inputs); // of the run before
 			assert.equal((await rejection(next.create("new", look("three", line("key", "a", "noted"))))).message, said("three", "key", "one"));
 		} finally {
@@ -108,10 +109,14 @@ test("neither a look after a failed apply nor one that took too long silences an
 		const check = "echo same >&2; exit 1";
 		const inputs = { host: "one", step: "step", text: scriptText({ check }), found: {} };
 		const read = () => other.read("other", { id: "one/step", inputs, state: inputs });
-		await rejection(other.create("cut", { host: "one", step: "step", text: scriptText({ apply: "exit 1", check }) }));
+		const cut = { host: "one", step: "step", text: scriptText({ apply: "exit 1", check }) };
+		const slow = { host: "one", step: "slow", looksOnly: true, text: scriptText({ apply: "sleep 5" }) };
+		const end = { host: "one", step: "end", looksOnly: true, text: scriptText({ apply: "kill -9 $PPID; sleep 1" }) };
+		for (const step of [cut, slow, end]) await other.known(step); // another configuration would forget what was said
+		await rejection(other.create("cut", cut));
 		await read();
-		await other.create("slow", { host: "one", step: "slow", looksOnly: true, text: scriptText({ apply: "sleep 5" }) }, { preview: true });
-		await other.create("end", { host: "one", step: "end", looksOnly: true, text: scriptText({ apply: "kill -9 $PPID; sleep 1" }) }, { preview: true });
+		await other.create("slow", slow, { preview: true });
+		await other.create("end", end, { preview: true });
 		await server.stop();
 		await read();
 		const warnings = other.engine.lines.filter(({ severity }) => severity === "warning").map(({ message }) => message);

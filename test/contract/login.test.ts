@@ -75,8 +75,10 @@ trap 'builtin printf "goodbye\\n"' EXIT
 umask 077; ulimit -S -f 8; ulimit -S -c 0
 builtin cd /tmp
 `;
+/** A step's script, as the provider knows it: without the name in front, which comes with the settings. */
+const ofStep = (body: string) => withFiles(body).replace(/^readonly STEP=.*\n/, "");
 /** It tells what it has to live with. */
-const SCRIPT = withFiles(`takes_no_lock() { :; }
+const SCRIPT = ofStep(`takes_no_lock() { :; }
 check() { :; }
 apply() {
   /usr/bin/env | sort
@@ -131,7 +133,7 @@ test("a remote.Command's script meets nothing of it either, and what the login p
 		const { state } = await plugin.create("it", {
 			connection,
 			create: scriptCommand("root", "apply"),
-			stdin: scriptInput(SCRIPT),
+			stdin: scriptInput(`readonly STEP='it'\n${SCRIPT}`),
 			addPreviousOutputInEnv: false,
 		});
 		const stdout = (state.stdout as { value?: string }).value ?? String(state.stdout);
@@ -147,7 +149,7 @@ test("a profile that takes all of the script for its answers fails the step, and
 	try {
 		mkdirSync(join(home.path, "greedy"));
 		const ran = join(home.path, "ran");
-		const text = withFiles(`takes_no_lock() { :; }\ncheck() { :; }\napply() { : >${ran}; }`);
+		const text = ofStep(`takes_no_lock() { :; }\ncheck() { :; }\napply() { : >${ran}; }`);
 		for (const [profile, said] of [
 			["echo 'Your name?'; cat >/dev/null", /the script did not start: .*Your name\?/],
 			["for ((i = 0; i < 22; i++)); do read -r line; done", /the first lines of the script are gone: does a profile of this login read stdin\?/],

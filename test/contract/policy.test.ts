@@ -14,12 +14,13 @@ import * as pulumi from "@pulumi/pulumi";
 const { connection, hasHostKey, isLate, steps, create, outputs } = JSON.parse(readFileSync("settings.json", "utf8"));
 class Step extends pulumi.CustomResource {
 	declare readonly printed: pulumi.Output<string>;
-	constructor(name: string, args: object, provider: pulumi.ProviderResource) { super("host:index:Step", name, { host: "one", text: "exit 0", printed: undefined, ...args }, { provider }); }
+	constructor(name: string, args: object, provider: pulumi.ProviderResource) { super("host:index:Step", name, { host: "one", printed: undefined, ...args }, { provider }); }
 }
 const { host: address, port, user, hostKey, privateKey, ...rest } = connection;
+const scripts = Object.fromEntries(Object.values<any>(steps).map(({ step, text = "exit 0" }) => [step, text]));
 const hosts = JSON.stringify({ one: { address, port, user, hostKey } });
-const provider = new (class extends pulumi.ProviderResource {})("host", "hosts", { hosts, privateKey, dialErrorLimit: 0 });
-const made = Object.entries<object>(steps).map(([name, args]) => new Step(name, args, provider));
+const provider = new (class extends pulumi.ProviderResource {})("host", "hosts", { hosts, privateKey, dialErrorLimit: 0, scripts: JSON.stringify(scripts) });
+const made = Object.entries<any>(steps).map(([name, { text, ...args }]) => new Step(name, args, provider));
 // Where a host's step is still to come, all of its connection is not known yet.
 if (isLate) new command.remote.Command("late", { connection: made[0]!.printed.apply(() => ({ ...rest, host: address, port, user, hostKey, privateKey })) });
 new command.remote.Command("command", { connection: { ...rest, host: address, port, user, privateKey, ...(hasHostKey ? { hostKey } : {}) }, create });
