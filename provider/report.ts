@@ -3,12 +3,20 @@ import { type Answer, details, summaryLine } from "./answer.ts";
 
 const PAUSE_MS = 60; // probes that begin within this time of each other are shown together, in the order of the hosts
 
+/** From so many hosts on, what is alike is said once. */
+const MANY = 9;
+
 export type Say = (host: string, text: string) => void;
+interface Line {
+	host: string;
+	text: string;
+}
 
 export class Report {
 	readonly #order: string[];
 	readonly #show: (text: string) => Promise<void>;
-	#probes: { host: string; text: string }[][] = [];
+	readonly #alike = new Alike();
+	#probes: Line[][] = [];
 	#probing = 0;
 	#waiting: (() => void)[] = [];
 	#timer: NodeJS.Timeout | undefined;
@@ -21,7 +29,7 @@ export class Report {
 
 	/** Runs one probe, and returns when what it and those beside it say is shown: by host, and then in the order in which they began. */
 	async during<T>(probe: (say: Say) => Promise<T>): Promise<T> {
-		const lines: { host: string; text: string }[] = [];
+		const lines: Line[] = [];
 		this.#probes.push(lines);
 		this.#probing++;
 		clearTimeout(this.#timer);
@@ -39,8 +47,39 @@ export class Report {
 		const waiting = this.#waiting.splice(0);
 		const lines = this.#probes.splice(0).flat();
 		const sorted = lines.toSorted((one, other) => this.#order.indexOf(one.host) - this.#order.indexOf(other.host));
-		if (sorted.length > 0) await this.#show(sorted.map(({ host, text }) => (text.startsWith("{") ? text : `${host}: ${text}`)).join("\n"));
+		const shown = this.#order.length < MANY ? sorted : this.#alike.shortened(sorted);
+		if (shown.length > 0) await this.#show(shown.map(({ host, text }) => (text.startsWith("{") ? text : `${host}: ${text}`)).join("\n"));
 		for (const wake of waiting) wake();
+	}
+}
+
+/** Says of most hosts only in what they differ from the first one that was told. */
+class Alike {
+	/** Kind of a line (a step's name, or nothing for facts) -> the first of it. */
+	readonly #first = new Map<string, Line & { parts: Set<string> }>();
+
+	/** Hosts of which the same is to be said share a line. For a program (JSON) and with details nothing is left out. */
+	shortened(lines: Line[]): Line[] {
+		const said = new Map<string, string[]>();
+		for (const { host, text } of lines) {
+			const line = /^[ {]/.test(text) ? text : this.#besidesFirst(host, text);
+			said.set(line, [...(said.get(line) ?? []), host]);
+		}
+		return [...said].map(([text, hosts]) => ({ host: hosts.join(", "), text }));
+	}
+
+	#besidesFirst(host: string, text: string): string {
+		const kind = /^[a-z]+(?=: )/.exec(text)?.[0] ?? "";
+		const first = this.#first.get(kind);
+		const parts = text.slice(kind === "" ? 0 : kind.length + 2).split(", ");
+		if (!first) {
+			this.#first.set(kind, { host, text, parts: new Set(parts) });
+			return text;
+		}
+		const others = parts.filter((part) => !first.parts.has(part));
+		const isAlike = others.length * 2 <= parts.length && parts.length >= first.parts.size; // a part less would go unsaid
+		if (!isAlike) return text;
+		return `${kind && `${kind}: `}as ${first.host}${others.length > 0 ? `, but ${others.join(", ")}` : ""}`;
 	}
 }
 

@@ -144,6 +144,30 @@ test("what probes of several hosts found is shown together, by host and then in 
 	assert.equal(told.length, 1);
 });
 
+test("of many hosts, what is alike is said once, and of each other one in what it differs", async () => {
+	const told: string[] = [];
+	const names = Array.from({ length: 9 }, (_, i) => `n${i}`);
+	const report = new Report(names, async (text) => void told.push(...text.split("\n")));
+	const say = (some: string[], text: (host: string) => string) => Promise.all(some.map((host) => report.during(async (say) => say(host, text(host)))));
+	await say(names.slice(0, 4), (host) => `os CentOS 7, cpus 2, diskFreeGb ${host === "n3" ? 5 : 20}`);
+	await say(names.slice(4), (host) => (host === "n8" ? "os Debian, cpus 8, diskFreeGb 5" : "os CentOS 7, cpus 2, diskFreeGb 20"));
+	await say(names, (host) => `packages: 2 items will change: package a${host === "n5" ? "" : ", package b"}`);
+	assert.deepEqual(told, [
+		"n0: os CentOS 7, cpus 2, diskFreeGb 20",
+		"n1, n2: as n0",
+		"n3: as n0, but diskFreeGb 5",
+		"n4, n5, n6, n7: as n0",
+		"n8: os Debian, cpus 8, diskFreeGb 5",
+		"n0: packages: 2 items will change: package a, package b",
+		"n1, n2, n3, n4, n6, n7, n8: packages: as n0",
+		"n5: packages: 2 items will change: package a",
+	]);
+	const few: string[] = [];
+	const small = new Report(names.slice(0, 8), async (text) => void few.push(...text.split("\n")));
+	await Promise.all(names.slice(0, 2).map((host) => small.during(async (say) => say(host, "x: same"))));
+	assert.deepEqual(few, ["n0: x: same", "n1: x: same"]);
+});
+
 const URN = "urn:pulumi:lab::kubeadm-lab::kubeadm-lab:cluster:Cluster$pulumi:providers:host::hosts";
 const host = { address: "192.0.2.1", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" };
 const configuration = (hosts: object): Properties => ({ hosts: JSON.stringify(hosts), privateKey: asSecret("pem") });
