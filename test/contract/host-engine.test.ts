@@ -271,7 +271,13 @@ test("a version whose scripts are others has an empty preview but for them, runs
 		"both are kept: the undo needs the old one",
 	);
 	assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
-	played.change("host1"); // a difference is repaired by the new version, and undone by it
+	// Somebody with the version before runs it once more, then this one again.
+	for (const folder of [join(root, "cluster/steps"), next]) {
+		project.settings({ ...settings, folder } as never);
+		assert.match(await upThatTouchesNoHost({ bringsScripts: true }), /~ 3 updated/);
+		assert.match(await upThatTouchesNoHost(), /Resources:\n +\d+ unchanged\n/);
+	}
+	played.change("host1"); // a difference is repaired by the new version
 	assert.match((await project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--stack", "test")).output, /~ 1 updated/);
 });
 
