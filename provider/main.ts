@@ -15,7 +15,6 @@ import { unary } from "./plugin/serve.ts";
 import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
 import { changedInputs, checkRecording, type Summarize, summarizeRecording } from "./recording.ts";
 import { Report } from "./report.ts";
-import { Scripts } from "./scripts.ts";
 import { type Shown, Steps } from "./step.ts";
 
 const VERSION = "0.1.0";
@@ -60,9 +59,9 @@ function workOnStep<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise
 const summarize: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).finalSummary(recordings, pod);
 function deleteRecording(urn: string, state: Properties): Promise<void> {
 	const say = (severity: "info" | "warning") => (text: string) => log.diagnostic(urn, severity, text);
-	const known = hosts;
-	if (!known) throw new Error("the provider's configuration is not known yet");
-	return work(log, () => summarizeRecording(state, known, new Scripts(known.settings.scripts), { warn: say("warning"), info: say("info") }, summarize));
+	const [known, scripts] = [hosts, steps?.scripts];
+	if (!known || !scripts) throw new Error("the provider's configuration is not known yet");
+	return work(log, () => summarizeRecording(state, known, scripts, { warn: say("warning"), info: say("info") }, summarize));
 }
 
 function checkResponse({ inputs, failures }: { inputs: Parameters<typeof toStruct>[0]; failures: Failure[] }): provider.CheckResponse {

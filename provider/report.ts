@@ -56,7 +56,7 @@ export class Report {
 /** Says of most hosts only in what they differ from the first one that was told. */
 class Alike {
 	/** Kind of a line (a step's name, or nothing for facts) -> the first of it. */
-	readonly #first = new Map<string, Line & { parts: Set<string> }>();
+	readonly #first = new Map<string, { host: string; parts: Set<string> }>();
 
 	/** Hosts of which the same is to be said share a line. For a program (JSON) and with details nothing is left out. */
 	shortened(lines: Line[]): Line[] {
@@ -73,7 +73,7 @@ class Alike {
 		const first = this.#first.get(kind);
 		const parts = text.slice(kind === "" ? 0 : kind.length + 2).split(", ");
 		if (!first) {
-			this.#first.set(kind, { host, text, parts: new Set(parts) });
+			this.#first.set(kind, { host, parts: new Set(parts) });
 			return text;
 		}
 		const others = parts.filter((part) => !first.parts.has(part));
