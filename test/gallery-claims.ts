@@ -17,14 +17,12 @@ function took(from: { at: number } | undefined, to: { at: number } | undefined):
 	assert.ok(from && to);
 	return to.at - from.at;
 }
-function isAbout(ms: number, seconds: number, lateMs: number): void {
-	assert.ok(ms >= seconds * 1000 - 100 && ms <= seconds * 1000 + lateMs, `took ${ms} ms, not ${seconds} s`);
+/** A busy lab hears of the end late, and of the beginning too: the kubelet's clock for a hook runs before the runtime knows of the hook. */
+function isAbout(ms: number, seconds: number): void {
+	assert.ok(ms >= seconds * 1000 - 1000 && ms <= seconds * 1000 + 2500, `took ${ms} ms, not ${seconds} s`);
 }
 const wasReady = ({ entries }: PodHistory, before = Number.POSITIVE_INFINITY) =>
 	entries.some(({ kind, reason, isTrue, at }) => kind === "condition" && reason === "Ready" && isTrue && at < before);
-/** How late the kubelet and the runtime of a busy lab may be. */
-const LATE_MS = 2500;
-
 const CLAIMS: Record<ScenarioName, (history: PodHistory) => void> = {
 	"poststart-fails": (history) => {
 		assert.ok(runsOfContainer(history).length >= 2, "not started again");
@@ -37,7 +35,7 @@ const CLAIMS: Record<ScenarioName, (history: PodHistory) => void> = {
 	},
 	"prestop-hangs": (history) => {
 		const run = runOf(history);
-		isAbout(took(hookIn(run, "preStop")?.requested, run.term), 5, LATE_MS);
+		isAbout(took(hookIn(run, "preStop")?.requested, run.term), 5);
 		assert.equal(run.stopRequested?.graceSeconds, 2);
 	},
 	"poststart-hangs": (history) => {
@@ -93,7 +91,7 @@ const CLAIMS: Record<ScenarioName, (history: PodHistory) => void> = {
 	"sigterm-ignored": (history) => {
 		const run = runOf(history);
 		assert.equal(run.exited?.exitCode, 137);
-		isAbout(took(run.term, run.exited), 4, LATE_MS);
+		isAbout(took(run.term, run.exited), 4);
 	},
 	"two-containers": (history) => {
 		const [one, two] = ["one", "two"].map((name) => runOf(history, name)) as [Run, Run];

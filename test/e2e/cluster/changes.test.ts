@@ -58,12 +58,16 @@ describe("changes around a cluster that runs", { concurrency: false }, () => {
 			return plaintext === undefined ? value : JSON.parse(plaintext);
 		};
 		const address = new Map(hosts.map((name, i) => [`172.16.1.${110 + i}`, name]));
+		const provider = deployment.resources.find(({ type }) => type === "pulumi:providers:host");
+		const shared = JSON.parse(String(clear(provider?.inputs.shared))) as Record<string, string>;
 		const steps = deployment.resources.flatMap(({ type, urn, inputs }) => {
 			const name = urn.split("::").at(-1) ?? "";
 			if (type === "host:index:Step") {
 				const [step, looksOnly] = [String(inputs.step), inputs.looksOnly === true];
 				const script = looksOnly ? stepScript(stepFile(step)) : KEPT_SCRIPT;
-				const text = `SCRIPT='${inputs.script}'\n${settingsText(step, clear(inputs.settings) as Record<string, Setting>)}${script}`;
+				const settings = { ...(clear(inputs.settings) as Record<string, Setting>) };
+				for (const name of Object.keys(inputs.shared ?? {})) settings[name] = shared[name] ?? "";
+				const text = `SCRIPT='${inputs.script}'\n${settingsText(step, settings)}${script}`;
 				return [{ name, where: String(inputs.host), text, looksOnly }];
 			}
 			if (type !== "command:remote:Command") return [];
