@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { BEGIN, configTable, END, withTable } from "../../commands/config-table.ts";
-import { STAYS, unexplained } from "../e2e/stays.ts";
+import { STAYS, unexplained } from "../bare/stays.ts";
 import { shellFile, shellFiles } from "../scripts/shell-files.ts";
 
 const root = join(import.meta.dirname, "../..");

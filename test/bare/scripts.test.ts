@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { stepText } from "../../cluster/step-text.ts";
+import { kubectl, lab, onHost, project, read, succeed } from "../e2e/lab.ts";
 import { stepFile } from "../scripts/shell-files.ts";
 import { SAMPLE_HOSTS, type SampleHost, type SampleStep, sampleSettings, sampleSteps } from "../scripts/verbs.ts";
-import { kubectl, lab, onHost, project, read, succeed } from "./lab.ts";
 
 type Verb = "apply" | "check" | "undo";
 const verb = (host: string, text: string, name: Verb) => onHost(host, `bash -s -- ${name}`, { input: text });

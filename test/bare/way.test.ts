@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import { withoutAges } from "../describe.ts";
-import { mark, written } from "./audit.ts";
-import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "./lab.ts";
-import { differences, snapshot } from "./snapshot.ts";
+import { mark, written } from "../e2e/audit.ts";
+import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, output, project, pulumi, read, succeed, workers } from "../e2e/lab.ts";
+import { differences, snapshot } from "../e2e/snapshot.ts";
 import { unexplained } from "./stays.ts";
 
 const twoLines = "Hello initContainers\nHello from the postStart handler\n";
@@ -51,7 +51,7 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 	});
 
 	test("the Pod is the seed's field by field", async () => {
-		const page = parse(await readFile(`${project}test/e2e/seed-pod.yaml`, "utf8"));
+		const page = parse(await readFile(`${project}test/bare/seed-pod.yaml`, "utf8"));
 		const pod = JSON.parse(await kubectl("get pod lifecycle-demo-pod -o json"));
 		const contains = (found: unknown, wanted: unknown, path: string): void => {
 			if (Array.isArray(wanted)) for (const [i, item] of wanted.entries()) contains((found as unknown[])[i], item, `${path}[${i}]`);

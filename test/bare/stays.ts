@@ -1,5 +1,5 @@
 // What a host does not give back. The README's list "What stays" is this one (test/unit/docs.test.ts), and a difference after destroy that is not of it
-// fails test/e2e/way.test.ts: so the list is as long as what is really found.
+// fails test/bare/way.test.ts: so the list is as long as what is really found.
 
 export interface Stays {
 	/** How its line in the README begins. */
