@@ -1,3 +1,4 @@
+// Every step as it is sent to a host: it parses in bash, shellcheck passes it, and no two functions or files have one name.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -1,3 +1,4 @@
+// Folders that are given back: what was in them before stays, mounts in them too, and all else goes.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";

@@ -1,3 +1,4 @@
+// A host's name and its lines in /etc/hosts: set, kept, given back.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";

@@ -1,3 +1,4 @@
+// kubeadm init: what it prints, when it runs again, what it never resets, and what its undo leaves.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HASH, ID, init, kubeadms, master, preparedHost, TOKEN, tree, worker } from "./cluster-host.ts";

@@ -1,3 +1,4 @@
+// kubeadm join: its token, its bounds, and a worker that is in this cluster already, or in an older one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DISCOVERY, HASH, kubeadms, preparedHost, TOKEN, tree, worker } from "./cluster-host.ts";

@@ -1,3 +1,4 @@
+// The admin's kubeconfig: read from the control plane, renewed there before it ends, and read again.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

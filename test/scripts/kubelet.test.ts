@@ -1,3 +1,4 @@
+// A Node's kubelet: the files that kubeadm wrote for it are kept as they were, and it runs.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync, statSync } from "node:fs";

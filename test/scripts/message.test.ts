@@ -1,3 +1,4 @@
+// The demo's message file: read, emptied and shown, whatever a Pod makes of it meanwhile.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, renameSync, symlinkSync } from "node:fs";

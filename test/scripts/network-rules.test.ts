@@ -1,3 +1,4 @@
+// Packet filter rules of a cluster that is left: its own go, everybody else's stay.
 import assert from "node:assert/strict";
 import { readdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// A Node's labels and taints: what is wanted is set, what others set stays.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";

@@ -1,3 +1,4 @@
+// Packages: installed in one go from the stack's repositories, and taken away as far as nobody else needs them.
 import assert from "node:assert/strict";
 import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";

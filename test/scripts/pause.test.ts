@@ -1,3 +1,4 @@
+// What the pause container holds together, looked at row by row on a played host.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { type TestContext, test } from "node:test";

@@ -1,3 +1,4 @@
+// A host before the first change: the facts that are read of it, and every problem at once, each with what to do.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmodSync } from "node:fs";

@@ -1,3 +1,4 @@
+// The recorders of the control plane and of the workers: what they hear, how exactly, and that they end.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";

@@ -1,3 +1,4 @@
+// The container runtime's files and services: set, restarted where needed, given back.
 import assert from "node:assert/strict";
 import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// A Pod of the gallery: made once, looked at for a bounded time, deleted in its own way.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";

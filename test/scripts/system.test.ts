@@ -1,3 +1,4 @@
+// A host's system settings, now and after a reboot: swap, SELinux, firewalld, modules, sysctls, time.
 import assert from "node:assert/strict";
 import { linkSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";

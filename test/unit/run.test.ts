@@ -1,3 +1,4 @@
+// How the commands run other programs: what they tell of one that fails, hangs, is missing or leaves something behind.
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { type TestContext, test } from "node:test";

@@ -1,3 +1,4 @@
+// The host keys that an SSH server shows, and servers that show none.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
