@@ -138,7 +138,11 @@ test("a setting that is taken away gives back what it changed", (t) => {
 	const host = bareHost(t);
 	host.run("system", "apply");
 	const { status, stderr } = host.run("system", "apply", {
-		...{ SYSCTLS: ["fs.may_detach_mounts=1"], FIREWALLD: "keep", SELINUX: "keep", TIMEZONE: "", NTP_SERVERS: [] },
+		SYSCTLS: ["fs.may_detach_mounts=1"],
+		FIREWALLD: "keep",
+		SELINUX: "keep",
+		TIMEZONE: "",
+		NTP_SERVERS: [],
 	});
 	assert.equal(status, 0, stderr);
 	assert.equal(host.read("/proc/sys/net/ipv4/ip_forward"), "0\n");
