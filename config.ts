@@ -105,5 +105,6 @@ function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, p
 			joinSeconds: top.joinTimeoutSeconds,
 			podSeconds: top.podTimeoutSeconds,
 		},
+		joinsAtOnce: top.joinsAtOnce,
 	};
 }

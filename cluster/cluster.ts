@@ -11,6 +11,7 @@ import { Host, hostsBlock, preflight } from "./host.ts";
 import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
 import { pauseImage } from "./kubeadm.ts";
 import { nodeStates } from "./node.ts";
+import { Places } from "./places.ts";
 import { type ActArgs, type HostState, hostAct, hostState, printed, type StateArgs, type StepOptions } from "./step.ts";
 import { stepName, stepScript, stepsIn } from "./step-text.ts";
 import { Worker } from "./worker.ts";
@@ -80,10 +81,11 @@ export class Cluster extends pulumi.ComponentResource {
 			child,
 		);
 		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);
-		this.workers = workerHosts.map(
-			(host) =>
-				new Worker(`${name}-${host.name}-worker`, { host, controlPlane: this.controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host) }, child),
-		);
+		const places = new Places(args.joinsAtOnce);
+		this.workers = workerHosts.map((host) => {
+			const { controlPlane } = this;
+			return new Worker(`${name}-${host.name}-worker`, { host, controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host), places }, child);
+		});
 		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
 			nodeStates(
 				`${name}-${spec.name}`,

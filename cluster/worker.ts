@@ -7,6 +7,7 @@ import { versionOf } from "./control-plane.ts";
 import type { Host } from "./host.ts";
 import { closeJoin, newToken, openJoin, removeStrays } from "./join-token.ts";
 import { joinConfiguration } from "./kubeadm.ts";
+import type { Places } from "./places.ts";
 import { hostAct, printed } from "./step.ts";
 
 export interface WorkerArgs {
@@ -19,6 +20,8 @@ export interface WorkerArgs {
 	clusterId: string;
 	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
 	nodePodCidr: string;
+	/** Of those that join at once: shared by all workers. */
+	places: Places;
 }
 
 /**
@@ -39,7 +42,7 @@ export class Worker extends pulumi.ComponentResource {
 
 	constructor(name: string, args: WorkerArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Worker", name, {}, opts);
-		const { host, controlPlane, cluster, clusterId, nodePodCidr } = args;
+		const { host, controlPlane, cluster, clusterId, nodePodCidr, places } = args;
 
 		// The token's text is made once and kept in the state, encrypted; what is good for 15 minutes is the Secret of that name on the cluster (join-token.ts).
 		// So the join's text stays the same from run to run, and a retry after an hour gets a valid token all the same.
@@ -50,12 +53,29 @@ export class Worker extends pulumi.ComponentResource {
 		);
 		const token = pulumi.secret(stash.output as pulumi.Output<string>);
 		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
+		// A join may leave an old cluster first, and has its bound for the join itself.
+		const turn = async () => {
+			const before = await places.take(host.name, 2 * cluster.timeouts.joinSeconds);
+			if (before.length > 0) await pulumi.log.warn(`${host.name} joins beside ${before.join(", ")}, which did not end in time`, this);
+		};
 		const openNow = async () => openJoin(...(await known()), host.name);
-		const open = new pulumi.ResourceHook(`${name}-open`, openNow);
+		const openFirst = async () => {
+			try {
+				await openNow();
+			} catch (error) {
+				places.giveBack(host.name); // the engine then calls no other hook
+				throw error;
+			}
+		};
+		const open = new pulumi.ResourceHook(`${name}-open`, openFirst);
 		// An update mostly finds a joined worker, which needs no token, and so no API server; where it must join again, the join fails without one and this warning says why.
 		const reopen = new pulumi.ResourceHook(`${name}-reopen`, openNow, { ignoreErrors: true });
 		// A token that outlives its join is worth a warning, not a failed join: it is dead soon anyway.
-		const close = new pulumi.ResourceHook(`${name}-close`, async () => closeJoin(...(await known())), { ignoreErrors: true });
+		const closeNow = async () => {
+			places.giveBack(host.name);
+			await closeJoin(...(await known()));
+		};
+		const close = new pulumi.ResourceHook(`${name}-close`, closeNow, { ignoreErrors: true });
 		// What a join that failed, or one that was killed, left on the cluster under another name. A warning where it can't be done: the join's own error is what counts.
 		const clear = async () => {
 			try {
@@ -66,8 +86,12 @@ export class Worker extends pulumi.ComponentResource {
 				await pulumi.log.warn(`${host.name}: a Node of another name may be left of its join: ${(error as Error).message}`, this);
 			}
 		};
-		const before = new pulumi.ResourceHook(`${name}-clear`, clear);
+		const before = new pulumi.ResourceHook(`${name}-clear`, async () => {
+			await turn();
+			await clear();
+		});
 		const failed = new pulumi.ErrorHook(`${name}-failed`, async () => {
+			places.giveBack(host.name);
 			await clear();
 			return false; // not again: what failed does not heal by itself
 		});

@@ -200,6 +200,7 @@ export const KEYS = {
 	maximumClockSkewSeconds: count(1, 3600).default(5),
 	initTimeoutSeconds: count(10, 7200).default(300),
 	joinTimeoutSeconds: count(10, 7200).default(300),
+	joinsAtOnce: count(1, 1000).default(10),
 	podTimeoutSeconds: count(10, 7200).default(300),
 	demoEnabled: z.boolean().default(true),
 	demoImage: image.default("registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17"),

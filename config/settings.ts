@@ -102,6 +102,8 @@ export interface ClusterSettings {
 		allowUnsupportedKernel?: boolean;
 	};
 	timeouts: { initSeconds: number; joinSeconds: number; podSeconds: number };
+	/** Workers that join at the same time; the others wait. */
+	joinsAtOnce: number;
 }
 /** Pods of the gallery, by name (workloads/scenarios.ts). */
 export const SCENARIO_NAMES = [

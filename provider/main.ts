@@ -13,6 +13,7 @@ import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
 import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
+import { Progress } from "./progress.ts";
 import { changedInputs, checkRecording, type Summarize, summarizeRecording } from "./recording.ts";
 import { Report } from "./report.ts";
 import { type Shown, Steps } from "./step.ts";
@@ -26,6 +27,7 @@ const log = new EngineLog();
 const cancelled = new AbortController();
 let hosts: Hosts | undefined;
 let steps: Steps | undefined;
+let progress = new Progress(0, () => {});
 let hostNames: string[] = [];
 
 const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-1);
@@ -54,6 +56,8 @@ function workOnStep<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise
 		}),
 	);
 }
+
+const counted = <T>(verb: "apply" | "undo", { step }: Properties, work: () => Promise<T>): Promise<T> => progress.during(verb, String(step), work);
 
 /** Loaded only then: it is more than all the rest. */
 const summarize: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).finalSummary(recordings, pod);
@@ -98,6 +102,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			});
 			hosts = new Hosts(settings, cancelled.signal);
 			steps = new Steps(hosts, report);
+			progress = new Progress(hostNames.length, (line) => log.status("", line));
 		}
 		return new provider.ConfigureResponse().setAcceptsecrets(true).setAcceptresources(true).setSupportspreview(true);
 	}),
@@ -123,6 +128,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			const isAsked = oldInputs.script === news.script;
 			if (isAsked || (await workOnStep(request.getUrn(), (steps) => steps.isAsWanted(olds, news)))) changes.clear();
 		}
+		progress.compared(String(news.step), changes.size > 0);
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
 		for (const [path, { kind, replaces }] of changes) {
@@ -143,7 +149,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			const state = steps ? await workOnStep(request.getUrn(), (steps, shown) => steps.previewCreate(inputs, shown)) : inputs;
 			return new provider.CreateResponse().setId("").setProperties(toStruct(state));
 		}
-		const { id, state } = await workOnStep(request.getUrn(), (steps, shown) => steps.create(inputs, shown));
+		const { id, state } = await counted("apply", inputs, () => workOnStep(request.getUrn(), (steps, shown) => steps.create(inputs, shown)));
 		return new provider.CreateResponse().setId(id).setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	read: unary(async (request: provider.ReadRequest) => {
@@ -161,16 +167,16 @@ const handlers: grpc.UntypedServiceImplementation = {
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
 		if (isRecording(request) || isCosts(request)) return new provider.UpdateResponse().setProperties(toStruct(inputs));
-		const state = await workOnStep(request.getUrn(), (steps, shown) =>
-			request.getPreview() ? steps.previewUpdate(olds, inputs, shown) : steps.update(request.getId(), inputs, shown),
-		);
+		const state = request.getPreview()
+			? await workOnStep(request.getUrn(), (steps, shown) => steps.previewUpdate(olds, inputs, shown))
+			: await counted("apply", inputs, () => workOnStep(request.getUrn(), (steps, shown) => steps.update(request.getId(), inputs, shown)));
 		return new provider.UpdateResponse().setProperties(toStruct(state)).setRefreshBeforeUpdate(true);
 	}),
 	delete: unary(async (request: provider.DeleteRequest) => {
 		const state = whole(fromStruct(request.getProperties()), fromStruct(request.getOldInputs()));
 		if (isCosts(request)) return new empty.Empty();
 		if (isRecording(request)) await deleteRecording(request.getUrn(), state);
-		else await workOnStep(request.getUrn(), (steps, shown) => steps.remove(state, shown));
+		else await counted("undo", state, () => workOnStep(request.getUrn(), (steps, shown) => steps.remove(state, shown)));
 		return new empty.Empty();
 	}),
 };

@@ -5,6 +5,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster.ts";
@@ -166,6 +167,37 @@ test("a worker's join makes its own token valid right before it runs and ends it
 	assert.equal(asked.length, 3);
 	assert.deepEqual([open?.ignoreErrors, close?.ignoreErrors], [false, true]);
 	assert.deepEqual([open?.onDryRun, close?.onDryRun], [false, false]);
+});
+test("no more workers join at once than the stack says; the next one goes on when one has joined, failed, or got no token", async (t) => {
+	let isUp = true;
+	const { origin } = await apiServer(t, ({ method }) => (method === "GET" ? nodes({}) : { status: isUp ? 200 : 403 }));
+	const cluster = { ...settings().cluster, joinsAtOnce: 1 };
+	const { graph } = await runProgram(() => new Cluster("lab", cluster), { kubeconfig: kubeconfig(origin) });
+	const hook = (worker: string, name: string) => graph.hooks.get(`lab-${worker}-worker-${name}`);
+	const began: string[] = [];
+	const begin = async (worker: string) => {
+		await hook(worker, "clear")?.run();
+		began.push(worker);
+	};
+	const ends = [
+		async (worker: string) => hook(worker, "close")?.run(),
+		async (worker: string) => graph.errorHooks.get(`lab-${worker}-worker-failed`)?.(),
+		async (worker: string) => {
+			isUp = false;
+			await assert.rejects(async () => hook(worker, "open")?.run(), /403/);
+			isUp = true;
+		},
+	];
+	for (const end of ends) {
+		await begin("k8s-node01");
+		const other = begin("k8s-node02");
+		await sleep(100);
+		assert.deepEqual(began.splice(0), ["k8s-node01"]);
+		await end("k8s-node01");
+		await other;
+		assert.deepEqual(began.splice(0), ["k8s-node02"]);
+		await hook("k8s-node02", "close")?.run();
+	}
 });
 test("an update of a joined worker, such as a new SSH key, is not held up by an API server that is down", async () => {
 	const { cluster } = settings();
