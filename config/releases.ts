@@ -7,7 +7,7 @@ export interface Flannel {
 	cniPluginImage: string;
 }
 export interface Release {
-	/** Such as 1.29.15: the last patch of its minor, except 1.28.2. */
+	/** Such as 1.29.15: the last patch of its minor, except 1.28.2, and 1.18.3, which the page that the demo is from was written with. */
 	version: string;
 	minor: number;
 	kubeadmApi: "v1beta2" | "v1beta3" | "v1beta4";
@@ -53,6 +53,7 @@ export type Combination =
 type Row = [string, Release["kubeadmApi"], string, string, string, string, string, string[]];
 const ROWS: Row[] = [
 	["1.17.17", "v1beta2", "3.4.3-0", "1.6.5", "3.1", "0.8.7", "1.13.0", ["1.5.0"]],
+	["1.18.3", "v1beta2", "3.4.3-0", "1.6.7", "3.2", "0.8.7", "1.13.0", ["1.5.0"]],
 	["1.18.20", "v1beta2", "3.4.3-0", "1.6.7", "3.2", "0.8.7", "1.13.0", ["1.5.0"]],
 	["1.19.16", "v1beta2", "3.4.13-0", "1.7.0", "3.2", "0.8.7", "1.13.0", ["1.5.0"]],
 	["1.20.15", "v1beta2", "3.4.13-0", "1.7.0", "3.2", "0.8.7", "1.13.0", ["1.5.0"]],

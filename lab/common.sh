@@ -13,6 +13,16 @@ readonly HOST_MEMORY=4G HOST_DISK=20G HOST_CPUS=2 # the hosts of the seed's page
 log() { printf '%5d s  %s\n' "${SECONDS}" "$*" >&2; }
 die() { log "error: $*"; exit 1; }
 
+# Which release of everything the lab runs: a folder of lab/eras. `era_data` sets what its era.sh says.
+era() { cat -- "${LAB}/era" 2>/dev/null || printf 'default\n'; }
+check_era() { # NAME
+  local found
+  [[ ! "$1" =~ ^[a-z0-9.-]+$ || ! -e "${PROJECT}/lab/eras/$1/era.sh" ]] || return 0
+  found="$(find "${PROJECT}/lab/eras" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' ')"
+  die "--era: found \"$1\", expected one of: ${found}"
+}
+# shellcheck source=lab/eras/default/era.sh
+era_data() { source "${PROJECT}/lab/eras/$(era)/era.sh"; }
 workers() { cat -- "${LAB}/workers" 2>/dev/null || printf '2\n'; }
 # One line a host: NAME LAST-BYTE-OF-ITS-ADDRESSES
 hosts() {

@@ -60,10 +60,10 @@ environment_exec() {
     nsenter --target "$(init)" --net -- "$@"
 }
 
-# The stack `lab`, empty. Its passphrase is no secret: the keys it guards are this lab's and end with it.
+# The era's stack, empty. Its passphrase is no secret: the keys it guards are this lab's and end with it.
 stack_make() {
   mkdir -p -- "${LAB}/state"
-  (cd -- "${PROJECT}" && environment_exec pulumi stack init lab --non-interactive >"${LAB}/log/stack.log" 2>&1 </dev/null) || {
+  (cd -- "${PROJECT}" && environment_exec pulumi stack init "${STACK}" --non-interactive >"${LAB}/log/stack.log" 2>&1 </dev/null) || {
     cat -- "${LAB}/log/stack.log" >&2
     die 'pulumi could not make the stack; the lines above say why'
   }

@@ -7,6 +7,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=lab/cgroups.sh
 source "${PROJECT}/lab/cgroups.sh"
+era_data
 
 # modprobe in a host succeeds for these where the machine's kernel has them: NAME:CONFIG:PLACE. ip_vs is missing in many kernels.
 readonly MODULES=(br_netfilter:BRIDGE_NETFILTER:net/bridge bridge:BRIDGE:net/bridge overlay:OVERLAY_FS:fs/overlayfs
@@ -32,8 +33,18 @@ prepare() {
     ip address add "${card#* }.1/24" dev "br-${card% *}"
     ip link set "br-${card% *}" up
   done
+  # A kubelet with cloud providers asks this address for registry credentials at each start, and waits 20 s where nobody answers: it is refused at once.
+  [[ "${DOCKER}" == no ]] || ip address add 169.254.169.254/32 dev br-external
 }
 
+registry_file() { # IMAGES HTTP
+  cat <<EOF
+version: 0.1
+log: {level: warn, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: $1}, maintenance: {readonly: {enabled: true}}}
+http: {$2}
+EOF
+}
 # Registry, yum repository and an answering name server on the lab's network, each in a loop so that a crash is not the end.
 keep() { # NAME COMMAND...
   local name="$1"
@@ -46,18 +57,21 @@ keep() { # NAME COMMAND...
   ) >/dev/null 2>&1 </dev/null &
 }
 services() {
-  local images="$1" packages="$2" coredns="$3"
-  cat >/run/registry.yml <<EOF
-version: 0.1
-log: {level: warn, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: ${images}}, maintenance: {readonly: {enabled: true}}}
-http: {addr: "${REGISTRY}"}
-EOF
-  # With an unreachable name server each yum command takes 20 s and CoreDNS of the cluster does not start without any.
-  { printf '. {\n  bind %s.1 %s.1\n  hosts {\n' "${INTERNAL}" "${EXTERNAL}"
-    hosts | while read -r name byte; do printf '    %s.%s %s\n' "${INTERNAL}" "${byte}" "${name}"; done
-    printf '    fallthrough\n  }\n  template ANY ANY {\n    rcode NXDOMAIN\n  }\n}\n'; } >/run/Corefile
+  local images="$1" packages="$2" coredns="$3" name byte names
+  registry_file "${images}" "addr: \"${REGISTRY}\"" >/run/registry.yml
   keep registry docker-registry serve /run/registry.yml
+  if ((${#REGISTRY_NAMES[@]} > 0)); then
+    registry_file "${images}" "addr: \"${INTERNAL}.1:443\", tls: {certificate: ${LAB}/registry.crt, key: ${LAB}/registry.key}" >/run/registry-tls.yml
+    keep registry-tls docker-registry serve /run/registry-tls.yml
+  fi
+  # With an unreachable name server each yum command takes 20 s and CoreDNS of the cluster does not start without any.
+  # Two blocks: in one, CoreDNS would ask template before hosts, whatever their order here.
+  mapfile -t names < <(hosts | cut -d' ' -f1)
+  { printf '%s ' "${names[@]}" ${REGISTRY_NAMES[@]+"${REGISTRY_NAMES[@]}"}
+    printf '{\n  bind %s.1 %s.1\n  hosts {\n' "${INTERNAL}" "${EXTERNAL}"
+    hosts | while read -r name byte; do printf '    %s.%s %s\n' "${INTERNAL}" "${byte}" "${name}"; done
+    for name in ${REGISTRY_NAMES[@]+"${REGISTRY_NAMES[@]}"}; do printf '    %s.1 %s\n' "${INTERNAL}" "${name}"; done
+    printf '  }\n}\n. {\n  bind %s.1 %s.1\n  template ANY ANY {\n    rcode NXDOMAIN\n  }\n}\n' "${INTERNAL}" "${EXTERNAL}"; } >/run/Corefile
   keep packages busybox httpd -f -p "${PACKAGES}" -h "${packages}"
   keep dns "${coredns}" -conf /run/Corefile
   host_sizes
@@ -102,6 +116,7 @@ host_disk() { # NAME
   # Not on the overlay: containerd's own overlays need a plain file system. Modes as containerd and the kubelet want them.
   mkdir -m 0700 -- "${dir}/disk/containerd"
   mkdir -m 0755 -- "${dir}/disk/kubelet"
+  mkdir -m 0710 -- "${dir}/disk/docker"
   mount -t overlay overlay -o "lowerdir=$(cat "${LAB}/rootfs"),upperdir=${dir}/disk/upper,workdir=${dir}/disk/work" "${dir}/root"
 }
 
@@ -116,6 +131,7 @@ host_identity() { # NAME
   install -m 0600 -- "${LAB}/hosts/${name}/ssh_host_ed25519_key" "${root}/etc/ssh/"
   install -m 0644 -- "${LAB}/hosts/${name}/ssh_host_ed25519_key.pub" "${root}/etc/ssh/"
   cp -r -- "${files}/." "${root}/"
+  [[ ! -e "${LAB}/registry-ca.crt" ]] || cat -- "${LAB}/registry-ca.crt" >>"${root}/etc/ssl/certs/ca-certificates.crt"
   host_kernel "${root}"
   ln -sf /etc/systemd/system/lab-host.service -t "$(mkdir -p "${root}/etc/systemd/system/sysinit.target.wants" && printf '%s' "${root}/etc/systemd/system/sysinit.target.wants")"
 }
@@ -140,14 +156,15 @@ host_kernel() { # ROOT
 # Becomes the host. In a process of its own, because v2 forbids a group that has a process to hand controllers on: the loop around
 # it must stay outside. Groups of the last boot go first, for the same reason: they hand controllers on, so that no process may enter.
 host_boot() { # NAME
-  local name="$1" root="${LAB}/hosts/$1/root" disk="${LAB}/hosts/$1/disk"
+  local name="$1" root="${LAB}/hosts/$1/root" disk="${LAB}/hosts/$1/disk" docker=()
+  [[ "${DOCKER}" == no ]] || docker=(--bind="${disk}/docker:/var/lib/docker")
   cgroups_remove "${name}"
   cgroups_enter "${name}"
   # CAP_SYS_TIME: a host must never move the machine's clock. API_VFS_WRITABLE: the kubelet writes sysctls (see lab-host).
   SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_USE_CGNS=1 exec systemd-nspawn --quiet --boot --machine="${name}" --directory="${root}" \
     --network-namespace-path="/run/netns/${name}" --register=no --keep-unit --resolv-conf=off --link-journal=no --console=read-only --capability=all \
     --drop-capability=CAP_SYS_TIME --system-call-filter='@keyring bpf @privileged @mount' --bind=/dev/kmsg --bind=/dev/fuse --bind=/run/lxcfs/proc:/run/lab-proc \
-    --bind="${disk}/containerd:/var/lib/containerd" --bind="${disk}/kubelet:/var/lib/kubelet"
+    --bind="${disk}/containerd:/var/lib/containerd" --bind="${disk}/kubelet:/var/lib/kubelet" ${docker[@]+"${docker[@]}"}
 }
 
 # One boot after another: nspawn ends with 133 when the host rebooted itself, anything else is a power-off.

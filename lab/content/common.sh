@@ -19,6 +19,9 @@ alone() { # KIND
   rm -rf --one-file-system -- "${CACHE:?}/$1"-*.part "${CACHE:?}/$1"-*.part.*
 }
 
+# What a kind of content is called in the cache: another era's lies beside it.
+kind() { if [[ "${ERA}" == default ]]; then printf '%s' "$1"; else printf '%s-%s' "$1" "${ERA}"; fi; } # KIND
+
 # The folder of one piece in TOOLCHAIN, the lines that lab/toolchain/build.sh printed.
 piece() { # NAME
   local name folder

@@ -1,42 +1,34 @@
 #!/usr/bin/env bash
-# Builds the storage folder of a container registry that holds every image the lab's cluster and demo need: what
-# `kubeadm config images list` of 1.29.15 names, flannel's two, and the nginx and busybox of the seed's page.
+# Builds the storage folder of a container registry that holds every image that the lab's cluster and demo need in an era: what its
+# `kubeadm config images list` names, flannel's, and the nginx and busybox of the seed's page.
 # One layer each: the tool chain's static binaries, Debian's programs with their libraries.
-# usage: images.sh CACHE ROOTFS TOOLCHAIN   ROOTFS: what rootfs.sh printed; TOOLCHAIN: the lines that build.sh printed
+# usage: images.sh ERA CACHE ROOTFS TOOLCHAIN   ROOTFS: what rootfs.sh printed; TOOLCHAIN: the lines that build.sh printed
 # Prints the folder (docker-registry's storage root); progress goes to stderr. It appears only when it is whole.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-readonly HERE CACHE="${1:?usage: images.sh CACHE ROOTFS TOOLCHAIN}" ROOTFS="${2:?ROOTFS missing}" TOOLCHAIN="${3:?TOOLCHAIN missing}"
+readonly HERE ERA="${1:?usage: images.sh ERA CACHE ROOTFS TOOLCHAIN}" CACHE="${2:?CACHE missing}" ROOTFS="${3:?ROOTFS missing}" TOOLCHAIN="${4:?TOOLCHAIN missing}"
 
 log() { printf 'images: %s\n' "$*" >&2; }
 die() { log "error: $*"; exit 1; }
 # shellcheck source=common.sh source-path=SCRIPTDIR
 source "${HERE}/common.sh"
+# shellcheck source=../eras/default/era.sh source-path=SCRIPTDIR
+source "${HERE}/../eras/${ERA}/era.sh"
 KUBERNETES="$(piece kubernetes)"
-ETCD="$(piece etcd)"
+ETCD="${KUBERNETES}"
+[[ -x "${ETCD}/etcd" ]] || ETCD="$(piece etcd)"
 COREDNS="$(piece coredns)"
 FLANNEL="$(piece flannel)"
 CNI_FLANNEL="$(piece cni-flannel)"
 CRANE="$(piece crane)/crane"
 VERSION="$("${KUBERNETES}/kubeadm" version -o short)"
 readonly KUBERNETES ETCD COREDNS FLANNEL CNI_FLANNEL CRANE VERSION
-# NAME:TAG|FOLDER|ENTRY,POINT; the folder is one of those that stage lays out.
-IMAGES=("kube-apiserver:${VERSION}|kube-apiserver|/usr/local/bin/kube-apiserver"
-  "kube-controller-manager:${VERSION}|kube-controller-manager|/usr/local/bin/kube-controller-manager"
-  "kube-scheduler:${VERSION}|kube-scheduler|/usr/local/bin/kube-scheduler"
-  "kube-proxy:${VERSION}|kube-proxy|/usr/local/bin/kube-proxy"
-  'etcd:3.5.16-0|etcd|/usr/local/bin/etcd'
-  'coredns/coredns:v1.11.1|coredns|/coredns'
-  'pause:3.9|pause|/pause'
-  'flannel/flannel:v0.25.7|flannel|/opt/bin/flanneld'
-  'flannel/flannel-cni-plugin:v1.5.1-flannel2|flannel-cni-plugin|'
-  'google_registry/nginx:1.17|nginx|nginx,-g,daemon off;'
-  'google_registry/busybox:1.24|busybox|')
+for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do IMAGES+=("${name}:${VERSION}|${name}|/usr/local/bin/${name}"); done
 readonly IMAGES
 
 key() {
   { printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${ETCD##*/}" "${COREDNS##*/}" "${FLANNEL##*/}" "${CNI_FLANNEL##*/}"
-    cat -- "${HERE}/images.sh" "${HERE}/common.sh"
+    cat -- "${HERE}/images.sh" "${HERE}/common.sh" "${HERE}/../eras/${ERA}/era.sh"
     find "${HERE}/images" -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
 }
 
@@ -45,7 +37,7 @@ check_list() {
   local wanted entry
   while IFS= read -r wanted; do
     for entry in "${IMAGES[@]}"; do [[ "${entry%%|*}" != "${wanted#*/}" ]] || continue 2; done
-    die "kubeadm ${VERSION} expects ${wanted}; add it to IMAGES in images.sh"
+    die "kubeadm ${VERSION} expects ${wanted}; add it to IMAGES in lab/eras/${ERA}/era.sh"
   done < <("${KUBERNETES}/kubeadm" config images list --kubernetes-version "${VERSION}" 2>/dev/null)
 }
 
@@ -118,9 +110,8 @@ int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap
 }
 
 push() { # WORK IMAGE FOLDER ENTRY-POINT
-  local layer="$1/$3.tar.zst" image="$2" folder="$1/$3" entry_point="$4" log="$1/$3.log"
-  # zstd: hosts unpack 400 MB of Go binaries while somebody waits.
-  tar -C "${folder}" --owner=0 --group=0 --sort=name --mtime=@0 -cf - . | zstd -q -3 -o "${layer}"
+  local layer="$1/$3.tar.${LAYERS}" image="$2" folder="$1/$3" entry_point="$4" log="$1/$3.log"
+  tar -C "${folder}" --owner=0 --group=0 --sort=name --mtime=@0 -cf - . | if [[ "${LAYERS}" == gz ]]; then gzip -1n; else zstd -q -3; fi >"${layer}"
   "${CRANE}" append --insecure --platform linux/amd64 --oci-empty-base -f "${layer}" -t "${image}" >"${log}" 2>&1 ||
     { cat -- "${log}" >&2; die "${image}: could not be pushed; the lines above say why"; }
   "${CRANE}" mutate --insecure --set-platform linux/amd64 ${entry_point:+--entrypoint "${entry_point}"} "${image}" >"${log}" 2>&1 ||
@@ -178,7 +169,7 @@ make() { # FOLDER
 main() {
   local folder
   need docker-registry:docker-registry zstd:zstd gcc:gcc setpriv:util-linux dpkg-deb:dpkg
-  folder="${CACHE}/images-$(key)"
+  folder="${CACHE}/$(kind images)-$(key)"
   [[ -d "${folder}" ]] || make "${folder}"
   printf '%s\n' "${folder}"
 }

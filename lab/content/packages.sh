@@ -4,25 +4,28 @@
 # and paths are those of the RPMs that a real CentOS 7.7 host would get.
 # Two packages exist in two versions (conntrack-tools, kubernetes-cni), so that a missing pin shows; one,
 # kubeadm-lab-unsigned, has no signature, so that its refusal can be tested.
-# usage: packages.sh CACHE ROOTFS TOOLCHAIN   ROOTFS: what rootfs.sh printed; TOOLCHAIN: the lines that build.sh printed
+# usage: packages.sh ERA CACHE ROOTFS TOOLCHAIN   ROOTFS: what rootfs.sh printed; TOOLCHAIN: the lines that build.sh printed
 # Prints the folder; progress goes to stderr. A folder appears under its name only when it is whole.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-readonly HERE CACHE="${1:?usage: packages.sh CACHE ROOTFS TOOLCHAIN}" ROOTFS="${2:?ROOTFS missing}" TOOLCHAIN="${3:?TOOLCHAIN missing}"
+readonly HERE ERA="${1:?usage: packages.sh ERA CACHE ROOTFS TOOLCHAIN}" CACHE="${2:?CACHE missing}" ROOTFS="${3:?ROOTFS missing}" TOOLCHAIN="${4:?TOOLCHAIN missing}"
 readonly KEY_NAME='kubeadm-lab packages'
 
 log() { printf 'packages: %s\n' "$*" >&2; }
 die() { log "error: $*"; exit 1; }
 # shellcheck source=common.sh source-path=SCRIPTDIR
 source "${HERE}/common.sh"
+# shellcheck source=../eras/default/era.sh source-path=SCRIPTDIR
+source "${HERE}/../eras/${ERA}/era.sh"
 KUBERNETES="$(piece kubernetes)"
 CRICTL="$(piece crictl)"
-readonly KUBERNETES CRICTL
+CNI_FLANNEL="$(piece cni-flannel)"
+readonly KUBERNETES CRICTL CNI_FLANNEL OWN="${HERE}/../eras/${ERA}"
 
 key() {
-  { printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${CRICTL##*/}"
+  { printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${CRICTL##*/}" "${CNI_FLANNEL##*/}"
     cat -- "${HERE}/packages.sh" "${HERE}/common.sh" "${HERE}/specs"/*.spec "${HERE}/specs/available.list"
-    find "${HERE}/packages" -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
+    find "${HERE}/packages" "${OWN}" -path "${OWN}/toolchain" -prune -o -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
 }
 
 # The signing key: made once per cache. rsa2048 because that is what signs the real ones and what every rpm reads.
@@ -45,18 +48,24 @@ signing_key() {
   ln -sfn -- "${CACHE}/gnupg" "${GNUPGHOME}"
 }
 
+# The era's own, where it has one.
+spec() { if [[ -e "${OWN}/specs/$1.spec" ]]; then printf '%s' "${OWN}/specs/$1.spec"; else printf '%s' "${HERE}/specs/$1.spec"; fi; } # NAME
+
 # Lays out what each spec packs, one tree a spec.
 stage() { # TREES
   local trees="$1" debian="$1/debian" name
   unpack_debian "${debian}" containerd runc containernetworking-plugins conntrack socat ethtool ipset libipset13 dnf-plugins-core
   mkdir -p -- "${trees}"/{kubernetes,docker-ce,centos,kubernetes-cni,conntrack-tools}
   cp -R --no-preserve=all -- "${HERE}/packages/." "${trees}/"
+  [[ ! -d "${OWN}/packages" ]] || cp -R --no-preserve=all -- "${OWN}/packages/." "${trees}/"
 
   install -d -- "${trees}"/kubernetes/{usr/bin,var/lib/kubelet,etc/kubernetes/manifests}
   install -- "${KUBERNETES}"/{kubelet,kubeadm,kubectl} "${CRICTL}/crictl" "${trees}/kubernetes/usr/bin/"
   install -d -- "${trees}"/kubernetes-cni/{opt/cni/bin,etc/cni/net.d}
   install -- "${debian}"/usr/lib/cni/* "${trees}/kubernetes-cni/opt/cni/bin/"
+  [[ "${FLANNEL_IN_CNI}" == no ]] || install -- "${CNI_FLANNEL}/flannel" "${trees}/kubernetes-cni/opt/cni/bin/"
   install -D -t "${trees}/docker-ce/usr/bin" -- "${debian}"/usr/bin/{containerd,containerd-shim,containerd-shim-runc-v1,containerd-shim-runc-v2,ctr} "${debian}/usr/sbin/runc"
+  [[ "${DOCKER}" == no ]] || stage_docker "${trees}/docker-ce/usr/bin" "${debian}"
   install -D -t "${trees}/conntrack-tools/usr/sbin" -- "${debian}/usr/sbin/conntrack"
 
   install -D -t "${trees}/centos/usr/bin" -- "${debian}/usr/bin/socat"
@@ -71,27 +80,35 @@ stage() { # TREES
   install -D -m 0644 -t "${trees}/centos/etc/dnf/plugins" -- "${debian}"/etc/dnf/plugins/versionlock.{conf,list}
 }
 
+stage_docker() { # BIN DEBIAN
+  unpack_debian "$2" docker.io tini
+  install -- "$2"/usr/sbin/{dockerd,docker-proxy} "$2/usr/bin/docker" "$1/"
+  install -- "$2/usr/bin/tini-static" "$1/docker-init"
+  mv -- "$1/runc" "$1/runc.real"
+  install -- "${OWN}/runc" "$1/runc"
+}
+
 # Every program packed finds its libraries on a bare host.
 check_libraries() { # TREES
   local tree file
   for tree in docker-ce conntrack-tools centos kubernetes-cni; do
     while IFS= read -r file; do
       libraries "${file}" "${ROOTFS}" "${ROOTFS}/usr/lib/x86_64-linux-gnu" "${1}/centos/usr/lib/x86_64-linux-gnu" >/dev/null
-    done < <(find "${1}/${tree}" -type f -perm -0100)
+    done < <(find "${1}/${tree}" -type f -perm -0100 -exec grep -qL '^#!' {} \; -print)
   done
 }
 
 build_all() { # TREES OUT
   local trees="$1" out="$2" version job jobs=() specs="${HERE}/specs"
   spec_of "${specs}/available.list" >"${trees}/available.spec"
-  build_spec "${specs}/kubernetes.spec" "${out}/kubernetes" "${trees}/build-kubernetes" --define "tree ${trees}/kubernetes" & jobs+=("$!")
-  for version in 1.3.0 1.4.0; do
+  build_spec "$(spec kubernetes)" "${out}/kubernetes" "${trees}/build-kubernetes" --define "tree ${trees}/kubernetes" & jobs+=("$!")
+  for version in "${CNI_VERSIONS[@]}"; do
     build_spec "${specs}/kubernetes-cni.spec" "${out}/kubernetes" "${trees}/build-cni-${version}" --define "tree ${trees}/kubernetes-cni" --define "wanted_version ${version}" & jobs+=("$!")
   done
   for version in 4.el7 5.el7_7.2; do
     build_spec "${specs}/conntrack-tools.spec" "${out}/centos" "${trees}/build-conntrack-${version}" --define "tree ${trees}/conntrack-tools" --define "wanted_release ${version}" & jobs+=("$!")
   done
-  build_spec "${specs}/docker-ce.spec" "${out}/docker-ce" "${trees}/build-docker-ce" --define "tree ${trees}/docker-ce" & jobs+=("$!")
+  build_spec "$(spec docker-ce)" "${out}/docker-ce" "${trees}/build-docker-ce" --define "tree ${trees}/docker-ce" & jobs+=("$!")
   build_spec "${specs}/centos.spec" "${out}/centos" "${trees}/build-centos" --define "tree ${trees}/centos" & jobs+=("$!")
   build_spec "${trees}/available.spec" "${out}/centos" "${trees}/build-available" & jobs+=("$!")
   for job in "${jobs[@]}"; do wait "${job}" || die 'an RPM was not built; the lines above say why'; done
@@ -129,7 +146,7 @@ make() { # FOLDER
 main() {
   local folder
   need rpmbuild:rpm rpmsign:rpm createrepo_c:createrepo-c gpg:gnupg dpkg-deb:dpkg
-  folder="${CACHE}/packages-$(key)"
+  folder="${CACHE}/$(kind packages)-$(key)"
   [[ -d "${folder}" ]] || make "${folder}"
   printf '%s\n' "${folder}"
 }

@@ -98,19 +98,23 @@ describe("the lab's end", { concurrency: false }, () => {
 
 	test("a start removes content of older inputs, but none that a lab runs on, although its folders are shared", async () => {
 		const content = `${dirname(labFolder)}/content`;
-		const [unused, used] = [`${content}/rootfs-0000000000000000`, `${content}/rootfs-0000000000000001`];
-		await mkdir(unused);
-		await mkdir(used);
+		const [unused, used, era] = ["rootfs-0000000000000000", "rootfs-0000000000000001", "images-1999-0000000000000000"].map((name) => `${content}/${name}`) as [
+			string,
+			string,
+			string,
+		];
+		for (const folder of [unused, used, era]) await mkdir(folder);
 		const other = spawn("flock", ["--shared", used, "sleep", "120"], { stdio: "ignore", detached: true });
 		try {
 			for (const name of (await readdir(content)).filter((entry) => /-(?!0{15})[0-9a-f]{16}$/.test(entry)))
 				assert.equal((await run("flock", ["--nonblock", `${content}/${name}`, "true"])).code, 1, `${name} is not locked by the lab that is up`);
 			assert.equal((await second("up")).code, 0);
 			assert.deepEqual([existsSync(unused), existsSync(used)], [false, true]);
+			assert.ok(existsSync(era), "another era's content went");
 		} finally {
 			if (other.pid) process.kill(-other.pid);
 			await second("down");
-			await rm(used, { recursive: true, force: true });
+			for (const folder of [used, era]) await rm(folder, { recursive: true, force: true });
 		}
 	});
 

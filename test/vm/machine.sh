@@ -1,6 +1,6 @@
 # An ordinary Debian 12 in QEMU: its image, a disk with what the lab needs, its boot, and commands in it. Sourced by test/vm/run,
 # after lab/common.sh and lab/content.sh.
-# shellcheck shell=bash disable=SC2016,SC2153  # text for another shell; IMAGES is lab/content.sh's
+# shellcheck shell=bash disable=SC2016,SC2153  # text for another shell; IMAGES_TREE is lab/content.sh's
 # What the image leaves to lab/setup in the machine, which has no network: those with services, whose packages lie in apt's cache.
 readonly HELD_BACK=(docker-registry lxcfs systemd-container)
 # What debootstrap gives by default, a kernel, and what an installer adds: sessions of one's own (libpam-systemd) and sshd.
@@ -66,7 +66,7 @@ vm_data() {
   (cd -- "${PROJECT}" && git ls-files -z -co --exclude-standard | tar -c --null --files-from=- --ignore-failed-read) | tar -x -C "${data}/project"
   vm_copy "${PROJECT}/node_modules" "${data}/project/"
   while read -r _ folder; do vm_copy "${folder}" "${data}/cache/toolchain/"; done <<<"${TOOLCHAIN}"
-  for folder in "${ROOTFS}" "${PACKAGES_TREE}" "${IMAGES}"; do vm_copy "${folder}" "${data}/cache/content/"; done
+  for folder in "${ROOTFS}" "${PACKAGES_TREE}" "${IMAGES_TREE}"; do vm_copy "${folder}" "${data}/cache/content/"; done
   # Neither builds anything there: Go is asked for its version, npm whether it is there.
   go="$(go env GOROOT)" npm="$(dirname -- "$(dirname -- "$(readlink -f -- "$(command -v npm)")")")"
   mkdir -- "${data}/go/bin"
