@@ -122,8 +122,10 @@ function runsIn(entries: Entry[]): Run[] {
 		else if (entry.kind === "stop-requested") {
 			run.stops.push(entry);
 			set(run, "stopRequested", entry);
-		} else if (entry.kind === "signal") set(run, "term", entry);
-		else if (entry.kind === "kill") set(run, "kill", entry);
+		} else if (entry.kind === "signal") {
+			set(run, "term", entry);
+			if (entry.source === "Docker event") set(run, "stopRequested", entry); // it signals at once when it is asked, and says of neither how long it gives
+		} else if (entry.kind === "kill") set(run, "kill", entry);
 		else if (entry.kind === "hook-request") run.requests.push(entry);
 		else if (entry.execId !== undefined) addExec(run, execs, entry);
 	}

@@ -109,7 +109,7 @@ interface ApiEvent {
 	firstTimestamp?: string;
 	lastTimestamp?: string;
 	eventTime?: string;
-	source?: { component?: string };
+	source?: { component?: string; host?: string };
 	reportingComponent?: string;
 }
 const firstSeen = ({ firstTimestamp, eventTime }: ApiEvent): { first?: number } => {
@@ -133,7 +133,14 @@ export function eventEntries(line: Line, at: number): Draft[] {
 			reason,
 			...(involvedObject.kind === "Pod" && involvedObject.uid ? { uid: involvedObject.uid } : {}),
 			...(container ? { container } : {}),
-			event: { name: object.metadata?.name ?? "", type: object.type ?? "Normal", message, count, ...firstSeen(object) },
+			event: {
+				name: object.metadata?.name ?? "",
+				type: object.type ?? "Normal",
+				message,
+				count,
+				...firstSeen(object),
+				...(object.source?.host ? { host: object.source.host } : {}),
+			},
 			component: object.source?.component || object.reportingComponent || "unknown",
 			text: `${object.type ?? "Normal"} ${reason}: ${message}${count > 1 ? ` (${count} times)` : ""}`,
 		},

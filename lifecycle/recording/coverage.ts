@@ -24,6 +24,7 @@ export const isCovered = (coverage: Coverage, from: number, to: number): boolean
 
 const STREAM_ENDED = /^the stream (\w+) ended/;
 const STARTED_AGAIN = /^the (?:host|recorder) was started again/;
+/** containerd is heard by its events and by its log, Docker by its events. */
 const RUNTIME: readonly Stream[] = ["runtime", "journal"];
 
 /** By host. `time` puts an arrival on the common clock. */
@@ -45,10 +46,11 @@ function coverageOfHost(lines: Pick<Line, "at" | "from" | "data">[]): Coverage {
 	const last = new Map<Stream, number>();
 	const open = new Map<Stream, number>();
 	const gaps: Gap[] = [];
+	const heard = RUNTIME.filter((stream) => stream === "runtime" || lines.some(({ from }) => from === stream));
 	for (const { from, at, data } of lines) {
 		const note = from === "note" ? String(data) : "";
 		const ended = STREAM_ENDED.exec(note)?.[1];
-		for (const stream of RUNTIME) {
+		for (const stream of heard) {
 			const begin = STARTED_AGAIN.test(note) ? Math.max(...last.values()) : ended === stream ? (last.get(stream) ?? Number.NEGATIVE_INFINITY) : undefined;
 			if (begin !== undefined && !open.has(stream)) open.set(stream, begin);
 		}

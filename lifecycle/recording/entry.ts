@@ -29,7 +29,14 @@ export type Kind =
 	| "line-after"
 	| "recorder";
 
-export type Source = "API: Pod" | "API: event" | "containerd event" | "containerd log" | "container log" | "message file" | "recorder";
+export type Source = "API: Pod" | "API: event" | "containerd event" | "containerd log" | "Docker event" | "container log" | "message file" | "recorder";
+
+/** Whose a container or sandbox is. */
+export interface Owner {
+	uid: string;
+	/** Undefined for the sandbox itself, which is the pause container. */
+	container?: string;
+}
 
 export interface Entry {
 	/** Place in the timeline, from 1. */
@@ -58,7 +65,7 @@ export interface Entry {
 	/** Seconds that a stop gives the process. */
 	graceSeconds?: number;
 	/** What `kubectl describe` needs of an event; `first` is when it came first, in ms. */
-	event?: { name: string; type: string; message: string; count: number; first?: number };
+	event?: { name: string; type: string; message: string; count: number; first?: number; host?: string };
 	/** Who made an event, such as kubelet. */
 	component?: string;
 	/** An event's, condition's or state's. */

@@ -14,6 +14,8 @@ export interface Header {
 	role: "control-plane" | "worker";
 	namespace: string;
 	messageFile: string;
+	kubernetes?: string | undefined;
+	zone?: string | undefined;
 }
 /** Where a line comes from: the recorder reads several streams at once. */
 export const STREAMS = ["clock", "note", "pods", "events", "runtime", "journal", "request", "pause", "file-start", "file", "file-end", "end"] as const;
@@ -48,6 +50,13 @@ const header = z.object({
 	role: z.enum(["control-plane", "worker"]),
 	namespace: z.string(),
 	messageFile: z.string(),
+	/** The kubelet's release, such as v1.29.15; empty where there was none. Not in recordings of before 28 November 2026. */
+	kubernetes: z.string().optional(),
+	/** The host's time zone, such as +0800. As above. */
+	zone: z
+		.string()
+		.regex(/^[+-]\d{4}$/)
+		.optional(),
 });
 const streams: ReadonlySet<string> = new Set(STREAMS);
 

@@ -1,13 +1,7 @@
 // Turns what containerd did into entries: its events (ctr events) have nanoseconds; its log says whom it signalled, and which container belongs to which Pod.
-import type { Draft } from "./entry.ts";
+import { dockerEntry, dockerEventIn, dockerOwner } from "./docker.ts";
+import type { Draft, Owner } from "./entry.ts";
 import type { Line } from "./recording.ts";
-
-/** Whose a container or sandbox is. */
-export interface Owner {
-	uid: string;
-	/** Undefined for the sandbox itself, which is the pause container. */
-	container?: string;
-}
 
 /** `2026-11-24 18:21:16.569453746 +0000 UTC` or RFC 3339 with any fraction and zone, in ms with what is left of the fraction. */
 export function preciseTime(text: string): number {
@@ -21,10 +15,13 @@ const CREATED = /CreateContainer within sandbox \\?"(\w+)\\?" for &ContainerMeta
 const LOG_TIME = /^time="([^"]+)"/;
 const UNQUOTED = (text: string) => text.replaceAll('\\"', '"');
 
-/** Learns from containerd's log whose each id is. */
+/** Learns from containerd's log, or from Docker's own events, whose each id is. */
 export function ownersIn(lines: Line[]): Map<string, Owner> {
 	const owners = new Map<string, Owner>();
-	for (const { from, data } of lines) {
+	for (const line of lines) {
+		const docker = dockerEventIn(line);
+		if (docker) owners.set(docker.id, dockerOwner(docker));
+		const { from, data } = line;
 		if (from !== "journal") continue;
 		const sandbox = String(data).match(SANDBOX);
 		if (sandbox) owners.set(sandbox[4] ?? "", { uid: sandbox[2] ?? "" });
@@ -101,8 +98,11 @@ interface TaskEvent {
 	exited_at?: string;
 }
 const EVENT = /^(\d{4}-\d\d-\d\d \S+) \S+ \S+ \S+ (\/\S+) (\{.*\})$/;
-/** A line of `ctr events`; undefined where it is about nobody's Pod, or of no interest. */
-export function runtimeEntry({ data, host, number }: Line, owners: ReadonlyMap<string, Owner>): Draft | undefined {
+/** A line of `ctr events` or `docker events`; undefined where it is about nobody's Pod, or of no interest. */
+export function runtimeEntry(line: Line, owners: ReadonlyMap<string, Owner>): Draft | undefined {
+	const docker = dockerEventIn(line);
+	if (docker) return dockerEntry(docker, line);
+	const { data, host, number } = line;
 	const [, time = "", topic = "", json = "{}"] = String(data).match(EVENT) ?? [];
 	const event = eventIn(json);
 	const owner = event && owners.get(event.container_id ?? "");

@@ -3,7 +3,7 @@ import { eventEntries, PodFollower } from "./api.ts";
 import { type Coverage, coverageIn } from "./coverage.ts";
 import type { Draft, Entry, Pod } from "./entry.ts";
 import { type PauseProbe, parsePauseProbe } from "./pause-probe.ts";
-import type { Line, Recording } from "./recording.ts";
+import type { Header, Line, Recording } from "./recording.ts";
 import { logEntry, ownersIn, requestEntry, runtimeEntry } from "./runtime.ts";
 
 /** How far a host's clock is from the control plane's. */
@@ -17,6 +17,12 @@ export interface Clock {
 	/** Whether times of this host were moved by the offset: only where it is larger than the error. */
 	isUsed: boolean;
 }
+export interface Wording {
+	/** Of Kubernetes, such as 29. */
+	minor: number;
+	/** Time zone, such as +0800. */
+	zone: string;
+}
 export interface Timeline {
 	entries: Entry[];
 	/** The last version of each Pod, by uid, in the order in which they appeared. */
@@ -29,6 +35,8 @@ export interface Timeline {
 	/** Lines of the recording that are about none of its Pods, such as those of kube-proxy's container. */
 	elsewhere: number;
 	messageFile: string;
+	/** How kubectl on the control plane words what it prints. */
+	wording: Wording;
 	/** What step pause found, row by row. */
 	pause: PauseProbe[];
 	problems: string[];
@@ -78,9 +86,14 @@ export function timelineOf({ name, headers, lines, lost, problems }: Recording):
 		coverage: coverageIn({ lines, lost }, onReference),
 		elsewhere: elsewhere + drafts.length - known.length,
 		messageFile: headers.find(({ role }) => role === "worker")?.messageFile ?? headers[0]?.messageFile ?? "",
+		wording: wordingOf(headers.find(({ role }) => role === "control-plane")),
 		pause: lines.filter(({ from }) => from === "pause").flatMap(({ data }) => parsePauseProbe(String(data)) ?? []),
 		problems: [...problems, ...backwards(name, lines), ...disagreements(clocks)],
 	};
+}
+
+function wordingOf(header: Header | undefined): Wording {
+	return { minor: Number(header?.kubernetes?.split(".")[1] ?? 29), zone: header?.zone ?? "+0000" }; // what was recorded before it was asked
 }
 
 const FILE_KINDS = { "file-start": "line-before", file: "line", "file-end": "line-after" } as const;

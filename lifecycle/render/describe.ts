@@ -1,17 +1,21 @@
-// Prints a Pod as `kubectl describe pod` does: k8s.io/kubectl v0.29.15 pkg/describe/describe.go, for what a Pod of this project can have.
+// Prints a Pod as `kubectl describe pod` does: k8s.io/kubectl v0.29.15 and v0.18.3 pkg/describe/describe.go, for what a Pod of this project can have.
+// Releases in between were not compared: they are taken as the newer one.
 import type { core } from "@pulumi/kubernetes/types/output.js";
 import type { Entry, Pod } from "../recording/entry.ts";
+import type { Wording } from "../recording/timeline.ts";
 import { age } from "./pod-line.ts";
 import { tabbed } from "./tabs.ts";
 
 /** Ages of events count to `now`, in ms. */
-export function describePod({ metadata, spec, status }: Pod, events: Entry[], now: number): string {
+export function describePod({ metadata, spec, status }: Pod, events: Entry[], now: number, { minor, zone }: Wording): string {
+	const isOld = minor <= 18;
+	const date = dates(zone);
 	const lines = [
 		`Name:\t${metadata.name}`,
 		`Namespace:\t${metadata.namespace}`,
 		...some("Priority", spec.priority),
 		...some("Priority Class Name", spec.priorityClassName || undefined),
-		...some("Service Account", spec.serviceAccountName || undefined),
+		...some("Service Account", (!isOld && spec.serviceAccountName) || undefined),
 		`Node:\t${spec.nodeName ? `${spec.nodeName}/${status.hostIP ?? ""}` : "<none>"}`,
 		...some("Start Time", status.startTime && date(status.startTime)),
 		...titledList("Labels", pairs(metadata.labels, "=")),
@@ -21,16 +25,19 @@ export function describePod({ metadata, spec, status }: Pod, events: Entry[], no
 		...some("Message", status.message || undefined),
 		`IP:\t${status.podIP ?? ""}`,
 		...(status.podIPs?.length ? ["IPs:", ...status.podIPs.map(({ ip }) => `  IP:\t${ip}`)] : ["IPs:\t<none>"]),
-		...(spec.initContainers?.length ? ["Init Containers:", ...blocks(spec.initContainers, status.initContainerStatuses)] : []),
+		...(spec.initContainers?.length ? ["Init Containers:", ...blocks(spec.initContainers, status.initContainerStatuses, date)] : []),
 		"Containers:",
-		...blocks(spec.containers, status.containerStatuses),
+		...blocks(spec.containers, status.containerStatuses, date),
 		...(status.conditions?.length ? ["Conditions:", "  Type\tStatus", ...status.conditions.map(({ type, status: value }) => `  ${type} \t${value} `)] : []),
 		...(spec.volumes?.length ? ["Volumes:", ...spec.volumes.flatMap(volume)] : ["Volumes:\t<none>"]),
 		`QoS Class:\t${status.qosClass ?? ""}`,
 		...titledList("Node-Selectors", pairs(spec.nodeSelector, "=")),
-		...titledList("Tolerations", (spec.tolerations ?? []).toSorted((a, b) => compared(a.key ?? "", b.key ?? "")).map(toleration)),
+		...titledList(
+			"Tolerations",
+			(spec.tolerations ?? []).toSorted((a, b) => compared(a.key ?? "", b.key ?? "")).map((one) => toleration(one, isOld)),
+		),
 	];
-	return `${tabbed(lines.join("\n"))}\n${tabbed(eventLines(events, now).join("\n"))}`;
+	return `${tabbed(lines.join("\n"))}\n${tabbed(eventLines(events, now, isOld).join("\n"))}`;
 }
 const some = (title: string, value: string | number | undefined): string[] => (value === undefined ? [] : [`${title}:\t${value}`]);
 const titledList = (title: string, values: string[]): string[] =>
@@ -40,9 +47,14 @@ const pairs = (values: Record<string, string> | undefined, between: string): str
 		.sort(([a], [b]) => compared(a, b))
 		.map(([key, value]) => `${key}${between}${value}`);
 const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-const date = (time: string | undefined): string => (time ? new Date(time).toUTCString().replace("GMT", "+0000") : "");
+type Dates = (time: string | undefined) => string;
+function dates(zone: string): Dates {
+	const [, sign, hours, minutes] = zone.match(/^([+-])(\d\d)(\d\d)$/) ?? [];
+	const ms = (sign === "-" ? -1 : 1) * (Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60_000;
+	return (time) => (time ? new Date(Date.parse(time) + ms).toUTCString().replace("GMT", zone) : "");
+}
 
-function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] = []): string[] {
+function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] = [], date: Dates): string[] {
 	return specs.flatMap((spec) => {
 		const status = statuses.find(({ name }) => name === spec.name);
 		const ports = (spec.ports ?? []).map(({ containerPort, protocol }) => `${containerPort}/${protocol ?? "TCP"}`).join(", ");
@@ -58,7 +70,9 @@ function blocks(specs: core.v1.Container[], statuses: core.v1.ContainerStatus[] 
 			`    Host Port${plural}:\t${hostPorts || "<none>"}`,
 			...wordList("Command", spec.command),
 			...wordList("Args", spec.args),
-			...(status ? [...stateLines("State", status.state ?? {}), ...(status.lastState?.terminated ? stateLines("Last State", status.lastState) : [])] : []),
+			...(status
+				? [...stateLines("State", status.state ?? {}, date), ...(status.lastState?.terminated ? stateLines("Last State", status.lastState, date) : [])]
+				: []),
 			...(status ? [`    Ready:\t${status.ready ? "True" : "False"}`, `    Restart Count:\t${status.restartCount}`] : []),
 			...quantities("Limits", limits),
 			...quantities("Requests", requests),
@@ -83,7 +97,7 @@ const mounts = (list: core.v1.VolumeMount[]): string[] =>
 					),
 			]
 		: ["    Mounts:\t<none>"];
-function stateLines(title: string, { running, terminated, waiting }: core.v1.ContainerState): string[] {
+function stateLines(title: string, { running, terminated, waiting }: core.v1.ContainerState, date: Dates): string[] {
 	const line = (key: string, value: string | number | undefined) => (value === undefined || value === "" ? [] : [`      ${key}:\t${value}`]);
 	if (running) return [`    ${title}:\tRunning`, `      Started:\t${date(running.startedAt)}`];
 	if (!terminated) return [`    ${title}:\tWaiting`, ...line("Reason", waiting?.reason)];
@@ -98,7 +112,7 @@ function stateLines(title: string, { running, terminated, waiting }: core.v1.Con
 		`      Finished:\t${date(finishedAt)}`,
 	];
 }
-function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string[] {
+function volume({ name, hostPath, emptyDir, secret, projected }: core.v1.Volume): string[] {
 	const put = (key: string, value: string | number) => `    ${key}:\t${value}`;
 	if (hostPath)
 		return [`  ${name}:`, put("Type", "HostPath (bare host directory volume)"), put("Path", hostPath.path), put("HostPathType", hostPath.type ?? "<none>")];
@@ -108,6 +122,13 @@ function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string
 			put("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)"),
 			put("Medium", emptyDir.medium ?? ""),
 			put("SizeLimit", emptyDir.sizeLimit ?? "<unset>"),
+		];
+	if (secret)
+		return [
+			`  ${name}:`,
+			put("Type", "Secret (a volume populated by a Secret)"),
+			put("SecretName", secret.secretName ?? ""),
+			put("Optional", String(secret.optional ?? false)),
 		];
 	if (!projected) return [`  ${name}:`, put("Type", "see the YAML")];
 	const optional = (value: boolean | undefined) => String(value ?? "<nil>");
@@ -122,23 +143,24 @@ function volume({ name, hostPath, emptyDir, projected }: core.v1.Volume): string
 		}),
 	];
 }
-function toleration({ key = "", effect = "", tolerationSeconds, value, operator }: core.v1.Toleration): string {
-	const isAny = operator === "Exists" && !value;
+function toleration({ key = "", effect = "", tolerationSeconds, value, operator }: core.v1.Toleration, isOld: boolean): string {
+	const isAny = operator === "Exists" && !value && !isOld;
 	const name = `${key}${value ? `=${value}` : ""}${effect ? `:${effect}` : ""}`;
 	return `${name}${isAny ? `${name ? " " : ""}op=Exists` : ""}${tolerationSeconds === undefined ? "" : ` for ${tolerationSeconds}s`}`;
 }
 
 /** An event that came again replaces the one before it. */
-function eventLines(entries: Entry[], now: number): string[] {
+function eventLines(entries: Entry[], now: number, isOld: boolean): string[] {
 	const events = [...new Map(entries.map((entry) => [entry.event?.name ?? String(entry.id), entry])).values()];
 	if (events.length === 0) return ["Events:\t<none>"];
 	const since = (time: number) => age(new Date(time).toISOString(), new Date(Math.max(now, time)).toISOString());
 	const rows = events
 		.toSorted((a, b) => (a.apiSecond ?? a.at) - (b.apiSecond ?? b.at))
 		.map(({ apiSecond, at, reason = "", component = "", event }) => {
-			const { type = "Normal", message = "", count = 1, first } = event ?? {};
+			const { type = "Normal", message = "", count = 1, first, host } = event ?? {};
+			const from = isOld && host ? `${component}, ${host}` : component;
 			const last = since(apiSecond ?? at);
-			return `  ${type}\t${reason}\t${count > 1 ? `${last} (x${count} over ${since(first ?? at)})` : last}\t${component}\t${message.trim()}`;
+			return `  ${type}\t${reason}\t${count > 1 ? `${last} (x${count} over ${since(first ?? at)})` : last}\t${from}\t${message.trim()}`;
 		});
 	return ["Events:", "  Type\tReason\tAge\tFrom\tMessage", "  ----\t------\t----\t----\t-------", ...rows];
 }

@@ -4,7 +4,7 @@ import { historiesIn } from "../history/history.ts";
 import { hookIn, type PodHistory } from "../history/pod-history.ts";
 import { type Entry, span } from "../recording/entry.ts";
 import { readRecording } from "../recording/recording.ts";
-import { type Timeline, timelineOf } from "../recording/timeline.ts";
+import { type Timeline, timelineOf, type Wording } from "../recording/timeline.ts";
 import { type PauseRow, pauseRow } from "../verdicts/pause.ts";
 import { type Repeats, repeatsOf } from "../verdicts/repeats.ts";
 import { type JudgedPod, judge } from "../verdicts/verdicts.ts";
@@ -48,7 +48,7 @@ export function storyOf(text: string, { name = "recording", pod, problems = [] }
 	const nobody =
 		pod === undefined ? "No Pod appeared while this was recorded." : `Pod ${pod} never appeared while this was recorded${seen ? `; these did: ${seen}` : ""}.`;
 	const missing = histories.length > 0 ? [] : [nobody];
-	const pods = histories.map((history) => ({ history, verdicts: judge(history), seed: seedView(history) }));
+	const pods = histories.map((history) => ({ history, verdicts: judge(history), seed: seedView(history, timeline.wording) }));
 	return { timeline, pods, repeats: repeatsOf(pods), pause: timeline.pause.map(pauseRow), problems: [...problems, ...timeline.problems, ...missing] };
 }
 
@@ -59,7 +59,7 @@ function terminationBegan({ containers, deletionRequested }: PodHistory): number
 	const hooks = containers.flatMap(({ runs }) => runs.flatMap((run) => hookIn(run, "preStop")?.requested?.at ?? []));
 	return Math.min(deletionRequested.at, ...hooks.filter((at) => at >= earliest));
 }
-function seedView(history: PodHistory): SeedView {
+function seedView(history: PodHistory, wording: Wording): SeedView {
 	const { alive, earlier, entries, deletionRequested, gone } = history;
 	const until = terminationBegan(history);
 	const events = entries.filter(({ kind, at }) => kind === "event" && at <= until);
@@ -69,7 +69,7 @@ function seedView(history: PodHistory): SeedView {
 	return {
 		yaml: podYaml(alive),
 		wide: podLine(alive),
-		describe: describePod(alive, events, entries.filter(({ at }) => at <= until).at(-1)?.at ?? 0),
+		describe: describePod(alive, events, entries.filter(({ at }) => at <= until).at(-1)?.at ?? 0, wording),
 		earlier: earlier.length,
 		...(entries.some(({ source }) => source === "message file") ? { before: before.map(({ text }) => text) } : {}),
 		...(gone && after.length > 0 ? { after: after.map(({ text }) => text) } : {}),

@@ -86,7 +86,7 @@ function graceIncludesPreStop(history: PodHistory): Finding {
 	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const hook = hookIn(run, "preStop");
 		const begun = hook?.requested ?? hook?.exited;
-		const { stopRequested: stop } = run;
+		const stop = seenGiven(run);
 		if (!begun || stop?.graceSeconds === undefined || grace === undefined || !isDeleted(history, run)) return [];
 		if (isForced(history)) {
 			const because = `The Pod was deleted by force with grace period 0; this time preStop of ${name} ran for ${between(begun, stop)}, and its process was given ${stop.graceSeconds} s.`;
@@ -103,7 +103,26 @@ function graceIncludesPreStop(history: PodHistory): Finding {
 		const because = `preStop of ${name} took ${took} of ${grace} s, and its process was given ${stop.graceSeconds} s.`;
 		return [{ word: stop.graceSeconds <= most ? "PASS" : "FAIL", because, entries }];
 	});
-	return combined([...findings, ...graceAfterSleep(history)], history.deletionRequested ? unseen(history, "preStop") : "The Pod has not been deleted.");
+	return combined([...findings, ...graceAfterSleep(history)], history.deletionRequested ? unseenGrace(history) : "The Pod has not been deleted.");
+}
+/** The stop with what the process was given: the runtime's word for it; Docker has none, and shows it where the process had to be killed. */
+function seenGiven({ stopRequested: stop, kill }: Run): Entry | undefined {
+	if (stop?.source !== "Docker event" || !kill) return stop;
+	return { ...stop, graceSeconds: Math.round((kill.at - stop.at) / 1000) };
+}
+function unseenGrace(history: PodHistory): string {
+	const isDocker = namedRuns(history).some(({ run }) => run.stopRequested?.source === "Docker event" && hookIn(run, "preStop"));
+	return isDocker ? "Docker does not say how long it gives a process, and none had to be killed." : unseen(history, "preStop");
+}
+/** On Docker a kill is held against what the Pod's grace period leaves: the kubelet takes the whole seconds of preStop off it (killContainer, 1.18). */
+function wantedGiven(history: PodHistory, run: Run): Entry | undefined {
+	const { stopRequested: stop } = run;
+	const grace = history.deletionRequested?.graceSeconds;
+	if (stop?.source !== "Docker event" || grace === undefined || !isDeleted(history, run)) return undefined;
+	const hook = hookIn(run, "preStop");
+	const begun = hook?.requested ?? stop;
+	const end = hook?.exited && hook.exited.at < stop.at ? hook.exited : stop;
+	return { ...stop, graceSeconds: Math.max(grace - Math.floor((end.at - begun.at) / 1000), LEAST_GRACE_SECONDS) };
 }
 
 const dueOf = (stop: Entry): number => stop.at + (stop.graceSeconds ?? 0) * 1000;
@@ -119,12 +138,12 @@ function stillThere({ coverage }: PodHistory, name: string, { stop, term, given 
 function killAtGraceEnd(history: PodHistory): Finding {
 	const findings = namedRuns(history).flatMap(({ name, run }): Finding[] => {
 		const { term, kill, exited } = run;
-		const stop = earliestEnd(run);
+		const stop = earliestEnd(run) ?? wantedGiven(history, run);
 		if (!term || !stop) return [];
 		const due = dueOf(stop);
 		const killed = kill ?? (exited?.exitCode === 137 ? exited : undefined);
 		const last = killed ?? exited;
-		const entries = present(stop, term, killed, exited);
+		const entries = present(stop.id === term.id ? undefined : stop, term, killed, exited);
 		const given = `it had been given ${stop.graceSeconds} s`;
 		if (last === undefined) return [stillThere(history, name, { stop, term, given })];
 		const how = killed ? "was killed" : "ended by itself";

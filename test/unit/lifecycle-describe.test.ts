@@ -25,6 +25,12 @@ test("a Pod is described as kubectl 1.29 describes it, line by line, but for age
 	}
 	assert.match(printed.join("\n"), /Last State: +Terminated[\s\S]* \(x2 over \d+s\) /, "the lab's Pods show neither a restart nor an event that came twice");
 });
+test("a Pod of Kubernetes 1.18 is described as its kubectl describes it, in the host's time zone", () => {
+	const real = readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/describe-1.18.3.txt"), "utf8");
+	assert.match(real, /^Start Time: .* \+0800$/m);
+	const [pod] = storyOf(fixture("docker")).pods;
+	assert.equal(withoutAges(pod?.seed.describe ?? ""), withoutAges(real));
+});
 test("the recording has the pause container's rows, and they pass", () => {
 	assert.equal(pause.length, 28);
 	for (const { pod, what, verdict } of pause) assert.equal(verdict, "PASS", `${pod} ${what}`);

@@ -33,6 +33,27 @@ test("the seed's Pod, recorded in the lab, keeps what it can show and claims not
 		"hostpath-outlives": "PASS",
 	});
 });
+test("the same Pod on Docker is judged the same, from Docker's own events; how long it gives a process it does not say", () => {
+	assert.deepEqual(wordsById(fixture("docker")), wordsById(whole));
+	const { because } = verdicts(fixture("docker"))["grace-includes-prestop"] as Verdict;
+	assert.equal(because, "Docker does not say how long it gives a process, and none had to be killed.");
+});
+test("on Docker a SIGTERM before preStop's end fails, and a process that is killed shows how long it was given", () => {
+	const docker = fixture("docker");
+	const event = (pattern: RegExp) => docker.split("\n").find((line) => pattern.test(line)) ?? "";
+	const [term, exit] = [event(/\\"action\\":\\"kill\\".*lifecycle-demo\\".*signal\\":\\"15/), event(/\\"action\\":\\"die\\".*name\\":\\"lifecycle-demo\\"/)];
+	assert.ok(term !== "" && exit !== "");
+	const later = (line: string, ms: number) => line.replace(/(nano\\":\\")(\d+)/, (_, before, nano) => `${before}${BigInt(nano) + BigInt(ms) * 1_000_000n}`);
+	assert.equal(wordsById(docker.replace(term, later(term, -60)))["prestop-before-term"], "FAIL");
+	const killed = (ms: number) => {
+		const kill = later(term, ms)
+			.replace(/(signal\\":\\")15/, "$19")
+			.replace('signal\\":\\"15', 'signal\\":\\"9');
+		return docker.replace(exit, `${kill}\n${later(exit, ms).replace(/(exitCode\\":\\")0/, "$1137")}`);
+	};
+	assert.equal(wordsById(killed(30_000))["kill-at-grace-end"], "PASS");
+	assert.equal(wordsById(killed(20_000))["kill-at-grace-end"], "FAIL");
+});
 test("each PASS names the entries that decide it", () => {
 	for (const { word, entries, guarantee } of Object.values(verdicts(whole))) if (word === "PASS") assert.ok(entries.length > 0, guarantee.id);
 	const { entries } = verdicts(whole)["prestop-before-term"] as Verdict;
