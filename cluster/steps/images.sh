@@ -18,7 +18,7 @@ missing_images() {
   if [[ "${RUNTIME_KIND}" == docker ]]; then
     listed="$(timeout 30 docker images --format '{{.Repository}}:{{.Tag}}')" || die 'docker does not answer: systemctl status docker'
   else
-    listed="$(timeout 30 crictl images | awk '{ print $1 ":" $2 }')" || die 'the runtime does not answer: systemctl status containerd; crictl info'
+    listed="$(timeout 30 crictl images | awk '{ print $1 ":" $2 }')" || die 'containerd does not answer: systemctl status containerd; crictl info'
   fi
   for image in "${IMAGES[@]+"${IMAGES[@]}"}"; do
     has_line "${listed}"$'\n' "${image}" || is_here "${image}" || printf '%s\n' "${image}"

@@ -9,6 +9,7 @@ readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/conf
 readonly SUBNET_FILE=/run/flannel/subnet.env
 readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default
 readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
+readonly OPEN='jsonpath={range .status.conditions[?(@.type=="Ready")]}Ready {.status}{end}{range .spec.taints[*]} {.key}{end}'
 
 at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
 is_member() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && -n "$(cluster_value finished)" ]]; }
@@ -52,16 +53,23 @@ check() {
   certificates_check
 }
 apply() {
+  local isNew=no
   is_member || die "this host is no longer in ${CLUSTER_ID}: it was reset, or made anew. $(join_again)"
   [[ -e "${ROOT}${CLIENT_CERTIFICATE}" ]] || die "the kubelet's certificate ${CLIENT_CERTIFICATE} is gone: this host was reset by somebody else. $(join_again)"
   mkdir -p -- "${KEPT}"
   exec 9>"${KEPT}/lock"
   flock -w "${LOCK_SECONDS}" 9 || die "another run has held ${KEPT}/lock for ${LOCK_SECONDS} s. See who: fuser -v ${KEPT}/lock"
-  if [[ -d "${KEPT}/files" ]]; then put_back_files; else keep_files; fi
+  if [[ -d "${KEPT}/files" ]]; then
+    put_back_files
+  else
+    keep_files
+    isNew=yes
+  fi
   renew_certificates
   start_kubelet
   restart_static_pods
   wait_for_flannel
+  [[ "${isNew}" == no || "$(cluster_value step)" != join ]] || wait_until_open
   tell_ending_cas
 }
 join_again() {
@@ -134,6 +142,18 @@ wait_for_flannel() {
   wait_for "${TIMEOUT_SECONDS}" test -s "${ROOT}${SUBNET_FILE}" && return 0
   LAST_SEEN="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${READY}" 2>&1 | tail -n 1)" || true
   die "flannel has not started on this host: no ${SUBNET_FILE} within ${TIMEOUT_SECONDS} s; Node Ready: ${LAST_SEEN:-no answer}. See kubectl -n kube-flannel get pods -o wide"
+}
+# A Pod that is made before the control plane takes its own taint away can't be scheduled, says so in an event, and is tried again only after some seconds.
+# Only a try: a Node that does not become Ready is the node step's to tell.
+wait_until_open() {
+  wait_for 60 is_open || log "Node $(cluster_value node) is not open for Pods after 60 s; last seen: ${LAST_SEEN:-no answer}"
+}
+is_open() {
+  local answer
+  answer="$(kube /etc/kubernetes/kubelet.conf get node "$(cluster_value node)" -o "${OPEN}" 2>&1)" || return 1
+  answer="${answer##*$'\n'}"
+  printf '%s' "${answer}"
+  [[ "${answer}" == 'Ready True'* && ! "${answer}" =~ node.kubernetes.io/(not-ready|network-unavailable) ]] # a cordon is somebody's wish
 }
 is_healthy() { [[ "$(kubelet_found)" == active ]]; }
 undo() { :; }

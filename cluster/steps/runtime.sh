@@ -56,6 +56,7 @@ apply() {
   local path wanted
   unit_exists "${RUNTIME_UNIT}" || die "${RUNTIME_UNIT} is not on this host; the packages step installs it"
   unit_exists kubelet.service || die 'kubelet.service is not on this host; the packages step installs it'
+  [[ "${RUNTIME_KIND}" != docker ]] || keep_docker
   keep_unit "${RUNTIME_UNIT}"
   keep_unit kubelet.service
   each_file write_one
@@ -80,6 +81,37 @@ failed_to_start() {
   journalctl -u "${RUNTIME_UNIT}" -n 15 --no-pager -o cat >&2 || true
   die "${RUNTIME_UNIT}: $1. The lines above are the end of journalctl -u ${RUNTIME_UNIT}"
 }
+# Docker's socket starts it again; its bridge, its rules and the socket's file stay when it stops.
+keep_docker() {
+  keep_unit docker.socket
+  record 'docker.sock' "$([[ -e "${ROOT}/run/docker.sock" ]] && printf present || printf absent)"
+  record 'docker0' "$([[ -e "${ROOT}/sys/class/net/docker0" ]] && printf present || printf absent)"
+  record 'FORWARD policy' "$(timeout 30 iptables-save -t filter 2>/dev/null | awk '$1 == ":FORWARD" { print $2 }')"
+}
+give_docker_back() {
+  restore_unit docker.socket
+  [[ "$(recorded 'docker0' || true)" == absent && "$(unit_active docker.service)" != active ]] || return 0
+  [[ ! -e "${ROOT}/sys/class/net/docker0" ]] || timeout 30 ip link delete docker0 || die "can't delete the link docker0 that Docker made; see ip -d link show docker0"
+  [[ "$(recorded 'docker.sock' || true)" != absent ]] || rm -f -- "${ROOT}/run/docker.sock"
+  remove_docker_rules
+  # Docker sets it so that nothing is forwarded but what it allows.
+  [[ "$(recorded 'FORWARD policy' || true)" != ACCEPT ]] || timeout 30 iptables -w -P FORWARD ACCEPT || log 'the policy of the chain FORWARD stays as Docker set it; it was ACCEPT'
+}
+# Theirs by the names that it gives its chains and its bridge. One command each: a rule that is gone meanwhile stops no other.
+remove_docker_rules() {
+  local tool table arguments
+  for tool in iptables ip6tables; do
+    for table in nat filter; do
+      while read -r arguments; do
+        [[ -z "${arguments}" ]] || printf '%s\n' "${arguments}" | xargs timeout 30 "${tool}" -w -t "${table}" 2>/dev/null || true
+      done < <(timeout 30 "${tool}-save" -t "${table}" 2>/dev/null | awk '
+        /^-A DOCKER/ { next }
+        /^-A/ && (/ -[jg] DOCKER/ || / docker0( |$)/) { sub(/^-A/, "-D"); print }
+        /^:DOCKER/ { chain = substr($1, 2); flushes = flushes "-F " chain "\n"; deletes = deletes "-X " chain "\n" }
+        END { printf "%s%s", flushes, deletes }')
+    done
+  done
+}
 undo() {
   local path
   while read -r path; do
@@ -92,6 +124,7 @@ undo() {
   paid 'restart the runtime'
   restore_unit kubelet.service
   restore_unit "${RUNTIME_UNIT}"
+  [[ "${RUNTIME_KIND}" != docker ]] || give_docker_back
   finish_undo
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

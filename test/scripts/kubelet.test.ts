@@ -1,6 +1,6 @@
 // A Node's kubelet: the files that kubeadm wrote for it are kept as they were, and it runs.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -36,7 +36,11 @@ function member(t: TestContext, step = "join"): FakeHost {
 	for (const path of [CLIENT, "/etc/kubernetes/pki/ca.crt"]) host.write(path, good);
 	host.write("/units/kubelet.active", "active\n");
 	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/hangs" ]] || exit 7`);
-	host.command("kubectl", `printf '%s True KubeletReady: posting' "$(date -u +%FT%TZ)"`);
+	host.command(
+		"kubectl",
+		`[[ "$*" != *taints* ]] || { cat "\${KUBEADM_LAB_ROOT}/open" 2>/dev/null || printf 'Ready True node.kubernetes.io/unschedulable'; exit; }
+printf '%s True KubeletReady: posting' "$(date -u +%FT%TZ)"`,
+	);
 	return host;
 }
 const conf = (certificate: string) => `    client-certificate-data: ${Buffer.from(certificate).toString("base64")}\n`;
@@ -69,6 +73,20 @@ test("the first apply keeps what kubeadm wrote, and restarts nothing", (t) => {
 	assert.deepEqual(differences(host), [""]);
 	assert.equal(statSync(join(host.root, "/var/lib/kubeadm-lab/cluster/kubelet/files")).mode & 0o777, 0o700, "a kubeconfig is among them");
 	assert.equal(host.exists("/run/lock/kubeadm-lab-kubelet.lock"), false, "nothing stays after the reset");
+});
+test("a new worker's first apply waits until the control plane has taken its own taint away, and no later one, and no control plane", (t) => {
+	const host = member(t);
+	host.write("/open", "Ready True node.kubernetes.io/not-ready");
+	const opens = spawn("sh", ["-c", `sleep 1; printf 'Ready True' >"$1"`, "-", join(host.root, "open")]);
+	t.after(() => opens.kill());
+	const from = performance.now();
+	host.run("kubelet", "apply");
+	assert.ok(performance.now() - from > 900, "it did not wait");
+	host.write("/open", "Ready False node.kubernetes.io/not-ready");
+	host.run("kubelet", "apply");
+	const controlPlane = member(t, "init");
+	controlPlane.write("/open", "Ready False node.kubernetes.io/not-ready");
+	controlPlane.run("kubelet", "apply");
 });
 test("a Node on which flannel has not started is waited for, and told with what its kubelet last reported", (t) => {
 	const host = member(t);

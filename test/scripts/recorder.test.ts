@@ -165,16 +165,32 @@ test("a second apply leaves a recorder that runs alone", (t) => {
 	host.run("recorder", "apply", { ...settings, NAMESPACE: "other" });
 	assert.equal(starts(), 2, "a changed program starts it again");
 });
-test("with Docker the runtime is not heard, and the recording says so", async (t) => {
+test("with Docker its own events are heard, of the Pods' namespace alone", async (t) => {
 	const host = hostWith(t);
+	const event = '{"nano":"1795850795000000001","action":"start","id":"c1","uid":"u1","name":"main","execID":"","exitCode":"","signal":""}';
+	host.command("docker", `printf '%s\\n' '${event}'; sleep 20`);
 	host.run("recorder", "apply", { ...settings, RUNTIME_KIND: "docker" });
-	await pause(300);
+	await pause(500);
 	const { lines } = recordingOf(host, "k8s-node02");
-	assert.ok(lines.some(({ from, data }) => from === "note" && data === "the container runtime is docker, whose times are not recorded"));
+	assert.deepEqual(
+		lines.filter(({ from }) => from === "runtime").map(({ data }) => data),
+		[event],
+	);
+	assert.match(
+		host.calls().find((call) => call.startsWith("docker")) ?? "",
+		/^docker events --filter type=container --filter label=io\.kubernetes\.pod\.namespace=default --format /,
+	);
 	assert.deepEqual(
 		host.calls().filter((call) => /^(ctr|journalctl) /.test(call)),
 		[],
 	);
+});
+test("a recorder whose bound is changed after Pods were recorded goes on listening", async (t) => {
+	const host = hostWith(t);
+	assert.equal(host.run("recorder", "apply", { BOUND_SECONDS: 600 }, "k8s-master").status, 0);
+	await until(() => host.exists("/var/log/kubeadm-lab/recording/pods.jsonl"));
+	const { status, stderr } = host.run("recorder", "apply", { BOUND_SECONDS: 700 }, "k8s-master");
+	assert.equal(status, 0, stderr);
 });
 test("after a boot the unit goes on where it was: with the next line of the file, from the last version of the API", async (t) => {
 	const boot = (host: FakeHost) => {

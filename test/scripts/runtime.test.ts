@@ -54,6 +54,57 @@ test("a changed mode is a difference, and put right without a restart", (t) => {
 	assert.deepEqual(restarts(host), before);
 });
 
+const DOCKER_RULES = `*nat
+:POSTROUTING ACCEPT [0:0]
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+-A POSTROUTING -s 10.0.0.0/8 -m comment --comment "ours \\"quoted\\" docker" -j MASQUERADE
+-A DOCKER -i docker0 -j RETURN
+COMMIT
+`;
+test("what Docker leaves when it stops goes with it: its bridge, its rules and chains by their names, the policy that it set; nobody else's rule does", (t) => {
+	const host = preparedHost(t);
+	const settings = { RUNTIME_KIND: "docker", DOCKER_CONFIG: "{}\n" };
+	for (const tool of ["iptables", "ip6tables"]) {
+		host.command(`${tool}-save`, `[[ "$*" != *filter ]] || echo ':FORWARD ACCEPT [0:0]'; [[ "$*" != *nat ]] || cat "\${KUBEADM_LAB_ROOT}/${tool}" 2>/dev/null`);
+		host.command(tool);
+	}
+	host.command("ip", `rm -rf "\${KUBEADM_LAB_ROOT}/sys/class/net/docker0"`);
+	assert.equal(host.run("runtime", "apply", settings).status, 0);
+	host.write("/sys/class/net/docker0/address", "02:42:00:00:00:01\n");
+	host.write("/iptables", DOCKER_RULES);
+	host.forgetCalls();
+	const { status, stderr } = host.run("runtime", "undo", settings);
+	assert.equal(status, 0, stderr);
+	assert.equal(host.exists("/sys/class/net/docker0"), false);
+	assert.deepEqual(
+		host.calls().filter((call) => /^ip6?tables /.test(call)),
+		[
+			"iptables -w -t nat -D PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+			"iptables -w -t nat -D POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE",
+			"iptables -w -t nat -F DOCKER",
+			"iptables -w -t nat -X DOCKER",
+			"iptables -w -P FORWARD ACCEPT",
+		],
+	);
+});
+test("a Docker whose bridge was there before keeps it, and its rules", (t) => {
+	const host = preparedHost(t);
+	const settings = { RUNTIME_KIND: "docker", DOCKER_CONFIG: "{}\n" };
+	host.command("iptables-save", `[[ "$*" != *nat ]] || cat "\${KUBEADM_LAB_ROOT}/rules"`);
+	host.command("iptables");
+	host.write("/rules", DOCKER_RULES);
+	host.write("/sys/class/net/docker0/address", "02:42:00:00:00:01\n");
+	assert.equal(host.run("runtime", "apply", settings).status, 0);
+	assert.equal(host.run("runtime", "undo", settings).status, 0);
+	assert.equal(host.exists("/sys/class/net/docker0"), true);
+	assert.deepEqual(
+		host.calls().filter((call) => /^iptables /.test(call)),
+		[],
+	);
+});
+
 test("a restart that a killed run owed is made up for", (t) => {
 	const host = preparedHost(t);
 	const real = host.read("/bin/systemctl");

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: recording-folder.sh
+# uses: cluster-signs.sh recording-folder.sh
 # This step looks at what a Pod's containers share, from inside and from this host, where the Pods of PODS run (containers one and two each).
 # Prints rows: POD, what, value for the pause container, for one, for two; a value of - where there is none. Then it ends a container, and pause itself,
 # and prints the Pod's IP before and after: the Pods are there for that. Where this host records, the rows are in the recording too. Nothing to undo.
@@ -17,30 +17,48 @@ row() {
 }
 sandbox() { # POD: its id; nothing while there is none
   local id
-  id="$(ctl pods --name "^$1\$" --state Ready --quiet | head -n 1)"
+  if is_dockershim; then
+    id="$(by_labels io.kubernetes.docker.type=podsandbox "io.kubernetes.pod.name=$1")"
+  else
+    id="$(ctl pods --name "^$1\$" --state Ready --quiet | head -n 1)"
+  fi
   [[ -n "${id}" ]] && printf '%s\n' "${id}"
 }
 container() { # SANDBOX NAME
   local id
-  id="$(ctl ps --pod "$1" --name "^$2\$" --state Running --quiet | head -n 1)"
+  if is_dockershim; then
+    id="$(by_labels "io.kubernetes.sandbox.id=$1" "io.kubernetes.container.name=$2")"
+  else
+    id="$(ctl ps --pod "$1" --name "^$2\$" --state Running --quiet | head -n 1)"
+  fi
   [[ -n "${id}" ]] && printf '%s\n' "${id}"
 }
-pid_of() { ctl inspect --output go-template --template '{{.info.pid}}' "$1"; }
-pause_pid() { ctl inspectp --output go-template --template '{{.info.pid}}' "$1"; }
-ip_of() { ctl inspectp --output go-template --template '{{.status.network.ip}}' "$1"; }
+by_labels() { timeout 20 docker ps --no-trunc --quiet "${@/#/--filter=label=}" | head -n 1; } # the newest that runs
+pid_of() {
+  if is_dockershim; then timeout 20 docker inspect --format '{{.State.Pid}}' "$1"; else ctl inspect --output go-template --template '{{.info.pid}}' "$1"; fi
+}
+pause_pid() { if is_dockershim; then pid_of "$1"; else ctl inspectp --output go-template --template '{{.info.pid}}' "$1"; fi; }
+ip_of() { # Docker itself knows of no network: a CNI plugin made it
+  if is_dockershim; then
+    nsenter --target "$(pid_of "$1")" --net -- ip -4 -o address show dev eth0 | awk '{ sub(/\/.*/, "", $4); print $4 }'
+  else
+    ctl inspectp --output go-template --template '{{.status.network.ip}}' "$1"
+  fi
+}
+run_in() { if is_dockershim; then timeout 20 docker exec "$@"; else ctl exec "$@"; fi; } # CONTAINER COMMAND...
 inside() { # CONTAINER COMMAND: what it prints, on one line
   local text
-  text="$(ctl exec "$1" /bin/sh -c "$2" 2>&1)" || text="failed: ${text}"
+  text="$(run_in "$1" /bin/sh -c "$2" 2>&1)" || text="failed: ${text}"
   printf '%s' "${text//[$'\n\t']/ }"
 }
 namespace() { readlink "/proc/$1/ns/$2" | tr -dc 0-9; }
 # Ids and pids of the Pod as it is now.
 find_containers() {
-  wait_for "${SANDBOX_SECONDS}" sandbox "${POD}" || die "no sandbox of Pod ${POD} on this host after ${SANDBOX_SECONDS} s. See: crictl pods"
+  wait_for "${SANDBOX_SECONDS}" sandbox "${POD}" || die "no sandbox of Pod ${POD} on this host after ${SANDBOX_SECONDS} s. See: kubectl get pods -o wide"
   SANDBOX="${LAST_SEEN}"
-  wait_for "${SANDBOX_SECONDS}" container "${SANDBOX}" one || die "container one of ${POD} does not run. See: crictl ps -a"
+  wait_for "${SANDBOX_SECONDS}" container "${SANDBOX}" one || die "container one of ${POD} does not run. See: kubectl describe pod ${POD}"
   ONE="${LAST_SEEN}"
-  wait_for "${SANDBOX_SECONDS}" container "${SANDBOX}" two || die "container two of ${POD} does not run. See: crictl ps -a"
+  wait_for "${SANDBOX_SECONDS}" container "${SANDBOX}" two || die "container two of ${POD} does not run. See: kubectl describe pod ${POD}"
   TWO="${LAST_SEEN}"
   PAUSE_PID="$(pause_pid "${SANDBOX}")" ONE_PID="$(pid_of "${ONE}")" TWO_PID="$(pid_of "${TWO}")"
 }
@@ -72,7 +90,11 @@ restart_containers() {
   find_containers
   row 'IP when pause dies' "${before}" "$(ip_of "${SANDBOX}")" -
 }
-check() { command -v crictl >/dev/null || differs 'command crictl' 'present' 'absent'; }
+check() {
+  local command=crictl
+  ! is_dockershim || command=docker
+  command -v "${command}" >/dev/null || differs "command ${command}" 'present' 'absent'
+}
 apply() {
   for POD in "${PODS[@]}"; do
     find_containers

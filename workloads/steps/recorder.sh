@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # uses: kubectl.sh recording-folder.sh message-file.sh recorder-program.sh
 # This step starts and stops the recorder: a unit of its own, which records what this host sees of Pods, outlives the pulumi run and reboots, and ends by itself after BOUND_SECONDS.
-# ROLE control-plane: Pods and events of NAMESPACE, as the API server sends them. ROLE worker: what containerd does (RUNTIME_KIND), what servers log of
+# ROLE control-plane: Pods and events of NAMESPACE, as the API server sends them. ROLE worker: what the container runtime does (RUNTIME_KIND), what servers log of
 # httpGet hooks, what is written to MESSAGE_FILE, and how far this host's clock is from that of REFERENCE (the control plane, at REFERENCE_ADDRESS). Each line is stamped with its arrival in ms.
 # Nothing touches the Pods: the recorder only listens (recorder-program.sh). docs/recording.md has the format.
 # undo stops it and leaves the recording in /var/log, for `npm run lifecycle -- fetch`; a timer removes it after KEPT_DAYS.
@@ -10,7 +10,7 @@ readonly LIST_SECONDS=60              # an API server that has just started may 
 readonly CPU_QUOTA=50% # of one CPU, whatever there is to hear; docs/recording.md has what it takes
 
 service() {
-  printf '%s\n' '[Unit]' 'Description=Records the life of Pods for kubeadm-lab' 'After=containerd.service' 'Before=kubelet.service' '' \
+  printf '%s\n' '[Unit]' 'Description=Records the life of Pods for kubeadm-lab' 'After=containerd.service docker.service' 'Before=kubelet.service' '' \
     '[Service]' "ExecStart=/bin/bash ${PROGRAM}" "CPUQuota=${CPU_QUOTA}" '' '[Install]' 'WantedBy=multi-user.target'
 }
 timer() {
@@ -30,8 +30,10 @@ apply() {
     stop_unit
     rm -rf -- "${FOLDER:?}"
     (umask 077 && mkdir -p -- "${FOLDER}")
-    printf '{"schema":"kubeadm-lab/recording","version":1,"at":%s,"host":"%s","role":"%s","namespace":"%s","messageFile":"%s"}\n' \
-      "$(now)" "${WHERE}" "${ROLE}" "${NAMESPACE}" "${MESSAGE_FILE}" >"${FOLDER}/header.jsonl"
+    # The release and the time zone, by which kubectl on this host words what it prints.
+    [[ "$(kubelet --version 2>/dev/null)" =~ v[0-9]+(\.[0-9]+)+ ]] || true
+    printf '{"schema":"kubeadm-lab/recording","version":1,"at":%s,"host":"%s","role":"%s","namespace":"%s","messageFile":"%s","kubernetes":"%s","zone":"%s"}\n' \
+      "$(now)" "${WHERE}" "${ROLE}" "${NAMESPACE}" "${MESSAGE_FILE}" "${BASH_REMATCH[0]:-}" "$(date +%z)" >"${FOLDER}/header.jsonl"
     look_at_message_file
     if [[ "${KIND}" == file ]]; then end_of_message_file -n +1 | wc -l; else printf '0\n'; fi >"${FOLDER}/.lines"
     record_message_file start

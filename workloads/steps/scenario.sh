@@ -17,7 +17,7 @@ has_settled() {
   while IFS= read -r line; do
     seen "${line}"
     [[ ! "${line}" =~ ${SETTLED} ]] || return 0
-  done < <(exec timeout "${SETTLE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" get pod "${NAME}" --watch --no-headers 2>/dev/null </dev/null)
+  done < <(HOME="${KUBECTL_CACHE}" exec timeout "${SETTLE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" get pod "${NAME}" --watch --no-headers 2>/dev/null </dev/null)
   return 1
 }
 check() {
@@ -37,7 +37,7 @@ apply() {
 undo() {
   local answer
   [[ -s "${ROOT}${ADMIN}" && "$(pod_line 2>/dev/null)" == "${NAME}"* ]] || return 0
-  answer="$(timeout "${DELETE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" delete pod "${NAME}" "${DELETE_OPTIONS[@]+"${DELETE_OPTIONS[@]}"}" 2>&1)" ||
+  answer="$(HOME="${KUBECTL_CACHE}" timeout "${DELETE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" delete pod "${NAME}" "${DELETE_OPTIONS[@]+"${DELETE_OPTIONS[@]}"}" 2>&1)" ||
     die "Pod ${NAME} is not gone after ${DELETE_SECONDS} s: ${answer}. See kubectl describe pod ${NAME}"
   log "${NAME} is gone"
   rm -rf -- "${KUBECTL_CACHE:?}"

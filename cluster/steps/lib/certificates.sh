@@ -98,15 +98,21 @@ restart_static_pods() {
     [[ -e "${mark}" ]] || continue
     pod="${mark##*/restart-}"
     id="$(containers "${pod}")"
-    [[ -z "${id}" ]] || timeout 60 crictl --runtime-endpoint "$(cluster_value socket)" stop "${id}" >/dev/null || die "${pod} has new certificates and did not stop to read them; see crictl ps -a"
-    wait_for 120 runs_anew "${pod}" "${id}" || die "${pod} was stopped for its new certificates, and has not started again in 120 s; see crictl ps -a"
+    [[ -z "${id}" ]] || stop_container "${id}" >/dev/null || die "${pod} has new certificates and did not stop to read them; see $(list_containers)"
+    wait_for 120 runs_anew "${pod}" "${id}" || die "${pod} was stopped for its new certificates, and has not started again in 120 s; see $(list_containers)"
     rm -f -- "${mark}"
     is_done=yes
     log "restarted ${pod}"
   done
-  [[ "${is_done}" == no ]] || wait_for 120 api_is_ready || die 'the API server is not ready 120 s after the renewal of certificates; see crictl ps -a'
+  [[ "${is_done}" == no ]] || wait_for 120 api_is_ready || die "the API server is not ready 120 s after the renewal of certificates; see $(list_containers)"
 }
-containers() { timeout 20 crictl --runtime-endpoint "$(cluster_value socket)" ps -q --name "^$1\$" | head -n 1; } # POD
+containers() { # POD
+  if is_dockershim; then timeout 20 docker ps -q --filter "name=^/k8s_$1_" | head -n 1; else timeout 20 crictl --runtime-endpoint "$(cluster_value socket)" ps -q --name "^$1\$" | head -n 1; fi
+}
+stop_container() { # ID
+  if is_dockershim; then timeout 60 docker stop "$1"; else timeout 60 crictl --runtime-endpoint "$(cluster_value socket)" stop "$1"; fi
+}
+list_containers() { if is_dockershim; then printf 'docker ps -a'; else printf 'crictl ps -a'; fi; }
 runs_anew() {                                                                                                   # POD OLD
   local id
   id="$(containers "$1")"

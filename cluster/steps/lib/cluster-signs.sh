@@ -8,6 +8,7 @@ cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
 cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
   [[ ! -e "${CLUSTER}/$1" ]] || printf '%s' "$(<"${CLUSTER}/$1")"
 }
+is_dockershim() { [[ "$(cluster_value socket)" == *dockershim* ]]; } # the kubelet itself speaks to Docker
 # Files that only a host in a cluster has; on a control plane also data of an etcd. One a line.
 cluster_signs() { # ROLE
   local file server

@@ -31,13 +31,28 @@ run_kubeadm() { # SECONDS CONFIG VERB FLAGS...
   ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
   # A disk of its own is not empty for kubeadm, though etcd can use it.
   [[ "$(ls -A -- "${ROOT}/var/lib/etcd/" 2>/dev/null)" != lost+found ]] || ignored+="${ignored:+,}DirAvailable--var-lib-etcd"
+  ! is_dockershim || quick_kubelet on
   rm -f -- "${CONFIG_FILE}"
   (umask 077 && printf '%s\n' "${config}" >"${CONFIG_FILE}") || return 1
   timeout -k 10 "${seconds}" kubeadm "$@" --config "${CONFIG_FILE}" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 |
     sed -u 's/[a-z0-9]\{6\}\.[a-z0-9]\{16\}/<token>/g' | tee -- "${CLUSTER}/kubeadm.log" >&2 || status=1
   rm -f -- "${CONFIG_FILE}"
+  ! is_dockershim || quick_kubelet off
   ((status == 0)) || seen "$({ grep -Ei 'error|fail|timed out|already exists' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
   return "${status}"
+}
+# A kubeadm of Docker's days starts the kubelet before there is a configuration for it; it dies, and systemd waits 10 s before the next try, as its unit says.
+quick_kubelet() { # on|off
+  local folder="${ROOT}/run/systemd/system/kubelet.service.d"
+  if [[ "$1" == on ]]; then
+    mkdir -p -- "${folder}"
+    printf '[Service]\nRestartSec=1\n' >"${folder}/kubeadm-lab.conf"
+  else
+    [[ -e "${folder}/kubeadm-lab.conf" ]] || return 0
+    rm -f -- "${folder}/kubeadm-lab.conf"
+    rmdir -- "${folder}" 2>/dev/null || true
+  fi
+  timeout 60 systemctl daemon-reload || log 'systemd did not read its files again; see journalctl -n 20'
 }
 version_line() { printf '%s %s\n' "${NODE_NAME}" "$(kubelet --version | awk '{ print $2 }')"; } # k8s-master v1.29.15
 # A kubelet that was told another name has registered with it, and kubeadm waits in vain for the one that it knows.
@@ -52,6 +67,7 @@ tell_other_name() {
 }
 at_exit() { # STATUS
   rm -f -- "${CONFIG_FILE}"
+  quick_kubelet off
   rm -rf -- "${KUBECTL_CACHE:?}"
   [[ "$1" != 0 && "${STARTED}" == yes && "${KILLED}" == no ]] || return 0
   STARTED=no
@@ -59,6 +75,6 @@ at_exit() { # STATUS
   tell_other_name
   log 'the end of journalctl -u kubelet, and what runs, before this host is reset:'
   journalctl -u kubelet.service -n 10 --no-pager -o cat >&2 2>/dev/null || true
-  timeout 20 crictl ps -a >&2 2>/dev/null || true
+  if is_dockershim; then timeout 20 docker ps -a >&2 2>/dev/null || true; else timeout 20 crictl ps -a >&2 2>/dev/null || true; fi
   release_cluster
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# How kubectl is run on a host: bounded, and without a trace in anybody's home.
+# How kubectl is run on a host: bounded, and without a trace in anybody's home: one of 2020 keeps a cache there, whatever --cache-dir says.
 readonly KUBECTL_CACHE="${ROOT}/run/kubeadm-lab-${STEP}${NODE_NAME:+-${NODE_NAME}}.cache"
 
 kube() { # KUBECONFIG ARGUMENTS...
   local config="$1"
   shift
-  timeout 30 kubectl --kubeconfig "${ROOT}${config}" --cache-dir "${KUBECTL_CACHE}" --request-timeout 10s "$@"
+  HOME="${KUBECTL_CACHE}" timeout 30 kubectl --kubeconfig "${ROOT}${config}" --cache-dir "${KUBECTL_CACHE}" --request-timeout 10s "$@"
 }
 # Gives the Node its Pod CIDR as soon as there is a Node. A Node's range can't change: the same one again is fine, another one is refused for good.
 give_node_pod_cidr() { # KUBECONFIG NODE CIDR SECONDS

@@ -90,7 +90,11 @@ leave_node() {
 remove_pods() {
   local socket
   socket="$(cluster_value socket)"
-  [[ -n "${socket}" && "${socket}" != *dockershim* ]] && command -v crictl >/dev/null || return 0
+  if is_dockershim; then # the kubelet's containers are called k8s_...
+    timeout 120 docker ps -aq --filter name=^/k8s_ 2>/dev/null | timeout 120 xargs -r -n 4 -P 8 docker rm -f >/dev/null 2>&1 || true
+    return 0
+  fi
+  [[ -n "${socket}" ]] && command -v crictl >/dev/null || return 0
   timeout 120 crictl --runtime-endpoint "${socket}" pods -q 2>/dev/null | timeout 120 xargs -r -n 1 -P 8 crictl --runtime-endpoint "${socket}" rmp -f >/dev/null 2>&1 || true
 }
 # For the containers that are left. It would also empty folders, across mounts that it could not unmount (k/k#120376) and whatever was there before, so it runs
@@ -145,6 +149,7 @@ release_cluster() {
   find_new "${CLUSTER}/folders" "${CLUSTER_FOLDERS[@]}"
   let_go "${TREES[@]+"${TREES[@]}"}" # first, so that a host with a mount in use is not half gone
   kubeadm_reset
+  ! is_dockershim || rm -f -- "${ROOT}/run/dockershim.sock"
   clear_folders "${CLUSTER}/folders" "${CLUSTER_FOLDERS[@]}"
   restore_overwritten "${CLUSTER}/files"
   remove_links "${CLUSTER}/network"

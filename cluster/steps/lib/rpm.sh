@@ -145,6 +145,8 @@ clear_package_folders() {
   local folder
   clear_data containerd.io "${CONTAINERD_FOLDERS[@]}"
   clear_data docker-ce "${DOCKER_FOLDERS[@]}"
+  # dockerd's own, made at its first start
+  if read_list "${RECORDS}/lists" /etc/docker && [[ "${TEXT}" == $'absent\n' ]]; then rm -f -- "${ROOT}/etc/docker/key.json"; fi
   for folder in "${PACKAGE_FOLDERS[@]}"; do
     if [[ -d "${ROOT}${folder}" ]] && read_list "${RECORDS}/lists" "${folder}" && [[ "${TEXT}" == $'absent\n' ]]; then rmdir -- "${ROOT}${folder}" 2>/dev/null || true; fi
   done

@@ -17,7 +17,7 @@ stamp_text() { # FROM
   done >>"${FOLDER}/$1.jsonl"
 }
 note() { printf '%s\n' "$*" | stamp_text note; }
-raw() { timeout "$1" kubectl --kubeconfig "${ROOT}/etc/kubernetes/admin.conf" --cache-dir "${FOLDER}/.kubectl" get --raw "$2"; }
+raw() { HOME="${FOLDER}/.kubectl" timeout "$1" kubectl --kubeconfig "${ROOT}/etc/kubernetes/admin.conf" --cache-dir "${FOLDER}/.kubectl" get --raw "$2"; }
 version_in() { if [[ "$1" =~ \"resourceVersion\":\"([0-9]+)\" ]]; then printf '%s' "${BASH_REMATCH[1]}"; fi; }
 # Follows a list without a gap: from the version of the list, then from that of the last object, again when the server ends the watch or the host boots.
 # A server that no longer has that version sends every Pod as it is now; of events, only new ones.
@@ -26,6 +26,7 @@ follow() { # pods|events
   if [[ -s "${FOLDER}/$1.jsonl" ]]; then
     version="$(version_in "$(tail -n 1 -- "${FOLDER}/$1.jsonl")")"
     isKnown=yes
+    [[ -z "${version}" ]] || note "following $1 from version ${version}"
   fi
   while :; do
     if [[ -z "${version}" && ("${isKnown}" == no || "$1" == events) ]]; then
@@ -99,6 +100,14 @@ hear() { # FROM COMMAND...
   done
 }
 containerd_events() { ctr --namespace k8s.io events | grep --line-buffered -vF '/snapshot/'; }
+# A line a container's event, with what tells whose it is: those of the kubelet's have labels for that.
+docker_events() {
+  local name format='{"nano":"{{.TimeNano}}","action":{{json .Action}},"id":"{{.ID}}"'
+  for name in io.kubernetes.pod.uid io.kubernetes.container.name execID exitCode signal; do
+    format+=",\"${name##*.}\":\"{{index .Actor.Attributes \"${name}\"}}\""
+  done
+  docker events --filter type=container --filter "label=io.kubernetes.pod.namespace=${NAMESPACE}" --format "${format}}"
+}
 containerd_log() {
   journalctl --lines 0 --follow --output cat --unit containerd |
     grep --line-buffered -E 'msg="(RunPodSandbox|CreateContainer|StopContainer|Stop container|Kill container|StopPodSandbox)' |
@@ -146,7 +155,7 @@ listen() {
       hear runtime containerd_events &
       hear journal containerd_log &
     else
-      note "the container runtime is ${RUNTIME_KIND}, whose times are not recorded"
+      hear runtime docker_events &
     fi
     measure_clock &
   fi
@@ -194,7 +203,7 @@ run_recorder() {
 program() {
   printf '#!/usr/bin/env bash\n'
   declare -p ROOT STATE WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS CLOCK_REQUESTS
-  declare -f now stamp_text note raw version_in follow broken measure_clock hear containerd_events containerd_log server_logs server_log kubelet_requests hear_file listen record_message_file end_recording \
+  declare -f now stamp_text note raw version_in follow broken measure_clock hear containerd_events docker_events containerd_log server_logs server_log kubelet_requests hear_file listen record_message_file end_recording \
     look_at_message_file refused enter_message_folder with_message_file jailed end_of_message_file remove_recording run_recorder
   printf '%s\n' "\"\${1:-run_recorder}\"" exit # expanded when it runs
 }
