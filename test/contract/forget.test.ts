@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import ssh2 from "ssh2";
+
 import { run } from "../../commands/run.ts";
+import { keyPair } from "../key-pair.ts";
 import { Project } from "./support/project.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -14,6 +15,7 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
 import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
+import { keyPair } from "../key-pair.ts";
 class Step extends pulumi.CustomResource {
 	constructor(name, inputs, opts) {
 		super("host:index:Step", name, { apply: false, undo: false, printed: undefined, ...inputs }, opts);
@@ -31,7 +33,7 @@ const node = new Step("lab-w-node", { host: "m", step: "node", settings: { NODE_
 const last = new Step("lab-m-last", { host: "m", step: "leave" }, { parent, provider, dependsOn: [system, node], deletedWith: system });
 new pulumi.Stash("after", { input: last.urn }, { parent });
 `;
-const key = ssh2.utils.generateKeyPairSync("ed25519");
+const key = keyPair();
 let project: Project;
 before(async () => {
 	project = new Project(PROGRAM, { host: join(root, "provider") });

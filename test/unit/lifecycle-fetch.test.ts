@@ -11,6 +11,7 @@ import ssh2 from "ssh2";
 import { run } from "../../commands/run.ts";
 import { packRecording } from "../../lifecycle/recording/packed.ts";
 import { BEGIN } from "../../provider/shell.ts";
+import { keyPair } from "../key-pair.ts";
 import { fixture } from "./lifecycle-fixture.ts";
 
 const URN = "urn:pulumi:lab::kubeadm-lab::kubernetes:core/v1:Pod::lifecycle-demo-pod";
@@ -21,8 +22,7 @@ case "$1" in
   up) echo "$@" >>"\${0%/*}/ups"; [ "$(wc -l <"\${0%/*}/ups")" -lt "\${FAILS:-9}" ] || { echo 'error: the update failed' >&2; exit 255; } ;;
 esac
 `;
-type KeyPair = { public: string; private: string };
-const [HOST_KEY, USER_KEY] = [1, 2].map(() => ssh2.utils.generateKeyPairSync("ed25519")) as [KeyPair, KeyPair];
+const [HOST_KEY, USER_KEY] = [keyPair(), keyPair()];
 /** A host that takes the user's key and answers each verb with a script of the folder. Returns its port. */
 async function host(t: TestContext, folder: string, name: string): Promise<number> {
 	const user = ssh2.utils.parseKey(USER_KEY.public) as ssh2.ParsedKey;

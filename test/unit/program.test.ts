@@ -122,6 +122,14 @@ test("the README counts as many resources as the program makes", () => {
 		[all, all, all],
 	);
 });
+test("docs/design.md says of each resource what it is for", () => {
+	const [, table = ""] = readFileSync(join(import.meta.dirname, "../../docs/design.md"), "utf8").split("\n## Resources\n");
+	const counts = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, count]) => Number(count));
+	assert.equal(
+		counts.reduce((sum, count) => sum + count, 0),
+		graph.resources.length + 1, // the stack
+	);
+});
 test("what commands get by stdin is far below the 2 MB that the official plugin can leave unread", () => {
 	const sizes = graph.resources.filter(({ type }) => type === "command:remote:Command").map(({ inputs }) => Buffer.byteLength(inputs.stdin ?? ""));
 	assert.ok(sizes.length > 5);
