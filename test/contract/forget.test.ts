@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-
 import { run } from "../../commands/run.ts";
 import { keyPair } from "../key-pair.ts";
 import { Project } from "./support/project.ts";
@@ -15,7 +14,6 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { HostConnections } from ${JSON.stringify(join(root, "cluster/host-provider.ts"))};
 import { stepFile } from ${JSON.stringify(join(root, "test/scripts/shell-files.ts"))};
-import { keyPair } from "../key-pair.ts";
 class Step extends pulumi.CustomResource {
 	constructor(name, inputs, opts) {
 		super("host:index:Step", name, { apply: false, undo: false, printed: undefined, ...inputs }, opts);
