@@ -33,6 +33,10 @@ pull() { # IMAGE
       ! output="$(timeout "${PULL_SECONDS}" crictl --timeout "${PULL_SECONDS}s" pull "$1" 2>&1)" || break
     fi
     log "image $1: try ${attempt} of ${PULL_TRIES} failed: ${output##*$'\n'}"
+    if [[ "${output}" == *x509:* ]]; then # the next try would find the same
+      log "image $1: this host does not take the certificate of ${1%%/*}. Where that is a registry of your own: put its CA into /etc/pki/ca-trust/source/anchors, then update-ca-trust && systemctl restart ${RUNTIME_KIND}"
+      return 1
+    fi
     sleep 2
   done
   ((attempt <= PULL_TRIES)) || return 1

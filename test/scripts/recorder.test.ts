@@ -141,6 +141,20 @@ test("what a server logged of the kubelet's requests is recorded when its contai
 		[`c1 ${log}`],
 	);
 });
+test("on Docker the same line is recorded as containerd would have logged it", async (t) => {
+	const host = hostWith(t);
+	const line = '10.244.1.1 - - "GET /bye HTTP/1.1" 200 "kube-lifecycle/1.18"';
+	const logged = { log: `${line}\n`, stream: "stdout", time: "2020-05-23T14:08:04.123456789Z" };
+	host.write("/var/log/containers/a-pod_default_main-c1.log", `${JSON.stringify({ ...logged, log: "a password\n" })}\n${JSON.stringify(logged)}\n`);
+	host.command("docker", `printf '%s\\n' '{"nano":"1","action":"kill","id":"c1","uid":"u1","name":"main","execID":"","exitCode":"","signal":"15"}'; sleep 20`);
+	assert.equal(host.run("recorder", "apply", { ...settings, RUNTIME_KIND: "docker" }, "k8s-node01").status, 0);
+	await until(() => host.exists("/var/log/kubeadm-lab/recording/request.jsonl"));
+	const { lines } = recordingOf(host, "k8s-node01");
+	assert.deepEqual(
+		lines.filter(({ from }) => from === "request").map(({ data }) => data),
+		[`c1 2020-05-23T14:08:04.123456789Z stdout F ${line}`],
+	);
+});
 test("many containers that stop at once lose none of these lines, although a log goes with its Pod", async (t) => {
 	const host = hostWith(t);
 	const ids = Array.from({ length: 12 }, (_, i) => `c${i + 10}`);

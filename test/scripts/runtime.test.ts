@@ -240,6 +240,18 @@ test("images pulls what is missing and nothing else", (t) => {
 	assert.equal(host.run("images", "check").status, 0);
 });
 
+test("a registry whose certificate the host does not take is asked once, and what to do is said", (t) => {
+	const host = preparedHost(t);
+	host.command(
+		"docker",
+		`[[ "$1" != pull ]] || { echo 'Error response from daemon: Get "https://own.example/v2/": x509: certificate signed by unknown authority' >&2; exit 1; }; [[ "$1" != image ]] || exit 1`,
+	);
+	const { status, stderr } = host.run("images", "apply", { RUNTIME_KIND: "docker", IMAGES: ["own.example/a/b:1"] });
+	assert.notEqual(status, 0);
+	assert.match(stderr, /try 1 of 3 failed: .*x509/);
+	assert.match(stderr, /does not take the certificate of own\.example\. .*update-ca-trust && systemctl restart docker/);
+	assert.equal(host.calls().filter((call) => call.startsWith("docker pull")).length, 1);
+});
 test("an image that can't be pulled is tried three times and named", (t) => {
 	const host = new FakeHost(t);
 	host.command("sleep");

@@ -106,7 +106,7 @@ docker_events() {
   for name in io.kubernetes.pod.uid io.kubernetes.container.name execID exitCode signal; do
     format+=",\"${name##*.}\":\"{{index .Actor.Attributes \"${name}\"}}\""
   done
-  docker events --filter type=container --filter "label=io.kubernetes.pod.namespace=${NAMESPACE}" --format "${format}}"
+  docker events --filter type=container --filter "label=io.kubernetes.pod.namespace=${NAMESPACE}" --format "${format}}" | tee >(server_logs)
 }
 containerd_log() {
   journalctl --lines 0 --follow --output cat --unit containerd |
@@ -119,7 +119,7 @@ server_logs() {
   local line
   while IFS= read -r line; do
     # Side by side: with a Pod its log goes.
-    if [[ "${line}" =~ StopContainer\ for\ [^a-z0-9]*([a-z0-9]+)[^a-z0-9]*\ with ]]; then server_log "${BASH_REMATCH[1]}" & fi
+    if [[ "${line}" =~ StopContainer\ for\ [^a-z0-9]*([a-z0-9]+)[^a-z0-9]*\ with || "${line}" =~ \"action\":\"kill\",\"id\":\"([a-z0-9]+)\" ]]; then server_log "${BASH_REMATCH[1]}" & fi
   done
 }
 server_log() { # CONTAINER
@@ -129,7 +129,11 @@ server_log() { # CONTAINER
   late="$(kubelet_requests "$1")"
   [[ -z "${late:-${early}}" ]] || printf '%s\n' "${late:-${early}}" | stamp_text request
 }
-kubelet_requests() { sed -n "/kube-lifecycle\//s/^/$1 /p" "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"$1".log 2>/dev/null || true; } # CONTAINER
+# A line of containerd's is `TIME STREAM TAG LINE`; Docker's, in JSON, is made one.
+kubelet_requests() { # CONTAINER
+  sed -n -e '/kube-lifecycle\//!d' -e 's/^{"log":"\(.*\)\\n","stream":"\([a-z]*\)".*"time":"\([^"]*\)".*}$/\3 \2 F \1/' -e 's/\\"/"/g' -e "s/^/$1 /p" \
+    "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"$1".log 2>/dev/null || true
+}
 hear_file() {
   local heard=0
   if [[ -f "${FOLDER}/file.jsonl" ]]; then heard="$(wc -l <"${FOLDER}/file.jsonl")"; fi
