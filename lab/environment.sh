@@ -50,7 +50,7 @@ environment_exec() {
   [[ -z "${official}" || -x "${official}/pulumi" ]] ||
     die "${official}/pulumi: not found, and lab/lab up took this official CLI. Install it there again; or, with a new lab: lab/lab down, then lab/lab up"
   # PATH: this project's node goes before one that may lie beside an official CLI, and that CLI before any other.
-  # TMPDIR: the Kubernetes provider leaves an admin kubeconfig there at each run (lab/README.md).
+  # TMPDIR: the Kubernetes provider writes an admin kubeconfig there at each run (lab/README.md).
   # metadata=skip: a state's file is renamed into place, its metadata is not; killed in between, the engine leaves a state that none can read.
   exec env -u SSH_AUTH_SOCK -u KUBECONFIG \
     PATH="${LAB}/bin:${PROJECT}/node_modules/.bin:${official:+${official}:}${PATH}" \

@@ -1,6 +1,7 @@
 // The resource plugin `host`: the converged state of hosts, read and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
 // nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` shows a summary of what hosts recorded, when it is deleted;
 // `host:index:Costs` says before a change what it costs.
+import { tmpdir } from "node:os";
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
@@ -9,6 +10,7 @@ import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
 import { diffStep, isOtherScriptOnly } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
 import { checkStep, type Failure } from "./inputs.ts";
+import { removeKubeconfigs } from "./kubeconfigs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary } from "./plugin/serve.ts";
@@ -25,6 +27,8 @@ const COSTS = "host:index:Costs";
 
 const log = new EngineLog();
 const cancelled = new AbortController();
+/** ms since 1970. */
+const began = Date.now();
 let hosts: Hosts | undefined;
 let steps: Steps | undefined;
 let progress = new Progress(0, () => {});
@@ -181,4 +185,5 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 };
 
+process.on("exit", () => removeKubeconfigs(tmpdir(), new Set(Object.values(hosts?.settings.hosts ?? {}).map(({ address }) => address)), began));
 await serveResources(handlers, { version: VERSION, log, cancelled });

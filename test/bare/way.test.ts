@@ -1,6 +1,6 @@
 // The whole way on three hosts, twice: what the seed's page shows, seen to happen; and the hosts as they were afterwards.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import { withoutAges } from "../describe.ts";
@@ -144,6 +144,13 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 			assert.deepEqual(await written(host), [], `${host}: written during a no-change up`);
 			assert.deepEqual(await mark(host), state.get(host), `${host}: restarted during a no-change up`);
 		}
+	});
+
+	test("no copy of the admin's kubeconfig is left beside the state", async () => {
+		assert.deepEqual(
+			(await readdir(`${labFolder}/tmp`)).filter((name) => name.startsWith("kubeconfig")),
+			[],
+		);
 	});
 
 	test("destroy deletes the Pod so that preStop runs, and shows all three lines in its log", async () => {

@@ -1,6 +1,6 @@
 // The provider of host state against a real SSH server: create, read, update, delete, and what is kept when one of them fails.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { asSecret, reveal } from "../../provider/plugin/values.ts";
@@ -163,4 +163,16 @@ test("an undo that does not reach its host says what to do, and how the others a
 		await other.stop();
 		await server.remove();
 	}
+});
+test("the kubeconfig that the Kubernetes provider leaves in TMPDIR goes when the run ends, and no other file does", async () => {
+	const { host } = own.sshd.connection() as { host: string };
+	const plugin = await HostPlugin.start(own.sshd, {}, { TMPDIR: own.folder.path });
+	const write = (name: string, server: string) => writeFileSync(join(own.folder.path, name), `clusters:\n- cluster:\n    server: ${server}\n`);
+	write("kubeconfig123", `https://${host}:6443`);
+	write("kubeconfig124", "https://192.0.2.1:6443");
+	await plugin.stop();
+	assert.deepEqual(
+		readdirSync(own.folder.path).filter((name) => name.startsWith("kubeconfig")),
+		["kubeconfig124"],
+	);
 });

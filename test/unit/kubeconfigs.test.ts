@@ -1,0 +1,32 @@
+// What the Kubernetes provider leaves in TMPDIR: which of it goes with a run, and which is somebody else's.
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { removeKubeconfigs } from "../../provider/kubeconfigs.ts";
+
+const kubeconfig = (server: string) =>
+	`apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: YQ==\n    server: ${server}\n  name: kubernetes\n`;
+test("kubeconfigs of this run and of killed ones that lead to the stack's own hosts go; links, others' files, other clusters' and those of a run beside stay", (t) => {
+	const folder = mkdtempSync(join(tmpdir(), "kubeconfigs-"));
+	t.after(() => rmSync(folder, { recursive: true }));
+	const now = Date.now();
+	const write = (name: string, server: string, ageSeconds = 0) => {
+		writeFileSync(join(folder, name), kubeconfig(server), { mode: 0o600 });
+		utimesSync(join(folder, name), (now - ageSeconds * 1000) / 1000, (now - ageSeconds * 1000) / 1000);
+	};
+	const ours = "https://172.16.1.110:6443";
+	write("kubeconfig1", ours);
+	write("kubeconfig2", ours, 4000);
+	write("kubeconfig3", ours, 600);
+	write("kubeconfig4", "https://172.16.1.111:6443");
+	write("kubeconfig5", "https://172.16.1.110:8443");
+	write("kubeconfig", ours);
+	write("my-kubeconfig6", ours);
+	writeFileSync(join(folder, "target"), kubeconfig(ours));
+	symlinkSync(join(folder, "target"), join(folder, "kubeconfig7"));
+	removeKubeconfigs(folder, new Set(["172.16.1.110"]), now - 10_000, now);
+	assert.deepEqual(readdirSync(folder).sort(), ["kubeconfig", "kubeconfig3", "kubeconfig4", "kubeconfig5", "kubeconfig7", "my-kubeconfig6", "target"]);
+	removeKubeconfigs(join(folder, "nowhere"), new Set(["172.16.1.110"]), 0); // no folder, no matter
+});
