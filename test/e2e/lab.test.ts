@@ -106,7 +106,7 @@ describe("the lab's end", { concurrency: false }, () => {
 		for (const folder of [unused, used, era]) await mkdir(folder);
 		const other = spawn("flock", ["--shared", used, "sleep", "120"], { stdio: "ignore", detached: true });
 		try {
-			for (const name of (await readdir(content)).filter((entry) => /-(?!0{15})[0-9a-f]{16}$/.test(entry)))
+			for (const name of (await readdir(content)).filter((entry) => /^[a-z]+-(?!0{15})[0-9a-f]{16}$/.test(entry)))
 				assert.equal((await run("flock", ["--nonblock", `${content}/${name}`, "true"])).code, 1, `${name} is not locked by the lab that is up`);
 			assert.equal((await second("up")).code, 0);
 			assert.deepEqual([existsSync(unused), existsSync(used)], [false, true]);
