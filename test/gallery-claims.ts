@@ -61,7 +61,8 @@ const CLAIMS: Record<ScenarioName, (history: PodHistory) => void> = {
 		// Asked for, and there is none.
 		const commands = runsOfContainer(history).flatMap(({ execs }) => execs);
 		assert.ok(commands.length > 0, "no hook was asked for");
-		for (const { started } of commands) assert.equal(started, undefined, "a hook's command was started");
+		// Docker tells of a start before it knows whether there is one.
+		for (const { started, exited } of commands) assert.equal(started?.source === "Docker event" ? exited : started, undefined, "a hook's command was started");
 		assert.ok(!wasReady(history));
 	},
 	"no-shell-http": (history) => {
@@ -103,15 +104,15 @@ const CLAIMS: Record<ScenarioName, (history: PodHistory) => void> = {
 	},
 };
 
-/** Throws where the Pod's history is not what the scenario is for. */
-export function assertScenario(name: ScenarioName, { history, verdicts }: PodStory): void {
+/** Throws where the Pod's history is not what the scenario is for. `other`: verdicts that another release or runtime gives; without `claims` only those are held. */
+export function assertScenario(name: ScenarioName, { history, verdicts }: PodStory, { other = {} as Scenario["expected"], claims = true } = {}): void {
 	const scenario: Scenario = SCENARIOS[name];
 	for (const { guarantee, word, because } of verdicts) {
 		const isUntold = word === "NOT OBSERVED" && /^Docker does not say/.test(because);
-		assert.equal(word, isUntold ? word : (scenario.expected[guarantee.id] ?? word), `${guarantee.id}: ${because}`);
+		assert.equal(word, isUntold ? word : (other[guarantee.id] ?? scenario.expected[guarantee.id] ?? word), `${guarantee.id}: ${because}`);
 		assert.notEqual(word, "FAIL", `${guarantee.id}: ${because}`);
 	}
 	const reasons = history.entries.filter(({ kind }) => kind === "event").map(({ reason }) => reason);
 	for (const reason of scenario.events) assert.ok(reasons.includes(reason), `no event ${reason} among ${reasons.join(", ")}`);
-	CLAIMS[name](history);
+	if (claims) CLAIMS[name](history);
 }
