@@ -1,7 +1,7 @@
 // How far a long run is: for each step, on how many hosts it is done, and how long the rest will take at this rate.
 
-/** From so many hosts on it is told: of fewer, each is in sight. */
-const MANY = 9;
+import { MANY } from "./report.ts";
+
 /** Between two lines. */
 const PAUSE_MS = 10_000;
 

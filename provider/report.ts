@@ -3,8 +3,8 @@ import { type Answer, details, summaryLine } from "./answer.ts";
 
 const PAUSE_MS = 60; // probes that begin within this time of each other are shown together, in the order of the hosts
 
-/** From so many hosts on, what is alike is said once. */
-const MANY = 9;
+/** From so many hosts on, what is alike is said once, and how far a run is. */
+export const MANY = 9;
 
 export type Say = (host: string, text: string) => void;
 interface Line {

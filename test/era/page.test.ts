@@ -12,6 +12,9 @@ const cli = `${project}lab/lab`;
 const pulumi = async (command: string, ...args: string[]) => (await succeed(cli, pulumiArgs(command, "seed", ...args))).output;
 /** As root on the control plane; this kubectl keeps a cache in its home. */
 const kubectl = (command: string) => read("k8s-master", `HOME=/tmp/kubectl KUBECONFIG=/etc/kubernetes/admin.conf ${command}`);
+/** The node of the demo's Pod. */
+const landedOn = async (): Promise<string> =>
+	JSON.parse((await succeed(cli, ["exec", "--", "pulumi", "stack", "output", "location", "--json", "-s", "seed"])).stdout).node;
 const message = "cat /data/volumes/nginx/log/message";
 
 describe("the page of May 2020", { concurrency: false }, () => {
@@ -41,7 +44,7 @@ describe("the page of May 2020", { concurrency: false }, () => {
 	test("pulumi up makes the Pod that the page's kubectl apply makes", async () => {
 		const output = await pulumi("up");
 		assert.match(output, / lifecycle-demo-pod created /);
-		node = JSON.parse((await succeed(cli, ["exec", "--", "pulumi", "stack", "output", "location", "--json", "-s", "seed"])).stdout).node;
+		node = await landedOn();
 		holds(0, output.match(/^ \+ +kubernetes:core\/v1:Pod lifecycle-demo-pod created.*$/m)?.[0] ?? "", "pulumi up");
 	});
 	test("kubectl get pod -o wide", async () => holds(1, await kubectl("kubectl get pod -o wide")));
@@ -74,7 +77,7 @@ describe("the page of May 2020", { concurrency: false }, () => {
 	});
 	test("a Pod that somebody deleted comes back with up, and destroy lets its preStop run too", async () => {
 		await pulumi("up");
-		node = JSON.parse((await succeed(cli, ["exec", "--", "pulumi", "stack", "output", "location", "--json", "-s", "seed"])).stdout).node;
+		node = await landedOn();
 		const output = await pulumi("destroy");
 		assert.match(output, new RegExp(`message file on ${node}:\\s+Hello initContainers[\\s\\S]*Hello from the preStop handler`));
 	});
