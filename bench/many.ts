@@ -17,6 +17,7 @@ interface Run {
 	seconds: number;
 	/** CPU seconds of the hosts meanwhile. */
 	hosts: number;
+	trafficKiB: number;
 	memoryMiB: number;
 	watchedMiB: number;
 }
@@ -28,16 +29,16 @@ interface Costs {
 const ENDING_MS = 1000; // the last sessions end
 
 async function costsOf(count: number): Promise<Costs> {
-	const played = await PlayedHosts.start(count);
+	const played = await PlayedHosts.start(count, { settings: "LogLevel VERBOSE" });
 	const project = new Project(PROGRAM, { host: join(root, "provider") });
 	const runs = new Map<Kind, Run>();
 	const run = async (kind: Kind, args: string[]): Promise<void> => {
 		await sleep(ENDING_MS);
-		const before = played.cpuSeconds();
+		const before = { cpu: played.cpuSeconds(), traffic: played.trafficKiB() };
 		const all = [...args, "--stack", "test", "--non-interactive", "--color", "never"];
 		const { seconds, memoryMiB, watchedMiB } = await measure(project.cli, all, { cwd: project.folder, env: project.env, watch: join(root, "provider") });
 		await sleep(ENDING_MS);
-		runs.set(kind, { seconds, hosts: played.cpuSeconds() - before, memoryMiB, watchedMiB });
+		runs.set(kind, { seconds, hosts: played.cpuSeconds() - before.cpu, trafficKiB: played.trafficKiB() - before.traffic, memoryMiB, watchedMiB });
 		console.log(`${count} hosts: ${kind} ${seconds.toFixed(1)} s`);
 	};
 	const file = join(project.folder, "state.json");
@@ -88,6 +89,7 @@ function document(all: Costs[]): string {
 		const most = (field: "memoryMiB" | "watchedMiB") => Math.max(...runs.map((run) => run[field])).toFixed(0);
 		return `| ${costs.count} | ${costs.stateKiB.toFixed(0)} | ${(costs.stateKiB / costs.count).toFixed(1)} | ${most("memoryMiB")} | ${most("watchedMiB")} |`;
 	});
+	const traffic = all.map((costs) => `| ${costs.count} | ${KINDS.map((kind) => (of(costs, kind).trafficKiB / costs.count).toFixed(1)).join(" | ")} |`);
 	const most = Math.max(...all.map((costs) => costs.stateKiB / costs.count)).toFixed(0);
 	const table = (heads: readonly string[], lines: string[]) => [`| ${heads.join(" | ")} |`, `|${heads.map(() => "---").join("|")}|`, ...lines].join("\n");
 	return `# Many hosts
@@ -114,6 +116,12 @@ ${table(
 The most that the engine with all its plugins held at once, and the provider alone.
 
 ${table(["hosts", "state, KiB", "KiB a host", "all, MiB", "provider, MiB"], sizes)}
+
+## Traffic
+
+KiB over SSH a host, both ways, as its sshd counts them.
+
+${table(["hosts", ...KINDS], traffic)}
 
 ## On the way to 5,000 Nodes
 

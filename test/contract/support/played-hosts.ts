@@ -144,6 +144,16 @@ export class PlayedHosts {
 		return ticks.reduce((sum, value) => sum + value, 0) / TICKS_A_SECOND;
 	}
 
+	/** What the hosts have sent and received over SSH so far, in KiB, on connections that have ended. Needs the server setting `LogLevel VERBOSE`. */
+	trafficKiB(): number {
+		let bytes = 0;
+		for (const name of Object.keys(this.hosts)) {
+			const log = readFileSync(join(this.#folder, name, "log"), "utf8");
+			for (const [, sent, received] of log.matchAll(/Transferred: sent (\d+), received (\d+) bytes/g)) bytes += Number(sent) + Number(received);
+		}
+		return bytes / 1024;
+	}
+
 	async stop(): Promise<void> {
 		await Promise.all([...this.#servers.keys()].map((name) => this.stopServer(name)));
 		rmSync(this.#folder, { recursive: true, force: true });
