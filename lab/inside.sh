@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the lab does among its own namespaces (mount, pid, network): run by lab/lab through nsenter, never by hand.
 # All that it makes there (mounts, network namespaces, processes, loop devices) ends with the lab's process 1.
-# usage: inside.sh init | prepare | services IMAGES PACKAGES | host-start NAME | host-stop NAME
+# usage: inside.sh init | prepare | services IMAGES PACKAGES | host-start NAME | host-stop NAME | power NAME off|on | cable NAME out|in
 set -euo pipefail
 # shellcheck source=lab/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -178,33 +178,72 @@ host_run() { # NAME
 }
 
 host_start() {
+  host_network "$1" "$(host_byte "$1")"
+  host_disk "$1"
+  host_identity "$1"
+  host_runs "$1"
+}
+host_runs() { # NAME
   local name="$1"
-  host_network "${name}" "$(host_byte "${name}")"
-  host_disk "${name}"
-  host_identity "${name}"
   setsid bash "${PROJECT}/lab/inside.sh" host-run "${name}" >/dev/null 2>&1 </dev/null &
   printf '%s\n' "$!" >"/run/${name}.pid"
 }
 
-# Power off, at once: the disk is thrown away, so nothing needs an orderly end.
-host_stop() {
-  local name="$1" pid dir="${LAB}/hosts/$1" i
+# At once, as when the power fails.
+host_off() { # NAME
+  local name="$1" pid
   if pid="$(cat "/run/${name}.pid" 2>/dev/null)"; then
     kill -KILL -- "-${pid}" 2>/dev/null || true # its process group: the loop and nspawn, not the host inside
     cgroups_kill "${name}"
     rm -f -- "/run/${name}.pid"
   fi
+}
+host_network_off() { # NAME
+  local name="$1"
+  [[ ! -e "/run/netns/${name}" ]] || ip netns delete "${name}"
+  # A namespace may live on for a moment, and its cards with it: the next start makes them anew.
+  ip link delete "eth0-$(host_byte "${name}")" 2>/dev/null || true
+  ip link delete "eth1-$(host_byte "${name}")" 2>/dev/null || true
+}
+# Its disk is thrown away.
+host_stop() {
+  local name="$1" dir="${LAB}/hosts/$1" i
+  host_off "${name}"
   for ((i = 0; i < 100; i++)); do
     if { ! mountpoint -q "${dir}/root" || umount "${dir}/root"; } 2>/dev/null && { ! mountpoint -q "${dir}/disk" || umount "${dir}/disk"; } 2>/dev/null; then break; fi
     sleep 0.1
   done
   ! mountpoint -q "${dir}/disk" || die "${name}: its disk is still in use 10 s after its end: $(fuser -m "${dir}/disk" 2>/dev/null)"
-  [[ ! -e "/run/netns/${name}" ]] || ip netns delete "${name}"
-  # A namespace may live on for a moment, and its cards with it: the next start makes them anew.
-  ip link delete "eth0-$(host_byte "${name}")" 2>/dev/null || true
-  ip link delete "eth1-$(host_byte "${name}")" 2>/dev/null || true
+  host_network_off "${name}"
   rm -f -- "${dir}/disk.img"
   cgroups_remove "${name}"
+}
+
+# Its disk stays. What the host had written and not yet synced is there all the same: the machine's kernel lives on.
+power() { # NAME off|on
+  host_off "$1"
+  host_network_off "$1"
+  [[ "$2" == on ]] || return 0
+  host_network "$1" "$(host_byte "$1")"
+  host_runs "$1"
+}
+hardware_address() { grep -oE 'link/ether [0-9a-f:]+' | cut -d' ' -f2; }
+# Out: what goes to the host and what comes from it is dropped without a word, as by a switch that died; each side goes on knowing the other's hardware address.
+cable() { # NAME out|in
+  local name="$1" card link kind prefix byte
+  byte="$(host_byte "${name}")"
+  for card in "eth0 external ${EXTERNAL}" "eth1 internal ${INTERNAL}"; do
+    read -r link kind prefix <<<"${card}"
+    if [[ "$2" == out ]]; then
+      ip neighbour replace "${prefix}.${byte}" lladdr "$(ip -n "${name}" -o link show dev "${link}" | hardware_address)" nud permanent dev "br-${kind}"
+      ip -n "${name}" neighbour replace "${prefix}.1" lladdr "$(ip -o link show dev "br-${kind}" | hardware_address)" nud permanent dev "${link}"
+      ip link set "${link}-${byte}" nomaster
+    else
+      ip link set "${link}-${byte}" master "br-${kind}"
+      ip neighbour delete "${prefix}.${byte}" dev "br-${kind}" 2>/dev/null || true
+      ip -n "${name}" neighbour delete "${prefix}.1" dev "${link}" 2>/dev/null || true
+    fi
+  done
 }
 
 case "${1:?}" in
@@ -215,5 +254,7 @@ case "${1:?}" in
   host-run) host_run "$2" ;;
   host-boot) host_boot "$2" ;;
   host-stop) host_stop "$2" ;;
+  power) power "$2" "$3" ;;
+  cable) cable "$2" "$3" ;;
   *) die "inside.sh: no function $1" ;;
 esac

@@ -1,26 +1,27 @@
 // The Kubernetes provider writes the kubeconfig that it is given into TMPDIR at each run, for Helm, and leaves it there (pulumi-kubernetes 4.25.0,
 // provider/pkg/provider/util.go): the admin's key of this cluster, in the clear. Nothing of this program uses Helm, so it goes when the run ends.
 import { lstatSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 /** As Go's os.CreateTemp("", "kubeconfig") names them. */
 const NAME = /^kubeconfig\d+$/;
 const SERVER = /^\s*server:\s*"?https:\/\/([^:/\s"]+):6443"?\s*$/m;
 const LARGEST_BYTES = 1_000_000;
-/** Older ones are left of a run that was killed; between that and this run's own they may be another program's. */
+/** Beside another run of the Kubernetes provider: older ones are left of a run that was killed; between that and this run's own they may be that one's. */
 const OLD_MS = 3_600_000;
 
 /**
  * Removes from `folder` those that are this user's own, lead to one of `addresses`, and are of this run (not older than `since`, ms since 1970) or left of one
- * before. What can't be read or removed stays.
+ * before, such as a killed one. What can't be read or removed stays.
+ * @param isBeside whether another run may be using one
  */
-export function removeKubeconfigs(folder: string, addresses: ReadonlySet<string>, since: number, now = Date.now()): void {
+export function removeKubeconfigs(folder: string, addresses: ReadonlySet<string>, since: number, now = Date.now(), isBeside = isAnotherRun()): void {
 	for (const name of namesIn(folder)) {
 		const path = join(folder, name);
 		try {
 			const stat = lstatSync(path);
 			const { mtimeMs, size, uid } = stat;
-			if (!stat.isFile() || uid !== process.getuid?.() || size > LARGEST_BYTES || (mtimeMs < since && mtimeMs > now - OLD_MS)) continue;
+			if (!stat.isFile() || uid !== process.getuid?.() || size > LARGEST_BYTES || (isBeside && mtimeMs < since && mtimeMs > now - OLD_MS)) continue;
 			const server = SERVER.exec(readFileSync(path, "utf8"))?.[1];
 			if (server !== undefined && addresses.has(server)) unlinkSync(path);
 		} catch {
@@ -33,5 +34,22 @@ function namesIn(folder: string): string[] {
 		return readdirSync(folder).filter((name) => NAME.test(name));
 	} catch {
 		return [];
+	}
+}
+/** Whether a Kubernetes provider works on this machine for another engine than `engine`; where /proc does not say, one may. */
+export function isAnotherRun(engine = process.ppid, processes = "/proc"): boolean {
+	try {
+		return readdirSync(processes).some((name) => /^\d+$/.test(name) && isAnothers(join(processes, name), engine));
+	} catch {
+		return true;
+	}
+}
+function isAnothers(folder: string, engine: number): boolean {
+	try {
+		const [program = ""] = readFileSync(join(folder, "cmdline"), "utf8").split("\0");
+		const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(join(folder, "status"), "utf8"))?.[1]);
+		return basename(program) === "pulumi-resource-kubernetes" && parent !== engine && parent !== 1; // 1: its engine was killed, and it lives on by mistake
+	} catch {
+		return false; // it has ended
 	}
 }

@@ -28,3 +28,26 @@ suite() { # FOLDER NODE-OPTIONS...
   begin "$@"
   end "$1" "${SUITE[@]}"
 }
+
+# What a run writes into a page of the documents by itself, between two marks of its own. NAME is that of its command: hosts for `npm run test:hosts`.
+mark() { printf '<!-- test:%s: %s -->' "$1" "$2"; } # NAME WHICH
+begin_mark() { mark "$1" "begin; written by test/$1/run"; }
+need_marks() { # NAME PAGE: before the work, not after it
+  if grep -qxF -- "$(begin_mark "$1")" "$2" && grep -qxF -- "$(mark "$1" end)" "$2"; then return 0; fi
+  printf '%s: the marks %s and %s are not both there\n' "$2" "$(begin_mark "$1")" "$(mark "$1" end)" >&2
+  return 1
+}
+write_page() { # NAME PAGE TEXT
+  # shellcheck disable=SC2016 # awk's
+  text="$3" awk -v begin="$(begin_mark "$1")" -v end="$(mark "$1" end)" '$0 == end {skip = 0} !skip {print} $0 == begin {print ENVIRON["text"]; skip = 1}' "$2" >"$2.part"
+  cat -- "$2.part" >"$2"
+  rm -f -- "$2.part"
+}
+# With what it was run: the date, the commit, the releases. The lab must be up, or PULUMI_VERSION be set.
+versions() {
+  local kubernetes containerd
+  kubernetes="$(awk '$1 == "kubernetesVersion:" { inside = 1 } inside && $1 == "default:" { print $2; exit }' Pulumi.yaml)" # the lab's file names none
+  containerd="$(sed -n 's/^Version: //p' lab/content/specs/docker-ce.spec)"
+  printf '%s, %d minutes, commit %s; Kubernetes %s, containerd %s, pulumi %s' "$(date -u +%F)" "$((SECONDS / 60))" "$(git describe --always --dirty)" \
+    "${kubernetes}" "${containerd}" "${PULUMI_VERSION:-unknown}"
+}

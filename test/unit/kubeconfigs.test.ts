@@ -1,10 +1,12 @@
 // What the Kubernetes provider leaves in TMPDIR: which of it goes with a run, and which is somebody else's.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { removeKubeconfigs } from "../../provider/kubeconfigs.ts";
+import { isAnotherRun, removeKubeconfigs } from "../../provider/kubeconfigs.ts";
 
 const kubeconfig = (server: string) =>
 	`apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: YQ==\n    server: ${server}\n  name: kubernetes\n`;
@@ -26,7 +28,27 @@ test("kubeconfigs of this run and of killed ones that lead to the stack's own ho
 	write("my-kubeconfig6", ours);
 	writeFileSync(join(folder, "target"), kubeconfig(ours));
 	symlinkSync(join(folder, "target"), join(folder, "kubeconfig7"));
-	removeKubeconfigs(folder, new Set(["172.16.1.110"]), now - 10_000, now);
-	assert.deepEqual(readdirSync(folder).sort(), ["kubeconfig", "kubeconfig3", "kubeconfig4", "kubeconfig5", "kubeconfig7", "my-kubeconfig6", "target"]);
+	const others = ["kubeconfig", "kubeconfig4", "kubeconfig5", "kubeconfig7", "my-kubeconfig6", "target"];
+	removeKubeconfigs(folder, new Set(["172.16.1.110"]), now - 10_000, now, true);
+	assert.deepEqual(readdirSync(folder).sort(), [...others, "kubeconfig3"].sort());
+	removeKubeconfigs(folder, new Set(["172.16.1.110"]), now - 10_000, now, false);
+	assert.deepEqual(readdirSync(folder).sort(), others);
 	removeKubeconfigs(join(folder, "nowhere"), new Set(["172.16.1.110"]), 0); // no folder, no matter
+});
+
+test("another engine's Kubernetes provider counts as a run beside this one, and this engine's own does not", async (t) => {
+	const processes = mkdtempSync(join(tmpdir(), "processes-")); // real ones, but of all that run only these
+	t.after(() => rmSync(processes, { recursive: true }));
+	const start = async (argv0: string) => {
+		const child = spawn("sleep", ["60"], { argv0 });
+		t.after(() => child.kill());
+		await once(child, "spawn");
+		symlinkSync(`/proc/${child.pid}`, join(processes, String(child.pid)));
+	};
+	await start("/plugins/pulumi-resource-command");
+	assert.equal(isAnotherRun(0, processes), false);
+	await start("/plugins/pulumi-resource-kubernetes");
+	assert.equal(isAnotherRun(process.pid, processes), false);
+	assert.equal(isAnotherRun(0, processes), true);
+	assert.equal(isAnotherRun(0, join(processes, "nowhere")), true);
 });

@@ -1,0 +1,114 @@
+// What can happen to a run, and when: every fault at every moment of an `up`, of a change and of a `destroy`.
+import { LabHost } from "./host.ts";
+
+export type Verb = "up" | "change" | "destroy";
+export interface Moment {
+	verb: Verb;
+	/** The resource that is at work then. */
+	resource: string;
+	/** What has just happened. */
+	what: string;
+	/** The host that it happens on; none where nothing runs on any. */
+	host?: LabHost;
+	/** Whether it has; `output` is what the run has printed. */
+	isReached: (output: string) => boolean;
+}
+export const FAULTS = ["engine killed", "Ctrl-C", "provider killed", "program killed", "script killed", "cable out", "power off"] as const;
+export type Fault = (typeof FAULTS)[number];
+export interface Case {
+	moment: Moment;
+	fault: Fault;
+}
+
+const master = new LabHost("k8s-master");
+const worker = new LabHost("k8s-node01");
+const DOING = { up: "creating", change: "updating", destroy: "deleting" };
+
+const said = (verb: Verb, resource: string, host?: LabHost): Moment => ({
+	verb,
+	resource,
+	what: `${resource} has begun`,
+	host,
+	isReached: (output) => output.includes(`${resource} ${DOING[verb]}`),
+});
+const file = (verb: Verb, resource: string, host: LabHost, path: string): Moment => ({
+	verb,
+	resource,
+	what: `${path} is there`,
+	host,
+	isReached: (output) => output.includes(`${resource} ${DOING[verb]}`) && host.has(path),
+});
+const gone = (verb: Verb, resource: string, host: LabHost, path: string): Moment => ({
+	verb,
+	resource,
+	what: `${path} is gone`,
+	host,
+	isReached: (output) => output.includes(`${resource} ${DOING[verb]}`) && !host.has(path),
+});
+const runs = (verb: Verb, resource: string, host: LabHost, command: RegExp, name: string): Moment => ({
+	verb,
+	resource,
+	what: `${name} runs`,
+	host,
+	isReached: (output) => output.includes(`${resource} ${DOING[verb]}`) && host.running(command).length > 0,
+});
+
+const RECORDS = "/var/lib/kubeadm-lab";
+export const MOMENTS: Moment[] = [
+	said("up", "lab-k8s-node01-preflight", worker),
+	file("up", "lab-k8s-node01-scripts", worker, RECORDS),
+	file("up", "lab-k8s-node01-identity", worker, `${RECORDS}/identity`),
+	runs("up", "lab-k8s-node01-packages", worker, /\byum\b.* install/, "yum"),
+	file("up", "lab-k8s-node01-packages", worker, "/usr/bin/kubelet"),
+	file("up", "lab-k8s-node01-system", worker, `${RECORDS}/system`),
+	file("up", "lab-k8s-node01-runtime", worker, `${RECORDS}/runtime`),
+	runs("up", "lab-k8s-node01-images", worker, /\bcrictl\b.* pull/, "crictl pull"),
+	file("up", "lab-control-plane-init", master, "/etc/kubernetes/pki/ca.crt"),
+	file("up", "lab-control-plane-init", master, "/etc/kubernetes/admin.conf"),
+	said("up", "lab-flannel-daemon-set"),
+	file("up", "lab-k8s-node01-worker-join", worker, "/etc/kubernetes/bootstrap-kubelet.conf"),
+	file("up", "lab-k8s-node01-worker-join", worker, "/etc/kubernetes/kubelet.conf"),
+	said("up", "lifecycle-demo-life-k8s-node01-recorder", worker),
+	said("up", "lifecycle-demo-pod"),
+	said("change", "lab-k8s-node01-system", worker),
+	said("change", "lab-k8s-node01-runtime", worker),
+	said("destroy", "lifecycle-demo-pod"),
+	said("destroy", "lab-k8s-node01-node", master),
+	runs("destroy", "lab-k8s-node01-leave", worker, /\bkubeadm\b.* reset/, "kubeadm reset"),
+	gone("destroy", "lab-k8s-node01-leave", worker, "/etc/kubernetes/kubelet.conf"),
+	said("destroy", "lab-k8s-node01-runtime", worker),
+	said("destroy", "lab-k8s-node01-system", worker),
+	runs("destroy", "lab-k8s-node01-packages", worker, /\byum\b.* (history|remove|erase)/, "yum"),
+	said("destroy", "lab-k8s-node01-identity", worker),
+	said("destroy", "lab-k8s-node01-scripts", worker),
+];
+
+/** Whether the fault can happen at that moment: a destroy runs no program, and where nothing runs on a host, there is none to be lost. */
+export const isPossible = ({ verb, host }: Moment, fault: Fault): boolean =>
+	fault === "program killed" ? verb !== "destroy" : !["script killed", "cable out", "power off"].includes(fault) || host !== undefined;
+
+/** All cases, those of one verb in the order of their moments. Each round takes every moment once, with the next fault. */
+export function rounds(count: number = FAULTS.length, first = 0): Case[] {
+	return Array.from({ length: count }, (_, round) =>
+		MOMENTS.flatMap((moment, i) => {
+			const possible = FAULTS.filter((fault) => isPossible(moment, fault));
+			const fault = possible[(i + round + first) % possible.length];
+			return fault && round < possible.length ? [{ moment, fault }] : [];
+		}),
+	).flat();
+}
+
+/** A part of them for every day: so many ways there and back, without the faults that take minutes. The same seed gives the same cases. */
+export function sample(seed: number, ways: number): Case[] {
+	const quick = rounds().filter(({ fault }) => fault !== "cable out" && fault !== "power off");
+	let state = seed;
+	const next = (below: number) => {
+		state = (state * 1103515245 + 12345) % 2 ** 31; // the generator of the C standard's example: any will do
+		return Math.floor((state / 2 ** 31) * below);
+	};
+	const some = (verb: Verb, count: number) => {
+		const all = quick.filter(({ moment }) => moment.verb === verb);
+		return Array.from({ length: count }, () => all.splice(next(all.length), 1)).flat();
+	};
+	return [...some("up", ways), ...some("change", 1), ...some("destroy", ways)];
+}

@@ -1,0 +1,215 @@
+// Cases put together to ways from bare hosts to a cluster and back: each way costs one cluster, and is hit on its way up, in a change and on its way down.
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { unexplained } from "../bare/stays.ts";
+import { hosts, kubectl, lab, labFolder, messageFile, onHost, project, pulumi, pulumiRun, workers } from "../e2e/lab.ts";
+import { differences, snapshot } from "../e2e/snapshot.ts";
+import { LabHost } from "./host.ts";
+import type { Case, Fault, Verb } from "./matrix.ts";
+import { type Result, tell } from "./results.ts";
+import { PulumiRun, processes } from "./run.ts";
+
+const VERBS: Verb[] = ["up", "change", "destroy"];
+const COMMAND = { up: "up", change: "up", destroy: "destroy" } as const;
+const DONE = { up: "created", change: "updated", destroy: "deleted" };
+const seconds = (from: number) => (performance.now() - from) / 1000;
+
+/** Declares a test for each case. Whatever came before, a way begins on bare hosts and ends on them. */
+export function tryAll(cases: Case[]): void {
+	const of = Object.fromEntries(VERBS.map((verb) => [verb, cases.filter(({ moment }) => moment.verb === verb)])) as Record<Verb, Case[]>;
+	const count = Math.max(...VERBS.map((verb) => of[verb].length));
+	const state = new Ways(cases.length);
+	before(() => state.begin());
+	after(() => state.end());
+	for (let i = 0; i < count; i++) {
+		const [up, change, destroy] = [of.up[i], of.change[i], of.destroy[i]];
+		// Where the way down is hit by nothing, it makes up for what hit the way up: the other way round is a way that people go too.
+		if (up) declare(state, up, destroy || change ? "up" : "destroy");
+		if (change) declare(state, change, "up");
+		if (destroy) declare(state, destroy, "destroy");
+	}
+}
+function declare(state: Ways, one: Case, wholeBy: "up" | "destroy"): void {
+	const { moment, fault } = one;
+	test(`${fault}, ${moment.verb}, ${moment.resource}: ${moment.what}; then ${wholeBy}`, () => state.hit(one, wholeBy));
+}
+
+class Ways {
+	readonly #count: number;
+	readonly #began = performance.now();
+	#done = 0;
+	#isUp = false;
+	#isLost = true;
+	#folder = "";
+	#isChanged = false;
+	readonly #bare = new Map<string, Set<string>>();
+	readonly #written = new Map<string, string>();
+
+	constructor(count: number) {
+		this.#count = count;
+	}
+
+	async begin(): Promise<void> {
+		this.#folder = mkdtempSync(join(tmpdir(), "faults-"));
+		const text = readFileSync(join(project, "Pulumi.lab.yaml"), "utf8");
+		const more = "  kubeadm-lab:extraSysctls: {net.ipv4.tcp_keepalive_time: 7100}\n";
+		writeFileSync(
+			join(this.#folder, "Pulumi.lab.yaml"),
+			text.replace("    docker.io:", "    quay.io: ['http://172.16.1.1:5000']\n    docker.io:").replace(/^encryptionsalt/m, `${more}encryptionsalt`),
+		);
+		await lab("up");
+		await this.#startAfresh();
+	}
+	async end(): Promise<void> {
+		rmSync(this.#folder, { recursive: true });
+		await lab("reset");
+	}
+
+	async hit({ moment, fault }: Case, wholeBy: "up" | "destroy"): Promise<void> {
+		const { verb, resource, what } = moment;
+		const result: Result = { verb, what, resource, fault, wholeBy, survived: false };
+		try {
+			await this.#ready(verb);
+			if (verb === "change") this.#isChanged = !this.#isChanged;
+			const run = new PulumiRun(COMMAND[verb], ...this.#settings());
+			await run.until(what, () => moment.isReached(run.output));
+			const from = performance.now();
+			await this.#happen(fault, moment.host?.name ?? "", run);
+			const isHalfWay = !run.output.includes(`${resource} ${DONE[verb]}`);
+			const code = await run.end();
+			result.endSeconds = seconds(from);
+			await this.#mend(fault, moment.host?.name ?? "");
+			assert.ok(isHalfWay, `${resource} was done before the fault: the half-way state was not met`);
+			assert.notEqual(code, 0, `the run ended as if nothing had happened:\n${run.output.slice(-3000)}`);
+			if (!["engine killed", "Ctrl-C"].includes(fault)) assert.match(run.output, /error: /);
+			if (moment.host && ["script killed", "cable out", "power off"].includes(fault))
+				assert.match(run.output, new RegExp(`${moment.host.name}[^]*error: |error: [^]*${moment.host.name}`), "the error names the host");
+
+			const next = performance.now();
+			await pulumi(wholeBy, ...(wholeBy === "up" ? this.#settings() : []));
+			result.convergeSeconds = seconds(next);
+			this.#isUp = wholeBy === "up";
+			await (wholeBy === "up" ? this.#isWhole() : this.#isGivenBack());
+			// As README says: the engine keeps what was being created when it died, until it is told that this has been seen to.
+			if (fault === "engine killed" && wholeBy === "up") await pulumi("refresh", "--clear-pending-creates", ...this.#settings());
+			await this.#leftNothing();
+			result.survived = true;
+		} catch (error) {
+			console.log((error as Error).message); // now, and not when all of them are done
+			throw error;
+		} finally {
+			this.#isLost = !result.survived;
+			this.#tell(result);
+		}
+	}
+
+	/** Bare hosts for an `up`, a cluster for the others. */
+	async #ready(verb: Verb): Promise<void> {
+		if (this.#isLost) await this.#startAfresh();
+		if ((verb === "up") === !this.#isUp) return;
+		await pulumi(verb === "up" ? "destroy" : "up", ...(verb === "up" ? [] : this.#settings()));
+		this.#isUp = !this.#isUp;
+	}
+	async #startAfresh(): Promise<void> {
+		await lab("reset");
+		this.#isUp = false;
+		this.#isLost = false;
+		this.#written.clear();
+		for (const host of hosts) this.#bare.set(host, await snapshot(host));
+	}
+	#settings(): string[] {
+		return this.#isChanged ? ["--config-file", join(this.#folder, "Pulumi.lab.yaml")] : [];
+	}
+
+	async #happen(fault: Fault, host: string, run: PulumiRun): Promise<void> {
+		if (fault === "engine killed") run.signal("SIGKILL", "engine");
+		else if (fault === "Ctrl-C") run.signal("SIGINT", "group");
+		else if (fault === "provider killed") run.signal("SIGKILL", /provider\/main\.ts/);
+		else if (fault === "program killed") run.signal("SIGKILL", /language-nodejs|language\/|language-host|index\.ts/);
+		else if (fault === "cable out") await lab("cable", host, "out");
+		else if (fault === "power off") await lab("power", host, "off");
+		else {
+			const scripts = new LabHost(host).scripts();
+			assert.ok(scripts.length > 0, `no script runs on ${host}`);
+			for (const pid of scripts) process.kill(pid, "SIGKILL");
+		}
+	}
+	async #mend(fault: Fault, host: string): Promise<void> {
+		if (fault === "engine killed") await pulumi("cancel", "--yes"); // it left its lock, as README says
+		if (fault === "cable out") await lab("cable", host, "in");
+		if (fault === "power off") await lab("power", host, "on");
+	}
+
+	async #isWhole(): Promise<void> {
+		const nodes = await kubectl("get nodes --no-headers -o custom-columns=N:.metadata.name,R:'.status.conditions[?(@.type==\"Ready\")].status'");
+		assert.deepEqual(
+			nodes
+				.trim()
+				.split("\n")
+				.map((line) => line.split(/ +/))
+				.sort(),
+			hosts.map((host) => [host, "True"]).sort(),
+		);
+		await kubectl("wait pod lifecycle-demo-pod --for=condition=Ready --timeout=60s");
+		await pulumi("preview", "--expect-no-changes", "--diff", ...this.#settings());
+		const node = (await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.spec.nodeName}'")).trim();
+		await this.#onlyGrew();
+		assert.match(this.#written.get(node) ?? "", /Hello initContainers\nHello from the postStart handler\n$/, `the message file on ${node}`);
+	}
+	async #isGivenBack(): Promise<void> {
+		for (const host of hosts) assert.deepEqual(unexplained(differences(this.#bare.get(host) ?? new Set(), await snapshot(host))), [], `${host} after destroy`);
+		const { stdout } = await pulumi("stack export");
+		assert.deepEqual(JSON.parse(stdout).deployment.resources ?? [], []);
+		await this.#onlyGrew();
+	}
+	/** What was once in a message file stays in it. */
+	async #onlyGrew(): Promise<void> {
+		for (const host of workers) {
+			const { stdout } = await onHost(host, `cat ${messageFile} 2>/dev/null`);
+			assert.ok(stdout.startsWith(this.#written.get(host) ?? ""), `${host}: lines of the message file are lost: ${stdout}`);
+			this.#written.set(host, stdout);
+		}
+	}
+	async #leftNothing(): Promise<void> {
+		for (const host of hosts) assert.deepEqual(new LabHost(host).scripts(), [], `scripts that run on ${host}`);
+		const { stdout } = await pulumiRun("stack export");
+		const pending = (JSON.parse(stdout).deployment.pending_operations ?? []) as { resource: { urn: string } }[];
+		assert.deepEqual(
+			pending.map(({ resource }) => resource.urn),
+			[],
+			"pending operations",
+		);
+		assert.deepEqual(
+			readdirSync(join(labFolder, "tmp")).filter((name) => name.startsWith("kubeconfig")),
+			[],
+			"kubeconfigs in TMPDIR",
+		);
+		// As README says: official plugins may outlive an engine that was killed, and are ended by whoever sees them.
+		for (const { pid, command } of startedByLab().filter(({ parent }) => parent === 1)) {
+			assert.match(command, /pulumi-resource-(kubernetes|command) /, "a process of a run whose engine was killed");
+			process.kill(pid);
+		}
+		for (let i = 0; i < 50 && startedByLab().length > 0; i++) await sleep(100);
+		assert.deepEqual(
+			startedByLab().map(({ command }) => command),
+			[],
+			"processes of a run that is over",
+		);
+	}
+
+	#tell(result: Result): void {
+		this.#done++;
+		tell(result);
+		const each = seconds(this.#began) / this.#done;
+		console.log(
+			`${this.#done} of ${this.#count}, about ${Math.ceil((each * (this.#count - this.#done)) / 60)} min left: ${result.survived ? "survived" : "NOT survived"}: ${result.fault}, ${result.resource}, ${result.what}; the run ended after ${result.endSeconds?.toFixed(0) ?? "?"} s, ${result.wholeBy} took ${result.convergeSeconds?.toFixed(0) ?? "?"} s`,
+		);
+	}
+}
+
+/** What `lab exec` started and what of it runs on, by its environment (lab/README.md). */
+const startedByLab = () => processes().filter(({ environment }) => environment.split("\0").includes(`KUBEADM_LAB=${labFolder}`));

@@ -1,0 +1,212 @@
+// Faults of what is around a run: registry, repository, disk, memory, state, a second run, hosts and a kubelet that are gone when all is to be given back.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, project, pulumi, pulumiRun, read, run, workers } from "../e2e/lab.ts";
+import { LabHost } from "./host.ts";
+import { tell } from "./results.ts";
+import { PulumiRun } from "./run.ts";
+
+const [worker = "", other = ""] = workers;
+const threeLines = "Hello initContainers\nHello from the postStart handler\nHello from the preStop handler\n";
+
+const faults = () => {
+	let folder = "";
+	let server: ChildProcess | undefined;
+	/** Ends and gives back what the fault was made of, whatever became of the test. */
+	let mend: () => unknown = () => {};
+	const settings = (edit: (text: string) => string): string[] => {
+		writeFileSync(join(folder, "Pulumi.lab.yaml"), edit(readFileSync(join(project, "Pulumi.lab.yaml"), "utf8")));
+		return ["--config-file", join(folder, "Pulumi.lab.yaml")];
+	};
+	const serve = async (port: number, upstream: number, fault: string): Promise<void> => {
+		const file = join(import.meta.dirname, "bad-server.ts");
+		const child = spawn(`${project}lab/lab`, ["exec", "--", "node", file, String(port), `http://172.16.1.1:${upstream}`, fault], {
+			stdio: ["ignore", "pipe", "inherit"],
+		});
+		server = child;
+		await new Promise((resolve, reject) => {
+			child.stdout?.once("data", resolve);
+			child.once("exit", () => reject(new Error("the bad server did not start")));
+		});
+	};
+	/** The run that makes it whole, timed for the table. */
+	const converges = async (what: string, command: "up" | "destroy", endSeconds: number, ...args: string[]) => {
+		const from = performance.now();
+		const { output } = await pulumi(command, ...args);
+		tell({
+			verb: command,
+			what,
+			resource: "",
+			fault: "around it",
+			wholeBy: command,
+			survived: true,
+			endSeconds,
+			convergeSeconds: (performance.now() - from) / 1000,
+		});
+		return output;
+	};
+	/** An `up` that must fail, and how long it took. */
+	const fails = async (command: string, ...args: string[]) => {
+		const from = performance.now();
+		const { code, output } = await run(
+			`${project}lab/lab`,
+			["exec", "--", "pulumi", ...command.split(" "), "-s", "lab", "--non-interactive", "--color", "never", "--yes", "--skip-preview", ...args],
+			{ timeoutSeconds: 900 },
+		);
+		assert.notEqual(code, 0, output);
+		return { output, endSeconds: (performance.now() - from) / 1000 };
+	};
+
+	before(async () => {
+		folder = mkdtempSync(join(tmpdir(), "faults-"));
+		await lab("up");
+	});
+	afterEach(async () => {
+		server?.kill();
+		await mend();
+		mend = () => {};
+		await lab("reset");
+	});
+	after(() => {
+		rmSync(folder, { recursive: true });
+	});
+
+	for (const fault of ["damaged", "cut"])
+		test(`a registry whose layers are ${fault} stops up with the image's name, and a whole one lets it go on`, async () => {
+			await serve(5001, 5000, fault);
+			const { output, endSeconds } = await fails("up", ...settings((text) => text.replaceAll("172.16.1.1:5000", "172.16.1.1:5001")));
+			assert.match(output, /k8s-(master|node0\d) images: image \S+: /);
+			await converges(`registry: layers ${fault}`, "up", endSeconds);
+		});
+	test("a registry that nobody answers at stops up, with where it was asked for", async () => {
+		const { output, endSeconds } = await fails("up", ...settings((text) => text.replaceAll("172.16.1.1:5000", "172.16.1.1:5009")));
+		assert.match(output, /images: image \S+: .*172\.16\.1\.1:5009/s);
+		await converges("registry: nobody answers", "up", endSeconds);
+	});
+	for (const fault of ["damaged", "cut"])
+		test(`a repository whose packages are ${fault} stops up before anything of them is installed`, async () => {
+			await serve(8081, 8080, fault);
+			const { output, endSeconds } = await fails("up", ...settings((text) => text.replaceAll("172.16.1.1:8080", "172.16.1.1:8081")));
+			assert.match(output, /k8s-(master|node0\d) packages: error: packages: yum failed/);
+			for (const host of hosts) assert.notEqual((await onHost(host, "rpm -q kubelet")).code, 0, `${host} has a kubelet`);
+			await converges(`repository: packages ${fault}`, "up", endSeconds);
+		});
+	test("a slow repository and a slow registry only take longer", async () => {
+		await serve(8081, 8080, "slow");
+		const slow = settings((text) => text.replaceAll("172.16.1.1:8080", "172.16.1.1:8081"));
+		const from = performance.now();
+		await run(`${project}lab/lab`, ["exec", "--", "pulumi", "up", "-s", "lab", "--yes", "--skip-preview", "--non-interactive", ...slow], {
+			timeoutSeconds: 900,
+		});
+		await converges("repository: 2 MB a second", "up", (performance.now() - from) / 1000);
+	});
+	test("no name server: nothing of this stack needs a name", async () => {
+		for (const host of hosts) await read(host, "echo nameserver 172.16.1.99 >/etc/resolv.conf");
+		await converges("name server: nobody answers", "up", 0);
+	});
+
+	test("a worker's disk that is full while images come stops up with the host's name; with room again it goes on", async () => {
+		const up = new PulumiRun("up");
+		await up.until("images", () => up.output.includes(`lab-${worker}-images creating`));
+		await onHost(worker, "fallocate -l $(($(df --output=avail -B1 /var/lib/containerd | tail -n 1) - 1000000)) /var/lib/containerd/full");
+		const from = performance.now();
+		assert.notEqual(await up.end(), 0);
+		const endSeconds = (performance.now() - from) / 1000;
+		assert.match(up.output, new RegExp(`${worker} .*no space left on device`, "s"));
+		await read(worker, "rm /var/lib/containerd/full");
+		await converges("disk of a worker full", "up", endSeconds);
+	});
+
+	for (const [name, command] of [
+		["etcd", "etcd"],
+		["the API server", "kube-apiserver"],
+		["the kubelet", "kubelet"],
+	] as const)
+		test(`${name} of the control plane dies as by the OOM killer while the workers join; up ends well, or the next one does`, async () => {
+			const up = new PulumiRun("up");
+			await up.until("joins", () => up.output.includes(`lab-${worker}-worker-join creating`));
+			await read(controlPlane, `kill -KILL $(pidof ${command})`);
+			const from = performance.now();
+			const code = await up.end();
+			await converges(`${command} of the control plane killed${code === 0 ? "; up went on" : ""}`, "up", (performance.now() - from) / 1000);
+			assert.equal((await kubectl("get nodes --no-headers")).match(/ Ready /g)?.length, hosts.length);
+		});
+
+	test("a state that can't be written in the middle of an up stops it; when it can, it goes on", async () => {
+		const state = join(labFolder, "state");
+		await run("mount", ["--bind", state, state]);
+		mend = () => run("umount", [state]);
+		const up = new PulumiRun("up");
+		await up.until("packages", () => up.output.includes(`lab-${worker}-packages creating`));
+		await run("mount", ["-o", "remount,bind,ro", state]);
+		const from = performance.now();
+		assert.notEqual(await up.end(), 0);
+		const endSeconds = (performance.now() - from) / 1000;
+		assert.match(up.output, /read-only file system/);
+		await run("mount", ["-o", "remount,bind,rw", state]);
+		await pulumiRun("cancel", "--yes"); // its lock could not be taken away
+		await converges("state: can't be written", "up", endSeconds);
+	});
+
+	test("of two ups at once one wins, and the other says who holds the stack", async () => {
+		const both = [new PulumiRun("up"), new PulumiRun("up")];
+		const codes = await Promise.all(both.map((one) => one.end()));
+		assert.equal(codes.filter((code) => code === 0).length, 1, both.map(({ output }) => output.slice(-1500)).join("\n---\n"));
+		assert.match(both[codes.findIndex((code) => code !== 0)]?.output ?? "", /currently locked by 1 lock/);
+		await converges("two ups at once", "up", 0);
+	});
+
+	test("a dead worker with the Pod: destroy gives back the others and says what is left; forgotten, destroy ends", async () => {
+		await pulumi("up");
+		const { node } = await location();
+		const alive = hosts.filter((host) => host !== node);
+		await lab("power", node, "off");
+		const { output, endSeconds } = await fails("destroy", "--continue-on-error");
+		assert.match(output, new RegExp(`${node}.*npm run forget`, "s"));
+		const forget = ["exec", "--", "bash", "-c", `yes | PULUMI_CONFIG_PASSPHRASE=kubeadm-lab npm run -s forget -- lab ${node}`];
+		const { code, output: said } = await run(`${project}lab/lab`, forget);
+		assert.equal(code, 0, said);
+		await converges("dead worker with the Pod, then forget", "destroy", endSeconds);
+		for (const host of alive) assert.notEqual((await onHost(host, "test -e /var/lib/kubeadm-lab")).code, 0, `${host}: /var/lib/kubeadm-lab is left`);
+	});
+	test("a dead control plane: the workers are given back, and forgotten, destroy ends", async () => {
+		await pulumi("up");
+		await lab("power", controlPlane, "off");
+		const { endSeconds } = await fails("destroy", "--continue-on-error");
+		const forget = ["exec", "--", "bash", "-c", `yes | PULUMI_CONFIG_PASSPHRASE=kubeadm-lab npm run -s forget -- lab ${controlPlane}`];
+		const { code, output: said } = await run(`${project}lab/lab`, forget);
+		assert.equal(code, 0, said);
+		await converges("dead control plane, then forget", "destroy", endSeconds);
+		for (const host of workers) assert.notEqual((await onHost(host, "test -e /var/lib/kubeadm-lab")).code, 0, `${host}: /var/lib/kubeadm-lab is left`);
+	});
+	test("a Pod that stays Terminating, because its kubelet is gone, holds destroy up no longer than its bound", async () => {
+		const short = settings((text) => text.replace(/^encryptionsalt/m, "  kubeadm-lab:podTimeoutSeconds: 40\nencryptionsalt"));
+		await pulumi("up", ...short);
+		const { node } = await location();
+		await read(node, "systemctl stop kubelet");
+		const { output, endSeconds } = await fails("destroy");
+		assert.match(output, /lifecycle-demo-pod/);
+		assert.ok(endSeconds < 200, `it took ${endSeconds} s`);
+		await read(node, "systemctl start kubelet");
+		await converges("Pod stays Terminating", "destroy", endSeconds);
+		assert.equal(await read(node, `cat ${messageFile}`), threeLines);
+	});
+	test("a host that reboots in the middle of a join is a Node after the next up", async () => {
+		const up = new PulumiRun("up");
+		const host = new LabHost(other);
+		await up.until("kubelet.conf", () => host.has("/etc/kubernetes/bootstrap-kubelet.conf"));
+		const old = host.first;
+		await onHost(other, "systemctl reboot");
+		const from = performance.now();
+		await up.end();
+		const endSeconds = (performance.now() - from) / 1000;
+		for (let i = 0; (host.first === 0 || host.first === old || (await onHost(other, "true")).code !== 0) && i < 120; i++) await sleep(500);
+		await converges("worker rebooted in its join", "up", endSeconds);
+	});
+};
+if (process.env.FAULTS_WORLD !== "no") describe("faults of what is around a run", { concurrency: false }, faults);
