@@ -31,7 +31,7 @@ const PREFIX = `echo ${BEGIN} >&2\n`;
 /** Runs it to its end. Throws where it never started (ChannelRefused where the host has no session free), and where it took too long. */
 export async function runScript(client: Client, { command, text, onLine = () => {}, timeoutSeconds = 0 }: Script): Promise<Ended> {
 	const channel = await openChannel(client, command);
-	const stdout: Buffer[] = [];
+	const output = new Output(() => channel.destroy());
 	const stderr: string[] = [];
 	let isStarted = false;
 	const lines = new Lines((line) => {
@@ -44,8 +44,11 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 		onLine(line);
 	});
 	const before: string[] = [];
-	channel.on("data", (data: Buffer) => stdout.push(data));
-	channel.stderr.on("data", (data: Buffer) => lines.write(data));
+	channel.on("data", (data: Buffer) => output.add(data));
+	channel.stderr.on("data", (data: Buffer) => {
+		output.count(data);
+		lines.write(data);
+	});
 	channel.on("error", () => {}); // a script may end without reading all of stdin
 	const closed = new Promise<Pick<Ended, "code" | "signal">>((resolve) => {
 		channel.once("close", (code?: number | null, signal?: string) => resolve({ code, signal }));
@@ -54,7 +57,7 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 	channel.end(scriptInput(PREFIX + text));
 	const [end] = await bounded(Promise.all([closed, drained]), timeoutSeconds, () => channel.destroy());
 	lines.end();
-	const printed = Buffer.concat(stdout).toString("utf8");
+	const printed = output.text();
 	const own = scriptOutput(printed);
 	// Without the mark on stderr somebody took a part of stdin, and the script, whose first line is then gone, ended at once.
 	if (own === undefined || !isStarted) throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before, ...(own === undefined ? [] : [LINES_GONE])]));
@@ -95,6 +98,32 @@ function openChannel(client: Client, command: string): Promise<ClientChannel> {
 	});
 }
 
+const MOST_BYTES = 64 * 1024 * 1024; // a recording of a day has 10 MB; gRPC's own bound in the engine is 400 MB
+/** What a script prints, up to a bound: one that prints on and on must not take this machine's memory. */
+export class Output {
+	readonly #parts: Buffer[] = [];
+	#bytes = 0;
+	readonly #stop: () => void;
+	constructor(stop: () => void) {
+		this.#stop = stop;
+	}
+	add(data: Buffer): void {
+		if (this.count(data)) this.#parts.push(data);
+	}
+	/** Whether it is still within the bound. */
+	count(data: Buffer): boolean {
+		this.#bytes += data.length;
+		if (this.#bytes > MOST_BYTES) this.#stop();
+		return this.#bytes <= MOST_BYTES;
+	}
+	/** Throws where it was too much. */
+	text(): string {
+		if (this.#bytes > MOST_BYTES) throw new Error(`the host printed more than ${MOST_BYTES / 1024 / 1024} MiB, and was cut off`);
+		return Buffer.concat(this.#parts).toString("utf8");
+	}
+}
+
+const LINE_BYTES = 64 * 1024; // more is told in pieces
 /** Cuts what arrives in pieces into lines. */
 export class Lines {
 	#rest = Buffer.alloc(0);
@@ -108,6 +137,7 @@ export class Lines {
 			this.#onLine(this.#rest.toString("utf8", 0, end).replace(/\r$/, ""));
 			this.#rest = this.#rest.subarray(end + 1);
 		}
+		for (; this.#rest.length > LINE_BYTES; this.#rest = this.#rest.subarray(LINE_BYTES)) this.#onLine(this.#rest.toString("utf8", 0, LINE_BYTES));
 	}
 	end(): void {
 		if (this.#rest.length > 0) this.#onLine(this.#rest.toString("utf8"));

@@ -59,6 +59,16 @@ test("an apply that fails half-way stays in the state with what is left, and the
 	assert.deepEqual(await own.plugin.diff(await own.plugin.read("it", whole), whole.inputs), {});
 });
 
+test("a script that prints on and on is cut off, and a long line is told in pieces", async () => {
+	const { step } = filesStep(own.folder.path);
+	const endless = { ...step, text: scriptText({ check: "exit 0", apply: "yes", undo: "" }) };
+	assert.match((await rejection(own.plugin.create("endless", endless))).message, /^one files: the host printed more than 64 MiB, and was cut off$/);
+	const long = { ...step, text: scriptText({ check: "exit 0", apply: "head -c 150000 /dev/zero | tr '\\0' x >&2", undo: "" }) };
+	await own.plugin.create("long", long);
+	const told = own.plugin.engine.of(own.plugin.urn("long")).map(({ message }) => message);
+	assert.deepEqual([told.length, told.join("") === "x".repeat(150_000)], [3, true]);
+});
+
 test("a connection that breaks in the middle of apply leaves the resource in the state, to be applied again", async () => {
 	const step = { host: "one", step: "cut", text: scriptText({ apply: "sleep 0.3; kill -9 $PPID; sleep 1" }) };
 	const error = await rejection(own.plugin.create("it", step));

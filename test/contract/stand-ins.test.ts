@@ -62,6 +62,17 @@ test("a failure with a long output tells its start and its end, and other calls 
 	assert.equal((await other).state.stdout, "done");
 });
 
+test("a command that prints on and on is cut off", async (t) => {
+	const sshd = await Sshd.start();
+	t.after(() => sshd.remove());
+	const plugin = await CommandPlugin.start();
+	t.after(() => plugin.stop());
+	await assert.rejects(
+		plugin.create("endless", { connection: sshd.connection(), create: "yes", logging: "none" }),
+		/the host printed more than 64 MiB, and was cut off/,
+	);
+});
+
 test("a short error stays as it is, and a long one fits however many bytes a character takes", () => {
 	assert.equal(shorten("short € text\n"), "short € text\n");
 	for (const character of ["x", "\n", "€", "😀"]) assert.ok(encodeURI(shorten(character.repeat(100_000))).length <= 48 * 1024);

@@ -1,6 +1,6 @@
 // One command on a host, as the command plugin runs it: its environment, what it reads, what it prints, how it ends.
 import type { Client, ClientChannel } from "ssh2";
-import { Lines } from "../../../provider/ssh/script.ts";
+import { Lines, Output as Printed } from "../../../provider/ssh/script.ts";
 import { exitError, quote } from "./go-text.ts";
 
 export interface Run {
@@ -33,17 +33,15 @@ export async function runCommand(client: Client, { command, stdin, environment, 
 		if (!(await isAccepted(client, channel, name, value))) onRefused(name, false);
 	}
 
-	const stdout: Buffer[] = [];
-	const stderr: Buffer[] = [];
-	const both: Buffer[] = [];
+	const outputs = { stdout: new Printed(() => channel.destroy()), stderr: new Printed(() => channel.destroy()), both: new Printed(() => channel.destroy()) };
 	const lines = new Lines(onLine);
-	const collect = (part: Buffer[], isShown: boolean) => (data: Buffer) => {
-		part.push(data);
-		both.push(data);
+	const collect = (part: Printed, isShown: boolean) => (data: Buffer) => {
+		part.add(data);
+		outputs.both.add(data);
 		if (isShown) lines.write(data);
 	};
-	channel.on("data", collect(stdout, shows.stdout));
-	channel.stderr.on("data", collect(stderr, shows.stderr));
+	channel.on("data", collect(outputs.stdout, shows.stdout));
+	channel.stderr.on("data", collect(outputs.stderr, shows.stderr));
 	const closed = new Promise<string | undefined>((resolve) => {
 		channel.once("close", (code?: number | null, signal?: string, _dumped?: boolean, message?: string) => resolve(exitError({ code, signal, message })));
 	});
@@ -53,12 +51,9 @@ export async function runCommand(client: Client, { command, stdin, environment, 
 	channel.end(stdin);
 	const [error] = await Promise.all([closed, drained]);
 	lines.end();
-	if (error !== undefined) throw new Error(`${error}: running ${quote(command)}:\n${utf8(both)}`);
-	return { stdout: utf8(stdout).replace(/\n$/, ""), stderr: utf8(stderr).replace(/\n$/, "") };
-}
-
-function utf8(parts: Buffer[]): string {
-	return Buffer.concat(parts).toString("utf8");
+	const both = outputs.both.text();
+	if (error !== undefined) throw new Error(`${error}: running ${quote(command)}:\n${both}`);
+	return { stdout: outputs.stdout.text().replace(/\n$/, ""), stderr: outputs.stderr.text().replace(/\n$/, "") };
 }
 
 // ssh2's exec() sends variables without asking whether the host took them (1.17.0, lib/client.js reqEnv), and that answer decides whether the
