@@ -146,6 +146,7 @@ release_cluster() {
   fi
   leave_node
   remove_pods
+  note_flannel "${CLUSTER}/flannel"
   find_new "${CLUSTER}/folders" "${CLUSTER_FOLDERS[@]}"
   let_go "${TREES[@]+"${TREES[@]}"}" # first, so that a host with a mount in use is not half gone
   kubeadm_reset
@@ -153,7 +154,7 @@ release_cluster() {
   clear_folders "${CLUSTER}/folders" "${CLUSTER_FOLDERS[@]}"
   restore_overwritten "${CLUSTER}/files"
   remove_links "${CLUSTER}/network"
-  remove_rules "${CLUSTER}/network"
+  remove_rules "${CLUSTER}/network" "${CLUSTER}/flannel"
   remove_cgroups
   restore_cluster_sysctls
   rm -rf -- "${CLUSTER:?}.gone"
