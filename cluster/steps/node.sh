@@ -113,7 +113,7 @@ change() { # ARGUMENTS of kubectl
 }
 # One kubectl that watches: asking again and again would keep a control plane busy that has just begun. The kubelet itself is the kubelet step's.
 wait_until_ready() {
-  HOME="${KUBECTL_CACHE}" timeout $((TIMEOUT_SECONDS + 5)) kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" wait node "${NODE_NAME}" --for condition=Ready --timeout "${TIMEOUT_SECONDS}s" >/dev/null 2>&1 && return 0
+  kube_within $((TIMEOUT_SECONDS + 5)) "${ADMIN}" wait node "${NODE_NAME}" --for condition=Ready --timeout "${TIMEOUT_SECONDS}s" >/dev/null 2>&1 && return 0
   read_node
   [[ "${READY}" == True ]] || die "Node ${NODE_NAME} not Ready after ${TIMEOUT_SECONDS} s; last reason: ${REASON:-no status}. See kubectl describe node ${NODE_NAME}, and journalctl -u kubelet on that host"
 }
@@ -127,7 +127,7 @@ undo() {
 drain() {
   local answer
   log "draining ${NODE_NAME}, so that preStop hooks run (bound: ${DRAIN_SECONDS} s)"
-  answer="$(HOME="${KUBECTL_CACHE}" timeout $((DRAIN_SECONDS + 10)) kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" drain "${NODE_NAME}" --ignore-daemonsets --timeout "${DRAIN_SECONDS}s" 2>&1)" && return 0
+  answer="$(kube_within $((DRAIN_SECONDS + 10)) "${ADMIN}" drain "${NODE_NAME}" --ignore-daemonsets --timeout "${DRAIN_SECONDS}s" 2>&1)" && return 0
   [[ "${CORDONED}" == yes ]] || kube "${ADMIN}" uncordon "${NODE_NAME}" >/dev/null 2>&1 || true
   die "Node ${NODE_NAME} keeps Pods that can't be moved, and stays: ${answer//$'\n'/ }. Delete these Pods, or if they and their data may go: kubectl drain ${NODE_NAME} --ignore-daemonsets --force --delete-emptydir-data; then pulumi up again"
 }

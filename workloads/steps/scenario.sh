@@ -10,14 +10,14 @@ readonly DELETE_SECONDS=180 # a postStart hook that hangs holds up a deletion un
 takes_no_lock() { :; } # several at once on one host; each has its state in the API
 
 pod_line() { kube "${ADMIN}" get pod "${NAME}" --no-headers --ignore-not-found; }
-# One kubectl that watches: asking again and again would keep the control plane busy, and disturb what is looked at. It goes on for a while: exec, or the subshell
-# in front of it would hold this run's stderr open as long, and nobody would know that the run has ended.
+# One kubectl that watches: asking again and again would keep the control plane busy, and disturb what is looked at. It goes on for a while, without
+# this run's stderr: else nobody would know that the run has ended.
 has_settled() {
   local line
   while IFS= read -r line; do
     seen "${line}"
     [[ ! "${line}" =~ ${SETTLED} ]] || return 0
-  done < <(HOME="${KUBECTL_CACHE}" exec timeout "${SETTLE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" get pod "${NAME}" --watch --no-headers 2>/dev/null </dev/null)
+  done < <(exec 2>/dev/null </dev/null && kube_within "${SETTLE_SECONDS}" "${ADMIN}" get pod "${NAME}" --watch --no-headers)
   return 1
 }
 check() {
@@ -37,7 +37,7 @@ apply() {
 undo() {
   local answer
   [[ -s "${ROOT}${ADMIN}" && "$(pod_line 2>/dev/null)" == "${NAME}"* ]] || return 0
-  answer="$(HOME="${KUBECTL_CACHE}" timeout "${DELETE_SECONDS}" kubectl --kubeconfig "${ROOT}${ADMIN}" --cache-dir "${KUBECTL_CACHE}" delete pod "${NAME}" "${DELETE_OPTIONS[@]+"${DELETE_OPTIONS[@]}"}" 2>&1)" ||
+  answer="$(kube_within "${DELETE_SECONDS}" "${ADMIN}" delete pod "${NAME}" "${DELETE_OPTIONS[@]+"${DELETE_OPTIONS[@]}"}" 2>&1)" ||
     die "Pod ${NAME} is not gone after ${DELETE_SECONDS} s: ${answer}. See kubectl describe pod ${NAME}"
   log "${NAME} is gone"
   rm -rf -- "${KUBECTL_CACHE:?}"

@@ -5,7 +5,12 @@ readonly KUBECTL_CACHE="${ROOT}/run/kubeadm-lab-${STEP}${NODE_NAME:+-${NODE_NAME
 kube() { # KUBECONFIG ARGUMENTS...
   local config="$1"
   shift
-  HOME="${KUBECTL_CACHE}" timeout 30 kubectl --kubeconfig "${ROOT}${config}" --cache-dir "${KUBECTL_CACHE}" --request-timeout 10s "$@"
+  kube_within 30 "${config}" --request-timeout 10s "$@"
+}
+kube_within() { # SECONDS KUBECONFIG ARGUMENTS...: for what waits or watches
+  local seconds="$1" config="$2"
+  shift 2
+  HOME="${KUBECTL_CACHE}" timeout "${seconds}" kubectl --kubeconfig "${ROOT}${config}" --cache-dir "${KUBECTL_CACHE}" "$@"
 }
 # Gives the Node its Pod CIDR as soon as there is a Node. A Node's range can't change: the same one again is fine, another one is refused for good.
 give_node_pod_cidr() { # KUBECONFIG NODE CIDR SECONDS
