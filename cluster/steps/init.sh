@@ -30,7 +30,7 @@ keep_going() {
   [[ "$(cluster_value config)" == "$(checksum "${KUBEADM_CONFIG}")" ]] || log 'kubeadm configuration: not the one that made this cluster; the cluster stays as it is. To use the new one: destroy, then up'
   wait_for 5 api_answers && return 0
   start_unit kubelet.service || true
-  wait_for "${TIMEOUT_SECONDS}" api_answers || die "the cluster is there, but its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. It was not reset. See journalctl -u kubelet and $(if is_dockershim; then printf docker; else printf crictl; fi) ps -a"
+  wait_for "${TIMEOUT_SECONDS}" api_answers || die "the cluster is there, but its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. It was not reset. See journalctl -u kubelet and $(list_containers)"
 }
 # kubeadm leaves a token that is good for 24 hours; joins get their own, for minutes. Its end and the Pod CIDR side by side: each kubectl takes 0.2 s.
 finish_init() {

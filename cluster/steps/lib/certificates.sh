@@ -112,7 +112,6 @@ containers() { # POD
 stop_container() { # ID
   if is_dockershim; then timeout 60 docker stop "$1"; else timeout 60 crictl --runtime-endpoint "$(cluster_value socket)" stop "$1"; fi
 }
-list_containers() { if is_dockershim; then printf 'docker ps -a'; else printf 'crictl ps -a'; fi; }
 runs_anew() {                                                                                                   # POD OLD
   local id
   id="$(containers "$1")"

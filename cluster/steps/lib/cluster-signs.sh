@@ -9,6 +9,7 @@ cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where
   [[ ! -e "${CLUSTER}/$1" ]] || printf '%s' "$(<"${CLUSTER}/$1")"
 }
 is_dockershim() { [[ "$(cluster_value socket)" == *dockershim* ]]; } # the kubelet itself speaks to Docker
+list_containers() { if is_dockershim; then printf 'docker ps -a'; else printf 'crictl ps -a'; fi; } # the command, also for a message
 # Files that only a host in a cluster has; on a control plane also data of an etcd. One a line.
 cluster_signs() { # ROLE
   local file server

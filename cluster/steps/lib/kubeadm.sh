@@ -75,6 +75,6 @@ at_exit() { # STATUS
   tell_other_name
   log 'the end of journalctl -u kubelet, and what runs, before this host is reset:'
   journalctl -u kubelet.service -n 10 --no-pager -o cat >&2 2>/dev/null || true
-  if is_dockershim; then timeout 20 docker ps -a >&2 2>/dev/null || true; else timeout 20 crictl ps -a >&2 2>/dev/null || true; fi
+  timeout 20 bash -c "$(list_containers)" >&2 2>/dev/null || true
   release_cluster
 }
