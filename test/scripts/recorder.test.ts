@@ -3,50 +3,14 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { unpackRecording } from "../../lifecycle/recording/packed.ts";
 import { readRecording } from "../../lifecycle/recording/recording.ts";
-import { FakeHost, SYSTEMCTL } from "./fake-host.ts";
+import type { FakeHost } from "./fake-host.ts";
+import { ADDED, hostWith, LIST, pause, recordingOf, settings, until } from "./recorder-host.ts";
 
 const MESSAGE = "/data/volumes/nginx/log/message";
-const LIST = '{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7","remainingItemCount":3},"items":[]}';
-const ADDED =
-	'{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a-pod","namespace":"default","uid":"u1","resourceVersion":"8","managedFields":[{"manager":"m","fieldsV1":{"f:x":{}}}]},"spec":{"containers":[]},"status":{"phase":"Pending"}}}';
-
-/** Its systemctl runs the recorder's unit for real, in a session of its own; what was left running ends with the test, before the host's folder goes. */
-function hostWith(t: TestContext): FakeHost {
-	t.after(() => {
-		const sessions = host.exists("/sessions") ? host.read("/sessions").trim().split("\n") : [];
-		for (const session of sessions) spawnSync("bash", ["-c", `while pkill -KILL --session ${session}; do sleep 0.05; done`], { timeout: 5000 });
-	});
-	const host = new FakeHost(t);
-	host.command(
-		"systemctl",
-		`r="\${KUBEADM_LAB_ROOT}" all="$*"
-case "\${all}" in
-start*recorder.service*)
-  setsid $(sed -n 's/^ExecStart=//p' "$r/etc/systemd/system/kubeadm-lab-recorder.service") >/dev/null 2>&1 </dev/null 9>&- & echo "$!" >>"$r/sessions" ;;
-stop*recorder.service*) while read -r session; do pkill -TERM --session "\${session}"; done <"$r/sessions" 2>/dev/null; sleep 0.2 ;;
-esac
-${SYSTEMCTL}`,
-	);
-	host.command(
-		"kubectl",
-		`case "$*" in *watch=1*pods*|*pods*watch=1*) printf '%s\\n' '${ADDED}'; sleep 20 ;; *watch=1*) sleep 20 ;; *) echo '${LIST}' ;; esac`,
-	);
-	host.command("ctr", `printf '2026-11-24 18:21:16.569453746 +0000 UTC k8s.io /tasks/start {"container_id":"c1","pid":7}\\n'; sleep 20`);
-	host.command("journalctl", `printf 'time="2026-11-24T18:21:16.5Z" level=info msg="StopContainer for \\\\"c1\\\\" with timeout 30 (s)"\\n'; sleep 20`);
-	host.command("curl", `printf 'Date: %s\\r\\n' "$(date -u '+%a, %d %b %Y %H:%M:%S GMT')"`);
-	return host;
-}
-const settings = { BOUND_SECONDS: 60 };
-const recordingOf = (host: FakeHost, name: string) => readRecording(unpackRecording(host.run("recording", "apply", {}, name).stdout));
 const systemctl = (host: FakeHost, verb: string) => host.bash(`PATH="\${KUBEADM_LAB_ROOT}/bin:\${PATH}"; systemctl ${verb} kubeadm-lab-recorder.service`);
-/** Looks again and again, at most 15 s: how fast the recorder is depends on the machine. */
-async function until(isSo: () => boolean): Promise<void> {
-	for (const end = Date.now() + 15_000; !isSo(); await pause(100)) if (Date.now() > end) throw new Error(`not so after 15 s: ${isSo}`);
-}
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 test("the recorder on a control plane follows Pods without their managed fields, each stamped with its arrival", async (t) => {
 	const host = hostWith(t);
@@ -141,20 +105,6 @@ test("what a server logged of the kubelet's requests is recorded when its contai
 		[`c1 ${log}`],
 	);
 });
-test("on Docker the same line is recorded as containerd would have logged it", async (t) => {
-	const host = hostWith(t);
-	const line = '10.244.1.1 - - "GET /bye HTTP/1.1" 200 "kube-lifecycle/1.18"';
-	const logged = { log: `${line}\n`, stream: "stdout", time: "2020-05-23T14:08:04.123456789Z" };
-	host.write("/var/log/containers/a-pod_default_main-c1.log", `${JSON.stringify({ ...logged, log: "a password\n" })}\n${JSON.stringify(logged)}\n`);
-	host.command("docker", `printf '%s\\n' '{"nano":"1","action":"kill","id":"c1","uid":"u1","name":"main","execID":"","exitCode":"","signal":"15"}'; sleep 20`);
-	assert.equal(host.run("recorder", "apply", { ...settings, RUNTIME_KIND: "docker" }, "k8s-node01").status, 0);
-	await until(() => host.exists("/var/log/kubeadm-lab/recording/request.jsonl"));
-	const { lines } = recordingOf(host, "k8s-node01");
-	assert.deepEqual(
-		lines.filter(({ from }) => from === "request").map(({ data }) => data),
-		[`c1 2020-05-23T14:08:04.123456789Z stdout F ${line}`],
-	);
-});
 test("many containers that stop at once lose none of these lines, although a log goes with its Pod", async (t) => {
 	const host = hostWith(t);
 	const ids = Array.from({ length: 12 }, (_, i) => `c${i + 10}`);
@@ -178,26 +128,6 @@ test("a second apply leaves a recorder that runs alone", (t) => {
 	assert.equal(starts(), 1);
 	host.run("recorder", "apply", { ...settings, NAMESPACE: "other" });
 	assert.equal(starts(), 2, "a changed program starts it again");
-});
-test("with Docker its own events are heard, of the Pods' namespace alone", async (t) => {
-	const host = hostWith(t);
-	const event = '{"nano":"1795850795000000001","action":"start","id":"c1","uid":"u1","name":"main","execID":"","exitCode":"","signal":""}';
-	host.command("docker", `printf '%s\\n' '${event}'; sleep 20`);
-	host.run("recorder", "apply", { ...settings, RUNTIME_KIND: "docker" });
-	await pause(500);
-	const { lines } = recordingOf(host, "k8s-node02");
-	assert.deepEqual(
-		lines.filter(({ from }) => from === "runtime").map(({ data }) => data),
-		[event],
-	);
-	assert.match(
-		host.calls().find((call) => call.startsWith("docker")) ?? "",
-		/^docker events --filter type=container --filter label=io\.kubernetes\.pod\.namespace=default --format /,
-	);
-	assert.deepEqual(
-		host.calls().filter((call) => /^(ctr|journalctl) /.test(call)),
-		[],
-	);
 });
 test("a recorder whose bound is changed after Pods were recorded goes on listening", async (t) => {
 	const host = hostWith(t);
