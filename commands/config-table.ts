@@ -32,10 +32,10 @@ const cell = (text: string) =>
 		.join("`");
 
 /** The text with another table between the markers. Throws where the markers are missing. */
-export function withTable(readme: string, table: string): string {
-	const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-	if (begin < 0 || end < begin) throw new Error(`README.md: the markers ${BEGIN} and ${END} are not both there, in this order`);
-	return `${readme.slice(0, begin + BEGIN.length)}\n${table}\n${readme.slice(end)}`;
+export function withTable(readme: string, table: string, from = BEGIN, to = END): string {
+	const [begin, end] = [readme.indexOf(from), readme.indexOf(to)];
+	if (begin < 0 || end < begin) throw new Error(`README.md: the markers ${from} and ${to} are not both there, in this order`);
+	return `${readme.slice(0, begin + from.length)}\n${table}\n${readme.slice(end)}`;
 }
 
 if (import.meta.main) {

@@ -2,6 +2,12 @@
 # `suites` to an empty list of lines: name, tests, seconds.
 # shellcheck shell=bash disable=SC2034 # those that source it use them
 
+KUBEADM_LAB_SEEN="$(mktemp)" # a test writes there what its cluster runs on (test/seen.sh)
+export KUBEADM_LAB_SEEN
+note_run() { # COMMAND, as one types it: what came out, for docs/runs.json and the README's table
+  node commands/runs-table.ts "$1" "${passed}" "${failed}" <"${KUBEADM_LAB_SEEN}"
+  rm -f -- "${KUBEADM_LAB_SEEN}"
+}
 # Starts the tests of a folder. Sets SUITE: pid of the run and the file that its counts come to.
 begin() { # FOLDER NODE-OPTIONS...
   local files="test/$1/**/*.test.ts" out

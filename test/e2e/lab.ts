@@ -1,4 +1,5 @@
 // The running lab, as the end-to-end tests drive it: the same commands that a person types.
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Ended, type RunOptions, run as runProgram } from "../../commands/run.ts";
 
@@ -52,3 +53,8 @@ export const location = async (): Promise<{ node: string; host: string; file: st
 export const kubectl = (command: string) => read(controlPlane, `kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /tmp/kubectl ${command}`);
 /** The running lab's folder: keys, hosts' disks, the stack's state. */
 export const labFolder = `${process.env.KUBEADM_LAB_CACHE ?? `${process.env.XDG_CACHE_HOME || `${process.env.HOME}/.cache`}/kubeadm-lab`}/lab`;
+/** For docs/runs.json: what this cluster runs on, where the run of tests asks for it. */
+export async function noteWhatRuns(): Promise<void> {
+	const file = process.env.KUBEADM_LAB_SEEN;
+	if (file !== undefined) writeFileSync(file, await read(controlPlane, readFileSync(`${project}test/seen.sh`, "utf8")));
+}

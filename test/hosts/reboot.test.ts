@@ -1,7 +1,7 @@
 // A cluster whose hosts are started again: all at once, as after a power cut, and one after the other, as for a new kernel.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { controlPlane, hosts, kubectl, lab, onHost, pulumi, read, workers } from "../e2e/lab.ts";
+import { controlPlane, hosts, kubectl, lab, noteWhatRuns, onHost, pulumi, read, workers } from "../e2e/lab.ts";
 
 const SECONDS = 240;
 const until = async (what: string, isSo: () => Promise<boolean>) => {
@@ -46,6 +46,7 @@ describe("reboots", { concurrency: false }, () => {
 		await lab("reset");
 		await lab("up", "--used=sysctl,sysctl-late,selinux,swap-unit,cloud-init");
 		await pulumi("up");
+		await noteWhatRuns();
 	});
 	after(async () => {
 		await pulumi("destroy");
