@@ -14,7 +14,10 @@ content() {
   bash "${PROJECT}/lab/content/rootfs.sh" "${CACHE}/content" >"${CACHE}/rootfs.out" &
   rootfs=$!
   # shellcheck disable=SC2046  # one word a piece
-  TOOLCHAIN="$(bash "${PROJECT}/lab/toolchain/build.sh" "$(era)" "${CACHE}/toolchain" $(toolchain_pieces))" || die 'the tool chain could not be built; the lines above say why'
+  TOOLCHAIN="$(bash "${PROJECT}/lab/toolchain/build.sh" "$(era)" "${CACHE}/toolchain" $(toolchain_pieces))" || {
+    wait "${rootfs}" || true # the last lines are to say what is missing
+    die 'the tool chain could not be built; the lines above say why'
+  }
   wait "${rootfs}" || die 'the hosts'\'' file system could not be made; the lines above say why'
   ROOTFS="$(cat -- "${CACHE}/rootfs.out")"
   PACKAGES_TREE="$(bash "${PROJECT}/lab/content/packages.sh" "$(era)" "${CACHE}/content" "${ROOTFS}" "${TOOLCHAIN}")" || die 'the yum repository could not be made; the lines above say why'

@@ -109,7 +109,7 @@ build() { # PIECE FOLDER
   mkdir -- "$2.part"
   CGO_ENABLED=0 "build_${1//-/_}" "$(source_of "$1")" "$2.part" &
   pid="$!"
-  wait "${pid}" || die "building $1 failed; the lines above say why"
+  wait "${pid}" || die "building $1 (era ${ERA}) failed; the lines above say why. Its sources come from the network, as Go modules: where that is what failed, see go env GOPROXY, and run this again when it answers. What is built is kept"
   mv -T -- "$2.part" "$2"
 }
 

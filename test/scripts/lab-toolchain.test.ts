@@ -1,7 +1,8 @@
 // lab/toolchain/build.sh with a played Go: what is rebuilt when, and that a build which fails anywhere is none.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeHost } from "./fake-host.ts";
@@ -33,7 +34,7 @@ test("a command that fails in the middle of a piece fails the piece, and nothing
 	rmSync(join(host.root, "module/cmd/pulumi-resource-kubernetes/schema.json"));
 	const { status, stderr } = build("kubernetes-provider");
 	assert.equal(status, 1);
-	assert.match(stderr, /schema\.json[\s\S]*error: building kubernetes-provider failed; the lines above say why/);
+	assert.match(stderr, /schema\.json[\s\S]*error: building kubernetes-provider \(era default\) failed; the lines above say why/);
 	assert.deepEqual(
 		readdirSync(join(host.root, "out")).filter((name) => !name.includes(".part")),
 		[],
@@ -59,6 +60,20 @@ test("an edited recipe rebuilds its own piece alone, and an edited go.mod too", 
 	assert.deepEqual({ ...second, crane: "" }, { ...first, crane: "" });
 	writeFileSync(join(host.root, "lab/toolchain/etcd/go.mod"), "module other\n");
 	assert.notEqual(folders().etcd, first.etcd);
+});
+test("a piece of an era that was never built, and no network: what is missing is named, and what to do", (t) => {
+	const folder = mkdtempSync(join(tmpdir(), "kubeadm-lab-test-"));
+	t.after(() => rmSync(folder, { recursive: true, force: true }));
+	const env = { ...process.env, GOMODCACHE: join(folder, "mod"), GOCACHE: join(folder, "cache"), GOPROXY: "https://proxy.invalid", GOFLAGS: "-modcacherw" };
+	const build = ["bash", join(project, "lab/toolchain/build.sh"), "2020", join(folder, "out"), "kubernetes"];
+	const { status, stderr } = spawnSync("unshare", ["--map-root-user", "--net", ...build], { encoding: "utf8", env });
+	assert.equal(status, 1);
+	assert.match(stderr, /k8s\.io\/kubernetes@v1\.18\.3: Get "https:\/\/proxy\.invalid\//, "Go's own words come first");
+	assert.match(stderr, /error: building kubernetes \(era 2020\) failed; .* see go env GOPROXY, and run this again when it answers\. What is built is kept\n$/);
+	assert.deepEqual(
+		readdirSync(join(folder, "out")).filter((name) => !name.includes(".part")),
+		[],
+	);
 });
 test("an era's own piece goes before the default's", (t) => {
 	const { host } = builder(t);
