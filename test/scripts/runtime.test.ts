@@ -165,6 +165,26 @@ test("Docker gets its daemon.json and no file of containerd", (t) => {
 	assert.equal(host.exists("/etc/docker"), false);
 });
 
+test("a Docker that somebody runs with a daemon.json of its own gets that back, started anew with it, and goes on", (t) => {
+	const host = preparedHost(t);
+	const settings = { RUNTIME_KIND: "docker", DOCKER_CONFIG: "{}\n" };
+	const theirs = '{"data-root": "/srv/docker"}\n';
+	host.write("/etc/docker/daemon.json", theirs);
+	for (const unit of ["docker", "docker.socket"]) {
+		host.write(`/units/${unit}.enabled`, "enabled\n");
+		host.write(`/units/${unit}.active`, "active\n");
+	}
+	assert.equal(host.run("runtime", "apply", settings).status, 0);
+	assert.equal(host.read("/etc/docker/daemon.json"), settings.DOCKER_CONFIG);
+	host.forgetCalls();
+	const { status, stderr } = host.run("runtime", "undo", settings);
+	assert.equal(status, 0, stderr);
+	assert.equal(host.read("/etc/docker/daemon.json"), theirs);
+	assert.deepEqual(restarts(host), ["systemctl restart docker.service"]);
+	for (const unit of ["docker", "docker.socket"])
+		assert.deepEqual([host.read(`/units/${unit}.enabled`), host.read(`/units/${unit}.active`)], ["enabled\n", "active\n"], unit);
+});
+
 for (const kind of ["containerd", "docker"])
 	test(`a proxy reaches ${kind} by a drop-in that is read before the restart; taken out of the settings or undone, it is gone the same way`, (t) => {
 		const host = preparedHost(t);
