@@ -2,13 +2,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { attempt } from "./host-keys.ts";
 import { readKeyFile } from "./keys.ts";
-import { normalPrivateKey } from "./private-key-form.ts";
+import { normalPrivateKey, oneLine } from "./private-key-form.ts";
 import type { Report } from "./problems.ts";
 import type { Values } from "./read.ts";
 
-/** The key in its normal form, or "" where a problem was reported. The text itself is never part of a problem. */
+/** The key in its normal form, without its passphrase, or "" where a problem was reported. The text itself is never part of a problem. */
 export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: string, report: Report): string {
-	const { sshPrivateKey: text = "", sshPrivateKeyFile: file = "" } = top;
+	const { sshPrivateKey: text = "", sshPrivateKeyFile: file = "", sshPrivateKeyPassphrase: passphrase = "" } = top;
 	const command = `pulumi config set -s ${stack} --secret sshPrivateKey < ~/.ssh/id_ed25519`;
 	if (text === "" && file === "") {
 		report("sshPrivateKey", `not set. Run: ${command}, or set sshPrivateKeyFile.`);
@@ -17,8 +17,13 @@ export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: st
 	if (text !== "" && file !== "") report("sshPrivateKeyFile", "set together with sshPrivateKey. Remove one of them.");
 	if (text !== "" && !isSecretSetting(`${config.name}:sshPrivateKey`))
 		report("sshPrivateKey", `stored in clear text. Make a new key pair, then run: ${command}`);
+	if (passphrase !== "" && !isSecretSetting(`${config.name}:sshPrivateKeyPassphrase`))
+		report(
+			"sshPrivateKeyPassphrase",
+			`stored in clear text. Give the key another (ssh-keygen -p -f <file>), then run: pulumi config set -s ${stack} --secret sshPrivateKeyPassphrase`,
+		);
 	const path = text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
-	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text), path, report) ?? "";
+	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text, oneLine(passphrase)), path, report) ?? "";
 }
 
 /** The SDK knows, but leaves the function out of its types (runtime/config.ts in @pulumi/pulumi 3.270.0). */

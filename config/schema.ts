@@ -156,6 +156,7 @@ export const KEYS = {
 	nodeNetwork: optional(cidr("172.16.1.0/24")).default(""),
 	sshPrivateKey: z.string().default(""),
 	sshPrivateKeyFile: z.string().default(""),
+	sshPrivateKeyPassphrase: z.string().default(""),
 	knownHostsFile: z.string().default(""),
 	sshUser: userName.default("root"),
 	sshPort: count(1, 65535).default(22),

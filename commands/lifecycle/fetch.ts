@@ -1,7 +1,7 @@
 // Gets a stack's recordings from its hosts, over SSH: the stack may be up, or destroyed already.
 import { stepText } from "../../cluster/step-text.ts";
 import { readKeyFile } from "../../config/keys.ts";
-import { normalPrivateKey } from "../../config/private-key-form.ts";
+import { normalPrivateKey, oneLine } from "../../config/private-key-form.ts";
 import { stackHosts, stackTexts } from "../../config/stack-file.ts";
 import { unpackRecording } from "../../lifecycle/recording/packed.ts";
 import { scriptCommand } from "../../provider/shell.ts";
@@ -30,10 +30,13 @@ const CONNECT_SECONDS = 10;
 const KEEPALIVE_SECONDS = 10; // a host that vanishes in the middle is given up after four of them
 const RUN_SECONDS = 120;
 
-/** `text` is that of Pulumi.<stack>.yaml. `secretKey` asks Pulumi for the private key where the file holds none. */
-export async function fetchRecordings(text: string, secretKey: () => Promise<string>): Promise<Fetched> {
+/** Asks Pulumi for a secret of the stack. */
+export type Secret = (key: string) => Promise<string>;
+
+/** `text` is that of Pulumi.<stack>.yaml. */
+export async function fetchRecordings(text: string, secret: Secret): Promise<Fetched> {
 	const hosts = hostsIn(text);
-	const key = await privateKey(text, secretKey);
+	const key = await privateKey(text, secret);
 	const on = (some: Host[], verb: string) => Promise.all(some.map(async (host) => ({ host, ...(await onHost(host, key, verb)) })));
 	const answers = await on(hosts, "apply");
 	const good = answers.filter(({ code }) => code === 0);
@@ -61,9 +64,10 @@ function hostsIn(text: string): Host[] {
 		return { ...host, hostKey: trusted };
 	});
 }
-async function privateKey(text: string, secretKey: () => Promise<string>): Promise<string> {
-	const file = stackTexts(text).sshPrivateKeyFile;
-	return normalPrivateKey(file ? readKeyFile(file) : await secretKey());
+async function privateKey(text: string, secret: Secret): Promise<string> {
+	const { sshPrivateKeyFile: file, sshPrivateKeyPassphrase } = stackTexts(text);
+	const key = file ? readKeyFile(file) : await secret("sshPrivateKey");
+	return normalPrivateKey(key, sshPrivateKeyPassphrase === undefined ? "" : oneLine(await secret("sshPrivateKeyPassphrase")));
 }
 
 /** Runs step `recording` with the given verb. The key stays in memory: a file would outlive a Ctrl-C. */

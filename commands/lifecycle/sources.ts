@@ -37,9 +37,9 @@ function textOf(file: string): string {
 async function fromHosts(stack: string): Promise<Source> {
 	const file = `Pulumi.${stack}.yaml`;
 	if (!existsSync(file)) throw new UsageError(`${file}: no such file. Run this in the project's folder, with the name of a stack.`);
-	const { text, problems, remove } = await fetchRecordings(readFileSync(file, "utf8"), async () => {
-		const { code, stdout, stderr } = await run("pulumi", ["config", "get", "sshPrivateKey", "-s", stack]);
-		if (code !== 0) throw new FetchError(`the private key of stack ${stack}: ${stderr.trim()}`);
+	const { text, problems, remove } = await fetchRecordings(readFileSync(file, "utf8"), async (key) => {
+		const { code, stdout, stderr } = await run("pulumi", ["config", "get", key, "-s", stack]);
+		if (code !== 0) throw new FetchError(`${key} of stack ${stack}: ${stderr.trim()}`);
 		return stdout;
 	});
 	return { text: trimmed(text), name: stack, problems, remove };

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
+import ssh2 from "ssh2";
 import { findKnownHost } from "../../config/host-keys.ts";
 import { expandPath, parseHostKey } from "../../config/keys.ts";
 import { ConfigError } from "../../config.ts";
@@ -55,21 +56,38 @@ test("a private key that can't be used is refused, and never shown", () => {
 		[file("public", `${hostKey()} me`), "sshPrivateKeyFile: found a public key, need the private one. Use the file without .pub."],
 		[
 			file("passphrase", privateKey("aes256-ctr")),
-			"sshPrivateKeyFile: found a key with a passphrase. Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>",
+			"sshPrivateKeyFile: found a key with a passphrase, and none is set. Run: pulumi config set -s <stack> --secret sshPrivateKeyPassphrase",
 		],
 		[
 			file("cut", privateKey().replace(/\n.{40}/, "\n")),
-			"sshPrivateKeyFile: found a damaged private key. Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>",
+			"sshPrivateKeyFile: found a damaged private key. Use a private key such as one made by: ssh-keygen -t ed25519 -f <file>",
 		],
 		[file("putty", "PuTTY-User-Key-File-3: ssh-ed25519"), "sshPrivateKeyFile: found a PuTTY key. Convert it: puttygen <file> -O private-openssh -o <new file>"],
-		[
-			file("text", "hello"),
-			"sshPrivateKeyFile: found no private key in it. Use a private key without passphrase, such as one made by: ssh-keygen -t ed25519 -N '' -f <file>",
-		],
+		[file("text", "hello"), "sshPrivateKeyFile: found no private key in it. Use a private key such as one made by: ssh-keygen -t ed25519 -f <file>"],
 		[join(folder, "absent"), "sshPrivateKeyFile: cannot read <folder>/absent: no such file. Correct the path or the file's permissions."],
 		[folder, "sshPrivateKeyFile: cannot read <folder>: it is a folder. Correct the path or the file's permissions."],
 	];
 	for (const [sshPrivateKeyFile, expected] of refused) assert.equal(problems({ sshPrivateKey: undefined, sshPrivateKeyFile }), expected);
+});
+
+test("a passphrase opens the key, with the line end of a pipe too, and a wrong one or one in clear text is refused and never shown", async () => {
+	execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "open sesame", "-a", "1", "-f", join(folder, "locked")]);
+	const sshPrivateKeyFile = join(folder, "locked");
+	const secretKeys = ["sshPrivateKeyPassphrase"];
+	for (const sshPrivateKeyPassphrase of ["open sesame", "open sesame\n"]) {
+		const { ssh } = read({ ...base(), sshPrivateKey: undefined, sshPrivateKeyFile, sshPrivateKeyPassphrase }, { secretKeys }).cluster;
+		const text = await new Promise<string>((resolve) => ssh.privateKey.apply(resolve));
+		assert.ok(!text.includes("ENCRYPTED") && !(ssh2.utils.parseKey(text) instanceof Error), "a key that needs no passphrase");
+	}
+	const wrong = { sshPrivateKey: undefined, sshPrivateKeyFile, sshPrivateKeyPassphrase: "close sesame" };
+	assert.equal(
+		problems(wrong, secretKeys),
+		"sshPrivateKeyFile: found a key that the passphrase in sshPrivateKeyPassphrase does not open. Correct it: pulumi config set -s <stack> --secret sshPrivateKeyPassphrase",
+	);
+	assert.equal(
+		problems({ ...wrong, sshPrivateKeyPassphrase: "open sesame" }, []),
+		"sshPrivateKeyPassphrase: stored in clear text. Give the key another (ssh-keygen -p -f <file>), then run: pulumi config set -s dev --secret sshPrivateKeyPassphrase",
+	);
 });
 
 test("a private key in clear text is refused, and so are two of them", () => {

@@ -1,8 +1,8 @@
 // `npm run lifecycle` with a stack, against a pulumi and SSH servers of this test's own.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -17,7 +17,7 @@ import { fixture } from "./lifecycle-fixture.ts";
 const URN = "urn:pulumi:lab::kubeadm-lab::kubernetes:core/v1:Pod::lifecycle-demo-pod";
 const PULUMI = `#!/bin/sh
 case "$1" in
-  config) cat "\${0%/*}/user-key" ;;
+  config) cat "\${0%/*}/secret-$3" ;;
   stack) printf 'NAME\\n  |  URN: %s\\n' '${URN}' ;;
   up) echo "$@" >>"\${0%/*}/ups"; [ "$(wc -l <"\${0%/*}/ups")" -lt "\${FAILS:-9}" ] || { echo 'error: the update failed' >&2; exit 255; } ;;
 esac
@@ -57,7 +57,7 @@ async function project(t: TestContext, answers: Record<string, string>) {
 	const ports = await Promise.all(["node-1", "node-2"].map((name) => host(t, folder, name)));
 	const hosts = ports.map((port, i) => `    - { name: node-${i + 1}, address: 127.0.0.1, port: ${port}, hostKey: ${HOST_KEY.public.trim()} }\n`);
 	writeFileSync(join(folder, "Pulumi.lab.yaml"), `config:\n  kubeadm-lab:hosts:\n${hosts.join("")}`);
-	for (const [name, content] of Object.entries({ pulumi: PULUMI, "user-key": USER_KEY.private, ...answers })) {
+	for (const [name, content] of Object.entries({ pulumi: PULUMI, "secret-sshPrivateKey": USER_KEY.private, ...answers })) {
 		writeFileSync(join(folder, name), content);
 		chmodSync(join(folder, name), 0o755);
 	}
@@ -101,6 +101,20 @@ test("the private key is on no disk while a host is asked, so that nothing stays
 	assert.equal(stderr, "no host gave a recording:\nnode-1: error: no recording in /var/log\nnode-2: error: no recording in /var/log\n");
 	assert.equal(readFileSync(join(folder, "seen"), "utf8"), "");
 	assert.deepEqual(readdirSync(join(folder, "tmp")), []);
+});
+test("a private key with a passphrase is opened by the stack's, and a wrong one is told before any host is asked", async (t) => {
+	const { folder, lifecycle } = await project(t, { "node-1-apply": printing("destroyed"), "node-1-undo": "", "node-2-apply": FAILS });
+	const key = join(folder, "secret-sshPrivateKey");
+	chmodSync(key, 0o600);
+	execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "open sesame", "-a", "1", "-f", key]);
+	appendFileSync(join(folder, "Pulumi.lab.yaml"), "  kubeadm-lab:sshPrivateKeyPassphrase: { secure: v1:AAAA }\n");
+	writeFileSync(join(folder, "secret-sshPrivateKeyPassphrase"), "sesame\n");
+	assert.match(
+		(await lifecycle(["fetch", "lab", "--to", "kept.jsonl"])).stderr,
+		/^found a key that the passphrase in sshPrivateKeyPassphrase does not open\. Correct it: /,
+	);
+	writeFileSync(join(folder, "secret-sshPrivateKeyPassphrase"), "open sesame\n");
+	assert.equal((await lifecycle(["fetch", "lab", "--to", "kept.jsonl"])).status, 0);
 });
 test("a host that shows another key than the pinned one is told, and gets nothing", async (t) => {
 	const { folder, lifecycle } = await project(t, { "node-1-apply": printing("destroyed"), "node-1-undo": "", "node-2-apply": printing("pause") });

@@ -83,14 +83,61 @@ test("the provider and the command plugin get this one text", async () => {
 	assert.equal(text, key.export({ type: "sec1", format: "pem" }));
 });
 
-test("what is no usable key is refused by what it is", () => {
-	const locked = (text: string) => assert.throws(() => normalPrivateKey(text), /^Error: found a key with a passphrase\. Use a private key without passphrase/);
-	const pair = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
-	locked(pair.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" }).toString());
-	locked(pair.export({ type: "sec1", format: "pem", cipher: "aes-128-cbc", passphrase: "x" }).toString());
-	execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "open sesame", "-f", join(folder, "locked")]);
-	locked(readFileSync(join(folder, "locked"), "utf8"));
+/** Each form with this passphrase, and the public key that it has. */
+function lockedKeys(passphrase: string): { text: string; publicKey: string }[] {
+	const lock = ([type = "", ...options]: string[], ...how: string[]) => {
+		const { publicKey } = made(type, ...options);
+		const file = join(folder, [type, ...options].join("").replaceAll("/", ""));
+		execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", passphrase, "-f", file, ...how]);
+		return { text: readFileSync(file, "utf8"), publicKey };
+	};
+	const pem = (key: string, type: "pkcs8" | "pkcs1" | "sec1") =>
+		createPrivateKey(key)
+			.export({ type: type as "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase })
+			.toString();
+	const [rsa, ec] = [made("rsa", "-b", "1048", "-m", "PEM"), made("ecdsa", "-b", "521", "-m", "PEM")];
+	return [
+		...["aes256-ctr", "aes128-cbc", "aes256-gcm@openssh.com", "3des-cbc"].map((cipher, i) => lock(["ed25519", "-a", `${i + 1}`], "-Z", cipher, "-a", "1")),
+		lock(["rsa", "-b", "1056"], "-a", "1"),
+		lock(["ecdsa", "-b", "384", "-a", "3"], "-a", "1"),
+		lock(["rsa", "-b", "1064", "-m", "PEM"], "-m", "PEM"),
+		{ text: pem(rsa.text, "pkcs1"), publicKey: rsa.publicKey },
+		{ text: pem(rsa.text, "pkcs8"), publicKey: rsa.publicKey },
+		{ text: pem(ec.text, "sec1"), publicKey: ec.publicKey },
+	];
+}
+test("a key with a passphrase is opened by it, in each form that ssh-keygen and openssl write, and comes out the same each time", () => {
+	for (const { text, publicKey } of lockedKeys("open sésame ")) {
+		assert.throws(
+			() => normalPrivateKey(text),
+			/^Error: found a key with a passphrase, and none is set\. Run: pulumi config set -s <stack> --secret sshPrivateKeyPassphrase$/,
+		);
+		assert.throws(
+			() => normalPrivateKey(text, "open sesame"),
+			/^Error: found a key that the passphrase in sshPrivateKeyPassphrase does not open\. Correct it: pulumi config set/,
+		);
+		const normal = normalPrivateKey(text, "open sésame ");
+		assert.equal(publicOf(normal), publicKey);
+		assert.equal(normalPrivateKey(text, "open sésame "), normal);
+		assert.equal(normalPrivateKey(normal, "whatever is set"), normal, "a key without one passes over it");
+	}
+});
+test("a cipher that the client can't read, and a damaged key with a passphrase, are told apart from a wrong passphrase", () => {
+	const { text } = made("ed25519", "-a", "9");
+	const file = join(folder, "ed25519-a9");
+	const lock = (cipher: string, old: string) => execFileSync("ssh-keygen", ["-q", "-p", "-P", old, "-N", "open sesame", "-a", "1", "-Z", cipher, "-f", file]);
+	lock("chacha20-poly1305@openssh.com", "");
+	assert.throws(
+		() => normalPrivateKey(readFileSync(file, "utf8"), "open sesame"),
+		/with a cipher that is not read here\. Give it another: ssh-keygen -p -Z aes256-ctr/,
+	);
+	writeFileSync(file, text);
+	lock("aes256-ctr", "");
+	assert.throws(() => normalPrivateKey(readFileSync(file, "utf8").replace(/.{8}\n-----END/, "\n-----END"), "open sesame"), /found a damaged private key/);
+});
 
+test("what is no usable key is refused by what it is", () => {
+	const pair = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 	const refused = (text: string, reason: RegExp) => assert.throws(() => normalPrivateKey(text), reason);
 	const { publicKey } = made("ecdsa", "-b", "256", "-C", "me");
 	refused(`  ${publicKey}\n`, /found a public key, need the private one/);
