@@ -8,7 +8,7 @@ import { Problems } from "./config/problems.ts";
 import { readProxy } from "./config/proxy.ts";
 import { readValues, type Values } from "./config/read.ts";
 import { unsupportedKernelNeeds } from "./config/releases.ts";
-import type { ClusterSettings, HostSpec, Settings } from "./config/settings.ts";
+import type { ClusterSettings, HostSpec, Settings, SshSettings } from "./config/settings.ts";
 
 export { ConfigError } from "./config/problems.ts";
 
@@ -37,14 +37,20 @@ export function loadSettings(config: pulumi.Config): Settings {
 	const kubernetes = chooseKubernetes(values.top, report);
 	checkNodePodCidrs(values, kubernetes?.release, report);
 	const repositories = chooseRepositories(values, kubernetes?.release, report);
-	const specs = hostSpecs(values, hostKeys);
+	const specs = hostSpecs(values, hostKeys.hosts);
 	const proxy = readProxy(values, specs, report);
 	problems.throwIfAny();
 	if (!kubernetes) throw new Error("no problem reported, but no release chosen"); // a bug, not the user's mistake
 	const top = values.top as Required<Values["top"]>; // every field was read, or throwIfAny had thrown
 	return {
 		stack,
-		cluster: { hosts: specs, ...clusterSettings(top, kubernetes, privateKey), repositories, ...(proxy ? { proxy } : {}) },
+		cluster: {
+			hosts: specs,
+			ssh: sshSettings(values, privateKey, hostKeys.bastion),
+			...clusterSettings(top, kubernetes),
+			repositories,
+			...(proxy ? { proxy } : {}),
+		},
 		demo: {
 			enabled: top.demoEnabled,
 			image: top.demoImage,
@@ -60,15 +66,28 @@ export function loadSettings(config: pulumi.Config): Settings {
 
 /** The control plane first, then the workers in the file's order: a Node's place decides its Pod CIDR. */
 function hostSpecs({ hosts, top }: Values, hostKeys: (string | undefined)[]): HostSpec[] {
-	const specs = hosts.map((host, i) => ({ ...host, hostKey: hostKeys[i], port: host.port ?? top.sshPort, user: host.user ?? top.sshUser }) as HostSpec);
+	const specs = hosts.map((host, i) => ({ ...host, hostKey: hostKeys[i], ...login(host, top) }) as HostSpec);
 	return [...specs.filter((host) => host.role === "control-plane"), ...specs.filter((host) => host.role === "worker")];
 }
 
-function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes, privateKey: string): Omit<ClusterSettings, "hosts" | "repositories" | "proxy"> {
+/** What is given for one host goes before what is given for all. */
+const login = ({ port, user }: { port?: number | undefined; user?: string | undefined }, top: Values["top"]) => ({
+	port: port ?? top.sshPort,
+	user: user ?? top.sshUser,
+});
+function sshSettings({ top, bastion }: Values, privateKey: string, bastionKey: string | undefined): SshSettings {
+	return {
+		privateKey: pulumi.secret(privateKey),
+		dialErrorLimit: top.sshDialErrorLimit,
+		perDialTimeoutSeconds: top.sshPerDialTimeoutSeconds,
+		...(bastion ? { bastion: { address: bastion.address, ...login(bastion, top), hostKey: bastionKey } } : {}),
+	} as SshSettings; // every field was read, or throwIfAny had thrown
+}
+
+function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes): Omit<ClusterSettings, "hosts" | "ssh" | "repositories" | "proxy"> {
 	const { release, runtime, flannel } = kubernetes;
 	const needs = unsupportedKernelNeeds(release, top.kernel);
 	return {
-		ssh: { privateKey: pulumi.secret(privateKey), dialErrorLimit: top.sshDialErrorLimit, perDialTimeoutSeconds: top.sshPerDialTimeoutSeconds },
 		nodeNetwork: top.nodeNetwork,
 		podCidr: top.podCidr,
 		serviceCidr: top.serviceCidr,

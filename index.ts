@@ -1,5 +1,6 @@
 // Three CentOS 7.7 hosts become a kubeadm cluster with flannel, then run the Pod-lifecycle demo.
 import * as pulumi from "@pulumi/pulumi";
+import { warnOfUnreachableApi } from "./cluster/api-reach.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { expectLiveAgent } from "./config/agent.ts";
 import { loadSettings } from "./config.ts";
@@ -13,6 +14,7 @@ passOverCutOffCalls(); // else a failed `up` buries its error under them
 
 const settings = loadSettings(new pulumi.Config()); // throws with every problem, before any resource exists
 await expectLiveAgent();
+await warnOfUnreachableApi(settings.cluster);
 const { image, initImage, enabled } = settings.demo;
 
 const cluster = new Cluster(settings.stack, { ...settings.cluster, workloadImages: enabled ? [image, initImage] : [], workloadSteps: STEPS });

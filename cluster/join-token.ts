@@ -123,7 +123,7 @@ class Api {
 			}
 		}
 		throw new Error(
-			`can't ${what}: ${this.server.origin}: ${last}. Check that this machine reaches the API server, and that no firewall between them or on that host (iptables -S INPUT, nft list ruleset) rejects it; the next pulumi up tries again.`,
+			`can't ${what}: ${this.server.origin}: ${last}. Check that this machine reaches the API server (a bastion does not carry it), and that no firewall between them or on that host (iptables -S INPUT, nft list ruleset) rejects it; the next pulumi up tries again.`,
 		);
 	}
 

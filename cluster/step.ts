@@ -11,7 +11,7 @@
 import { Command } from "@pulumi/command/remote/command.js";
 import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { HostSpec, SshSettings } from "../config/settings.ts";
+import type { Bastion, HostSpec, SshSettings } from "../config/settings.ts";
 import { CURRENT_SCRIPT, type Setting, scriptCommand, scriptInput, scriptOutput, settingsText } from "../provider/shell.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { stepName } from "./step-text.ts";
@@ -119,15 +119,17 @@ export function hostAct(name: string, args: ActArgs, opts: StepOptions): Command
 }
 // Field by field: the engine prints the whole connection, key included, when it meets a field it doesn't know (pulumi-command#773).
 function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.ConnectionArgs {
-	return {
-		host: host.address,
-		port: host.port,
-		user: host.user,
-		hostKey: host.hostKey,
-		privateKey: ssh.privateKey,
-		dialErrorLimit: ssh.dialErrorLimit,
-		perDialTimeout: ssh.perDialTimeoutSeconds,
-	};
+	const { privateKey, dialErrorLimit, perDialTimeoutSeconds: perDialTimeout, bastion } = ssh;
+	const to = ({ address, port, user, hostKey }: { [K in keyof Bastion]: pulumi.Input<Bastion[K]> }) => ({
+		host: address,
+		port,
+		user,
+		hostKey,
+		privateKey,
+		dialErrorLimit,
+		perDialTimeout,
+	});
+	return { ...to(host), ...(bastion ? { proxy: to(bastion) } : {}) };
 }
 
 /** What the script's `apply` printed, without what the login printed before; secret where the plugin marks all outputs so because the connection is (1.2.1 does not). */

@@ -16,6 +16,7 @@ import { FetchError } from "./lifecycle/fetch.ts";
 import { repeat } from "./lifecycle/repeat.ts";
 import { type Request, requestIn, USAGE, UsageError } from "./lifecycle/request.ts";
 import { type Source, sourcesOf } from "./lifecycle/sources.ts";
+import { LoginError } from "./login.ts";
 import { RunError } from "./run.ts";
 
 /** Everything that `report` writes, by file name. */
@@ -75,6 +76,7 @@ if (import.meta.main) {
 				error instanceof UsageError ||
 				error instanceof RecordingError ||
 				error instanceof FetchError ||
+				error instanceof LoginError ||
 				error instanceof RunError ||
 				error instanceof StackFileError ||
 				error instanceof KeyError

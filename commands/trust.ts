@@ -1,19 +1,23 @@
 // npm run trust -- STACK [--yes]: asks each host of a stack for its SSH host key, shows its fingerprint, and after your yes writes it into the stack's file.
+// A bastion comes first: the others are asked through it, once its key is trusted.
 // Changes nothing else in that file. A key that differs from the one you trust is never replaced without a question of its own, not even with --yes.
 // Exit status: 0 every host's key is in the file, 1 some is not, 2 wrong usage.
 import { createHash, createPublicKey } from "node:crypto";
 import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import ssh2 from "ssh2";
+import ssh2, { type Client } from "ssh2";
 import { isMap, isNode, isScalar, isSeq, type Pair } from "yaml";
 import { KeyError, parseHostKey } from "../config/keys.ts";
-import { StackFileError, type StackHost, stackDocument, stackHosts } from "../config/stack-file.ts";
+import { StackFileError, type StackHost, stackDocument, stackReach } from "../config/stack-file.ts";
 import { shownKeys } from "../provider/ssh/shown-keys.ts";
+import { connect, LoginError, loginOf, type Secret, secretsOf } from "./login.ts";
+import { RunError } from "./run.ts";
 import { type Terminal, terminal } from "./terminal.ts";
 
+/** Whose key it is: a place in the file's list of hosts, or the bastion. */
+export type Place = number | "bastion";
 export interface Target extends Omit<StackHost, "user"> {
-	/** Place in the file's list of hosts. */
-	index: number;
+	place: Place;
 }
 /** The user's mistake, or a file that can't be used as it is. */
 export class TrustError extends Error {}
@@ -22,7 +26,11 @@ const SCAN_SECONDS = 5;
 
 /** The hosts of a stack's file. Throws StackFileError with everything that keeps one from being asked. */
 export function targetsIn(text: string): Target[] {
-	return stackHosts(text).map(({ name, address, port, trusted }, index) => ({ index, name, address, port, trusted }));
+	return stackReach(text).hosts.map(({ name, address, port, trusted }, place) => ({ place, name, address, port, trusted }));
+}
+function bastionIn(text: string): Target | undefined {
+	const { bastion } = stackReach(text);
+	return bastion && { place: "bastion", name: bastion.name, address: bastion.address, port: bastion.port, trusted: bastion.trusted };
 }
 
 /** As `ssh-keygen -lf` prints it, without comment: `256 SHA256:... (ED25519)`. */
@@ -38,19 +46,21 @@ function rsaBits(key: string): number | undefined {
 }
 
 /**
- * The file's text with these keys, by place in the list of hosts. Every other byte stays as it is.
+ * The file's text with these keys. Every other byte stays as it is.
  * @throws TrustError where the text read again would say anything else: with the lines to add by hand.
  */
-export function withHostKeys(text: string, keys: ReadonlyMap<number, string>): string {
-	const hosts = hostNodes(text);
-	const edits = [...keys].map(([index, key]) => ({ index, key, edit: edit(text, hosts[index], key) }));
-	const refused = edits.filter(({ index, key, edit }) => !edit || !saysOnly(text, applied(text, [edit]), new Map([[index, key]])));
+export function withHostKeys(text: string, keys: ReadonlyMap<Place, string>): string {
+	const [hosts, bastion] = [settingOf(text, "hosts"), settingOf(text, "bastion")];
+	const nodeOf = (place: Place) => (place === "bastion" ? bastion : isSeq(hosts) ? hosts.items[place] : undefined);
+	const edits = [...keys].map(([place, key]) => ({ place, key, edit: edit(text, nodeOf(place), key) }));
+	const refused = edits.filter(({ place, key, edit }) => !edit || !saysOnly(text, applied(text, [edit]), new Map([[place, key]])));
 	const written = applied(
 		text,
 		edits.flatMap(({ edit }) => edit ?? []),
 	);
 	if (refused.length === 0 && saysOnly(text, written, keys)) return written;
-	const lines = (refused.length > 0 ? refused : edits).map(({ index, key }) => `hosts[${index}] ${stackHosts(text)[index]?.name}: hostKey: ${key}`);
+	const pathOf = (place: Place) => (place === "bastion" ? place : `hosts[${place}] ${stackReach(text).hosts[place]?.name}`);
+	const lines = (refused.length > 0 ? refused : edits).map(({ place, key }) => `${pathOf(place)}: hostKey: ${key}`);
 	throw new TrustError(
 		`it is written in a way that can't be changed line by line, and stays as it is. Add by hand, once the fingerprints are right:\n${lines.join("\n")}`,
 	);
@@ -63,18 +73,21 @@ interface Edit {
 function applied(text: string, edits: Edit[]): string {
 	return edits.toSorted((a, b) => b.start - a.start).reduce((result, { start, end, insert }) => result.slice(0, start) + insert + result.slice(end), text);
 }
-function hostNodes(text: string): unknown[] {
+const isNamed = (key: unknown, setting: string) => new RegExp(`^(kubeadm-lab:(config:)?)?${setting}$`).test(String(key));
+function settingOf(text: string, setting: string): unknown {
 	const config = stackDocument(text).get("config");
-	const entry = isMap(config) ? config.items.find(({ key }) => isScalar(key) && /^(kubeadm-lab:(config:)?)?hosts$/.test(String(key.value))) : undefined;
-	return isSeq(entry?.value) ? entry.value.items : [];
+	return isMap(config) ? config.items.find(({ key }) => isScalar(key) && isNamed(key.value, setting))?.value : undefined;
 }
 /** Whether `written` says what `text` says in every value, and these keys. */
-function saysOnly(text: string, written: string, keys: ReadonlyMap<number, string>): boolean {
+function saysOnly(text: string, written: string, keys: ReadonlyMap<Place, string>): boolean {
 	try {
 		const [old, fresh] = [text, written].map((one) => stackDocument(one).toJS() as Record<string, Record<string, unknown>>);
-		const name = Object.keys(old?.config ?? {}).find((key) => /^(kubeadm-lab:(config:)?)?hosts$/.test(key)) ?? "";
-		const hosts = (old?.config?.[name] as object[]).map((host, i) => (keys.has(i) ? { ...host, hostKey: keys.get(i) } : host));
-		return isDeepStrictEqual({ ...old, config: { ...old?.config, [name]: hosts } }, fresh);
+		const withKey = (place: Place, host: object) => (keys.has(place) ? { ...host, hostKey: keys.get(place) } : host);
+		const entries = Object.entries(old?.config ?? {}).map(([key, value]) => {
+			if (isNamed(key, "hosts")) return [key, (value as object[]).map((host, i) => withKey(i, host))];
+			return [key, isNamed(key, "bastion") ? withKey("bastion", value as object) : value];
+		});
+		return isDeepStrictEqual({ ...old, config: Object.fromEntries(entries) }, fresh);
 	} catch {
 		return false; // it can't even be read any more
 	}
@@ -106,39 +119,63 @@ function replaced(text: string, { key: name, value }: Pair, key: string): Edit |
 }
 
 /** Asks one host for its keys. Throws TrustError where it does not answer in time. */
-async function scan({ address, port }: Pick<Target, "address" | "port">): Promise<string[]> {
-	const keys = await shownKeys(address, port, SCAN_SECONDS).catch(() => []);
+async function scan({ address, port }: Pick<Target, "address" | "port">, bastion?: Client): Promise<string[]> {
+	let reason = "";
+	const keys = await shownKeys(address, port, SCAN_SECONDS, bastion).catch((error: Error) => {
+		reason = bastion ? ` by the bastion (${error.message})` : "";
+		return [];
+	});
 	if (keys.length === 0)
 		throw new TrustError(
-			`no SSH host key from ${address} port ${port} within ${SCAN_SECONDS} s. Check that the host is up and its address and port are right.`,
+			`no SSH host key from ${address} port ${port}${reason} within ${SCAN_SECONDS} s. Check that the host is up and its address and port are right.`,
 		);
 	return keys.map(parseHostKey);
 }
 
-/** The whole dialogue for one stack's file. True when every host's key is in it at the end. */
-export async function trust(file: string, terminal: Terminal, isYes: boolean): Promise<boolean> {
+/** The whole dialogue for one stack's file. True when every host's key is in it at the end. `secret` is asked where hosts are behind a bastion, which lets in who has the key. */
+export async function trust(file: string, terminal: Terminal, isYes: boolean, secret: Secret): Promise<boolean> {
 	const text = readFileSync(file, "utf8");
-	const found = await Promise.all(targetsIn(text).map(async (target) => ({ target, keys: await scan(target).catch((error: Error) => error) })));
-	const agreed = new Map<number, string>();
-	const fresh = new Map<number, string>();
-	const changes = new Map<number, { label: string; trusted: string; best: string }>();
+	const bastion = bastionIn(text);
+	if (!bastion) return settle(file, targetsIn(text), terminal, isYes);
+	if (!(await settle(file, [bastion], terminal, isYes))) {
+		terminal.print("The hosts are behind the bastion, and were not asked: its key is not trusted.");
+		return false;
+	}
+	const fresh = readFileSync(file, "utf8"); // with the bastion's key
+	const { bastion: hop, ...login } = await loginOf(fresh, secret);
+	const client = await connect(hop as StackHost, login).catch((error: Error) => {
+		throw new TrustError(`the bastion ${bastion.address} did not let in: ${error.message}. Its key is trusted; no other host was asked.`);
+	});
+	try {
+		return await settle(file, targetsIn(fresh), terminal, isYes, client);
+	} finally {
+		client.end();
+	}
+}
+
+async function settle(file: string, targets: Target[], terminal: Terminal, isYes: boolean, bastion?: Client): Promise<boolean> {
+	const text = readFileSync(file, "utf8");
+	const found = await Promise.all(targets.map(async (target) => ({ target, keys: await scan(target, bastion).catch((error: Error) => error) })));
+	const agreed = new Map<Place, string>();
+	const fresh = new Map<Place, string>();
+	const changes = new Map<Place, { label: string; trusted: string; best: string }>();
 	for (const { target, keys } of found) {
 		const label = `${target.name} (${target.address}${target.port === 22 ? "" : ` port ${target.port}`})`;
 		const best = keys instanceof Error ? undefined : keys[0];
 		if (keys instanceof Error || best === undefined) terminal.print(`${label}: ${(keys as Error).message}`);
 		else if (target.trusted === undefined) {
 			terminal.print(`${label}: new: ${fingerprint(best)}`);
-			fresh.set(target.index, best);
+			fresh.set(target.place, best);
 		} else if (keys.includes(target.trusted)) {
 			terminal.print(`${label}: trusted already: ${fingerprint(target.trusted)}`);
-			agreed.set(target.index, target.trusted);
-		} else changes.set(target.index, { label, trusted: target.trusted, best });
+			agreed.set(target.place, target.trusted);
+		} else changes.set(target.place, { label, trusted: target.trusted, best });
 	}
-	const changed = [...changes].map(([index, { best }]): [number, string] => [index, best]);
+	const changed = [...changes].map(([place, { best }]): [Place, string] => [place, best]);
 	if (fresh.size + changed.length > 0) withHostKeys(text, new Map([...fresh, ...changed])); // refused before anything is asked
-	for (const [index, { label, trusted, best }] of changes) if (await asksAboutChange(label, trusted, best, terminal)) agreed.set(index, best);
-	if (fresh.size > 0 && (isYes || (await asksAboutNew(file, fresh.size, terminal)))) for (const [index, key] of fresh) agreed.set(index, key);
-	const written = new Map([...agreed].filter(([index, key]) => found[index]?.target.trusted !== key));
+	for (const [place, { label, trusted, best }] of changes) if (await asksAboutChange(label, trusted, best, terminal)) agreed.set(place, best);
+	if (fresh.size > 0 && (isYes || (await asksAboutNew(file, fresh.size, terminal)))) for (const [place, key] of fresh) agreed.set(place, key);
+	const written = new Map([...agreed].filter(([place, key]) => targets.find((target) => target.place === place)?.trusted !== key));
 	if (written.size > 0) replaceFile(file, text, withHostKeys(text, written));
 	terminal.print(written.size === 0 ? `${file} is unchanged.` : `${file}: wrote ${written.size} host ${written.size === 1 ? "key" : "keys"}.`);
 	return agreed.size === found.length;
@@ -184,10 +221,10 @@ async function main(args: string[]): Promise<number> {
 	}
 	const { close, ...dialogue } = terminal();
 	try {
-		return (await trust(file, dialogue, args.includes("--yes"))) ? 0 : 1;
+		return (await trust(file, dialogue, args.includes("--yes"), secretsOf(stack))) ? 0 : 1;
 	} catch (error) {
-		if (!(error instanceof TrustError || error instanceof KeyError || error instanceof StackFileError)) throw error;
-		process.stderr.write(`${error.message.replace(/^/gm, `${file}: `)}\n`);
+		if (![TrustError, KeyError, StackFileError, LoginError, RunError].some((kind) => error instanceof kind)) throw error;
+		process.stderr.write(`${(error as Error).message.replace(/^/gm, `${file}: `)}\n`);
 		return 1;
 	} finally {
 		close();

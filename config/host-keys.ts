@@ -22,18 +22,23 @@ function isNamed(hosts: string, name: string): boolean {
 	return createHmac("sha1", Buffer.from(salt, "base64")).update(name).digest("base64") === hash;
 }
 
-/** One key per host, in the order of the stack's file; reports every host without one and every key that is none. */
-export function resolveHostKeys({ hosts, top }: Values, stack: string, report: Report): (string | undefined)[] {
+/** One key per host, in the order of the stack's file, and the bastion's; reports every host without one and every key that is none. */
+export function resolveHostKeys(
+	{ hosts, bastion, top }: Values,
+	stack: string,
+	report: Report,
+): { hosts: (string | undefined)[]; bastion?: string | undefined } {
 	const known = readKnownHosts(top.knownHostsFile ?? "", report);
-	return hosts.map((host, i) => {
-		const path = `hosts[${i}].hostKey`;
+	const keyOf = (host: Values["hosts"][number] | NonNullable<Values["bastion"]>, at: string) => {
+		const path = `${at}.hostKey`;
 		const port = host.port ?? top.sshPort ?? 22;
 		const text = host.hostKey ?? (known !== undefined && host.address !== undefined ? findKnownHost(known, host.address, port) : undefined);
 		if (text !== undefined) return attempt(() => parseHostKey(text), host.hostKey === undefined ? "knownHostsFile" : path, report);
 		if (top.knownHostsFile && (known === undefined || host.address === undefined)) return undefined; // the file's or the address's own problem is reported
 		report(path, missingText(top.knownHostsFile ?? "", host.address ?? "", stack));
 		return undefined;
-	});
+	};
+	return { ...(bastion ? { bastion: keyOf(bastion, "bastion") } : {}), hosts: hosts.map((host, i) => keyOf(host, `hosts[${i}]`)) };
 }
 function missingText(file: string, address: string, stack: string): string {
 	const inFile = file === "" ? "" : `, and ${file} has no entry for ${address}`;

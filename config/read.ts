@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { nearestWord, pathText, type Report } from "./problems.ts";
-import { HOST_FIELDS, KEYS, type Key, PROXY_FIELDS, pulumiType, REPOSITORY_FIELDS } from "./schema.ts";
+import { BASTION_FIELDS, HOST_FIELDS, KEYS, type Key, PROXY_FIELDS, pulumiType, REPOSITORY_FIELDS } from "./schema.ts";
 
 type Fields = Record<string, z.ZodType>;
 /** What could be read: fields with a problem are missing. */
@@ -10,6 +10,8 @@ export type Read<F extends Fields> = { [K in keyof F]?: z.infer<F[K]> };
 export interface Values {
 	top: Read<typeof KEYS>;
 	hosts: Read<typeof HOST_FIELDS>[];
+	/** Undefined where the stack has none. */
+	bastion: Read<typeof BASTION_FIELDS> | undefined;
 	repositories: Read<typeof REPOSITORY_FIELDS>[];
 	proxy: Read<typeof PROXY_FIELDS>;
 }
@@ -34,9 +36,22 @@ export function readValues(config: pulumi.Config, report: Report): Values {
 	return {
 		top,
 		hosts: (top.hosts ?? []).map((host, i) => readFields(HOST_FIELDS, host, ["hosts", i], report)),
+		bastion: readBastion(top.bastion, report),
 		repositories: (top.repositories ?? []).map((repository, i) => readFields(REPOSITORY_FIELDS, repository, ["repositories", i], report)),
 		proxy: readFields(PROXY_FIELDS, top.proxy ?? {}, ["proxy"], report),
 	};
+}
+
+/** One hop: the plugin's `connection.proxy` has no proxy of its own (pulumi-command 1.2.1), and what not every login can do none does. */
+export function readBastion(raw: Record<string, unknown> = {}, report: Report): Read<typeof BASTION_FIELDS> | undefined {
+	if (Object.keys(raw).length === 0) return undefined;
+	const { bastion: second, ...own } = raw;
+	if (second !== undefined)
+		report(
+			"bastion.bastion",
+			"found a second bastion; expected one: Pulumi's command plugin goes through no more. Forward a port of this machine to the second (ssh -L), and name that port here.",
+		);
+	return readFields(BASTION_FIELDS, own, ["bastion"], report);
 }
 
 /** Keys without their namespace, each with the text that Pulumi has of its value; text that stands for a number, list or object is turned into it. */

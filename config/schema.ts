@@ -68,7 +68,8 @@ const word = matching(/^[A-Za-z][A-Za-z0-9-]*$/, "is not the name of a check. Us
 const gateName = matching(/^[A-Z][A-Za-z0-9]*$/, "is not a feature gate. Use a name that Kubernetes lists, such as PodLifecycleSleepAction.");
 const packageName = matching(/^[A-Za-z0-9][A-Za-z0-9._+-]*$/, "is not a package name. Use name or name-version, such as bash-completion.");
 const moduleName = matching(/^[A-Za-z0-9_-]+$/, "is not a module name. Use a name that modprobe takes, such as br_netfilter.");
-const hostName = matching(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, "is not a host name or address. Use one such as ntp.aliyun.com.");
+const HOST_NAME = /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/;
+const hostName = matching(HOST_NAME, "is not a host name or address. Use one such as ntp.aliyun.com.");
 const registry = matching(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?$/, "is not a registry. Use its host, such as docker.io.");
 const endpoint = matching(/^https?:\/\/[^\s/"'\\]+(\/[^\s"'\\]*)?$/, "is not an endpoint. Use a URL, such as http://172.16.1.1:5000.");
 const url = matching(/^(https?|ftp|file):\/\/[^\s"'\\]+$/, "is not a URL. Use one that yum reads, such as http://vault.centos.org/7.9.2009/os/$basearch/.");
@@ -134,6 +135,13 @@ export const HOST_FIELDS = {
 };
 /** As much of a host as is needed to reach it from here, which may be where it runs. */
 export const REACH_FIELDS = { address: rules(isAddress), port: HOST_FIELDS.port, user: HOST_FIELDS.user, hostKey: HOST_FIELDS.hostKey };
+/** Fields of `bastion`. */
+export const BASTION_FIELDS = {
+	address: matching(HOST_NAME, "is not a host name or address. Use the one you ssh to, such as bastion.example.com."),
+	port: HOST_FIELDS.port,
+	user: HOST_FIELDS.user,
+	hostKey: HOST_FIELDS.hostKey,
+};
 /** Fields of one entry of `repositories`. */
 export const REPOSITORY_FIELDS = {
 	id: matching(/^[A-Za-z0-9][\w.-]*$/, "is not a repository id. Use letters, digits and dashes, such as base."),
@@ -150,7 +158,7 @@ export const PROXY_FIELDS = {
 	https: z.string().optional(),
 	noProxy: z.array(z.string()).optional(),
 };
-/** Top-level keys. `hosts`, `repositories` and `proxy` are looked into by their own fields. */
+/** Top-level keys. `hosts`, `bastion`, `repositories` and `proxy` are looked into by their own fields. */
 export const KEYS = {
 	hosts: z.array(z.record(z.string(), z.unknown())).default([]),
 	nodeNetwork: optional(cidr("172.16.1.0/24")).default(""),
@@ -160,6 +168,7 @@ export const KEYS = {
 	knownHostsFile: z.string().default(""),
 	sshUser: userName.default("root"),
 	sshPort: count(1, 65535).default(22),
+	bastion: z.record(z.string(), z.unknown()).default({}),
 	sshDialErrorLimit: count(1, 100).default(3),
 	sshPerDialTimeoutSeconds: count(1, 300).default(10),
 	kernel: rules(

@@ -21,6 +21,15 @@ export interface HostSpec {
 	/** Taints of the Node, `key=value:effect` or `key:effect`, beside a control plane's own. Default none. */
 	taints: string[];
 }
+/** A host that SSH goes through on its way to the others. */
+export interface Bastion {
+	/** Name or IPv4 address. */
+	address: string;
+	/** As a host's. */
+	port: number;
+	user: string;
+	hostKey: string;
+}
 export interface SshSettings {
 	/** Private key, a secret. */
 	privateKey: Output<string>;
@@ -28,6 +37,8 @@ export interface SshSettings {
 	dialErrorLimit: number;
 	/** Seconds one try may take. */
 	perDialTimeoutSeconds: number;
+	/** Takes the same private key. Default none: each host is dialled directly. */
+	bastion?: Bastion;
 }
 export interface Repository {
 	/** yum's id, also the file name: /etc/yum.repos.d/kubeadm-lab-<id>.repo. */

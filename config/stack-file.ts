@@ -2,7 +2,7 @@
 import { type Document, parseDocument, type ScalarTag } from "yaml";
 import { attempt, findKnownHost } from "./host-keys.ts";
 import { parseHostKey, readKeyFile } from "./keys.ts";
-import { rawValues, readFields } from "./read.ts";
+import { rawValues, readBastion, readFields } from "./read.ts";
 import { KEYS, REACH_FIELDS } from "./schema.ts";
 
 /** The file can't be used as it is; a line for each problem. */
@@ -41,24 +41,29 @@ export function stackTexts(text: string): Record<string, string> {
 	return Object.fromEntries(own.map(([key, value]) => [key.replace(PREFIX, ""), typeof value === "string" ? value : JSON.stringify(value)]));
 }
 
-const TOP = ["hosts", "sshPort", "sshUser", "knownHostsFile"] as const;
+const { hosts, bastion, sshPort, sshUser, knownHostsFile } = KEYS;
+const TOP = { hosts, bastion, sshPort, sshUser, knownHostsFile };
 type Fields = Record<string, unknown>;
 const pick = (from: Fields, names: readonly string[]): Fields => Object.fromEntries(names.filter((name) => name in from).map((name) => [name, from[name]]));
 
-/** The hosts, in the file's order. What is not needed to reach them may be wrong or missing. Throws StackFileError with every problem, each with its path. */
-export function stackHosts(text: string): StackHost[] {
+/** The hosts, in the file's order, and the bastion. What is not needed to reach them may be wrong or missing. Throws StackFileError with every problem, each with its path. */
+export function stackReach(text: string): { hosts: StackHost[]; bastion?: StackHost } {
 	const problems: string[] = [];
 	const report = (path: string, problem: string) => problems.push(`${path}: ${problem}`);
-	const raw = rawValues(pick(stackTexts(text), TOP) as Record<string, string>, report);
-	const top = readFields({ hosts: KEYS.hosts, sshPort: KEYS.sshPort, sshUser: KEYS.sshUser, knownHostsFile: KEYS.knownHostsFile }, raw, [], report);
-	const { hosts = [], sshPort = 22, sshUser = "root", knownHostsFile = "" } = top;
+	const raw = rawValues(pick(stackTexts(text), Object.keys(TOP)) as Record<string, string>, report);
+	const { hosts = [], bastion, sshPort = 22, sshUser = "root", knownHostsFile = "" } = readFields(TOP, raw, [], report);
 	const known = knownHostsFile === "" ? "" : readKeyFile(knownHostsFile);
 	if (hosts.length === 0 && problems.length === 0) report("hosts", "not set. List the hosts first, each with name, address and role.");
-	const found = hosts.map((host, i) => {
-		const { address = "", port = sshPort, user = sshUser, hostKey } = readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report);
-		const trusted = hostKey === undefined ? findKnownHost(known, address, port) : attempt(() => parseHostKey(hostKey), `hosts[${i}].hostKey`, report);
-		return { name: String(host.name ?? address), address, port, user, trusted };
-	});
+	const reached = (read: Partial<Record<"address" | "user" | "hostKey", string>> & { port?: number }, path: string, name?: unknown): StackHost => {
+		const { address = "", port = sshPort, user = sshUser, hostKey } = read;
+		const trusted = hostKey === undefined ? findKnownHost(known, address, port) : attempt(() => parseHostKey(hostKey), `${path}.hostKey`, report);
+		return { name: String(name ?? address), address, port, user, trusted };
+	};
+	const found = hosts.map((host, i) =>
+		reached(readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report), `hosts[${i}]`, host.name),
+	);
+	const hop = readBastion(bastion, report);
+	const way = hop ? { bastion: reached(hop, "bastion", "bastion") } : {};
 	if (problems.length > 0) throw new StackFileError(problems.join("\n"));
-	return found;
+	return { hosts: found, ...way };
 }

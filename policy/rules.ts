@@ -23,7 +23,11 @@ const STEP = "host:index:Step";
 function connections({ type, props }: Resource): { where: string; hostKey?: string }[] {
 	if (type === "pulumi:providers:host") {
 		const hosts = typeof props.hosts === "string" ? JSON.parse(props.hosts) : props.hosts;
-		return Object.entries(hosts ?? {}).map(([name, host]) => ({ where: `hosts.${name}`, hostKey: (host as { hostKey?: string } | null)?.hostKey }));
+		const bastion = typeof props.bastion === "string" ? JSON.parse(props.bastion) : props.bastion;
+		return [...Object.entries(hosts ?? {}).map(([name, host]) => [`hosts.${name}`, host]), ...(bastion ? [["bastion", bastion]] : [])].map(([where, host]) => ({
+			where,
+			hostKey: (host as { hostKey?: string } | null)?.hostKey,
+		}));
 	}
 	if (!COMMAND.test(type) || !props.connection) return [];
 	const { connection } = props;

@@ -9,15 +9,24 @@ import { SETTING_NAME } from "./shell.ts";
 // runTimeoutSeconds: a step may wait an hour for another run, and then have three yum transactions of half an hour each.
 const NUMBERS = { dialErrorLimit: 3, perDialTimeoutSeconds: 10, lookTimeoutSeconds: 60, runTimeoutSeconds: 10_800 };
 
-/** `hosts` travels as JSON: an SDK sends whatever is no text that way. */
-function hostsOf(value: Value | undefined): Record<string, Host> | undefined {
+/** `hosts` and `bastion` travel as JSON: an SDK sends whatever is no text that way. */
+function objectOf<T>(value: Value | undefined): T | undefined {
 	try {
 		const opened = reveal(value ?? null);
-		const hosts = typeof opened === "string" ? JSON.parse(opened) : opened;
-		return isObject(hosts) ? (hosts as unknown as Record<string, Host>) : undefined;
+		const object = typeof opened === "string" ? JSON.parse(opened) : opened;
+		return isObject(object) ? (object as unknown as T) : undefined;
 	} catch {
 		return undefined;
 	}
+}
+const hostsOf = (value: Value | undefined) => objectOf<Record<string, Host>>(value);
+
+function checkHost(host: Host | undefined, path: string, failures: Failure[]): void {
+	for (const field of ["address", "user", "hostKey"] as const) {
+		if (typeof host?.[field] !== "string" || host[field] === "") failures.push({ property: `${path}.${field}`, reason: "must be a text that is not empty" });
+	}
+	const port = host?.port ?? 0;
+	if (!Number.isInteger(port) || port < 1 || port > 65535) failures.push({ property: `${path}.port`, reason: "must be a port, 1 to 65535" });
 }
 
 /**
@@ -74,13 +83,8 @@ export function checkConfiguration(urn: string, olds: Properties, wanted: Proper
 	if (isUnknown(open(news.hosts ?? null))) return { inputs: news, failures };
 	const hosts = hostsOf(news.hosts);
 	if (!hosts) failures.push({ property: "hosts", reason: "must be an object: name of a host to address, port, user and hostKey" });
-	for (const [name, host] of Object.entries(hosts ?? {})) {
-		const path = `hosts[${JSON.stringify(name)}]`;
-		for (const field of ["address", "user", "hostKey"] as const) {
-			if (typeof host?.[field] !== "string" || host[field] === "") failures.push({ property: `${path}.${field}`, reason: "must be a text that is not empty" });
-		}
-		if (!Number.isInteger(host?.port) || host.port < 1 || host.port > 65535) failures.push({ property: `${path}.port`, reason: "must be a port, 1 to 65535" });
-	}
+	for (const [name, host] of Object.entries(hosts ?? {})) checkHost(host, `hosts[${JSON.stringify(name)}]`, failures);
+	if (news.bastion !== undefined && !isUnknown(open(news.bastion))) checkHost(objectOf<Host>(news.bastion), "bastion", failures);
 	const key = reveal(news.privateKey ?? null);
 	if (!isUnknown(key) && (typeof key !== "string" || key === "")) failures.push({ property: "privateKey", reason: "must be a private key in PEM" });
 	for (const name of Object.keys(NUMBERS)) {
@@ -101,12 +105,13 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
 
 /** Undefined while something in it is not known yet. */
 export function settingsOf(configuration: Properties): Settings | undefined {
-	const { hosts, privateKey, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
+	const { hosts, bastion, privateKey, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
 	const known = hostsOf(hosts);
 	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
 	return {
 		hosts: known,
+		...(bastion === undefined ? {} : { bastion: objectOf<Host>(bastion) as Host }), // checked before
 		privateKey,
 		owner: typeof owner === "string" ? owner : "",
 		scripts: textsOf(scripts) ?? {},

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
 import { scriptCommand } from "./shell.ts";
-import { dial } from "./ssh/connection.ts";
+import { dial, ProxyError } from "./ssh/connection.ts";
 import { ChannelRefused, type Ended, runScript } from "./ssh/script.ts";
 
 export interface Host {
@@ -15,6 +15,8 @@ export interface Host {
 }
 export interface Settings {
 	hosts: Record<string, Host>;
+	/** What SSH goes through to each of them, with the same private key. Its `user` runs nothing there. */
+	bastion?: Host;
 	privateKey: string;
 	/** Whose work is done: each script gets it, with the host's name behind it. Empty in the state of a version before. */
 	owner: string;
@@ -155,16 +157,19 @@ class HostConnection {
 
 	async #dial(isProbe: boolean, onLine: (line: string) => void): Promise<Client> {
 		const { address: host, port, user, hostKey } = this.#host;
-		const { privateKey, dialErrorLimit, perDialTimeoutSeconds: perDialTimeout } = this.#settings;
+		const { privateKey, dialErrorLimit, perDialTimeoutSeconds: perDialTimeout, bastion } = this.#settings;
 		const limit = isProbe ? Math.min(PROBE_RETRIES, dialErrorLimit) : dialErrorLimit;
-		const connection = { host, port, user, hostKey, privateKey, dialErrorLimit: limit, perDialTimeout, ignoresAgent: true };
+		const same = { privateKey, dialErrorLimit: limit, perDialTimeout, ignoresAgent: true };
+		const proxy = bastion && { host: bastion.address, port: bastion.port, user: bastion.user, hostKey: bastion.hostKey, ...same };
+		const connection = { host, port, user, hostKey, ...same, ...(proxy ? { proxy } : {}) };
 		const patience = { greetingSeconds: perDialTimeout, loginSeconds: LOGIN_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
 		for (let drops = 1; ; drops++) {
 			try {
 				return await dial(connection, { signal: this.#cancelled, status: onLine, patience });
 			} catch (error) {
-				const { message } = error as Error;
-				if (!DROPPED.test(message)) throw error;
+				const where = `${error instanceof ProxyError && error.isBastion ? "the" : "by the"} bastion ${bastion?.address}: `;
+				const message = (error as Error).message.replace(/^proxy: /, where);
+				if (!DROPPED.test(message)) throw new Error(message);
 				if (drops > DROP_RETRIES)
 					throw new Error(
 						`${message}. The host takes the connection and ends it: its sshd drops new ones while many log in (MaxStartups), or refuses this machine`,

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
 import { RecordingError, trimmed } from "../../lifecycle/recording/recording.ts";
-import { run } from "../run.ts";
-import { FetchError, fetchRecordings } from "./fetch.ts";
+import { secretsOf } from "../login.ts";
+import { fetchRecordings } from "./fetch.ts";
 import { type Request, UsageError } from "./request.ts";
 
 export interface Source {
@@ -16,7 +16,7 @@ export interface Source {
 	remove?: () => Promise<string[]>;
 }
 
-/** @throws UsageError, FetchError, RecordingError */
+/** @throws UsageError, LoginError, FetchError, RecordingError */
 export async function sourcesOf({ stack, from }: Pick<Request, "stack" | "from">): Promise<Source[]> {
 	if (stack !== undefined) return [await fromHosts(stack)];
 	return from.map((file) => {
@@ -37,10 +37,6 @@ function textOf(file: string): string {
 async function fromHosts(stack: string): Promise<Source> {
 	const file = `Pulumi.${stack}.yaml`;
 	if (!existsSync(file)) throw new UsageError(`${file}: no such file. Run this in the project's folder, with the name of a stack.`);
-	const { text, problems, remove } = await fetchRecordings(readFileSync(file, "utf8"), async (key) => {
-		const { code, stdout, stderr } = await run("pulumi", ["config", "get", key, "-s", stack]);
-		if (code !== 0) throw new FetchError(`${key} of stack ${stack}: ${stderr.trim()}`);
-		return stdout;
-	});
+	const { text, problems, remove } = await fetchRecordings(readFileSync(file, "utf8"), secretsOf(stack));
 	return { text: trimmed(text), name: stack, problems, remove };
 }

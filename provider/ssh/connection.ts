@@ -35,19 +35,34 @@ export async function dial(connection: Connection, dialing: Dialing): Promise<Cl
 	if (!connection.proxy) {
 		return retry("Dial", connection.dialErrorLimit, dialing, async () => handshake(await tcp(connection), login, dialing.patience));
 	}
-	try {
-		return await dialThrough(connection.proxy, connection, login, dialing);
-	} catch (error) {
-		throw new Error(`proxy: ${(error as Error).message}`);
+	const hop = await dialBastion(connection.proxy, dialing).catch((error: Error) => {
+		throw new ProxyError(error, true);
+	});
+	return dialThrough(hop, connection, login, dialing).catch((error: Error) => {
+		throw new ProxyError(error, false);
+	});
+}
+
+/** The plugin's text does not tell which of the two it was. */
+export class ProxyError extends Error {
+	/** It was the bastion, not the host behind it. */
+	readonly isBastion: boolean;
+	constructor(error: Error, isBastion: boolean) {
+		super(`proxy: ${error.message}`);
+		this.isBastion = isBastion;
 	}
 }
 
-async function dialThrough(bastion: Endpoint, target: Endpoint, login: Login, dialing: Dialing): Promise<Client> {
-	const bastionLogin = await prepare(bastion);
-	const hop = await retry("Dial proxy", bastion.dialErrorLimit, dialing, async () => handshake(await tcp(bastion), bastionLogin));
+async function dialBastion(bastion: Endpoint, dialing: Dialing): Promise<Client> {
+	const login = await prepare(bastion);
+	return retry("Dial proxy", bastion.dialErrorLimit, dialing, async () => handshake(await tcp(bastion), login, dialing.patience));
+}
+
+async function dialThrough(hop: Client, target: Endpoint, login: Login, dialing: Dialing): Promise<Client> {
+	const { patience } = dialing;
 	try {
-		const pipe = await retry("Dial from proxy", target.dialErrorLimit, dialing, () => forward(hop, target));
-		const client = await handshake(pipe, login);
+		const pipe = await retry("Dial from proxy", target.dialErrorLimit, dialing, () => forward(hop, target, patience?.greetingSeconds ?? 0));
+		const client = await handshake(pipe, login, patience);
 		return client.on("close", () => hop.end());
 	} catch (error) {
 		hop.end();
@@ -74,8 +89,24 @@ function tcp({ host, port, perDialTimeout }: Endpoint): Promise<Socket> {
 	return reachHost(host, port, perDialTimeout);
 }
 
-function forward(hop: Client, { host, port }: Endpoint): Promise<Duplex> {
+/** A pipe to a port that the other end of a connection reaches. No bound where it is 0: then that end gives up by itself, or the connection breaks. */
+export function forward(hop: Client, { host, port }: Pick<Endpoint, "host" | "port">, seconds: number): Promise<Duplex> {
 	return new Promise((resolve, reject) => {
-		hop.forwardOut("127.0.0.1", 0, host, port, (error, pipe) => (error ? reject(new Error(`ssh: rejected: ${error.message}`)) : resolve(pipe)));
+		const fail = (reason: string) => {
+			clearTimeout(late);
+			reject(new Error(reason));
+		};
+		const late = seconds > 0 ? setTimeout(() => fail(`dial tcp ${host}:${port}: i/o timeout`), seconds * 1000) : undefined;
+		hop.once("close", () => fail("EOF")); // ssh2 answers no request that is on its way then
+		hop.forwardOut("127.0.0.1", 0, host, port, (error, pipe) => {
+			if (error) return fail(`ssh: rejected: ${rejection(error)}`);
+			clearTimeout(late);
+			resolve(pipe);
+		});
 	});
+}
+/** As Go has it (golang.org/x/crypto v0.58.0, ssh/channel.go): `administratively prohibited (open failed)`. */
+function rejection({ message, reason }: Error & { reason?: number }): string {
+	const words = ["administratively prohibited", "connect failed", "unknown channel type", "resource shortage"];
+	return `${words[(reason ?? 0) - 1] ?? `unknown reason ${reason}`} (${message.replace(/^.*Channel open failure: /, "")})`;
 }

@@ -20,6 +20,8 @@ export function scriptedTerminal(...answers: boolean[]): Terminal & { lines: str
 	};
 	return { lines, print, ask };
 }
+/** A stack whose hosts nobody logs in to asks for none. */
+export const noSecret = (key: string): Promise<string> => assert.fail(`asked for ${key}`);
 export async function freePort(): Promise<number> {
 	const server = createServer().listen(0, "127.0.0.1");
 	await once(server, "listening");

@@ -34,6 +34,8 @@ test("a connection without a host key breaks host-key, also behind a bastion and
 	assert.deepEqual(all([command({ connection: { hostKey: "k", proxy: { host: "b" } } })]), ["host-key: connection.proxy: no hostKey. Add it: npm run trust"]);
 	const hosts = JSON.stringify({ one: { hostKey: "k" }, two: { hostKey: "" } });
 	assert.deepEqual(all([{ type: "pulumi:providers:host", name: "p", props: { hosts } }]), ["host-key: hosts.two: no hostKey. Add it: npm run trust"]);
+	const bastion = JSON.stringify({ address: "b" });
+	assert.deepEqual(all([{ type: "pulumi:providers:host", name: "p", props: { bastion } }]), ["host-key: bastion: no hostKey. Add it: npm run trust"]);
 });
 test("a connection that is not known yet, as the official plugin makes one up, does not break host-key; what is known beside it does", () => {
 	const invented = { host: "", port: 22, user: "root", dialErrorLimit: 10, perDialTimeout: 15 };

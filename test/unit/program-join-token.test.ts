@@ -115,7 +115,7 @@ test("openJoin says at once who refused and why, without the token's secret part
 	const body = JSON.stringify({ kind: "Status", message: 'secrets "bootstrap-token-abcdef" is forbidden' });
 	const { asked, origin } = await apiServer(t, ({ method }) => (method === "GET" ? { status: 200 } : { status: 403, body }));
 	await assert.rejects(openJoin(kubeconfig(origin), TOKEN, "k8s-node01"), {
-		message: `can't make a join token: ${origin}: answered 403 secrets "bootstrap-token-abcdef" is forbidden. Check that this machine reaches the API server, and that no firewall between them or on that host (iptables -S INPUT, nft list ruleset) rejects it; the next pulumi up tries again.`,
+		message: `can't make a join token: ${origin}: answered 403 secrets "bootstrap-token-abcdef" is forbidden. Check that this machine reaches the API server (a bastion does not carry it), and that no firewall between them or on that host (iptables -S INPUT, nft list ruleset) rejects it; the next pulumi up tries again.`,
 	});
 	assert.equal(asked.length, 2);
 });

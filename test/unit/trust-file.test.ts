@@ -4,8 +4,8 @@ import { appendFileSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlin
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { targetsIn, trust, withHostKeys } from "../../commands/trust.ts";
-import { KeyServers, scriptedTerminal } from "./key-servers.ts";
+import { type Place, targetsIn, trust, withHostKeys } from "../../commands/trust.ts";
+import { KeyServers, noSecret, scriptedTerminal } from "./key-servers.ts";
 import { hostKey, stackConfig } from "./settings.ts";
 
 const servers = new KeyServers();
@@ -53,6 +53,19 @@ test("keys can be read back from wherever they were written, for any choice of h
 		}),
 	);
 });
+test("a bastion's key is written beside its other fields, however they are written, and into nothing else", () => {
+	const [key, host] = [hostKey(30), hostKey(31)];
+	const hosts = "  kubeadm-lab:hosts: [{name: a, address: 192.0.2.1}]\n";
+	for (const [bastion, written] of [
+		["  kubeadm-lab:bastion: {address: 192.0.2.9} # in front\n", `  kubeadm-lab:bastion: {address: 192.0.2.9, hostKey: ${key}} # in front\n`],
+		["  kubeadm-lab:bastion:\n    address: b # in front\n", `  kubeadm-lab:bastion:\n    address: b # in front\n    hostKey: ${key}\n`],
+		[`  bastion:\n    hostKey: ${hostKey(1)}\n    address: b\n`, `  bastion:\n    hostKey: ${key}\n    address: b\n`],
+	]) {
+		assert.equal(withHostKeys(`config:\n${hosts}${bastion}`, new Map([["bastion", key]])), `config:\n${hosts}${written}`);
+		const both = withHostKeys(`config:\n${bastion}${hosts}`, new Map<Place, string>([["bastion", key], [0, host]])); // biome-ignore format: a pair
+		assert.equal(both, `config:\n${written}${hosts.replace("}", `, hostKey: ${host}}`)}`);
+	}
+});
 test("a file that ends with a host, without a newline, gets its key too", () => {
 	const text = "config:\n  kubeadm-lab:hosts:\n    - name: a\n      address: 192.0.2.1";
 	assert.equal(withHostKeys(text, new Map([[0, hostKey()]])), `${text}\n      hostKey: ${hostKey()}`);
@@ -63,8 +76,8 @@ test("hosts are read with their port and the key that is trusted already", () =>
 	writeFileSync(join(folder, "known"), `[192.0.2.2]:2222 ${hostKey(7)}\n`);
 	const text = `config:\n  kubeadm-lab:sshPort: "2222"\n  kubeadm-lab:knownHostsFile: ${folder}/known\n  kubeadm-lab:hosts:\n    - {name: a, address: 192.0.2.1, port: 23, hostKey: ${hostKey(6)} me}\n    - {address: 192.0.2.2}\n`;
 	assert.deepEqual(targetsIn(text), [
-		{ index: 0, name: "a", address: "192.0.2.1", port: 23, trusted: hostKey(6) },
-		{ index: 1, name: "192.0.2.2", address: "192.0.2.2", port: 2222, trusted: hostKey(7) },
+		{ place: 0, name: "a", address: "192.0.2.1", port: 23, trusted: hostKey(6) },
+		{ place: 1, name: "192.0.2.2", address: "192.0.2.2", port: 2222, trusted: hostKey(7) },
 	]);
 });
 test("hosts that can't be asked are named before any is asked", () => {
@@ -154,7 +167,7 @@ test("a file that can't be changed line by line is refused with the lines to add
 	const text = `x: &hosts [{name: a, address: 127.0.0.1, port: ${port}}]\nconfig:\n  kubeadm-lab:hosts: *hosts\n`;
 	writeFileSync(file, text);
 	const terminal = scriptedTerminal(true);
-	await assert.rejects(trust(file, terminal, false), /Add by hand, once the fingerprints are right:\nhosts\[0\] a: hostKey: ssh-ed25519 /);
+	await assert.rejects(trust(file, terminal, false, noSecret), /Add by hand, once the fingerprints are right:\nhosts\[0\] a: hostKey: ssh-ed25519 /);
 	assert.deepEqual(
 		terminal.lines.filter((said) => said.startsWith("?")),
 		[],
@@ -168,9 +181,9 @@ test("the file keeps its mode and a link to it stays a link; what somebody wrote
 	symlinkSync("real.yaml", link);
 	const terminal = scriptedTerminal();
 	const typing = { ...terminal, ask: async () => appendFileSync(real, "# and I\n") === undefined };
-	await assert.rejects(trust(link, typing, false), /somebody changed it meanwhile, and nothing was written\. Run this again\./);
+	await assert.rejects(trust(link, typing, false, noSecret), /somebody changed it meanwhile, and nothing was written\. Run this again\./);
 	assert.match(readFileSync(real, "utf8"), /port: \d+\}\n# and I\n$/);
-	assert.equal(await trust(link, scriptedTerminal(true), false), true);
+	assert.equal(await trust(link, scriptedTerminal(true), false, noSecret), true);
 	assert.ok(lstatSync(link).isSymbolicLink());
 	assert.equal(lstatSync(real).mode & 0o777, 0o640);
 	assert.match(readFileSync(real, "utf8"), new RegExp(`hostKey: ${key.replaceAll("+", "\\+")}\\}\\n# and I\\n$`));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { run } from "../../commands/run.ts";
 import { fingerprint, trust } from "../../commands/trust.ts";
-import { freePort, KeyServers, scriptedTerminal } from "./key-servers.ts";
+import { freePort, KeyServers, noSecret, scriptedTerminal } from "./key-servers.ts";
 import { hostKey, rsaHostKey, stackConfig } from "./settings.ts";
 
 const servers = new KeyServers();
@@ -36,24 +36,24 @@ test("with real servers: new keys are shown and written after a yes, and a secon
 	const [a, b] = [await servers.serve("ed25519"), await servers.serve("ecdsa")];
 	const file = stackFile([a, b].map(({ port }) => ({ port })));
 	const no = scriptedTerminal(false);
-	assert.equal(await trust(file, no, false), false);
+	assert.equal(await trust(file, no, false, noSecret), false);
 	assert.deepEqual(keysOf(file), [undefined, undefined]);
 	assert.deepEqual(no.lines.slice(0, 2), [
 		`node0 (127.0.0.1 port ${a.port}): new: ${fingerprint(a.key)}`,
 		`node1 (127.0.0.1 port ${b.port}): new: ${fingerprint(b.key)}`,
 	]);
 	assert.match(no.lines[3] ?? "", /^\? Write these 2 keys to /);
-	assert.equal(await trust(file, scriptedTerminal(true), false), true);
+	assert.equal(await trust(file, scriptedTerminal(true), false, noSecret), true);
 	assert.deepEqual(keysOf(file), [a.key, b.key]);
 	const again = scriptedTerminal();
-	assert.equal(await trust(file, again, false), true);
+	assert.equal(await trust(file, again, false, noSecret), true);
 	assert.match(again.lines.at(-1) ?? "", /is unchanged\.$/);
 });
 
 test("with a real server: an RSA key is found where SHA-1 is not taken", async () => {
 	const { port, key } = await servers.serve("rsa", "HostKeyAlgorithms=rsa-sha2-512,rsa-sha2-256");
 	const file = stackFile([{ port }]);
-	assert.equal(await trust(file, scriptedTerminal(true), false), true);
+	assert.equal(await trust(file, scriptedTerminal(true), false, noSecret), true);
 	assert.deepEqual(keysOf(file), [key]);
 });
 
@@ -65,20 +65,20 @@ test("with a real server: of several keys the best is proposed, and any of them 
 	});
 	const { port } = await servers.serve("ecdsa", ...more.map(({ file }) => `HostKey=${file}`));
 	const file = stackFile([{ port }]);
-	assert.equal(await trust(file, scriptedTerminal(true), false), true);
+	assert.equal(await trust(file, scriptedTerminal(true), false, noSecret), true);
 	assert.deepEqual(keysOf(file), [more.at(-1)?.key]);
 	const again = stackFile([{ port, hostKey: more[0]?.key ?? "" }]);
-	assert.equal(await trust(again, scriptedTerminal(), false), true);
+	assert.equal(await trust(again, scriptedTerminal(), false, noSecret), true);
 });
 
 test("with a real server: a key that changed is replaced only after a yes of its own, even with --yes", async () => {
 	const { port, key } = await servers.serve("ed25519");
 	const file = stackFile([{ port, hostKey: hostKey() }]);
 	const no = scriptedTerminal();
-	assert.equal(await trust(file, no, true), false);
+	assert.equal(await trust(file, no, true, noSecret), false);
 	assert.deepEqual(keysOf(file), [hostKey()]);
 	assert.ok(no.lines.includes(`  trusted: ${fingerprint(hostKey())}`) && no.lines.includes(`  found:   ${fingerprint(key)}`));
-	assert.equal(await trust(file, scriptedTerminal(true), false), true);
+	assert.equal(await trust(file, scriptedTerminal(true), false, noSecret), true);
 	assert.deepEqual(keysOf(file), [key]);
 });
 
@@ -86,7 +86,7 @@ test("a host that is silent is named, and the others are written", async () => {
 	const { port, key } = await servers.serve("ed25519");
 	const file = stackFile([{ port }, { port: await freePort() }]);
 	const terminal = scriptedTerminal();
-	assert.equal(await trust(file, terminal, true), false);
+	assert.equal(await trust(file, terminal, true, noSecret), false);
 	assert.deepEqual(keysOf(file), [key, undefined]);
 	assert.ok(terminal.lines.some((line) => /^node1 .*no SSH host key from 127\.0\.0\.1 port \d+ within 5 s/.test(line)));
 });

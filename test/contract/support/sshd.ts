@@ -112,8 +112,8 @@ ${settings}
 		return this.#read(name);
 	}
 
-	/** Type and key, without the comment. The host has "host" (ed25519) and "second" (ecdsa), or only "rsa"; "other" (ed25519) is nobody's. */
-	publicKey(name: HostKey | "other"): string {
+	/** Type and key, without the comment. The host has "host" (ed25519) and "second" (ecdsa), or only "rsa"; "user" may log in; "other" (ed25519) is nobody's. */
+	publicKey(name: HostKey | "user" | "other"): string {
 		return this.#read(`${name}.pub`).trim().split(" ").slice(0, 2).join(" ");
 	}
 

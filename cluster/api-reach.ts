@@ -1,0 +1,33 @@
+// Whether this machine reaches the API server: a bastion carries SSH and nothing else.
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterSettings } from "../config/settings.ts";
+import { reachHost } from "../provider/ssh/reach.ts";
+
+const API_PORT = 6443;
+const ANSWER_SECONDS = 5;
+
+/**
+ * Undefined where it does, or where the stack has no bastion. A refusal is an answer: before `kubeadm init` nobody listens there.
+ * For a warning and no error: a control plane that is down must not keep a preview from showing the other hosts.
+ */
+export async function apiUnreachable(
+	{ hosts, ssh }: Pick<ClusterSettings, "hosts" | "ssh">,
+	port = API_PORT,
+	seconds = ANSWER_SECONDS,
+): Promise<string | undefined> {
+	const host = hosts.find(({ role }) => role === "control-plane");
+	if (!ssh.bastion || !host) return undefined;
+	try {
+		(await reachHost(host.address, port, seconds)).destroy();
+		return undefined;
+	} catch (error) {
+		const { message } = error as Error;
+		if (message.endsWith("connection refused")) return undefined;
+		return `${host.name}: ${message}; expected an answer: the bastion ${ssh.bastion.address} carries SSH only, and the API server is asked from this machine. Open a way to ${host.address}:${port} before pulumi up: README.md, Ways in`;
+	}
+}
+
+export async function warnOfUnreachableApi(cluster: Pick<ClusterSettings, "hosts" | "ssh">): Promise<void> {
+	const problem = await apiUnreachable(cluster);
+	if (problem !== undefined) await pulumi.log.warn(problem);
+}

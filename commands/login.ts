@@ -1,0 +1,52 @@
+// How a command that needs no engine logs in to a stack's hosts: by the same settings as the program.
+import type { Client } from "ssh2";
+import { readKeyFile } from "../config/keys.ts";
+import { normalPrivateKey, oneLine } from "../config/private-key-form.ts";
+import { type StackHost, stackReach, stackTexts } from "../config/stack-file.ts";
+import { type Connection, dial } from "../provider/ssh/connection.ts";
+import { run } from "./run.ts";
+
+/** The user's mistake. */
+export class LoginError extends Error {}
+
+/** Asks Pulumi for a secret of the stack. */
+export type Secret = (key: string) => Promise<string>;
+export function secretsOf(stack: string): Secret {
+	return async (key) => {
+		const { code, stdout, stderr } = await run("pulumi", ["config", "get", key, "-s", stack]);
+		if (code !== 0) throw new LoginError(`${key} of stack ${stack}: ${stderr.trim()}`);
+		return stdout;
+	};
+}
+
+export interface Login {
+	privateKey: string;
+	bastion?: StackHost;
+}
+/** `text` is that of Pulumi.<stack>.yaml. */
+export async function loginOf(text: string, secret: Secret): Promise<Login> {
+	const { sshPrivateKeyFile: file, sshPrivateKeyPassphrase } = stackTexts(text);
+	const key = file ? readKeyFile(file) : await secret("sshPrivateKey");
+	const privateKey = normalPrivateKey(key, sshPrivateKeyPassphrase === undefined ? "" : oneLine(await secret("sshPrivateKeyPassphrase")));
+	const { bastion } = stackReach(text);
+	return { privateKey, ...(bastion ? { bastion } : {}) };
+}
+
+const CONNECT_SECONDS = 10;
+const KEEPALIVE_SECONDS = 10; // a host that vanishes in the middle is given up after four of them
+
+/** @throws LoginError where there is none. */
+export function pinnedKey({ name, trusted }: StackHost): string {
+	if (trusted === undefined) throw new LoginError(`${name}: its host key is not in the stack's file. Run: npm run trust -- STACK`);
+	return trusted;
+}
+/** Dials once. The key stays in memory: a file would outlive a Ctrl-C. */
+export async function connect(host: StackHost, { privateKey, bastion }: Login): Promise<Client> {
+	const to = (end: StackHost): Connection => {
+		const { address, port, user } = end;
+		return { host: address, port, user, hostKey: pinnedKey(end), privateKey, dialErrorLimit: 0, perDialTimeout: CONNECT_SECONDS, ignoresAgent: true };
+	};
+	const patience = { greetingSeconds: CONNECT_SECONDS, loginSeconds: CONNECT_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
+	const connection = { ...to(host), ...(bastion ? { proxy: to(bastion) } : {}) };
+	return dial(connection, { signal: new AbortController().signal, status: () => {}, patience });
+}
