@@ -12,6 +12,7 @@ import { Command } from "@pulumi/command/remote/command.js";
 import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Bastion, HostSpec, SshSettings } from "../config/settings.ts";
+import { printable } from "../printable.ts";
 import { CURRENT_SCRIPT, type Setting, scriptCommand, scriptInput, scriptOutput, settingsText } from "../provider/shell.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { stepName } from "./step-text.ts";
@@ -136,7 +137,7 @@ function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.C
 export function result(step: Command): pulumi.Output<string> {
 	return step.stdout.apply((stdout) => scriptOutput(stdout) ?? stdout); // a state from before the mark has no other lines
 }
-/** The same as plain text. */
+/** The same as plain text, for people too. */
 export function printed(step: Command): pulumi.Output<string> {
-	return pulumi.unsecret(result(step));
+	return pulumi.unsecret(result(step)).apply(printable);
 }

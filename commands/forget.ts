@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { printable } from "../printable.ts";
 import { type Forgotten, StateError, withoutHost } from "./forget/state.ts";
 import { RunError, run } from "./run.ts";
 import { type Terminal, terminal } from "./terminal.ts";
@@ -77,7 +78,7 @@ async function main(words: string[]): Promise<number> {
 		return (await forget(stack, host, dialogue, words.includes("--yes"))) ? 0 : 1;
 	} catch (error) {
 		if (!(error instanceof ForgetError || error instanceof StateError || error instanceof RunError)) throw error;
-		process.stderr.write(`${error.message}\n`);
+		process.stderr.write(`${printable(error.message)}\n`);
 		return 1;
 	} finally {
 		close();

@@ -12,6 +12,7 @@ import { type Story, storyOf } from "../lifecycle/render/story.ts";
 import { svgOf } from "../lifecycle/render/svg.ts";
 import { fullText, shortText } from "../lifecycle/render/text.ts";
 import { repeatsOf } from "../lifecycle/verdicts/repeats.ts";
+import { printable } from "../printable.ts";
 import { FetchError } from "./lifecycle/fetch.ts";
 import { repeat } from "./lifecycle/repeat.ts";
 import { type Request, requestIn, USAGE, UsageError } from "./lifecycle/request.ts";
@@ -31,10 +32,10 @@ const storyIn = ({ pod }: Request, { text, name, problems }: Source): Story => s
 /** Pods of one name in all recordings, side by side. @throws RecordingError where none has two histories. */
 function printRepeats(request: Request, sources: Source[]): void {
 	const stories = sources.map((source) => storyIn(request, source));
-	for (const problem of stories.flatMap(({ problems }) => problems)) console.error(problem);
+	for (const problem of stories.flatMap(({ problems }) => problems)) console.error(printable(problem));
 	const runs = repeatsOf(stories.flatMap(({ pods }) => pods));
 	if (runs.length === 0) throw new RecordingError("No Pod has two lives in what was given. Make some: npm run lifecycle -- repeat 10 STACK");
-	console.log(runs.map(repeatsText).join("\n\n"));
+	console.log(printable(runs.map(repeatsText).join("\n\n")));
 }
 function write(request: Request, { text, problems }: Source, story: Story): void {
 	const label = `${request.stack ?? "recording"}-${timeIn(story)}`;
@@ -42,7 +43,7 @@ function write(request: Request, { text, problems }: Source, story: Story): void
 		const to = request.to ?? `reports/${label}.jsonl`;
 		mkdirSync(join(to, ".."), { recursive: true });
 		writeFileSync(to, text);
-		for (const problem of problems) console.error(problem);
+		for (const problem of problems) console.error(printable(problem));
 		console.log(to);
 		return;
 	}
@@ -63,7 +64,7 @@ async function main(words: string[]): Promise<void> {
 	if (request.command === "show") process.stdout.write(fullText(story));
 	else {
 		write(request, source, story);
-		for (const problem of (await source.remove?.()) ?? []) console.error(problem); // only now is it safe here
+		for (const problem of (await source.remove?.()) ?? []) console.error(printable(problem)); // only now is it safe here
 	}
 }
 
@@ -83,7 +84,7 @@ if (import.meta.main) {
 			)
 		)
 			throw error;
-		console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error.message);
+		console.error(printable(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error.message));
 		process.exitCode = error instanceof UsageError ? 2 : 1;
 	}
 }

@@ -1,5 +1,6 @@
 // Questions to the person at the terminal, or to a pipe that answers line by line.
 import { createInterface } from "node:readline";
+import { printable } from "../printable.ts";
 
 export interface Terminal {
 	print: (line: string) => void;
@@ -12,10 +13,10 @@ export function terminal(): Terminal & { close: () => void } {
 	const input = createInterface({ input: process.stdin });
 	const answers = input[Symbol.asyncIterator]();
 	const ask = async (question: string) => {
-		process.stdout.write(`${question} [y/N] `);
+		process.stdout.write(printable(`${question} [y/N] `));
 		const { value, done } = await answers.next();
 		if (done || !process.stdin.isTTY) process.stdout.write("\n");
 		return /^y(es)?$/i.test(String(value ?? "").trim());
 	};
-	return { print: (line) => process.stdout.write(`${line}\n`), ask, close: () => input.close() };
+	return { print: (line) => process.stdout.write(`${printable(line)}\n`), ask, close: () => input.close() };
 }

@@ -9,6 +9,7 @@ import ssh2, { type Client } from "ssh2";
 import { isMap, isNode, isScalar, isSeq, type Pair } from "yaml";
 import { KeyError, parseHostKey } from "../config/keys.ts";
 import { StackFileError, type StackHost, stackDocument, stackReach } from "../config/stack-file.ts";
+import { printable } from "../printable.ts";
 import { shownKeys } from "../provider/ssh/shown-keys.ts";
 import { connect, LoginError, loginOf, type Secret, secretsOf } from "./login.ts";
 import { RunError } from "./run.ts";
@@ -224,7 +225,7 @@ async function main(args: string[]): Promise<number> {
 		return (await trust(file, dialogue, args.includes("--yes"), secretsOf(stack))) ? 0 : 1;
 	} catch (error) {
 		if (![TrustError, KeyError, StackFileError, LoginError, RunError].some((kind) => error instanceof kind)) throw error;
-		process.stderr.write(`${(error as Error).message.replace(/^/gm, `${file}: `)}\n`);
+		process.stderr.write(`${printable((error as Error).message.replace(/^/gm, `${file}: `))}\n`);
 		return 1;
 	} finally {
 		close();

@@ -1,5 +1,6 @@
 // Collects what is wrong with a stack's configuration, so that all of it is reported at once.
 import * as pulumi from "@pulumi/pulumi";
+import { printable } from "../printable.ts";
 
 /** The user's mistake, not a bug: shown without a stack trace. One line per problem. */
 export class ConfigError extends pulumi.RunError {
@@ -21,7 +22,7 @@ export class Problems {
 		this.#stack = stack;
 	}
 	readonly report: Report = (path, text) => {
-		const line = `Pulumi.${this.#stack}.yaml: ${path}: ${text}`;
+		const line = printable(`Pulumi.${this.#stack}.yaml: ${path}: ${text}`);
 		this.#lines.set(line, line);
 	};
 	get count(): number {

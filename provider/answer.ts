@@ -1,4 +1,5 @@
 // Reads what a script's `check` answers: one line for each item that differs, `item<TAB>wanted<TAB>found`, and exit status 3; or nothing and 0.
+import { printable } from "../printable.ts";
 import { type Ended, endOf } from "./ssh/script.ts";
 
 export interface Difference {
@@ -12,7 +13,9 @@ const SHOWN = 300;
 /** Throws for anything else, and says what came instead. */
 export function parseAnswer(ended: Ended): Answer {
 	const { code, stdout, stderr } = ended;
-	const lines = stdout.split("\n").filter((line) => line !== "");
+	const lines = printable(stdout)
+		.split("\n")
+		.filter((line) => line !== "");
 	if (code !== 0 && code !== 3) throw new Error(`${endOf(ended)}${lastWords(stderr || stdout)}`);
 	const answer: Answer = new Map();
 	for (const line of lines) {

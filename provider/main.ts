@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { printable } from "../printable.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
 import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
 import { diffStep, isOtherScriptOnly } from "./diff.ts";
@@ -13,7 +14,7 @@ import { checkStep, type Failure } from "./inputs.ts";
 import { removeKubeconfigs } from "./kubeconfigs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
-import { unary } from "./plugin/serve.ts";
+import { unary as anyUnary } from "./plugin/serve.ts";
 import { fromStruct, type Properties, toStruct, type Value } from "./plugin/values.ts";
 import { Progress } from "./progress.ts";
 import { changedInputs, checkRecording, type Summarize, summarizeRecording } from "./recording.ts";
@@ -25,7 +26,7 @@ const TYPE = "host:index:Step";
 const RECORDING = "host:index:Recording";
 const COSTS = "host:index:Costs";
 
-const log = new EngineLog();
+const log = new EngineLog(printable);
 const cancelled = new AbortController();
 /** ms since 1970. */
 const began = Date.now();
@@ -33,6 +34,17 @@ let hosts: Hosts | undefined;
 let steps: Steps | undefined;
 let progress = new Progress(0, () => {});
 let hostNames: string[] = [];
+
+/** What goes wrong on a host is told in its own words. */
+const unary = <Request, Response>(answer: (request: Request) => Response | Promise<Response>) =>
+	anyUnary<Request, Response>(async (request) => {
+		try {
+			return await answer(request);
+		} catch (error) {
+			if (error instanceof Error) error.message = printable(error.message);
+			throw error;
+		}
+	});
 
 const typeIn = (urn: string): string | undefined => urn.split("::")[2]?.split("$").at(-1);
 const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === RECORDING;

@@ -1,5 +1,6 @@
 // Prints a Pod as `kubectl get pod -o wide` does. Pure.
 import type { core } from "@pulumi/kubernetes/types/output.js";
+import { printable } from "../../printable.ts";
 import type { Pod } from "../recording/entry.ts";
 
 const HEADER = ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE", "NOMINATED NODE", "READINESS GATES"];
@@ -27,14 +28,16 @@ export function podLine({ metadata, spec, status }: Pod): string {
 		gates.length === 0 ? "<none>" : `${trueGates}/${gates.length}`,
 	];
 	const widths = HEADER.map((title, column) => Math.max(title.length, row[column]?.length ?? 0) + GAP);
-	return [HEADER, row]
-		.map((cells) =>
-			cells
-				.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-				.join("")
-				.trimEnd(),
-		)
-		.join("\n");
+	return printable(
+		[HEADER, row]
+			.map((cells) =>
+				cells
+					.map((cell, column) => cell.padEnd(widths[column] ?? 0))
+					.join("")
+					.trimEnd(),
+			)
+			.join("\n"),
+	);
 }
 
 function phase({ metadata, spec, status }: Pod): string {

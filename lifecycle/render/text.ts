@@ -1,4 +1,5 @@
 // Renders the story as plain text, for a terminal or a log.
+import { printable } from "../../printable.ts";
 import type { Entry } from "../recording/entry.ts";
 import { seconds } from "../verdicts/order.ts";
 import { pauseTable } from "../verdicts/pause.ts";
@@ -11,7 +12,7 @@ import { WORDS } from "./verdict-list.ts";
 
 /** A few lines: what came when, and the verdicts that say something. */
 export function shortText(story: Story): string {
-	return [...story.pods.map(shortPod), ...story.problems.map((problem) => `note: ${problem}`)].join("\n");
+	return printable([...story.pods.map(shortPod), ...story.problems.map((problem) => `note: ${problem}`)].join("\n"));
 }
 function shortPod({ history, verdicts }: PodStory): string {
 	const start = history.added?.at ?? history.entries[0]?.at ?? 0;
@@ -28,7 +29,9 @@ function shortPod({ history, verdicts }: PodStory): string {
 export function countsText({ history, verdicts }: PodStory): string {
 	const counts = WORDS.map((word) => ({ word, count: verdicts.filter((verdict) => verdict.word === word).length })).filter(({ count }) => count > 0);
 	const failed = verdicts.filter(({ word }) => word === "FAIL").map(({ guarantee, because }) => `  FAIL ${guarantee.title}: ${because}`);
-	return [`${history.name} on ${history.node || "no Node"}: ${counts.map(({ word, count }) => `${count} ${word}`).join(", ")}`, ...failed].join("\n");
+	return printable(
+		[`${history.name} on ${history.node || "no Node"}: ${counts.map(({ word, count }) => `${count} ${word}`).join(", ")}`, ...failed].join("\n"),
+	);
 }
 /** Bars' begins and marks, in order of time: the drawing in words. `by`: "by" where it happened no later than that, else empty. */
 export function momentsOf(history: PodStory["history"]): { at: number; by: string; who: string; what: string }[] {
@@ -54,7 +57,7 @@ const momentLines = (history: PodStory["history"], start: number): string[] =>
 export function fullText(story: Story): string {
 	const pause = story.pause.length > 0 ? [`--- the pause container\n${pauseTable(story.pause)}`] : [];
 	const notes = story.problems.map((problem) => `note: ${problem}`);
-	return `${[...notes, ...clockLines(story), ...story.repeats.map(repeatsText), ...story.pods.map(fullPod), ...pause].join("\n\n")}\n`;
+	return printable(`${[...notes, ...clockLines(story), ...story.repeats.map(repeatsText), ...story.pods.map(fullPod), ...pause].join("\n\n")}\n`);
 }
 export function clockLines({ timeline }: Story): string[] {
 	return timeline.clocks.map(

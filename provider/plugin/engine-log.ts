@@ -6,6 +6,12 @@ import engine from "@pulumi/pulumi/proto/engine_pb.js";
 export class EngineLog {
 	#client: services.EngineClient | undefined;
 	#last: Promise<void> = Promise.resolve();
+	readonly #shown: (text: string) => string;
+
+	/** `shown` makes of each line what the engine may show; default: as it is. */
+	constructor(shown: (text: string) => string = (text) => text) {
+		this.#shown = shown;
+	}
 
 	connect(address: string): void {
 		if (address !== "") this.#client = new services.EngineClient(address, grpc.credentials.createInsecure());
@@ -31,7 +37,7 @@ export class EngineLog {
 	#send(urn: string, line: string, severity: engine.LogSeverity, isEphemeral: boolean): void {
 		const client = this.#client;
 		if (!client) return;
-		const request = new engine.LogRequest().setUrn(urn).setMessage(line).setSeverity(severity).setEphemeral(isEphemeral);
+		const request = new engine.LogRequest().setUrn(urn).setMessage(this.#shown(line)).setSeverity(severity).setEphemeral(isEphemeral);
 		this.#last = this.#last.then(() => new Promise((resolve) => client.log(request, () => resolve()))); // an engine that is gone reads nothing
 	}
 }

@@ -134,3 +134,22 @@ test("a page of many Pods has a way to each of them", async () => {
 	assert.deepEqual(found.dead, []);
 	assert.equal(found.pods, storyOf(fixture("gallery")).pods.length);
 });
+test("what a Pod, a host or a file's name could make a browser run stays text, on the page and in a drawing", async () => {
+	const run = "window.ran=(window.ran||0)+1";
+	const evil = `"><img src=x onerror='${run}'><svg onload="${run}"></title></style><script>${run}</script><a href="javascript:${run}">`;
+	const escaped = JSON.stringify(evil).slice(1, -1);
+	const text = fixture("destroyed").replaceAll("Hello from", `${escaped}Hello from`).replaceAll('"message":"', `"message":"${escaped}`);
+	assert.notEqual(text, fixture("destroyed"));
+	const story = storyOf(text, { name: evil, problems: [evil] });
+	const file = join(folder, "hostile.html");
+	const ask = `<script>addEventListener("load",()=>setTimeout(()=>{const o=document.createElement("pre");o.id="answer";o.textContent=JSON.stringify({ran:window.ran??0,shown:document.body.textContent.split("onerror=").length-1,made:document.querySelectorAll("img,a[href^=javascript],[onload],[onerror]").length});document.body.append(o)},200))</script>`;
+	writeFileSync(file, pageOf(story, { title: evil, made: evil }).replace(/<\/body>(?![\s\S]*<\/body>)/, `${ask}</body>`));
+	const dom = await chromium("--virtual-time-budget=2000", "--dump-dom", `file://${file}`);
+	const answer = JSON.parse(dom.match(/<pre id="answer">(.*?)<\/pre>/s)?.[1] ?? "null");
+	assert.deepEqual([answer?.ran, answer?.made], [0, 0], JSON.stringify(answer));
+	assert.ok(answer.shown >= 3, `${answer.shown} times as text`);
+	const svg = join(folder, "hostile.svg");
+	writeFileSync(svg, svgOf(story.pods[0]?.history as (typeof story.pods)[number]["history"]));
+	const drawn = await chromium("--dump-dom", `file://${svg}`);
+	assert.doesNotMatch(drawn, /<parsererror|<(img|script)\b|<[^<>]*\son\w+=/);
+});

@@ -167,3 +167,23 @@ test("nothing of a step with a secret setting is shown", async () => {
 		[false],
 	);
 });
+test("escape sequences that a host hands back reach nobody's terminal, whether as a fact, a difference, a line, an error or what is kept", async () => {
+	const evil = "$'\\033]0;owned\\007\\033[2J\\r'";
+	const control = /(?![\t\n])\p{Cc}/u;
+	const look = { host: "one", step: "look", looksOnly: true, text: scriptText({ apply: `printf 'os=%s\\n' ${evil}; echo ${evil}bad >&2; exit 1` }) };
+	await own.plugin.create("look", look, { preview: true });
+	const step = {
+		host: "one",
+		step: "files",
+		text: scriptText({ check: `printf 'file\\t%s\\t%s\\n' ${evil} ${evil}; exit 3`, apply: `echo ${evil} >&2; exit 1` }),
+	};
+	await own.plugin.create("files", step, { preview: true });
+	const error = await rejection(own.plugin.create("files", step));
+	const shown = [
+		...["", own.plugin.urn("look"), own.plugin.urn("files")].flatMap((urn) => own.plugin.engine.messages(urn)),
+		error.message,
+		JSON.stringify(error.kept),
+	];
+	for (const text of shown) assert.doesNotMatch(text, control);
+	assert.ok(shown.filter((text) => text.includes("u001b]0;owned")).length >= 4, shown.join("\n"));
+});

@@ -28,7 +28,11 @@ readonly WHERE="${HOST_NAME:-${NODE_NAME:-${HOSTNAME}}}"
 readonly LOCK_SECONDS="${KUBEADM_LAB_LOCK_SECONDS:-$((3600 + ${TIMEOUT_SECONDS:-0}))}"
 DIED=no KILLED=no WHAT='' LAST_SEEN='' FOUND='' TEXT='' MODES_OF=() MODES=()
 
-log() { printf '%s %s: %s\n' "${WHERE}" "${STEP}" "$*" >&2; }
+# What a terminal would act on is left out of others' words; a tab and a line's end stay.
+log() {
+  local text="$*"
+  printf '%s %s: %s\n' "${WHERE}" "${STEP}" "${text//[$'\001'-$'\010'$'\013'-$'\037'$'\177']/?}" >&2
+}
 die() {
   DIED=yes
   log "error: $*"
