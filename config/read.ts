@@ -62,7 +62,7 @@ export function rawValues(texts: Record<string, string>, report: Report): Record
 		try {
 			raw[key] = Object.hasOwn(KEYS, key) && pulumiType(key as Key) !== "string" ? JSON.parse(text, exactNumber) : text;
 		} catch {
-			report(key, `found ${JSON.stringify(text)}, expected type ${pulumiType(key as Key)}. Write a value of that type.`);
+			report(key, `found ${shown(text)}, expected type ${pulumiType(key as Key)}. Write a value of that type.`);
 		}
 	}
 	return raw;
@@ -108,9 +108,10 @@ function quotesText(value: unknown, expected: string): string {
 	const isQuoted = typeof value === "string" && (["int", "number"].includes(expected) ? /^\d+$/ : /^(true|false)$/).test(value);
 	return isQuoted && ["int", "number", "boolean"].includes(expected) ? "Write it without quotes." : "Write a value of that type.";
 }
-/** Values as people wrote them, cut to a readable length. Secrets never come here: their rule accepts any text. */
+/** Values as people wrote them, cut to a readable length. Secrets never come here: their rule accepts any text; but a URL may have a password in it. */
 function shown(value: unknown): string {
 	const text =
 		typeof value === "bigint" ? String(value) : (JSON.stringify(value, (_key, inner) => (typeof inner === "bigint" ? String(inner) : inner)) ?? String(value));
-	return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+	const open = text.replaceAll(/:\/\/[^/"]*@/g, "://…@");
+	return open.length > 100 ? `${open.slice(0, 99)}…` : open;
 }

@@ -1,10 +1,15 @@
 // Every configuration key with its type, default and rule. Pulumi.yaml repeats types and defaults for people and for `pulumi config`
 // (test/unit/stack-files.test.ts holds the two together), so that the program means the same where Pulumi.yaml is not read, as in tests.
 import { z } from "zod";
+import { printable } from "../printable.ts";
 import { contains, formatCidr, overlap, parseAddress, parseCidr, type Range, rangeAround } from "./network.ts";
 import { SCENARIO_NAMES } from "./settings.ts";
 
-const matching = (pattern: RegExp, expected: string) => z.string().refine((text) => pattern.test(text), { error: expected });
+/** Characters of one value: no name, address or URL is longer, and the kernel takes no longer path than 4096. */
+const LONGEST = 2048;
+/** One line, of which a terminal or a reader of files takes nothing for more than text. */
+const isLine = (text: string) => text.length <= LONGEST && printable(text) === text && !/[\n\t]/.test(text);
+const matching = (pattern: RegExp, expected: string) => z.string().refine((text) => isLine(text) && pattern.test(text), { error: expected });
 /** Empty, or as the rule has it. */
 const optional = <T extends z.ZodType<string>>(rule: T) =>
 	z.string().superRefine((text, context) => {
@@ -23,7 +28,7 @@ type Rule = [(text: string) => boolean, string | ((text: string) => string)];
 /** The first rule that the text breaks says why. */
 const rules = (...each: Rule[]) =>
 	z.string().superRefine((text, context) => {
-		const broken = each.find(([holds]) => !holds(text));
+		const broken = each.find(([holds]) => !isLine(text) || !holds(text));
 		if (broken) context.addIssue({ code: "custom", message: typeof broken[1] === "string" ? broken[1] : broken[1](text) });
 	});
 
@@ -67,20 +72,33 @@ const userName = matching(
 const word = matching(/^[A-Za-z][A-Za-z0-9-]*$/, "is not the name of a check. Use a name that kubeadm prints, such as NumCPU.");
 const gateName = matching(/^[A-Z][A-Za-z0-9]*$/, "is not a feature gate. Use a name that Kubernetes lists, such as PodLifecycleSleepAction.");
 const packageName = matching(/^[A-Za-z0-9][A-Za-z0-9._+-]*$/, "is not a package name. Use name or name-version, such as bash-completion.");
-const moduleName = matching(/^[A-Za-z0-9_-]+$/, "is not a module name. Use a name that modprobe takes, such as br_netfilter.");
+const moduleName = matching(/^[A-Za-z0-9_][A-Za-z0-9_-]*$/, "is not a module name. Use a name that modprobe takes, such as br_netfilter.");
 const HOST_NAME = /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/;
 const hostName = matching(HOST_NAME, "is not a host name or address. Use one such as ntp.aliyun.com.");
-const registry = matching(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?$/, "is not a registry. Use its host, such as docker.io.");
-const endpoint = matching(/^https?:\/\/[^\s/"'\\]+(\/[^\s"'\\]*)?$/, "is not an endpoint. Use a URL, such as http://172.16.1.1:5000.");
-const url = matching(/^(https?|ftp|file):\/\/[^\s"'\\]+$/, "is not a URL. Use one that yum reads, such as http://vault.centos.org/7.9.2009/os/$basearch/.");
+const registry = matching(/^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?(:\d{1,5})?$/, "is not a registry. Use its host, such as docker.io.");
+/** It would be in files that everybody on the hosts can read, and in the clear in the stack's state. */
+const isOpen: Rule = [
+	(text) => !/^\w+:\/\/[^/]*@/.test(text),
+	"holds a user's name or password, which everybody on the hosts could read there. Let the server know the hosts by their addresses, and leave it out.",
+];
+const endpoint = rules(
+	[(text) => /^https?:\/\/[^\s/"'\\]+(\/[^\s"'\\]*)?$/.test(text), "is not an endpoint. Use a URL, such as http://172.16.1.1:5000."],
+	isOpen,
+);
+const url = rules(
+	[(text) => /^(https?|ftp|file):\/\/[^\s"'\\]+$/.test(text), "is not a URL. Use one that yum reads, such as http://vault.centos.org/7.9.2009/os/$basearch/."],
+	isOpen,
+);
 const image = matching(
 	/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._-]+)+(:[\w.-]{1,128})?(@sha256:[0-9a-f]{64})?$/,
 	"is not a full image name. Use registry/name:tag, such as docker.io/library/nginx:1.17.",
 );
 const imagePrefix = matching(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._-]+)*$/, "is not an image repository. Use one such as registry.k8s.io.");
-const folder = z.string().refine((text) => /^\/[\w.+/-]*\/$/.test(text) && text !== "/" && !text.includes("//") && !text.split("/").includes(".."), {
-	error: "is not a folder. Use an absolute path with a slash at its end, such as /data/volumes/nginx/log/.",
-});
+const folder = z
+	.string()
+	.refine((text) => isLine(text) && /^\/[\w.+/-]*\/$/.test(text) && text !== "/" && !text.includes("//") && !text.split("/").includes(".."), {
+		error: "is not a folder. Use an absolute path with a slash at its end, such as /data/volumes/nginx/log/.",
+	});
 /** Whether YAML has read it as a number: 1.30 is 1.3 by the time it is here. */
 export const isNumberText = (text: string): boolean => /^\d+(\.\d*)?(e[+-]?\d+)?$/i.test(text);
 const version = rules([
@@ -144,8 +162,8 @@ export const BASTION_FIELDS = {
 };
 /** Fields of one entry of `repositories`. */
 export const REPOSITORY_FIELDS = {
-	id: matching(/^[A-Za-z0-9][\w.-]*$/, "is not a repository id. Use letters, digits and dashes, such as base."),
-	name: matching(/^[^\n\r]+$/, "is not a name. Use one line of text.").optional(),
+	id: matching(/^[A-Za-z0-9][\w.-]{0,99}$/, "is not a repository id. Use letters, digits and dashes, such as base."),
+	name: matching(/./, "is not a name. Use one line of text.").optional(),
 	baseUrl: url,
 	gpgKey: z.array(url).optional(),
 	gpgCheck: z.boolean().optional(),
@@ -172,7 +190,7 @@ export const KEYS = {
 	sshDialErrorLimit: count(1, 100).default(3),
 	sshPerDialTimeoutSeconds: count(1, 300).default(10),
 	kernel: rules(
-		[(text) => /^\d+\.\d+/.test(text), "is not a kernel release. Use what uname -r prints, such as 3.10.0-1062.el7.x86_64."],
+		[(text) => /^\d+\.\d+[\w.+~-]*$/.test(text), "is not a kernel release. Use what uname -r prints, such as 3.10.0-1062.el7.x86_64."],
 		[(text) => text !== "3.1", "is older than any CentOS: YAML reads 3.10 as 3.1. Use what uname -r prints, such as 3.10.0-1062.el7.x86_64."],
 	).default("3.10.0-1062.el7.x86_64"),
 	allowUnsupportedKernel: z.boolean().default(false),
