@@ -52,7 +52,7 @@ look_at_address() {
 look_at_size() {
   local cpus memory
   [[ "${ROLE}" == control-plane ]] || return 0
-  cpus="$(nproc)" memory="$(meminfo MemTotal)"
+  cpus=$((10#0$(nproc | tr -dc 0-9))) memory="$(meminfo MemTotal)"
   ((cpus >= MINIMUM_CPUS)) || problem 'CPUs' "${cpus}" "at least ${MINIMUM_CPUS}" 'give the control plane more'
   ((memory >= MINIMUM_MEMORY_MB)) || problem 'memory' "${memory} MB" "at least ${MINIMUM_MEMORY_MB} MB" 'give the control plane more'
 }
@@ -65,7 +65,7 @@ look_at_swap() {
 look_at_kernel() {
   local major minor pids
   IFS=.- read -r major minor _ < <(kernel)
-  KERNEL_NUMBER=$((major * 100 + ${minor%%[!0-9]*})) # 310 for 3.10
+  KERNEL_NUMBER=$((10#0${major//[!0-9]/} * 100 + 10#0${minor%%[!0-9]*})) # 310 for 3.10
   if ((KERNEL_NUMBER < 310)); then
     problem 'kernel' "$(kernel)" "at least 3.10 for Kubernetes 1.${RELEASE_MINOR}" 'choose a host with CentOS 7 or newer'
   elif ((RELEASE_MINOR >= 32 && KERNEL_NUMBER < 419)) && [[ "${KERNEL_OVERRIDE}" != yes ]]; then
@@ -114,17 +114,14 @@ look_at_ports() {
     [[ -z "${users}" ]] || problem "port ${port}" "in use by ${users}" 'free' "stop what listens there: ss -ltnp | grep :${port}"
   done
 }
-number() { # ADDRESS: NUMBER
-  [[ "$1" =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$ ]]
-  NUMBER=$((((BASH_REMATCH[1] * 256 + BASH_REMATCH[2]) * 256 + BASH_REMATCH[3]) * 256 + BASH_REMATCH[4]))
-}
-overlap() { # CIDR CIDR
-  local bits="${1#*/}" one
-  ((bits <= ${2#*/})) || bits="${2#*/}"
-  number "${1%/*}"
-  one="${NUMBER}"
-  number "${2%/*}"
-  ((one >> (32 - bits) == NUMBER >> (32 - bits)))
+overlap() { # CIDR CIDR; what is no CIDR overlaps nothing
+  local cidr bits=32 numbers=()
+  for cidr in "$1" "$2"; do
+    [[ "${cidr}" =~ ^([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)/([0-9]+)$ ]] || return 1
+    numbers+=("$((((BASH_REMATCH[1] * 256 + BASH_REMATCH[2]) * 256 + BASH_REMATCH[3]) * 256 + BASH_REMATCH[4]))")
+    ((bits <= BASH_REMATCH[5])) || bits="${BASH_REMATCH[5]}"
+  done
+  ((numbers[0] >> (32 - bits) == numbers[1] >> (32 - bits)))
 }
 # A card whose mask takes in the Pod or Service network swallows its traffic: 10.0.0.0/8 does both. So does a route that another Pod network left.
 look_at_networks() {

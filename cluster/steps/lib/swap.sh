@@ -46,7 +46,7 @@ find_boot_swaps() { # BOOT_SWAPS: .swap units; BOOT_SERVICES: services that turn
     done
   done
 }
-memory_kib() { awk -v name="$1:" '$1 == name { print $2 }' "${ROOT}/proc/meminfo"; }
+memory_kib() { awk -v name="$1:" '$1 == name { print int($2) }' "${ROOT}/proc/meminfo"; }
 
 swap_check() {
   local device devices=''

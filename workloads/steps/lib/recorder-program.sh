@@ -135,7 +135,8 @@ kubelet_requests() { # CONTAINER
     "${ROOT}"/var/log/containers/*_"${NAMESPACE}"_*-"$1".log 2>/dev/null || true
 }
 hear_file() {
-  local heard=0
+  local heard=0 before
+  before="$(tr -dc 0-9 <"${FOLDER}/.lines")"
   if [[ -f "${FOLDER}/file.jsonl" ]]; then heard="$(wc -l <"${FOLDER}/file.jsonl")"; fi
   exec 7<> <(:) # nothing ever comes: a pause without a process
   until [[ -d "${ROOT}${MESSAGE_FILE%/*}" ]]; do read -r -t 0.02 -u 7 || true; done
@@ -146,7 +147,7 @@ hear_file() {
     return 0
   fi
   # -s: a file that is still missing is looked for this often.
-  with_message_file ro tail -n "+$(($(<"${FOLDER}/.lines") + heard + 1))" -s 0.02 -F -- 2>/dev/null | stamp_text file
+  with_message_file ro tail -n "+$((before + heard + 1))" -s 0.02 -F -- 2>/dev/null | stamp_text file
 }
 listen() {
   ulimit -f "${LARGEST_FILE_KB}"
