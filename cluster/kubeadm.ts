@@ -45,7 +45,11 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			imageRepository: cluster.imageRepository,
 			controlPlaneEndpoint: apiEndpoint(cluster),
 			networking: { dnsDomain: "cluster.local", podSubnet: cluster.podCidr, serviceSubnet: cluster.serviceCidr },
-			apiServer: { certSANs: certSans(host), ...gateArgs(cluster), ...(isV1beta4(cluster) ? {} : { timeoutForControlPlane: limit }) },
+			apiServer: {
+				certSANs: certSans(host),
+				extraArgs: args(cluster, { ...gates(cluster), ...NO_PROFILING }),
+				...(isV1beta4(cluster) ? {} : { timeoutForControlPlane: limit }),
+			},
 			...components(cluster),
 			...(coreDnsNeedsPath(cluster) ? { dns: { imageRepository: `${cluster.imageRepository}/coredns` } } : {}),
 		},
@@ -124,6 +128,8 @@ function nodeRegistration(cluster: ClusterSettings, host: HostSpec) {
 	return { name: host.name, criSocket: criSocket(cluster), kubeletExtraArgs: args(cluster, { "node-ip": host.address }) };
 }
 
+/** Nobody needs to see what these programs spend their time on; CIS 1.2.16, 1.3.2 and 1.4.1 (docs/security.md). */
+const NO_PROFILING = { profiling: "false" };
 /**
  * leader-elect: with a single control plane there is nobody to elect against, and the first attempt, refused while the API server starts, costs 4 s.
  * kube-api-qps, kube-api-burst: the controller-manager makes an account for each of its controllers when it first starts, about 100 requests; at the default
@@ -134,18 +140,16 @@ function components(cluster: ClusterSettings) {
 	const election = { "leader-elect": "false" };
 	const allocation: Record<string, string> = cluster.podCidrs === "program" ? { "allocate-node-cidrs": "false" } : {};
 	return {
-		controllerManager: { extraArgs: args(cluster, { ...allocation, ...gates(cluster), "kube-api-burst": "200", "kube-api-qps": "100", ...election }) },
-		scheduler: { extraArgs: args(cluster, { ...gates(cluster), ...election }) },
+		controllerManager: {
+			extraArgs: args(cluster, { ...allocation, ...gates(cluster), "kube-api-burst": "200", "kube-api-qps": "100", ...election, ...NO_PROFILING }),
+		},
+		scheduler: { extraArgs: args(cluster, { ...gates(cluster), ...election, ...NO_PROFILING }) },
 	};
 }
 /** The flag of each component of the control plane; undefined where the stack sets no gate. */
 function gates({ kubeadm }: ClusterSettings): { "feature-gates": string } | undefined {
 	const set = Object.entries(kubeadm.featureGates).sort(([a], [b]) => (a < b ? -1 : 1));
 	return set.length === 0 ? undefined : { "feature-gates": set.map(([name, isOn]) => `${name}=${isOn}`).join(",") };
-}
-function gateArgs(cluster: ClusterSettings) {
-	const found = gates(cluster);
-	return found === undefined ? {} : { extraArgs: args(cluster, found) };
 }
 /** A map up to v1beta3, a list of name and value from v1beta4 on. */
 function args(cluster: ClusterSettings, values: Record<string, string>) {
