@@ -18,6 +18,8 @@ apiServer:
     - 172.16.1.110
     - 127.0.0.1
     - 10.0.0.110
+  extraArgs:
+    profiling: "false"
   timeoutForControlPlane: 240s
 apiVersion: kubeadm.k8s.io/v1beta3
 controlPlaneEndpoint: 172.16.1.110:6443
@@ -27,6 +29,7 @@ controllerManager:
     kube-api-burst: "200"
     kube-api-qps: "100"
     leader-elect: "false"
+    profiling: "false"
 imageRepository: registry.k8s.io
 kind: ClusterConfiguration
 kubernetesVersion: v1.29.15
@@ -37,6 +40,7 @@ networking:
 scheduler:
   extraArgs:
     leader-elect: "false"
+    profiling: "false"
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 cgroupDriver: systemd
