@@ -2,9 +2,12 @@
 # `suites` to an empty list of lines: name, tests, seconds.
 # shellcheck shell=bash disable=SC2034 # those that source it use them
 
-KUBEADM_LAB_SEEN="$(mktemp)" # a test writes there what its cluster runs on (test/seen.sh)
-export KUBEADM_LAB_SEEN
-note_run() { # COMMAND, as one types it: what came out, for docs/runs.json and the README's table
+# For docs/runs.json and the README's table: before the tests, a file for what their cluster runs on (test/seen.sh), and after them what came out.
+begin_note() {
+  KUBEADM_LAB_SEEN="$(mktemp)"
+  export KUBEADM_LAB_SEEN
+}
+note_run() { # COMMAND, as one types it
   node commands/runs-table.ts "$1" "${passed}" "${failed}" <"${KUBEADM_LAB_SEEN}"
   rm -f -- "${KUBEADM_LAB_SEEN}"
 }

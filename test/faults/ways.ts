@@ -76,7 +76,8 @@ class Ways {
 			await this.#ready(verb);
 			if (verb === "change") this.#isChanged = !this.#isChanged;
 			const run = new PulumiRun(COMMAND[verb], ...this.#settings());
-			await run.until(what, () => moment.isReached(run.output));
+			const isDue = () => fault !== "script killed" || (moment.host?.scripts().length ?? 0) > 0; // a moment may be the engine's, before the script's first
+			await run.until(what, () => moment.isReached(run.output) && isDue());
 			const from = performance.now();
 			await this.#happen(fault, moment.host?.name ?? "", run);
 			const isHalfWay = !run.output.includes(`${resource} ${DONE[verb]}`);

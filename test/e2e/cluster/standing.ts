@@ -1,7 +1,7 @@
 // One cluster for the files of this folder: each leaves it as it found it, for the next one. Each can be run alone, too.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { kubectl, lab, labFolder, noteWhatRuns, pulumi } from "../lab.ts";
+import { kubectl, lab, labFolder, pulumi } from "../lab.ts";
 
 /** There while a cluster of the lab's own settings stands and nothing has been done to it since. */
 const mark = `${labFolder}/standing`;
@@ -13,7 +13,6 @@ export async function standingCluster(...options: string[]): Promise<void> {
 	rmSync(mark, { force: true });
 	await pulumi("up", ...options);
 	await kubectl("wait pods --all -A --for=condition=Ready --timeout=120s"); // CoreDNS comes after the end of up
-	await noteWhatRuns();
 }
 /** The last test of a file. */
 export function leavesItStanding(): void {
