@@ -78,7 +78,7 @@ export const MOMENTS: Moment[] = [
 	gone("destroy", "lab-k8s-node01-leave", worker, "/etc/kubernetes/kubelet.conf"),
 	said("destroy", "lab-k8s-node01-runtime", worker),
 	said("destroy", "lab-k8s-node01-system", worker),
-	runs("destroy", "lab-k8s-node01-packages", worker, /\byum\b.* (history|remove|erase)/, "yum"),
+	runs("destroy", "lab-k8s-node01-packages", worker, /^rpm -e (?!--test)/, "rpm"),
 	said("destroy", "lab-k8s-node01-identity", worker),
 	said("destroy", "lab-k8s-node01-scripts", worker),
 ];
