@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# uses: cluster-signs.sh
 # This step configures and starts the container runtime, and enables the kubelet (which waits, restarting, until kubeadm gives it a configuration).
 # RUNTIME_KIND containerd: CONTAINERD_CONFIG, MIRRORS (array: registry, newline, its hosts.toml), CRICTL_CONFIG; docker: DOCKER_CONFIG (daemon.json).
 # PROXY_DROP_IN (may be left out): text of a drop-in of the runtime's unit with HTTP_PROXY and the like.
@@ -73,9 +74,18 @@ start_runtime() {
   ! is_due 'restart the runtime' || verb=restart
   if [[ "${verb}" == restart || "$(unit_active "${RUNTIME_UNIT}")" != active ]]; then
     start_unit "${RUNTIME_UNIT}" "${verb}" || failed_to_start "${verb} failed"
+  else
+    verb=''
   fi
   wait_for 60 runtime_answers || failed_to_start "no answer in 60 s; last: ${LAST_SEEN:-nothing}"
   paid 'restart the runtime'
+  [[ -z "${verb}" || "${RUNTIME_KIND}" != docker ]] || wait_for_api
+}
+# Docker took a control plane's Pods along, and what comes after this step asks its API server. Only a try: without the kubelet, another step's, it does not come back.
+wait_for_api() {
+  [[ -e "${ROOT}/etc/kubernetes/manifests/kube-apiserver.yaml" && "$(unit_active kubelet.service)" == active ]] || return 0
+  log 'waiting for the API server, which went with Docker (bound: 180 s)'
+  wait_for 180 api_is_ready || log "the API server is not ready 180 s after Docker's start; see docker ps -a, and journalctl -u kubelet"
 }
 failed_to_start() {
   journalctl -u "${RUNTIME_UNIT}" -n 15 --no-pager -o cat >&2 || true

@@ -185,6 +185,22 @@ test("a Docker that somebody runs with a daemon.json of its own gets that back, 
 		assert.deepEqual([host.read(`/units/${unit}.enabled`), host.read(`/units/${unit}.active`)], ["enabled\n", "active\n"], unit);
 });
 
+test("on a control plane a restart of Docker is over when the API server answers again; without a kubelet nobody waits", (t) => {
+	const host = preparedHost(t);
+	const settings = { RUNTIME_KIND: "docker", DOCKER_CONFIG: "{}\n" };
+	const asked = () => host.calls().filter((call) => call.startsWith("curl ")).length;
+	host.command("curl", `[[ "$(grep -c ^curl "\${KUBEADM_LAB_ROOT}/calls")" -ge 3 ]]`);
+	host.write("/etc/kubernetes/manifests/kube-apiserver.yaml", "");
+	assert.equal(host.run("runtime", "apply", settings).status, 0);
+	assert.equal(asked(), 0);
+	host.write("/units/kubelet.active", "active\n");
+	assert.equal(host.run("runtime", "apply", { ...settings, DOCKER_CONFIG: "{ }\n" }).status, 0);
+	assert.equal(asked(), 3);
+	assert.match(host.calls().at(-1) ?? "", / https:\/\/127\.0\.0\.1:6443\/readyz$/);
+	assert.equal(host.run("runtime", "apply", { ...settings, DOCKER_CONFIG: "{ }\n" }).status, 0);
+	assert.equal(asked(), 3, "nothing was restarted");
+});
+
 for (const kind of ["containerd", "docker"])
 	test(`a proxy reaches ${kind} by a drop-in that is read before the restart; taken out of the settings or undone, it is gone the same way`, (t) => {
 		const host = preparedHost(t);

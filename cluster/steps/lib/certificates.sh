@@ -117,4 +117,3 @@ runs_anew() {                                                                   
   id="$(containers "$1")"
   [[ -n "${id}" && "${id}" != "$2" ]]
 }
-api_is_ready() { curl --silent --fail --insecure --noproxy '*' --max-time 5 --output /dev/null -- https://127.0.0.1:6443/readyz; }

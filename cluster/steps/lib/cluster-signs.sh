@@ -10,6 +10,7 @@ cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where
 }
 is_dockershim() { [[ "$(cluster_value socket)" == *dockershim* ]]; } # the kubelet itself speaks to Docker
 list_containers() { if is_dockershim; then printf 'docker ps -a'; else printf 'crictl ps -a'; fi; } # the command, also for a message
+api_is_ready() { curl --silent --fail --insecure --noproxy '*' --max-time 5 --output /dev/null -- https://127.0.0.1:6443/readyz; } # this control plane's own
 # Files that only a host in a cluster has; on a control plane also data of an etcd. One a line.
 cluster_signs() { # ROLE
   local file server
