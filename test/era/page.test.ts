@@ -4,8 +4,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { unexplained } from "../bare/stays.ts";
 import { withoutAges } from "../describe.ts";
-import { hosts, lab, project, pulumiArgs, read, succeed } from "../e2e/lab.ts";
+import { assertProposed, assertRepaired } from "../e2e/cluster/drift.ts";
+import { hosts, lab, noteWhatRuns, project, pulumiArgs, read, succeed } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
+import { rounds } from "./drift.ts";
 import { type Command, commandsIn, compared, DIFFERS, MAY_DIFFER } from "./page.ts";
 
 const cli = `${project}lab/lab`;
@@ -15,6 +17,17 @@ const kubectl = (command: string) => read("k8s-master", `HOME=/tmp/kubectl KUBEC
 /** The node of the demo's Pod. */
 const landedOn = async (): Promise<string> =>
 	JSON.parse((await succeed(cli, ["exec", "--", "pulumi", "stack", "output", "location", "--json", "-s", "seed"])).stdout).node;
+const STATIC_PODS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+/** Of each static Pod the id of the container that runs. */
+const containers = async () =>
+	new Map(
+		(await read("k8s-master", "docker ps --format '{{.Names}} {{.ID}}'"))
+			.trim()
+			.split("\n")
+			.map((line) => line.split(/[_ ]/))
+			.filter(([, name]) => name !== "POD")
+			.map((parts) => [parts[1] ?? "", parts.at(-1) ?? ""]),
+	);
 const message = "cat /data/volumes/nginx/log/message";
 
 describe("the page of May 2020", { concurrency: false }, () => {
@@ -45,6 +58,7 @@ describe("the page of May 2020", { concurrency: false }, () => {
 		const output = await pulumi("up");
 		assert.match(output, / lifecycle-demo-pod created /);
 		node = await landedOn();
+		await noteWhatRuns();
 		holds(0, output.match(/^ \+ +kubernetes:core\/v1:Pod lifecycle-demo-pod created.*$/m)?.[0] ?? "", "pulumi up");
 	});
 	test("kubectl get pod -o wide", async () => holds(1, await kubectl("kubectl get pod -o wide")));
@@ -57,18 +71,23 @@ describe("the page of May 2020", { concurrency: false }, () => {
 	test("the file has two lines on the node", async () => holds(3, await read(node, message)));
 	test("a second up changes nothing", async () => assert.match(await pulumi("up"), /67 unchanged/));
 
-	for (const [what, change, item] of [
-		["its configuration", "echo '{}' >/etc/docker/daemon.json", /file \/etc\/docker\/daemon\.json/],
-		["its start at boot", "systemctl disable --quiet docker", /docker at boot/],
-		["the daemon", "systemctl stop docker docker.socket", /docker running/],
-	] as const)
-		test(`Docker changed by hand, ${what}: a preview shows it, up repairs it`, async () => {
-			const other = node === "k8s-node01" ? "k8s-node02" : "k8s-node01";
-			await read(other, change);
-			const preview = await pulumi("preview", "--diff");
-			assert.match(preview, item);
+	for (const [index, what] of [
+		"files, units at boot and certificates that end soon",
+		"Docker stopped, and its configuration gone on the control plane",
+	].entries())
+		test(`changed by hand, ${what}: preview shows just that, and up repairs just that`, async () => {
+			const round = rounds(node === "k8s-node01" ? "k8s-node02" : "k8s-node01")[index] ?? [];
+			const before = await containers();
+			await Promise.all(round.map(({ host, change }) => read(host, change)));
+			assertProposed(await pulumi("preview", "--diff"), "seed", round, round.some(({ what }) => what === "Docker, stopped") ? /-node$/ : undefined);
 			await pulumi("up");
-			assert.doesNotMatch(await pulumi("preview", "--diff"), item);
+			await assertRepaired(round);
+			await kubectl("kubectl wait nodes --all --for=condition=Ready --timeout=60s");
+			const now = await containers();
+			const isAnew = (name: string) => now.get(name) !== before.get(name);
+			const restarted = index === 0 ? ["kube-apiserver", "kube-scheduler"] : STATIC_PODS;
+			assert.deepEqual(STATIC_PODS.filter(isAnew), restarted);
+			assert.doesNotMatch(await pulumi("preview", "--diff"), /=>/);
 		});
 
 	test("kubectl delete pod: the preStop hook's line is in the file", async () => {

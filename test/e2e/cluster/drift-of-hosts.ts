@@ -5,6 +5,14 @@ const INSTALLED = /^\/(usr|opt\/cni|etc\/(dnf|yum)|var\/(cache|lib)\/(dnf|yum|rp
 /** What the stack sets here for these. */
 export const SETTINGS = "  kubeadm-lab:timezone: Asia/Shanghai\n  kubeadm-lab:ntpServers: [172.16.1.1]\n";
 
+/** A unit that the runtime's step enables. */
+export const disabled = (unit: string): Drift => ({
+	what: `${unit}, disabled`,
+	change: `systemctl disable -q ${unit}`,
+	step: "runtime",
+	shows: [item(`${unit} at boot`, '"disabled"', '"enabled"')],
+	wrong: `systemctl is-enabled ${unit} | grep -vx enabled`,
+});
 // Not here: live swap, SELinux's mode, modules and NetworkManager. The lab's hosts share a kernel that has no SELinux and one swap for all of the machine;
 // test/scripts/system.test.ts changes these on a played host.
 export const HOST_DRIFTS: Drift[] = [
@@ -160,20 +168,8 @@ export const HOST_DRIFTS: Drift[] = [
 		shows: [file("/etc/crictl.yaml", '"absent"')],
 		wrong: "test -f /etc/crictl.yaml || echo missing",
 	},
-	{
-		what: "the kubelet, disabled",
-		change: "systemctl disable -q kubelet",
-		step: "runtime",
-		shows: [item("kubelet at boot", '"disabled"', '"enabled"')],
-		wrong: "systemctl is-enabled kubelet | grep -vx enabled",
-	},
-	{
-		what: "containerd, disabled",
-		change: "systemctl disable -q containerd",
-		step: "runtime",
-		shows: [item("containerd at boot", '"disabled"', '"enabled"')],
-		wrong: "systemctl is-enabled containerd | grep -vx enabled",
-	},
+	disabled("kubelet"),
+	disabled("containerd"),
 	{
 		what: "containerd's configuration",
 		change: "echo '# x' >>/etc/containerd/config.toml",

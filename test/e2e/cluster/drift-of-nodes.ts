@@ -16,6 +16,22 @@ export const MARKS: Record<string, string> = {
 	"k8s-node02": "taints: ['dedicated=demo:PreferNoSchedule']",
 };
 
+export const ENDING_CERTIFICATES: Drift = {
+	what: "certificates that end soon",
+	host: MASTER,
+	step: "kubelet",
+	restarts: ["containers"],
+	change: [
+		"set -e; cd /etc/kubernetes/pki",
+		`${shortLived("front-proxy-client.crt", "front-proxy-client.key", "front-proxy-ca")} >/tmp/new.crt; cp /tmp/new.crt front-proxy-client.crt`,
+		`${fromConfig("certificate")} >/tmp/old.crt; ${fromConfig("key")} >/tmp/old.key`,
+		`${shortLived("/tmp/old.crt", "/tmp/old.key", "ca")} >/tmp/new.crt`,
+		'sed -i "s|client-certificate-data: .*|client-certificate-data: $(base64 -w0 /tmp/new.crt)|" /etc/kubernetes/scheduler.conf; rm /tmp/old.key',
+	].join("; "),
+	shows: [until("/etc/kubernetes/pki/front-proxy-client.crt"), until("/etc/kubernetes/scheduler.conf")],
+	wrong: "openssl x509 -in /etc/kubernetes/pki/front-proxy-client.crt -noout -checkend 2592000 >/dev/null || echo ends",
+	writes: /^\/etc\/kubernetes\/pki\/front-proxy-client\.key$/,
+};
 export const NODE_DRIFTS: Drift[] = [
 	{
 		what: "the kubelet's flags",
@@ -73,22 +89,7 @@ export const NODE_DRIFTS: Drift[] = [
 		wrong: "grep elect=true /etc/kubernetes/manifests/kube-scheduler.yaml",
 		restarts: ["containers"],
 	},
-	{
-		what: "certificates that end soon",
-		host: MASTER,
-		step: "kubelet",
-		restarts: ["containers"],
-		change: [
-			"set -e; cd /etc/kubernetes/pki",
-			`${shortLived("front-proxy-client.crt", "front-proxy-client.key", "front-proxy-ca")} >/tmp/new.crt; cp /tmp/new.crt front-proxy-client.crt`,
-			`${fromConfig("certificate")} >/tmp/old.crt; ${fromConfig("key")} >/tmp/old.key`,
-			`${shortLived("/tmp/old.crt", "/tmp/old.key", "ca")} >/tmp/new.crt`,
-			'sed -i "s|client-certificate-data: .*|client-certificate-data: $(base64 -w0 /tmp/new.crt)|" /etc/kubernetes/scheduler.conf; rm /tmp/old.key',
-		].join("; "),
-		shows: [until("/etc/kubernetes/pki/front-proxy-client.crt"), until("/etc/kubernetes/scheduler.conf")],
-		wrong: "openssl x509 -in /etc/kubernetes/pki/front-proxy-client.crt -noout -checkend 2592000 >/dev/null || echo ends",
-		writes: /^\/etc\/kubernetes\/pki\/front-proxy-client\.key$/,
-	},
+	ENDING_CERTIFICATES,
 	{
 		what: "a taint too many",
 		host: "k8s-node01",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { mark, running, written } from "../audit.ts";
 import { controlPlane, hosts, kubectl, onHost, output, project, pulumiArgs, read, run, succeed } from "../lab.ts";
+import { assertProposed, assertRepaired, proposed } from "./drift.ts";
 import { SETTINGS } from "./drift-of-hosts.ts";
 import { MARKS } from "./drift-of-nodes.ts";
 import { rounds } from "./rounds.ts";
@@ -14,12 +15,6 @@ const host = "k8s-node01";
 /** Only the hosts are looked at; the cluster has a test of its own below. */
 const HOSTS_ONLY = "--refresh=false";
 
-/** What a preview proposes to put right, by resource: `item: "found" => "wanted"`. */
-function proposed(output: string): Map<string, string[]> {
-	const blocks = output.split(/^ *\[urn=\S+::([\w-]+)\]$/m);
-	const found = blocks.flatMap((name, i) => (i % 2 === 0 ? [] : [[name, blocks[i + 1]?.match(/^ *~ .* => .*$/gm) ?? []] as [string, string[]]]));
-	return new Map(found.filter(([name, items]) => items.length > 0 && !name.startsWith("kubeadm-lab")));
-}
 const everywhere = <T>(act: (host: string) => Promise<T>): Promise<T[]> => Promise.all(hosts.map(act));
 
 describe("drift", { concurrency: false }, () => {
@@ -48,22 +43,16 @@ describe("drift", { concurrency: false }, () => {
 			await Promise.all(round.map(({ host, on = host, change }) => read(on, change)));
 			const preview = await pulumiRun("preview", HOSTS_ONLY, "--diff", "--expect-no-changes");
 			assert.notEqual(preview.code, 0, "preview --expect-no-changes must fail");
-			const shown = proposed(preview.output);
-			assert.deepEqual([...shown.keys()].sort(), round.map(({ host, step }) => `lab-${host}-${step}`).sort(), preview.output);
-			for (const { host, step, shows } of round) {
-				const items = shown.get(`lab-${host}-${step}`) ?? [];
-				assert.equal(items.length, shows.length, items.join("\n"));
-				for (const pattern of shows) assert.match(items.join("\n"), pattern);
-			}
+			assertProposed(preview.output, "lab", round);
 			assert.match(preview.output, new RegExp(`~ ${round.length} to update`));
 
 			const before = await everywhere(mark);
 			const { stdout } = await pulumi("up", HOSTS_ONLY);
 			assert.match(stdout, new RegExp(`~ ${round.length} updated`));
+			await assertRepaired(round);
 			const now = await everywhere(running);
 			for (const [i, name] of hosts.entries()) {
 				const own = round.filter(({ host }) => host === name);
-				for (const { what, on = name, wrong } of own) assert.equal((await onHost(on, wrong)).output.trim(), "", what);
 				const restarted = own.flatMap(({ restarts = [] }) => restarts);
 				for (const [what, line] of Object.entries(now[i] ?? {}))
 					if (!restarted.includes(what)) assert.equal(line, before[i]?.[what], `${what} of ${name}: restarted`);
