@@ -116,3 +116,9 @@ export function assertScenario(name: ScenarioName, { history, verdicts }: PodSto
 	for (const reason of scenario.events) assert.ok(reasons.includes(reason), `no event ${reason} among ${reasons.join(", ")}`);
 	if (claims) CLAIMS[name](history);
 }
+/** What the output `pause` shows: every row of both Pods passes. */
+export function assertPauseTable(table: string): void {
+	const rows = table.trimEnd().split("\n").slice(1);
+	assert.equal(rows.length, 28, table);
+	for (const row of rows) assert.match(row, /^PASS/);
+}

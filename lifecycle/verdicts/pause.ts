@@ -24,21 +24,27 @@ export function pauseRow(probe: PauseProbe): PauseRow {
 function judged({ pod, what, pause, one, two }: PauseProbe): { isRight: boolean; says: string } {
 	const isShared = pod === "pause-shared";
 	const same = pause === one && one === two;
+	const apart = pause !== one && one !== two && two !== pause;
 	switch (what) {
 		case "namespace net":
 		case "namespace ipc":
 		case "namespace uts":
 			return { isRight: same, says: "pause and both containers have one" };
+		case "namespace uts, Docker": // its HostConfig.UTSMode can be the host's or a container's own, not another container's
+			return { isRight: apart, says: "Docker gives each its own, with pause's host name in it" };
 		case "namespace pid":
-			return isShared ? { isRight: same, says: "one, with shareProcessNamespace" } : { isRight: one !== two && one !== pause, says: "each has its own" };
+			return isShared ? { isRight: same, says: "one, with shareProcessNamespace" } : { isRight: apart, says: "each has its own" };
 		case "namespace mnt":
-			return { isRight: one !== two && one !== pause, says: "each has its own: file systems are not shared, volumes are" };
+			return { isRight: apart, says: "each has its own: file systems are not shared, volumes are" };
 		case "localhost":
 			return { isRight: two === "hello from one", says: "two reaches what one serves on 127.0.0.1" };
 		case "volume":
 		case "host name":
 		case "shared memory":
-			return { isRight: one === two && !one.startsWith("failed"), says: "both see the same" };
+			return {
+				isRight: one === two && !one.startsWith("failed") && (pause === "-" || pause === one),
+				says: pause === "-" ? "both see the same" : "all have the same",
+			};
 		case "SysV queues":
 			return { isRight: one === two && Number(one) >= 1, says: "a queue made in one is seen in both" };
 		case "process 1":

@@ -10,7 +10,8 @@ import { PauseProof } from "../../workloads/pause-proof.ts";
 import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
-const text = readFileSync(join(import.meta.dirname, "../fixtures/lifecycle/pause.tsv"), "utf8");
+const fixture = (name: string) => readFileSync(join(import.meta.dirname, `../fixtures/lifecycle/${name}.tsv`), "utf8");
+const text = fixture("pause");
 const WHAT = [
 	"namespace net",
 	"namespace ipc",
@@ -28,22 +29,31 @@ const WHAT = [
 	"IP when pause dies",
 ];
 
-test("what the lab showed passes row by row, for both Pods", () => {
-	const rows = pauseRows(text);
-	for (const pod of PAUSE_PODS)
+for (const [runtime, name, uts, says] of [
+	["containerd", "pause", "namespace uts", "pause and both containers have one"],
+	["Docker", "pause-docker", "namespace uts, Docker", "Docker gives each its own, with pause's host name in it"],
+] as const)
+	test(`what the lab showed with ${runtime} passes row by row, for both Pods`, () => {
+		const rows = pauseRows(fixture(name));
+		for (const pod of PAUSE_PODS)
+			assert.deepEqual(
+				rows.filter((row) => row.pod === pod).map(({ what }) => what),
+				WHAT.map((what) => (what === "namespace uts" ? uts : what)),
+			);
 		assert.deepEqual(
-			rows.filter((row) => row.pod === pod).map(({ what }) => what),
-			WHAT,
+			rows.filter(({ verdict }) => verdict === "FAIL"),
+			[],
 		);
-	assert.deepEqual(
-		rows.filter(({ verdict }) => verdict === "FAIL"),
-		[],
-	);
-});
+		assert.equal(rows.find(({ what }) => what === uts)?.says, says);
+	});
 test("each row fails where its values say otherwise", () => {
 	const failing = (row: string) => pauseRows(row)[0]?.verdict;
 	for (const row of [
 		"pause-private\tnamespace net\t1\t1\t2",
+		"pause-private\tnamespace uts\t1\t2\t3",
+		"pause-private\tnamespace uts, Docker\t1\t1\t1",
+		"pause-private\tnamespace uts, Docker\t1\t2\t2",
+		"pause-private\thost name\tother\tpause-private\tpause-private",
 		"pause-private\tnamespace pid\t1\t2\t2",
 		"pause-shared\tnamespace pid\t1\t2\t2",
 		"pause-private\tnamespace mnt\t1\t2\t2",

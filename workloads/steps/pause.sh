@@ -64,10 +64,10 @@ find_containers() {
 }
 show() {
   local kind queue
-  for kind in net ipc uts pid mnt; do row "namespace ${kind}" "$(namespace "${PAUSE_PID}" "${kind}")" "$(namespace "${ONE_PID}" "${kind}")" "$(namespace "${TWO_PID}" "${kind}")"; done
+  for kind in net ipc uts pid mnt; do row "namespace ${kind}$([[ "${kind}" != uts ]] || ! is_dockershim || printf ', Docker')" "$(namespace "${PAUSE_PID}" "${kind}")" "$(namespace "${ONE_PID}" "${kind}")" "$(namespace "${TWO_PID}" "${kind}")"; done
   row 'localhost' - 'serves on port 8080' "$(inside "${TWO}" 'wget -qO- http://127.0.0.1:8080/hello')"
   row 'volume' - "$(inside "${ONE}" 'cat /shared/hello')" "$(inside "${TWO}" 'cat /shared/hello')"
-  row 'host name' - "$(inside "${ONE}" hostname)" "$(inside "${TWO}" hostname)"
+  row 'host name' "$(! is_dockershim || nsenter --target "${PAUSE_PID}" --uts -- hostname)" "$(inside "${ONE}" hostname)" "$(inside "${TWO}" hostname)"
   queue="$(nsenter --target "${ONE_PID}" --ipc -- ipcmk --queue | tr -dc 0-9)"
   row 'SysV queues' "made number ${queue} in one" "$(inside "${ONE}" 'tail -n +2 /proc/sysvipc/msg | wc -l')" "$(inside "${TWO}" 'tail -n +2 /proc/sysvipc/msg | wc -l')"
   nsenter --target "${ONE_PID}" --ipc -- ipcrm --queue-id "${queue}"
