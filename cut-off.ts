@@ -1,4 +1,15 @@
-// Leaves out what the SDK prints once the engine has failed. By then the engine has shown the error at its resource, and no longer takes log lines: for each call
+// What of the SDK's own lines is left out.
+import * as pulumi from "@pulumi/pulumi";
+
+/**
+ * From now on the SDK sends no debug lines. Those of @pulumi/pulumi 3.270.0 (runtime/resource.js) have the engine's whole answer for each resource, with the private
+ * key, join tokens and the kubeconfig in the clear: `--debug`, `-v=9` and an event log would show and keep them.
+ */
+export function sendNoDebugLines(): void {
+	(pulumi.log as { debug: typeof pulumi.log.debug }).debug = () => Promise.resolve();
+}
+
+// Once the engine has failed. By then the engine has shown the error at its resource, and no longer takes log lines: for each call
 // that this cut off the SDK writes a stack trace to stderr (@pulumi/pulumi 3.270.0: log/index.js, runtime/resource.js), which buries that error.
 
 const UNDELIVERED = /^failed to deliver log message\. \nerror: Error: Channel has been shut down \noriginal message: (.*)\n message severity: (\w+)$/s;

@@ -4,13 +4,14 @@ import { warnOfUnreachableApi } from "./cluster/api-reach.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { expectLiveAgent } from "./config/agent.ts";
 import { loadSettings } from "./config.ts";
-import { passOverCutOffCalls } from "./cut-off.ts";
+import { passOverCutOffCalls, sendNoDebugLines } from "./cut-off.ts";
 import { LifecycleDemo } from "./workloads/lifecycle-demo.ts";
 import { podCosts } from "./workloads/pod-costs.ts";
 import { STEPS } from "./workloads/steps.ts";
 
 Reflect.deleteProperty(Error, "prepareStackTrace"); // else the SDK looks up a source map for each resource: 0.3 s of every run, for stacks that nobody reads
 passOverCutOffCalls(); // else a failed `up` buries its error under them
+sendNoDebugLines(); // else they hold every secret in the clear
 
 const settings = loadSettings(new pulumi.Config()); // throws with every problem, before any resource exists
 await expectLiveAgent();

@@ -198,6 +198,38 @@ test("an error of a resource is not buried under the calls that it cut off", asy
 	assert.ok(diagnostics.split("\n").length < 45, diagnostics);
 });
 
+test("the SDK's debug lines hold secrets in the clear, and with sendNoDebugLines nothing that can be logged does", async (t) => {
+	const lines = async (call: string) => {
+		const own = new Project(`import * as pulumi from "@pulumi/pulumi";
+			import { sendNoDebugLines } from ${JSON.stringify(join(import.meta.dirname, "../../cut-off.ts"))};
+			${call}
+			new pulumi.Stash("kept", { input: pulumi.secret("hidden-" + 6 * 7) });`);
+		t.after(own.remove);
+		own.env.PULUMI_DEBUG_COMMANDS = "true"; // or there is no --event-log
+		await own.init();
+		const events = join(own.folder, "events");
+		const { code, output } = await own.pulumi(
+			"up",
+			"--yes",
+			"--skip-preview",
+			"--stack",
+			"test",
+			"--debug",
+			"-v=9",
+			"--logtostderr",
+			"--logflow",
+			"--event-log",
+			events,
+		);
+		assert.equal(code, 0, output);
+		return output + readFileSync(events, "utf8");
+	};
+	assert.match(await lines(""), /RegisterResource RPC finished: resource:kept.*hidden-42/);
+	const text = await lines("sendNoDebugLines();");
+	assert.doesNotMatch(text, /hidden-42/);
+	assert.match(text, /kept/);
+});
+
 /** Processes whose command line names a folder. */
 function processesOf(folder: string): string[] {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isAlive(Number(name)));
