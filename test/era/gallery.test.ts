@@ -20,7 +20,7 @@ const SEEN =
 /** What is otherwise than the gallery says, which was made with 1.29 and containerd. */
 const HERE: Partial<Record<ScenarioName, { why: string; other: Scenario["expected"]; claims?: boolean }>> = {
 	"poststart-hangs": { why: "deleted while postStart runs, a Pod is never Ready", other: { "ready-after-poststart": "NOT OBSERVED" } },
-	"force-delete": { why: "Docker does not say how long it gives a process", other: { "grace-includes-prestop": "NOT OBSERVED" } },
+	"force-delete": { why: "a kubelet of 1.18 runs no preStop where the deletion gives 0 s", other: { "grace-includes-prestop": "NOT OBSERVED" } },
 	"no-shell-http": {
 		why: "the kubelet's requests don't say whose they are, so no server's log tells them from others",
 		other: { "hooks-at-least-once": "NOT OBSERVED" },
