@@ -1,7 +1,7 @@
 // The Kubernetes provider writes the kubeconfig that it is given into TMPDIR at each run, for Helm, and leaves it there (pulumi-kubernetes 4.25.0,
 // provider/pkg/provider/util.go): the admin's key of this cluster, in the clear. Nothing of this program uses Helm, so it goes when the run ends.
 import { lstatSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 
 /** As Go's os.CreateTemp("", "kubeconfig") names them. */
 const NAME = /^kubeconfig\d+$/;
@@ -15,7 +15,7 @@ const OLD_MS = 3_600_000;
  * before, such as a killed one. What can't be read or removed stays.
  * @param isBeside whether another run may be using one
  */
-export function removeKubeconfigs(folder: string, addresses: ReadonlySet<string>, since: number, now = Date.now(), isBeside = isAnotherRun()): void {
+export function removeKubeconfigs(folder: string, addresses: ReadonlySet<string>, since: number, now = Date.now(), isBeside = isAnotherRun(folder)): void {
 	for (const name of namesIn(folder)) {
 		const path = join(folder, name);
 		try {
@@ -36,20 +36,22 @@ function namesIn(folder: string): string[] {
 		return [];
 	}
 }
-/** Whether a Kubernetes provider works on this machine for another engine than `engine`; where /proc does not say, one may. */
-export function isAnotherRun(engine = process.ppid, processes = "/proc"): boolean {
+/** Whether a Kubernetes provider works for another engine than `engine`, with files in the same `folder`; where /proc does not say, one may. */
+export function isAnotherRun(folder: string, engine = process.ppid, processes = "/proc"): boolean {
 	try {
-		return readdirSync(processes).some((name) => /^\d+$/.test(name) && isAnothers(join(processes, name), engine));
+		return readdirSync(processes).some((name) => /^\d+$/.test(name) && isAnothers(join(processes, name), engine, folder));
 	} catch {
 		return true;
 	}
 }
-function isAnothers(folder: string, engine: number): boolean {
+function isAnothers(process: string, engine: number, folder: string): boolean {
 	try {
-		const [program = ""] = readFileSync(join(folder, "cmdline"), "utf8").split("\0");
-		const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(join(folder, "status"), "utf8"))?.[1]);
-		return basename(program) === "pulumi-resource-kubernetes" && parent !== engine && parent !== 1; // 1: its engine was killed, and it lives on by mistake
-	} catch {
-		return false; // it has ended
+		const [program = ""] = readFileSync(join(process, "cmdline"), "utf8").split("\0");
+		const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(join(process, "status"), "utf8"))?.[1]);
+		if (basename(program) !== "pulumi-resource-kubernetes" || parent === engine || parent === 1) return false; // 1: its engine was killed, and it lives on by mistake
+		const environment = readFileSync(join(process, "environ"), "utf8").split("\0");
+		return resolve(environment.find((one) => one.startsWith("TMPDIR="))?.slice(7) || "/tmp") === resolve(folder); // os.TempDir of Go
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === "EACCES"; // another user's; else it has ended
 	}
 }

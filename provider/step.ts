@@ -93,7 +93,8 @@ export class Steps {
 
 	async remove(state: Properties, shown: Shown): Promise<void> {
 		const step = stepInputs(state);
-		if (step.looksOnly || step.undo === false) return;
+		if (step.undo === false) return;
+		if (step.looksOnly) return this.#leaveNothing(step);
 		const ended = await this.#run(step, "undo", state, shown).catch((error: Error) => {
 			if (!(error instanceof NotReached)) throw error;
 			throw new Error(`${step.host} ${step.step}: undo: ${error.message.replace(/\.$/, "")}. ${GONE}`);
@@ -102,13 +103,21 @@ export class Steps {
 		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
 	}
 
+	/** The last word on a host, of what only looked: whether a run that was killed has left something that no state knows. One that is not reached is not waited for. */
+	async #leaveNothing(step: Inputs): Promise<void> {
+		const ended = await this.#send(step, { verb: "undo", isProbe: true }).catch((error: Error) => {
+			if (!(error instanceof NotReached)) throw error;
+		});
+		if (ended && ended.code !== 0) throw new Error(failure(step, "undo", ended));
+	}
+
 	/** `missing`: names of the scripts that the host lacks, where it need not be asked. */
 	async #apply(id: string, inputs: Properties, shown: Shown, missing?: string[]): Promise<Properties> {
 		const step = stepInputs(inputs);
 		let reason: string;
 		try {
 			const brought = step.bringsScripts ? this.scripts.brought(missing ?? (await this.#missingOn(step))) : "";
-			const ended = await this.#run(step, "apply", inputs, shown, brought);
+			const ended = await this.#run(step, "apply", inputs, shown, brought + keeping(step, inputs));
 			if (step.bringsScripts) this.#bare.delete(step.host);
 			const refused = ended.code === 0 && step.looksOnly ? this.#compare(step, ended.stdout, shown) : [];
 			if (ended.code === 0 && refused.length === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
@@ -219,6 +228,11 @@ export class Steps {
 function printedBefore({ printed }: Properties): string {
 	const text = reveal(printed ?? null);
 	return typeof text !== "string" || text === "" || text === UNKNOWN ? "" : `readonly PRINTED_SHA256='${createHash("sha256").update(text).digest("hex")}'\n`;
+}
+
+/** In front of an apply: the host keeps the settings beside its records, for an undo that no state will ask for. Secrets it must not keep. */
+function keeping({ undo, looksOnly, bringsScripts }: Inputs, inputs: Properties): string {
+	return undo === false || looksOnly || bringsScripts || isHidden(inputs) ? "" : "KEEPS_SETTINGS=yes\n";
 }
 
 /** What is kept of a step beside its inputs. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: folders.sh rpm.sh
+# uses: folders.sh rpm.sh lost.sh
 # This step installs signed, pinned packages in one yum transaction, from repositories of ours alone; then it locks the pinned versions.
 # REPOSITORIES: array, each its id, newline, its .repo text. PACKAGES: array of name-version. EXTRA_PACKAGES: array of names. REMOVE_ON_UNDO: yes or no.
 # With everything installed yum is not called. undo takes away repositories, locks, keys, and with REMOVE_ON_UNDO=yes the packages that were not there before.
@@ -144,6 +144,7 @@ tell_where_plugins_are_off() {
 }
 undo() {
   local path
+  undo_lost identity packages scripts # what is configured in a package is given back while the package is there
   end_cut_off_transaction
   find_lock_list
   [[ -z "${LOCK_LIST}" ]] || restore_edited "${LOCK_LIST}" without_block "${LOCK_LIST}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # uses: cards.sh cluster-signs.sh clock.sh packet-filter.sh selinux.sh used-host.sh
-# This step looks at a host before anything is changed on any, and changes nothing itself. apply reports every problem at once, then fails; without one it prints facts (key=value).
+# This step looks at a host before anything is changed on any, and changes nothing itself; its undo comes when all else is undone. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
 # MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
 # CLUSTER_POD_CIDR, SERVICE_CIDR (CIDRs), PROXIES (array of http://HOST:PORT that the host must reach).
@@ -258,5 +258,16 @@ print_facts() { # what a preview shows of a host
   printf 'kubernetes 1.%s=%s\n' "${RELEASE_MINOR}" "$(kernel_verdict)"
   ((${#NOTES[@]} == 0)) || printf 'noted=%s\n' "$(printf '%s\n' "${NOTES[@]}" | sort -u | paste -s -d ';' | sed 's/;/; /g')"
 }
-undo() { :; }
+# A run that was killed while it brought the scripts has left them, and nothing else here, and no state knows of them.
+undo() {
+  local keeper="${STATE}/scripts"
+  [[ "$(ls -A -- "${STATE}" 2>/dev/null)" == scripts ]] || return 0
+  take_lock scripts
+  read_owner "${keeper}" || true
+  if [[ "${FOUND}" == "${OWNER:-}" && -z "$(ls -A -- "${keeper}/used" 2>/dev/null)" ]]; then
+    rm -rf -- "${keeper:?}"
+    rmdir -- "${STATE}" 2>/dev/null || true
+  fi
+  rm -f -- "${ROOT}/run/lock/kubeadm-lab-scripts.lock"
+}
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

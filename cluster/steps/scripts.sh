@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# uses: lost.sh
 # This step keeps on the host the scripts of the other steps: SCRIPTS (array of names: step, dash, hash). It is the first to come and the last to go.
 # Here, in a folder that only root reads: texts/NAME; current/STEP names the newest, used/STEP what its last apply ran, and its undo will run.
 # What is missing comes with apply: BROUGHT (array: name, text, name, text, ...). Another version's script stays until no undo needs it.
@@ -66,5 +67,15 @@ drop_unused() {
     [[ -z "${marked[${name%-*}]:-}" || -n "${used[${name}]:-}" ]] || is_wanted "${name}" || rm -f -- "${file}"
   done
 }
-undo() { finish_undo; } # its folder is that of this step's records
+undo() {
+  undo_lost scripts
+  remove_traces
+  finish_undo # its folder is that of this step's records
+}
+# What a step that was killed could not take away itself, in memory: kubeadm's configuration, with the token of a join; kubectl's cache; a setting of the kubelet's unit.
+remove_traces() {
+  local folder="${ROOT}/run/systemd/system/kubelet.service.d"
+  rm -rf -- "${ROOT}"/run/kubeadm-lab-*.{yaml,cache} "${folder:?}/kubeadm-lab.conf"
+  rmdir -- "${folder}" 2>/dev/null || true
+}
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

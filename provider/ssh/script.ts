@@ -60,7 +60,8 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 	const printed = output.text();
 	const own = scriptOutput(printed);
 	// Without the mark on stderr somebody took a part of stdin, and the script, whose first line is then gone, ended at once.
-	if (own === undefined || !isStarted) throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before, ...(own === undefined ? [] : [LINES_GONE])]));
+	if (own === undefined || !isStarted)
+		throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before, ...(own === undefined || end.code === undefined ? [] : [LINES_GONE])]));
 	return { ...end, stdout: own, stderr: stderr.join("\n") };
 }
 

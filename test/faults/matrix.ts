@@ -18,6 +18,8 @@ export type Fault = (typeof FAULTS)[number];
 export interface Case {
 	moment: Moment;
 	fault: Fault;
+	/** What is run next, and makes the hosts whole: the same again, or the other way, which people go too. */
+	wholeBy: "up" | "destroy";
 }
 
 const master = new LabHost("k8s-master");
@@ -87,13 +89,14 @@ export const MOMENTS: Moment[] = [
 export const isPossible = ({ verb, host }: Moment, fault: Fault): boolean =>
 	fault === "program killed" ? verb !== "destroy" : !["script killed", "cable out", "power off"].includes(fault) || host !== undefined;
 
-/** All cases, those of one verb in the order of their moments. Each round takes every moment once, with the next fault. */
+/** All cases, those of one verb in the order of their moments. Each round takes every moment once, with the next fault, and every other one goes the other way. */
 export function rounds(count: number = FAULTS.length, first = 0): Case[] {
 	return Array.from({ length: count }, (_, round) =>
 		MOMENTS.flatMap((moment, i) => {
 			const possible = FAULTS.filter((fault) => isPossible(moment, fault));
 			const fault = possible[(i + round + first) % possible.length];
-			return fault && round < possible.length ? [{ moment, fault }] : [];
+			const [same, other] = moment.verb === "destroy" ? (["destroy", "up"] as const) : (["up", "destroy"] as const);
+			return fault && round < possible.length ? [{ moment, fault, wholeBy: (i + round) % 2 === 0 ? same : other }] : [];
 		}),
 	).flat();
 }

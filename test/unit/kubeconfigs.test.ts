@@ -39,16 +39,17 @@ test("kubeconfigs of this run and of killed ones that lead to the stack's own ho
 test("another engine's Kubernetes provider counts as a run beside this one, and this engine's own does not", async (t) => {
 	const processes = mkdtempSync(join(tmpdir(), "processes-")); // real ones, but of all that run only these
 	t.after(() => rmSync(processes, { recursive: true }));
-	const start = async (argv0: string) => {
-		const child = spawn("sleep", ["60"], { argv0 });
+	const start = async (argv0: string, TMPDIR: string) => {
+		const child = spawn("sleep", ["60"], { argv0, env: { TMPDIR } });
 		t.after(() => child.kill());
 		await once(child, "spawn");
 		symlinkSync(`/proc/${child.pid}`, join(processes, String(child.pid)));
 	};
-	await start("/plugins/pulumi-resource-command");
-	assert.equal(isAnotherRun(0, processes), false);
-	await start("/plugins/pulumi-resource-kubernetes");
-	assert.equal(isAnotherRun(process.pid, processes), false);
-	assert.equal(isAnotherRun(0, processes), true);
-	assert.equal(isAnotherRun(0, join(processes, "nowhere")), true);
+	await start("/plugins/pulumi-resource-command", "/tmp/ours");
+	await start("/plugins/pulumi-resource-kubernetes", "/tmp/theirs");
+	assert.equal(isAnotherRun("/tmp/ours", 0, processes), false);
+	await start("/plugins/pulumi-resource-kubernetes", "/tmp/ours/");
+	assert.equal(isAnotherRun("/tmp/ours", process.pid, processes), false);
+	assert.equal(isAnotherRun("/tmp/ours", 0, processes), true);
+	assert.equal(isAnotherRun("/tmp/ours", 0, join(processes, "nowhere")), true);
 });

@@ -8,6 +8,8 @@
 : "${STEP:?the first lines of the script are gone: does a profile of this login read stdin?}"
 set +o posix
 set +fkvx
+# Nothing but settings is readonly yet. They are kept for an undo that no state will ask for (lost.sh), where the provider says that none is a secret.
+[[ -z "${KEEPS_SETTINGS:-}" || "${1:-}" != apply ]] || SETTINGS="$(readonly -p)"
 shopt -u dotglob expand_aliases failglob lastpipe nocaseglob nocasematch nullglob xpg_echo
 set -euo pipefail
 for word in $(compgen -A export -A function); do

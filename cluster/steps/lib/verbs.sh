@@ -37,19 +37,20 @@ take_over() {
   own "${RECORDS}"
 }
 # What apply runs is what its undo will run: the host keeps that script until then (scripts.sh). SCRIPT is its name, where the host has it.
-used_by() { printf '%s' "${STATE}/scripts/used/${STEP}${NODE_NAME:+.${NODE_NAME}}"; }
+# Beside it the settings of this apply, for an undo that no state will ask for.
+readonly STEP_MARK="${STEP}${NODE_NAME:+.${NODE_NAME}}"
 use_script() {
-  local file was=''
-  file="$(used_by)"
-  [[ -n "${SCRIPT:-}" && -d "${file%/*}" ]] || return 0
-  [[ ! -s "${file}" ]] || read -r was <"${file}"
-  [[ "${was}" == "${SCRIPT}" ]] || { printf '%s\n' "${SCRIPT}" >"${file}.new" && mv -f -- "${file}.new" "${file}"; } || die "can't write ${file}: the line above says why"
+  local keeper="${STATE}/scripts" was=''
+  [[ -n "${SCRIPT:-}" && -d "${keeper}/used" ]] || return 0
+  if [[ -n "${SETTINGS:-}" && "$(cat -- "${keeper}/settings/${STEP_MARK}" 2>/dev/null)" != "${SETTINGS}" ]]; then
+    (umask 077 && mkdir -p -- "${keeper}/settings" && put_line "${keeper}/settings/${STEP_MARK}" "${SETTINGS}") || cannot_mark
+  fi
+  [[ ! -s "${keeper}/used/${STEP_MARK}" ]] || read -r was <"${keeper}/used/${STEP_MARK}"
+  [[ "${was}" == "${SCRIPT}" ]] || put_line "${keeper}/used/${STEP_MARK}" "${SCRIPT}" || cannot_mark
 }
-leave_script() {
-  local file
-  file="$(used_by)"
-  rm -f -- "${file}"
-}
+put_line() { printf '%s\n' "$2" >"$1.new" && mv -f -- "$1.new" "$1"; } # FILE TEXT
+cannot_mark() { die "can't write in ${STATE#"${ROOT}"}/scripts: the line above says why"; }
+leave_script() { rm -f -- "${STATE}"/scripts/{used,settings}/"${STEP_MARK}"; }
 # WHAT is the command that failed: with bash 5 an EXIT trap has only `eval` where the whole script was evaluated, as the provider does it.
 # 0, 2 and 3 are answers of main; a command may fail with 2 or 3 as well.
 tell_end() { [[ "${DIED}" == yes || (-z "${WHAT}" && "$1" == [023]) ]] || log "error: exit status $1 at: ${WHAT:-$2}"; } # STATUS COMMAND
