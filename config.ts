@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { resolveHostKeys } from "./config/host-keys.ts";
 import { checkHosts, checkNetworks, checkNodePodCidrs, choosePodCidrAllocator } from "./config/hosts.ts";
 import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes } from "./config/kubernetes.ts";
-import { readPrivateKey } from "./config/private-key.ts";
+import { readPrivateKey, readSudoPassword } from "./config/login-secrets.ts";
 import { Problems } from "./config/problems.ts";
 import { readProxy } from "./config/proxy.ts";
 import { readValues, type Values } from "./config/read.ts";
@@ -33,6 +33,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 	checkHosts(values, report);
 	checkNetworks(values, report);
 	const privateKey = readPrivateKey(config, values, stack, report);
+	const sudoPassword = readSudoPassword(config, values, stack, report);
 	const hostKeys = resolveHostKeys(values, stack, report);
 	const kubernetes = chooseKubernetes(values.top, report);
 	checkNodePodCidrs(values, kubernetes?.release, report);
@@ -46,7 +47,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 		stack,
 		cluster: {
 			hosts: specs,
-			ssh: sshSettings(values, privateKey, hostKeys.bastion),
+			ssh: sshSettings(values, { privateKey, sudoPassword }, hostKeys.bastion),
 			...clusterSettings(top, kubernetes),
 			repositories,
 			...(proxy ? { proxy } : {}),
@@ -75,9 +76,14 @@ const login = ({ port, user }: { port?: number | undefined; user?: string | unde
 	port: port ?? top.sshPort,
 	user: user ?? top.sshUser,
 });
-function sshSettings({ top, bastion }: Values, privateKey: string, bastionKey: string | undefined): SshSettings {
+function sshSettings(
+	{ top, bastion }: Values,
+	{ privateKey, sudoPassword }: { privateKey: string; sudoPassword: string | undefined },
+	bastionKey: string | undefined,
+): SshSettings {
 	return {
 		privateKey: pulumi.secret(privateKey),
+		...(sudoPassword === undefined ? {} : { sudoPassword: pulumi.secret(sudoPassword) }),
 		dialErrorLimit: top.sshDialErrorLimit,
 		perDialTimeoutSeconds: top.sshPerDialTimeoutSeconds,
 		...(bastion ? { bastion: { address: bastion.address, ...login(bastion, top), hostKey: bastionKey } } : {}),

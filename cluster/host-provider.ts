@@ -29,6 +29,7 @@ export class HostConnections extends pulumi.ProviderResource {
 			{
 				hosts: JSON.stringify(Object.fromEntries(known)),
 				privateKey: pulumi.secret(ssh.privateKey),
+				...(ssh.sudoPassword ? { sudoPassword: pulumi.secret(ssh.sudoPassword) } : {}),
 				...(ssh.bastion ? { bastion: JSON.stringify(ssh.bastion) } : {}),
 				scripts: pulumi.secret(JSON.stringify(Object.fromEntries(steps.map((step) => [stepName(step), stepScript(step)])))), // no secret, but thousands of lines
 				shared: JSON.stringify(shared),

@@ -13,7 +13,7 @@ import type { remote } from "@pulumi/command/types/input.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Bastion, HostSpec, SshSettings } from "../config/settings.ts";
 import { printable } from "../printable.ts";
-import { CURRENT_SCRIPT, type Setting, scriptCommand, scriptInput, scriptOutput, settingsText } from "../provider/shell.ts";
+import { CURRENT_SCRIPT, passwordOf, type Setting, scriptCommand, scriptInput, scriptOutput, settingsText } from "../provider/shell.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { stepName } from "./step-text.ts";
 
@@ -98,12 +98,15 @@ export function hostState(name: string, args: StateArgs, opts: StateOptions): Ho
 export function hostAct(name: string, args: ActArgs, opts: StepOptions): Command {
 	const { ssh, step, settings, isSecret, isQuiet, undo, triggers } = { ...DEFAULTS, ...args };
 	const host = pulumi.output(args.host);
-	const verb = (word: string) => host.user.apply((user) => scriptCommand(user, word));
+	const verb = (word: string) => host.user.apply((user) => scriptCommand(user, word, ssh.sudoPassword !== undefined));
+	const password = ssh.sudoPassword && pulumi.all([host.user, ssh.sudoPassword]).apply(([user, text]) => passwordOf(user, text)); // makes stdin a secret
 	return new Command(
 		name,
 		{
 			connection: connectionTo(host, ssh),
-			stdin: pulumi.all(settings).apply((values) => scriptInput(settingsText(stepName(step), values as Record<string, Setting>) + CURRENT_SCRIPT)),
+			stdin: pulumi
+				.all([pulumi.all(settings), password])
+				.apply(([values, known]) => scriptInput(settingsText(stepName(step), values as Record<string, Setting>) + CURRENT_SCRIPT, known)),
 			create: verb("apply"),
 			update: verb("apply"),
 			...(undo ? { delete: verb("undo") } : {}),

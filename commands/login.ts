@@ -21,15 +21,18 @@ export function secretsOf(stack: string): Secret {
 
 export interface Login {
 	privateKey: string;
+	sudoPassword?: string;
 	bastion?: StackHost;
 }
 /** `text` is that of Pulumi.<stack>.yaml. */
 export async function loginOf(text: string, secret: Secret): Promise<Login> {
-	const { sshPrivateKeyFile: file, sshPrivateKeyPassphrase } = stackTexts(text);
-	const key = file ? readKeyFile(file) : await secret("sshPrivateKey");
-	const privateKey = normalPrivateKey(key, sshPrivateKeyPassphrase === undefined ? "" : oneLine(await secret("sshPrivateKeyPassphrase")));
+	const given = stackTexts(text);
+	const line = async (key: string) => (given[key] === undefined ? "" : oneLine(await secret(key)));
+	const key = given.sshPrivateKeyFile ? readKeyFile(given.sshPrivateKeyFile) : await secret("sshPrivateKey");
+	const privateKey = normalPrivateKey(key, await line("sshPrivateKeyPassphrase"));
+	const sudoPassword = await line("sudoPassword");
 	const { bastion } = stackReach(text);
-	return { privateKey, ...(bastion ? { bastion } : {}) };
+	return { privateKey, ...(sudoPassword === "" ? {} : { sudoPassword }), ...(bastion ? { bastion } : {}) };
 }
 
 const CONNECT_SECONDS = 10;

@@ -65,10 +65,7 @@ const cidr = (example: string) =>
 /** This network, the host itself, link-local, multicast and the rest up to broadcast (RFC 6890). */
 const SPECIAL_RANGES = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
 /** useradd's rule on CentOS 7 (shadow-utils, libmisc/chkname.c with its goodname patch); 32 letters at most. */
-const userName = matching(
-	/^(?!\d+$|\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$/,
-	"is not a user name. Use root, or a user that may run sudo -n.",
-);
+const userName = matching(/^(?!\d+$|\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$/, "is not a user name. Use root, or a user that may run sudo.");
 const word = matching(/^[A-Za-z][A-Za-z0-9-]*$/, "is not the name of a check. Use a name that kubeadm prints, such as NumCPU.");
 const gateName = matching(/^[A-Z][A-Za-z0-9]*$/, "is not a feature gate. Use a name that Kubernetes lists, such as PodLifecycleSleepAction.");
 const packageName = matching(/^[A-Za-z0-9][A-Za-z0-9._+-]*$/, "is not a package name. Use name or name-version, such as bash-completion.");
@@ -185,6 +182,7 @@ export const KEYS = {
 	sshPrivateKeyPassphrase: z.string().default(""),
 	knownHostsFile: z.string().default(""),
 	sshUser: userName.default("root"),
+	sudoPassword: z.string().default(""),
 	sshPort: count(1, 65535).default(22),
 	bastion: z.record(z.string(), z.unknown()).default({}),
 	sshDialErrorLimit: count(1, 100).default(3),

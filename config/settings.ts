@@ -14,7 +14,7 @@ export interface HostSpec {
 	hostKey: string;
 	/** SSH port. Default 22. */
 	port: number;
-	/** SSH user: root, or one that may use `sudo -n`. Default root. */
+	/** SSH user: root, or one that may use sudo. Default root. */
 	user: string;
 	/** Labels of the Node. Default none. */
 	labels: Record<string, string>;
@@ -37,6 +37,8 @@ export interface SshSettings {
 	dialErrorLimit: number;
 	/** Seconds one try may take. */
 	perDialTimeoutSeconds: number;
+	/** What sudo asks a user for who is not root, a secret. Default none: it may ask for nothing. */
+	sudoPassword?: Output<string>;
 	/** Takes the same private key. Default none: each host is dialled directly. */
 	bastion?: Bastion;
 }

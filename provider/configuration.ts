@@ -87,6 +87,9 @@ export function checkConfiguration(urn: string, olds: Properties, wanted: Proper
 	if (news.bastion !== undefined && !isUnknown(open(news.bastion))) checkHost(objectOf<Host>(news.bastion), "bastion", failures);
 	const key = reveal(news.privateKey ?? null);
 	if (!isUnknown(key) && (typeof key !== "string" || key === "")) failures.push({ property: "privateKey", reason: "must be a private key in PEM" });
+	const password = reveal(news.sudoPassword ?? "x");
+	if (!isUnknown(password) && (typeof password !== "string" || !/^[^\n\0]+$/.test(password)))
+		failures.push({ property: "sudoPassword", reason: "must be one line that is not empty" });
 	for (const name of Object.keys(NUMBERS)) {
 		const value = wanted[name];
 		if (value !== undefined && !isUnknown(value) && !Number.isInteger(Number(open(value)))) failures.push({ property: name, reason: "must be a whole number" });
@@ -105,14 +108,15 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
 
 /** Undefined while something in it is not known yet. */
 export function settingsOf(configuration: Properties): Settings | undefined {
-	const { hosts, bastion, privateKey, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
+	const { hosts, bastion, privateKey, sudoPassword, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
 	const known = hostsOf(hosts);
-	if (!known || typeof privateKey !== "string" || isUnknown(privateKey)) return undefined;
+	if (!known || typeof privateKey !== "string" || isUnknown(privateKey) || (sudoPassword !== undefined && isUnknown(sudoPassword))) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
 	return {
 		hosts: known,
 		...(bastion === undefined ? {} : { bastion: objectOf<Host>(bastion) as Host }), // checked before
 		privateKey,
+		...(typeof sudoPassword === "string" ? { sudoPassword } : {}),
 		owner: typeof owner === "string" ? owner : "",
 		scripts: textsOf(scripts) ?? {},
 		shared: sharedOf(shared) ?? {},

@@ -1,14 +1,15 @@
 // Runs scripts on the provider's hosts: one SSH connection each, shared by all its steps and opened when the first one needs it.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
-import { scriptCommand } from "./shell.ts";
+import { OneTry } from "./one-try.ts";
+import { passwordOf, scriptCommand } from "./shell.ts";
 import { dial, ProxyError } from "./ssh/connection.ts";
-import { ChannelRefused, type Ended, runScript } from "./ssh/script.ts";
+import { ChannelRefused, type Ended, PasswordRefused, runScript } from "./ssh/script.ts";
 
 export interface Host {
 	address: string;
 	port: number;
-	/** root, or a user who may run `sudo -n`. */
+	/** root, or a user who may run sudo. */
 	user: string;
 	/** Public key that the host must show, such as `ssh-ed25519 AAAA…`. */
 	hostKey: string;
@@ -18,6 +19,8 @@ export interface Settings {
 	/** What SSH goes through to each of them, with the same private key. Its `user` runs nothing there. */
 	bastion?: Host;
 	privateKey: string;
+	/** For users whose sudo asks. Default: none may. */
+	sudoPassword?: string;
 	/** Whose work is done: each script gets it, with the host's name behind it. Empty in the state of a version before. */
 	owner: string;
 	/** Settings that steps get besides their own, by name. */
@@ -94,22 +97,33 @@ class HostConnection {
 	#channels = CHANNELS;
 	#busy = 0;
 	readonly #waiting: (() => void)[] = [];
+	readonly #password: string | undefined;
+	readonly #sudo = new OneTry((error) => error instanceof PasswordRefused);
 
 	constructor(host: Host, settings: Settings, cancelled: AbortSignal) {
 		this.#host = host;
 		this.#settings = settings;
 		this.#cancelled = cancelled;
+		this.#password = passwordOf(host.user, settings.sudoPassword);
 	}
 
 	async run({ verb, text, isProbe = false, onLine = () => {} }: Work): Promise<Ended> {
 		const { lookTimeoutSeconds, runTimeoutSeconds } = this.#settings;
-		const command = scriptCommand(this.#host.user, verb);
+		const password = this.#password;
+		const script = {
+			command: scriptCommand(this.#host.user, verb, password !== undefined),
+			text,
+			onLine,
+			timeoutSeconds: isProbe ? lookTimeoutSeconds : runTimeoutSeconds,
+		};
 		for (let tries = 1; ; tries++) {
 			await this.#takeChannel();
 			try {
 				const client = await this.#connected(isProbe, onLine);
-				return await runScript(client, { command, text, onLine, timeoutSeconds: isProbe ? lookTimeoutSeconds : runTimeoutSeconds });
+				if (password === undefined) return await runScript(client, script);
+				return await this.#sudo.run((onStart) => runScript(client, { ...script, password, onStart }));
 			} catch (error) {
+				if (error instanceof PasswordRefused) throw new NotReached(error.message);
 				if (!(error instanceof ChannelRefused)) throw error;
 				// What this host gives is what it has given by now; with others at work this one waits for the end of one of them.
 				this.#channels = Math.max(1, Math.min(this.#channels, this.#busy - 1));

@@ -14,14 +14,38 @@ const CLEAN = `exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/non
 // Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each probe.
 const READ = `echo ${BEGIN}; eval "$(cat)"`;
 
-/** The command that runs the script in its stdin with a verb. `user` is root, or one who may run `sudo -n`. */
-export function scriptCommand(user: string, verb: string): string {
-	return `exec ${user === "root" ? "" : "sudo -n "}/bin/bash --norc -p -c '${CLEAN}' '${READ}' ${verb}`;
+/** What a script says whose settings did not arrive; every script says so too (cluster/steps/lib/common.sh). */
+export const LINES_GONE = "the first lines of the script are gone: does a profile of this login read stdin?";
+// For a sudo that asks. The password comes as a line of stdin of its own, which this bash takes, so it is in no command line, no environment and no file. sudo gets
+// it from a pipe that only the user's own processes can open: as its askpass program it runs cat on what it takes for the prompt, a path. So it is not read
+// where sudo does not ask (NOPASSWD) and never reaches the script; and a wrong one is tried once, since the pipe is empty then, which is to sudo as Ctrl-C at
+// its prompt. (By sudo -S it would try the script's lines next, and two more tries lock some accounts.) -k: no cached login is made or used.
+// LC_ALL: what sudo says is read. IFS ends with a line's end. The exit at the end keeps bash from becoming sudo: the pipe is this process's.
+const MARK = "sudo:";
+const ASKED = [
+	`line=; while IFS= read -r line; do [[ "$line" == ${MARK}* ]] && break; line=; done`,
+	`if [[ -z "$line" ]]; then echo "${LINES_GONE}" >&2; exit 1; fi`,
+	`exec 3< <(printf "%s\${IFS:2}" "\${line#${MARK}}"); line=`,
+	`LC_ALL=C SUDO_ASKPASS=/bin/cat sudo -k -A -p "/proc/$$/fd/3" /bin/bash --norc -p -c "$0" "$1" "$2"`,
+	"exit",
+].join("; ");
+
+/** The password that a user's scripts need: none where they run without sudo. */
+export function passwordOf<T>(user: string, password: T): T | undefined {
+	return user === "root" ? undefined : password;
+}
+/**
+ * The command that runs the script in its stdin with a verb. `user` is root, or one who may run `sudo -n`, or with a password: then that must be in stdin too.
+ */
+export function scriptCommand(user: string, verb: string, hasPassword = false): string {
+	const bash = "/bin/bash --norc -p -c";
+	if (user === "root") return `exec ${bash} '${CLEAN}' '${READ}' ${verb}`;
+	return hasPassword ? `exec ${bash} '${ASKED}' '${CLEAN}' '${READ}' ${verb}` : `exec sudo -n ${bash} '${CLEAN}' '${READ}' ${verb}`;
 }
 
 /** What is sent: a profile that asks something, and so takes a line of stdin for each question, gets empty ones. */
-export function scriptInput(text: string): string {
-	return "\n".repeat(20) + text;
+export function scriptInput(text: string, password?: string): string {
+	return "\n".repeat(20) + (password === undefined ? "" : `${MARK}${password}\n`) + text;
 }
 
 /** Of a run's stdout, what the script itself printed; undefined where none began. */
@@ -67,8 +91,6 @@ export function scriptName(step: string, script: string): string {
 const KEPT = `"\${KUBEADM_LAB_ROOT:-}/var/lib/kubeadm-lab/scripts"`;
 /** Runs what SCRIPT names if the host has it whole. */
 const RUN_KEPT = `if [[ -n "$SCRIPT" && "$(sha256sum 2>/dev/null <${KEPT}/texts/"$SCRIPT")" == "\${SCRIPT##*-}"* ]] 2>/dev/null; then eval "$(<${KEPT}/texts/"$SCRIPT")"`;
-/** What a script says whose settings did not arrive; every script says so too (cluster/steps/lib/common.sh). */
-export const LINES_GONE = "the first lines of the script are gone: does a profile of this login read stdin?";
 /** Exit status of a host that does not have the script. Nothing ran, and nothing was printed. */
 export const NOT_KEPT = 86;
 /** Behind the settings, SCRIPT among them: runs the script of this name that the host keeps, or ends with NOT_KEPT. */

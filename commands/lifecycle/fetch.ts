@@ -2,7 +2,7 @@
 import { stepText } from "../../cluster/step-text.ts";
 import { type StackHost, stackReach } from "../../config/stack-file.ts";
 import { unpackRecording } from "../../lifecycle/recording/packed.ts";
-import { scriptCommand } from "../../provider/shell.ts";
+import { passwordOf, scriptCommand } from "../../provider/shell.ts";
 import { runScript } from "../../provider/ssh/script.ts";
 import { connect, type Login, loginOf, pinnedKey, type Secret } from "../login.ts";
 
@@ -47,14 +47,17 @@ const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
 
 /** Runs step `recording` with the given verb. */
 async function onHost(host: StackHost, login: Login, verb: string) {
+	const password = passwordOf(host.user, login.sudoPassword);
+	const script = {
+		command: scriptCommand(host.user, verb, password !== undefined),
+		text: stepText(RECORDING, { HOST_NAME: host.name }),
+		...(password === undefined ? {} : { password }),
+		timeoutSeconds: RUN_SECONDS,
+	};
 	try {
 		const client = await connect(host, login);
 		try {
-			return await runScript(client, {
-				command: scriptCommand(host.user, verb),
-				text: stepText(RECORDING, { HOST_NAME: host.name }),
-				timeoutSeconds: RUN_SECONDS,
-			});
+			return await runScript(client, script);
 		} finally {
 			client.end();
 		}

@@ -6,6 +6,10 @@ export interface Script {
 	/** What the host runs, from scriptCommand; it reads `text`. */
 	command: string;
 	text: string;
+	/** For a sudo that asks; `command` then reads it. Default none. */
+	password?: string;
+	/** The script itself has begun. */
+	onStart?: () => void;
 	/** One line of stderr, as soon as it is whole. */
 	onLine?: (line: string) => void;
 	/** Bound of the whole run; 0 for none: then the script bounds itself. */
@@ -29,7 +33,10 @@ export function endOf({ code, signal }: Pick<Ended, "code" | "signal">): string 
 const PREFIX = `echo ${BEGIN} >&2\n`;
 
 /** Runs it to its end. Throws where it never started (ChannelRefused where the host has no session free), and where it took too long. */
-export async function runScript(client: Client, { command, text, onLine = () => {}, timeoutSeconds = 0 }: Script): Promise<Ended> {
+export async function runScript(
+	client: Client,
+	{ command, text, password, onStart = () => {}, onLine = () => {}, timeoutSeconds = 0 }: Script,
+): Promise<Ended> {
 	const channel = await openChannel(client, command);
 	const output = new Output(() => channel.destroy());
 	const stderr: string[] = [];
@@ -37,7 +44,8 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 	const lines = new Lines((line) => {
 		if (!isStarted) {
 			isStarted = line.endsWith(BEGIN); // what comes before it may lack its line's end
-			if (!isStarted) before.push(line);
+			if (isStarted) onStart();
+			else before.push(line);
 			return;
 		}
 		stderr.push(line);
@@ -54,20 +62,28 @@ export async function runScript(client: Client, { command, text, onLine = () => 
 		channel.once("close", (code?: number | null, signal?: string) => resolve({ code, signal }));
 	});
 	const drained = new Promise((resolve) => channel.stderr.once("close", resolve));
-	channel.end(scriptInput(PREFIX + text));
+	channel.end(scriptInput(PREFIX + text, password));
 	const [end] = await bounded(Promise.all([closed, drained]), timeoutSeconds, () => channel.destroy());
 	lines.end();
 	const printed = output.text();
 	const own = scriptOutput(printed);
 	// Without the mark on stderr somebody took a part of stdin, and the script, whose first line is then gone, ended at once.
 	if (own === undefined || !isStarted)
-		throw new Error(notStarted(endOf(end), [...printed.split("\n"), ...before, ...(own === undefined || end.code === undefined ? [] : [LINES_GONE])]));
+		throw notStarted(endOf(end), [...printed.split("\n"), ...before, ...(own === undefined || end.code === undefined ? [] : [LINES_GONE])]);
 	return { ...end, stdout: own, stderr: stderr.join("\n") };
 }
 
-function notStarted(end: string, lines: string[]): string {
+/** sudo did not take the password: each further try may lock the account. */
+export class PasswordRefused extends Error {}
+const REFUSED = /^sudo: (no password was provided|\d+ incorrect password attempts?)$/; // sudo 1.8 and 1.9
+
+function notStarted(end: string, lines: string[]): Error {
 	const said = lines.filter((line) => line.trim() !== "" && !line.endsWith(BEGIN)).slice(-5);
-	return `the script did not start: ${end}${said.length > 0 ? `; the host said: ${said.join(" / ")}` : ""}`;
+	const message = `the script did not start: ${end}${said.length > 0 ? `; the host said: ${said.join(" / ")}` : ""}`;
+	if (!said.some((line) => REFUSED.test(line))) return new Error(message);
+	return new PasswordRefused(
+		`sudo did not take sudoPassword, which was tried once. Correct it: pulumi config set -s <stack> --secret sudoPassword. With rootpw or targetpw in its sudoers it is root's. (${message})`,
+	);
 }
 
 async function bounded<T>(work: Promise<T>, seconds: number, stop: () => void): Promise<T> {

@@ -4,7 +4,7 @@ import { LifecycleDemo } from "../../workloads/lifecycle-demo.ts";
 import { podCosts } from "../../workloads/pod-costs.ts";
 import { STEPS } from "../../workloads/steps.ts";
 import { runProgram } from "./program-graph.ts";
-import { settings } from "./settings.ts";
+import { base, read } from "./settings.ts";
 
 export const WORKERS = ["k8s-node01", "k8s-node02"];
 export const HOSTS = ["k8s-master", ...WORKERS];
@@ -12,8 +12,8 @@ export const NODE_STATES = ["kubelet", "node"];
 export const HOST_STEPS = ["scripts", "identity", "packages", "system", "runtime", "images"];
 
 /** The whole program, as index.ts puts it together. */
-export async function program({ changes = {} as Record<string, unknown>, preview = false } = {}) {
-	const { cluster: clusterSettings, demo: demoSettings } = settings(changes);
+export async function program({ changes = {} as Record<string, unknown>, preview = false, secretKeys = ["sshPrivateKey"] } = {}) {
+	const { cluster: clusterSettings, demo: demoSettings } = read({ ...base(), ...changes }, { secretKeys });
 	const { image, initImage } = demoSettings;
 	return runProgram(
 		() => {

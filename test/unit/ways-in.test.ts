@@ -6,12 +6,18 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Output } from "@pulumi/pulumi";
 import { apiUnreachable } from "../../cluster/api-reach.ts";
 import { stackReach } from "../../config/stack-file.ts";
 import { checkConfiguration, settingsOf } from "../../provider/configuration.ts";
+import { OneTry } from "../../provider/one-try.ts";
+import { asSecret, UNKNOWN, type Value } from "../../provider/plugin/values.ts";
+import { passwordOf, scriptCommand, scriptInput } from "../../provider/shell.ts";
 import { freePort } from "./key-servers.ts";
 import { graph, program } from "./program.ts";
-import { hostKey, problems, settings } from "./settings.ts";
+import { isSecretOutput, resolved } from "./program-graph.ts";
+import { base, hostKey, problems, read, settings, withHost } from "./settings.ts";
 
 /** The kernel itself refuses to connect there. */
 const NOWHERE = "255.255.255.255";
@@ -53,7 +59,7 @@ test("the commands read a stack's bastion as the program does", () => {
 });
 
 test("without the settings for it neither the provider nor a command gets anything new", () => {
-	assert.ok(!("bastion" in graph.named("hosts").inputs));
+	for (const key of ["bastion", "sudoPassword"]) assert.ok(!(key in graph.named("hosts").inputs), key);
 	for (const { name, inputs } of graph.commands)
 		assert.deepEqual(Object.keys(inputs.connection).sort(), ["dialErrorLimit", "host", "hostKey", "perDialTimeout", "port", "privateKey", "user"], name);
 });
@@ -68,6 +74,80 @@ test("a bastion, with its own pinned key and the hosts' private key, reaches the
 		assert.deepEqual(proxy, { ...same, host: bastion.address, user: "jump", hostKey: bastion.hostKey }, name);
 		assert.deepEqual([user, secret.includes("connection")], ["centos", true], `${name} ${host} ${hostKey}`);
 	}
+});
+test("sudo's password is a secret of one line, with the line end of a pipe too, and never shown", async () => {
+	const secretKeys = ["sshPrivateKey", "sudoPassword"];
+	const given = (sudoPassword: string) => read({ ...base(), sudoPassword }, { secretKeys }).cluster.ssh.sudoPassword;
+	assert.equal(settings().cluster.ssh.sudoPassword, undefined);
+	assert.equal(await resolved(given(" s'es\"ame \n") as Output<string>), " s'es\"ame ");
+	assert.equal(await isSecretOutput(given("x") as Output<string>), true);
+	assert.deepEqual(problems({ sudoPassword: "sesame" }), [
+		"sudoPassword: stored in clear text. Choose another on the hosts, then run: pulumi config set -s dev --secret sudoPassword",
+	]);
+	assert.deepEqual(problems({ sudoPassword: "a\nb" }, { secretKeys }), [
+		"sudoPassword: found several lines, and sudo reads one. Run: pulumi config set -s dev --secret sudoPassword",
+	]);
+});
+test("sudo's password reaches the provider and what a command reads as a secret, only for users who need it, and no command line", async () => {
+	const changes = { sudoPassword: "sesame", ...withHost(1, { user: "centos" }) };
+	const { graph } = await program({ changes, secretKeys: ["sshPrivateKey", "sudoPassword"] });
+	const { inputs, secret } = graph.named("hosts");
+	assert.deepEqual([inputs.sudoPassword, secret.includes("sudoPassword")], ["sesame", true]);
+	for (const { name, inputs: own, secret } of graph.commands) {
+		const isAsked = own.connection.user === "centos";
+		assert.equal(own.create, scriptCommand(own.connection.user, "apply", true), name);
+		assert.equal(own.stdin.includes("\nsudo:sesame\n"), isAsked, name);
+		assert.ok(secret.includes("stdin"), name);
+		assert.doesNotMatch(`${own.create}${own.update}${own.delete}`, /sesame/);
+	}
+	assert.ok(graph.commands.some(({ inputs: own }) => own.connection.user === "centos"));
+});
+test("root's scripts are sent without a password, which bash would run", () => {
+	assert.equal(scriptCommand("root", "check", true), scriptCommand("root", "check"));
+	assert.equal(passwordOf("root", "sesame"), undefined);
+	assert.doesNotMatch(scriptInput("x"), /sudo:/);
+	assert.match(scriptCommand("centos", "check"), /^exec sudo -n \/bin\/bash /);
+});
+test("the provider refuses a sudo password of several lines, and waits for one that is not known yet", () => {
+	const one = { address: "192.0.2.1", port: 22, user: "root", hostKey: "k" };
+	const configuration = (sudoPassword: Value) => ({ hosts: JSON.stringify({ one }), privateKey: "x", sudoPassword });
+	const check = (sudoPassword: Value) =>
+		checkConfiguration("urn:pulumi:lab::kubeadm-lab::pulumi:providers:host::hosts", {}, configuration(sudoPassword)).failures;
+	for (const wrong of ["", "a\nb", 7]) assert.deepEqual(check(wrong), [{ property: "sudoPassword", reason: "must be one line that is not empty" }]);
+	for (const right of ["a b", asSecret("a"), UNKNOWN]) assert.deepEqual(check(right), []);
+	assert.equal(settingsOf(configuration(asSecret("a")))?.sudoPassword, "a");
+	assert.equal(settingsOf(configuration(UNKNOWN)), undefined);
+});
+test("of many that want to try a password one does, and the others go on as soon as it is taken, or fail with its error", async () => {
+	const refused = new Error("wrong");
+	const wrong = new OneTry((error) => error === refused);
+	let tries = 0;
+	const attempt = async () => {
+		tries++;
+		await sleep(5);
+		throw refused;
+	};
+	const ends = await Promise.allSettled([1, 2, 3].map(() => wrong.run(attempt)));
+	assert.deepEqual([tries, ends.map((end) => end.status === "rejected" && end.reason)], [1, [refused, refused, refused]]);
+
+	const right = new OneTry((error) => error === refused);
+	const order: string[] = [];
+	const first = right.run(async (taken) => {
+		await sleep(5);
+		order.push("taken");
+		taken();
+		await sleep(20);
+		order.push("first ends");
+	});
+	await Promise.all([first, right.run(async () => order.push("second"))]);
+	assert.deepEqual(order, ["taken", "second", "first ends"]);
+
+	const lost = new OneTry((error) => error === refused);
+	await assert.rejects(
+		lost.run(() => Promise.reject(new Error("no connection"))),
+		/no connection/,
+	);
+	assert.equal(await lost.run(async () => "in"), "in", "what says nothing of the password is tried again");
 });
 test("the provider refuses a bastion without a key, and takes one as text", () => {
 	const one = { address: "192.0.2.1", port: 22, user: "root", hostKey: "k" };

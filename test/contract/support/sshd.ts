@@ -19,6 +19,8 @@ export class Sshd {
 	readonly port: number;
 	readonly #settings: string;
 	readonly #hostKeys: readonly HostKey[];
+	/** Bash that a mount namespace of the server's own begins with; empty for none. */
+	#world = "";
 	#server: ChildProcess | undefined;
 
 	private constructor(port: number, settings: string, hostKeys: readonly HostKey[]) {
@@ -37,6 +39,26 @@ export class Sshd {
 		if (hostKeys.includes("rsa")) sshd.#makeKey("rsa", "rsa");
 		execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "open sesame", "-f", sshd.#makeKey("locked")]);
 		writeFileSync(join(sshd.folder, "authorized_keys"), sshd.#read("user.pub") + sshd.#read("locked.pub"), { mode: 0o600 });
+		return sshd;
+	}
+
+	/**
+	 * A server in a world of its own: /etc and what sudo keeps are copies, which this bash text changes as root before the server starts. FOLDER is the server's,
+	 * with these files in it.
+	 * Its users may read the server's folder, for their authorized_keys.
+	 */
+	static async startIn(world: string, files: Record<string, string>, settings = ""): Promise<Sshd> {
+		const sshd = await Sshd.prepare(settings);
+		for (const [name, text] of Object.entries(files)) writeFileSync(join(sshd.folder, name), text.replaceAll("FOLDER", sshd.folder));
+		const copies = `d=$(mktemp -d); mount -t tmpfs t "$d"; mkdir "$d/up" "$d/work" /run/sudo /var/lib/sudo -p; mount -t overlay o -o "lowerdir=/etc,upperdir=$d/up,workdir=$d/work" /etc
+for own in /run/sudo /var/lib/sudo; do mount -t tmpfs t "$own"; done; chmod a+x FOLDER; chmod a+r FOLDER/authorized_keys`;
+		sshd.#world = `set -e; ${copies}\n${world}\n`.replaceAll("FOLDER", sshd.folder);
+		try {
+			await sshd.start();
+		} catch (error) {
+			await sshd.remove();
+			throw error;
+		}
 		return sshd;
 	}
 
@@ -71,7 +93,9 @@ AcceptEnv ACCEPTED_*
 ${settings}
 `,
 		);
-		const server = spawn(SSHD, ["-D", "-e", "-f", config, "-E", join(this.folder, "log")], { stdio: "ignore" });
+		const command = [SSHD, "-D", "-e", "-f", config, "-E", join(this.folder, "log")];
+		const [program = "", ...args] = this.#world === "" ? command : ["unshare", "--mount", "bash", "-c", `${this.#world}exec "$@"`, "-", ...command];
+		const server = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
 		this.#server = server;
 		endWithThis(server);
 		for (const end = performance.now() + START_LIMIT_MS; !(await answers(this.port)); await sleep(20)) {

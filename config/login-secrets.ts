@@ -1,4 +1,4 @@
-// The SSH private key: from the secret sshPrivateKey, or from a file.
+// The secrets of a login: the SSH private key, from the secret sshPrivateKey or from a file, and sudo's password.
 import * as pulumi from "@pulumi/pulumi";
 import { attempt } from "./host-keys.ts";
 import { readKeyFile } from "./keys.ts";
@@ -24,6 +24,16 @@ export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: st
 		);
 	const path = text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
 	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text, oneLine(passphrase)), path, report) ?? "";
+}
+
+/** What sudo asks for, or undefined: there is none, or a problem was reported. The text itself is never part of a problem. */
+export function readSudoPassword(config: pulumi.Config, { top }: Values, stack: string, report: Report): string | undefined {
+	const password = oneLine(top.sudoPassword ?? "");
+	if (password === "") return undefined;
+	const command = `pulumi config set -s ${stack} --secret sudoPassword`;
+	if (!isSecretSetting(`${config.name}:sudoPassword`)) report("sudoPassword", `stored in clear text. Choose another on the hosts, then run: ${command}`);
+	if (/[\n\0]/.test(password)) report("sudoPassword", `found several lines, and sudo reads one. Run: ${command}`);
+	return password;
 }
 
 /** The SDK knows, but leaves the function out of its types (runtime/config.ts in @pulumi/pulumi 3.270.0). */
