@@ -90,6 +90,8 @@ const OTHERS = [
 	"the stack is currently locked by 1 lock(s)", // pulumi pkg/v3/backend/diy/lock.go, v3.274.1
 	"Attempting to deploy or update resources with <number> pending operations from previous deployment.", // pulumi pkg/v3/resource/deploy/deployment_executor.go
 	"failed to load checkpoint: EOF", // pulumi pkg/v3/backend/diy
+	"The resources in the stack have been deleted", // pulumi pkg/v3/backend/display
+	"^C received; cancelling", // pulumi pkg/v3/backend/cancellation_scope.go
 	"failed to fully initialize or become live: timed out waiting for the condition", // pulumi-kubernetes provider/v4/pkg/await, v4.25.0
 	"ssh: handshake failed: EOF", // golang.org/x/crypto ssh/client.go, in the command plugin
 	"incorrect passphrase", // pulumi pkg/v3/secrets/passphrase/manager.go
