@@ -5,9 +5,11 @@ import { reachHost } from "../provider/ssh/reach.ts";
 
 const API_PORT = 6443;
 const ANSWER_SECONDS = 5;
+/** The second is how firewalld of a bare host rejects a port (icmp-host-prohibited), before `system` stops it. */
+const ANSWERS = /: connect: (connection refused|no route to host)$/;
 
 /**
- * Undefined where it does, or where the stack has no bastion. A refusal is an answer: before `kubeadm init` nobody listens there.
+ * Undefined where it does, or where the stack has no bastion. A refusal is an answer: before `kubeadm init` nobody listens there, and firewalld rejects.
  * For a warning and no error: a control plane that is down must not keep a preview from showing the other hosts.
  */
 export async function apiUnreachable(
@@ -22,7 +24,7 @@ export async function apiUnreachable(
 		return undefined;
 	} catch (error) {
 		const { message } = error as Error;
-		if (message.endsWith("connection refused")) return undefined;
+		if (ANSWERS.test(message)) return undefined;
 		return `${host.name}: ${message}; expected an answer: the bastion ${ssh.bastion.address} carries SSH only, and the API server is asked from this machine. Open a way to ${host.address}:${port} before pulumi up: README.md, Ways in`;
 	}
 }
