@@ -1,0 +1,165 @@
+// Every secret of a stack is searched for wherever it has no business to be, over a whole life: preview, up, no-change up, refresh, commands, a kill, destroy.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { controlPlane, hosts, lab, labFolder, onHost, project, pulumiArgs, read, run } from "../e2e/lab.ts";
+import type { Needles } from "./needles.ts";
+import { filesIn, keptFiles, knownSecrets } from "./secrets.ts";
+import { Watch } from "./watch.ts";
+
+const cli = `${project}lab/lab`;
+const MARK = "/run/kubeadm-lab-leaks";
+/** Files of a host that were written since the mark, but for images and what processes show. */
+const WRITTEN = `find / \\( -path /proc -o -path /sys -o -path /dev -o -path '/var/lib/containerd/io.containerd.*' -o -path '/run/containerd/io.containerd.*' -o -path '/var/log/journal' \\) -prune -o -type f -newer ${MARK} -size -64M`;
+/** Where a secret belongs on the control plane; nothing of them is anywhere else, nor on a worker. */
+const HOME: [RegExp, RegExp][] = [
+	[/^key of /, /^\/etc\/kubernetes\/(pki\/|[a-z-]+\.conf$)/],
+	[/^join token /, /^\/var\/lib\/etcd\//],
+	[/^key of .*kubelet/, /^\/var\/lib\/kubelet\/pki\//],
+];
+
+describe("secrets", { concurrency: false }, () => {
+	let needles: Needles;
+	let scratch = "";
+	let watch: Watch;
+	let count = 0;
+	const logs = () => filesIn(scratch, ".").filter((file) => !/\/(needles|unpacked)$/.test(file));
+	/** Runs a command of the lab with its output in files that are searched afterwards. */
+	async function logged(name: string, args: string[], timeoutSeconds = 600): Promise<void> {
+		const file = join(scratch, `${String(count++).padStart(2, "0")}-${name}`);
+		const quoted = args.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+		const { code } = await run(cli, ["exec", "--", "sh", "-c", `exec ${quoted} >'${file}.out' 2>'${file}.err'`], {
+			timeoutSeconds,
+			env: { PULUMI_DEBUG_COMMANDS: "true" }, // or there is no --event-log
+		});
+		assert.equal(code, 0, `${name}: ${readFileSync(`${file}.out`, "utf8").slice(-1500)}${readFileSync(`${file}.err`, "utf8").slice(-1500)}`);
+	}
+	const pulumi = (name: string, command: string, ...args: string[]) => logged(name, ["pulumi", ...pulumiArgs(command, "lab", ...args).slice(3)]);
+	/** Not --logflow: the Kubernetes provider (4.25.0) then logs the kubeconfig that it is given (docs/security.md). */
+	const VERBOSE = ["-v=9", "--debug", "--logtostderr"];
+
+	before(async () => {
+		scratch = mkdtempSync(join(tmpdir(), "kubeadm-lab-leaks-"));
+		await lab("up");
+		await lab("reset");
+		for (const host of hosts) await read(host, `touch ${MARK}; sleep 0.05`);
+		watch = new Watch();
+	});
+	after(async () => {
+		watch.end();
+		await lab("reset");
+		if (!process.env.KEEP) rmSync(scratch, { recursive: true, force: true });
+	});
+
+	test("preview, up with all that can be logged, an up without a change, refresh and the commands run", async () => {
+		await pulumi("preview", "preview", ...VERBOSE, "--event-log", join(scratch, "preview.events"));
+		await pulumi("up", "up", ...VERBOSE, "--event-log", join(scratch, "up.events"));
+		await pulumi("up again", "up", "--event-log", join(scratch, "again.events"));
+		await pulumi("refresh", "refresh", ...VERBOSE, "--event-log", join(scratch, "refresh.events"));
+		await pulumi("preview with diff", "preview", "--diff", "--show-secrets=false");
+		await pulumi("outputs", "stack output");
+		await logged("report", ["npm", "run", "-s", "lifecycle", "--", "report", "lab", "--to", join(scratch, "report")]);
+		await logged("export", ["pulumi", "stack", "export", "-s", "lab"]);
+	});
+
+	test("the secrets are known: keys of the login, of every CA and component, of each kubeconfig, and the join tokens", async () => {
+		needles = await knownSecrets();
+	});
+
+	test("what is searched for would be found: plain, in base64, and packed", async () => {
+		const file = join(scratch, "sample");
+		const key = readFileSync(`${labFolder}/id_ed25519`, "utf8");
+		const { gzipSync } = await import("node:zlib");
+		for (const text of [key, JSON.stringify(key), Buffer.from(`x${key}`).toString("base64"), `z ${gzipSync(`xx ${key}`).toString("base64")} z`]) {
+			writeFileSync(file, text);
+			assert.deepEqual(await needles.inFiles([file], scratch), { [file]: ["key of the login"] }, text.slice(0, 50));
+		}
+		writeFileSync(file, gzipSync(`xx ${key}`));
+		assert.deepEqual(await needles.inFiles([file], scratch), { [file]: ["key of the login"] }, "a packed file");
+		rmSync(file);
+	});
+
+	test("nothing of them is in what was printed, in the event logs, in the verbose logs and in the reports", async () => {
+		const files = logs();
+		assert.ok(files.length > 20 && files.some((file) => statSync(file).size > 500_000), files.map((file) => `${file} ${statSync(file).size}`).join("\n"));
+		assert.deepEqual(await needles.inFiles(files, scratch), {});
+	});
+
+	test("nothing of them is in the state, its backups and history, in Pulumi's folders, in TMPDIR or the lab's logs", async () => {
+		const files = keptFiles();
+		for (const part of ["/state/.pulumi/history/", "/state/.pulumi/backups/", "/pulumi/logs/", "/log/k8s-master.log"])
+			assert.ok(
+				files.some((file) => file.includes(part)),
+				part,
+			);
+		assert.deepEqual(await needles.inFiles(files, scratch), {});
+	});
+
+	for (const host of hosts)
+		test(`on ${host} each is where it belongs, and nowhere else`, async () => {
+			const { stdout, code, stderr } = await onHost(
+				host,
+				`cat >/run/needles; ${WRITTEN} ! -path /run/needles -print0 | xargs -0 grep -aoFH -f /run/needles 2>/dev/null | sort -u; journalctl --no-pager -o cat -a | grep -aoF -f /run/needles | sed 's/^/the journal:/' | sort -u; rm /run/needles`,
+				{ input: needles.lines },
+			);
+			assert.equal(code, 0, stderr);
+			const [wrong, home] = [new Set<string>(), new Set<string>()];
+			for (const line of stdout.split("\n").filter((one) => one !== "")) {
+				const [, file = "", piece = ""] = /^(.*?):([A-Za-z0-9+/.=]+)$/.exec(line) ?? [];
+				for (const name of needles.named(piece))
+					if (HOME.some(([what, where]) => what.test(name) && where.test(file))) home.add(name);
+					else wrong.add(`${name} in ${file}`);
+			}
+			assert.deepEqual([...wrong], []);
+			const own = needles.names.filter((name) => name.endsWith(` on ${host}`));
+			assert.ok(own.length > 0 && own.every((name) => home.has(name)), `found where they belong: ${[...home].join(", ")}; expected ${own.join(", ")}`);
+		});
+
+	test("on the control plane no join token is left, and admin.conf is no super-admin", async () => {
+		const kube = "kubectl --kubeconfig /etc/kubernetes/admin.conf";
+		assert.equal((await read(controlPlane, `${kube} get secrets -n kube-system --field-selector type=bootstrap.kubernetes.io/token -o name`)).trim(), "");
+		const subject = await read(
+			controlPlane,
+			"sed -n 's/^ *client-certificate-data: //p' /etc/kubernetes/admin.conf | base64 -d | openssl x509 -noout -subject",
+		);
+		assert.match(subject, /kubeadm:cluster-admins/);
+	});
+
+	test("the kubeconfig that a killed run left in TMPDIR was its user's alone, and goes with the plugin that outlives the engine", async () => {
+		const kubeconfigs = () => filesIn(labFolder, "tmp").filter((file) => /\/kubeconfig\d+$/.test(file));
+		const engine = spawn(cli, pulumiArgs("up"), { cwd: project, stdio: "ignore" }); // becomes pulumi
+		for (const end = Date.now() + 120_000; kubeconfigs().length === 0; await sleep(20))
+			assert.ok(Date.now() < end && engine.exitCode === null, "no kubeconfig came");
+		for (const file of filesIn(labFolder, "tmp")) assert.equal(statSync(file).mode & 0o077, 0, file);
+		engine.kill("SIGKILL");
+		for (const end = Date.now() + 30_000; kubeconfigs().length > 0; await sleep(100)) assert.ok(Date.now() < end, kubeconfigs().join());
+		assert.deepEqual(await needles.inFiles(filesIn(labFolder, "tmp"), scratch), {});
+		await run(cli, pulumiArgs("cancel", "lab", "--yes"));
+		await pulumi("up after a kill", "up");
+	});
+
+	test("trust, destroy and a report after it run", async () => {
+		await logged("trust", ["npm", "run", "-s", "trust", "--", "lab"]);
+		await pulumi("destroy", "destroy", ...VERBOSE, "--event-log", join(scratch, "destroy.events"));
+		await logged("report after", ["npm", "run", "-s", "lifecycle", "--", "report", "lab", "--to", join(scratch, "report2")]);
+	});
+
+	test("nothing of them was in a command line or an environment, and nothing is left in files after destroy", async () => {
+		const { text, looks, count } = watch.end();
+		writeFileSync(join(scratch, "processes"), text);
+		assert.ok(looks > 200 && count > 500, `${looks} looks, ${count} texts`);
+		assert.deepEqual(await needles.inFiles([...logs(), ...keptFiles()], scratch), {});
+		for (const host of hosts) {
+			const { stdout } = await onHost(
+				host,
+				`cat >/run/needles; ${WRITTEN} ! -path /run/needles -print0 | xargs -0 grep -aoFH -f /run/needles 2>/dev/null | sort -u; rm /run/needles`,
+				{ input: needles.lines },
+			);
+			assert.equal(stdout, "", host);
+		}
+	});
+});
