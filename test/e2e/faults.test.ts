@@ -3,7 +3,7 @@ import { describe } from "node:test";
 import { sample } from "../faults/matrix.ts";
 import { tryAll } from "../faults/ways.ts";
 
-const SEED = 20;
+const SEED = 53;
 describe("faults in the middle of a run", { concurrency: false }, () => {
-	tryAll(sample(Number(process.env.FAULTS_SEED ?? SEED), 3));
+	tryAll(sample(Number(process.env.FAULTS_SEED ?? SEED), 2));
 });
