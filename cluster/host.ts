@@ -60,7 +60,8 @@ export class Host extends pulumi.ComponentResource {
 		state("identity", {}, kept, { shared: ["HOSTS_BLOCK"] });
 		const packages = state("packages", packagesSettings(cluster), kept);
 		const system = state("system", { ...systemSettings(cluster), ...usedSettings(spec, cluster) }, [packages]);
-		this.runtime = state("runtime", runtimeSettings(cluster), [packages]);
+		// Docker turns forwarding on when it starts: what was there before must have been recorded by then. And firewalld, when it stops, takes Docker's rules along.
+		this.runtime = state("runtime", runtimeSettings(cluster), cluster.runtime.kind === "docker" ? [system] : [packages]);
 		this.configured = [system, this.runtime];
 		// A state that keeps nothing: its undo is what it is there for.
 		this.leave = state("leave", { CLUSTER_ID: clusterId }, this.configured, { apply: false });

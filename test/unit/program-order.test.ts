@@ -32,6 +32,10 @@ test("on a host, packages come first and images last, with what is independent s
 		assertBeside(`lab-${host}-system`, [`lab-${host}-runtime`, `lab-${host}-images`]);
 	}
 });
+test("Docker starts after system has recorded what it would change: forwarding", async () => {
+	const { graph: docker } = await program({ changes: { kubernetesVersion: "1.18.3", containerRuntime: "docker" } });
+	for (const host of HOSTS) assert.ok(docker.before(`lab-${host}-runtime`).has(`lab-${host}-system`), host);
+});
 test("hosts are prepared side by side, and the control plane starts while workers are not ready", () => {
 	assertBefore(
 		"lab-control-plane-init",
