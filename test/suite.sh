@@ -2,13 +2,14 @@
 # `suites` to an empty list of lines: name, tests, seconds.
 # shellcheck shell=bash disable=SC2034 # those that source it use them
 
+COMMIT="$(git describe --always --dirty)" # before tests write what came out
 # For docs/runs.json and the README's table: before the tests, a file for what their cluster runs on (test/seen.sh), and after them what came out.
 begin_note() {
   KUBEADM_LAB_SEEN="$(mktemp)"
   export KUBEADM_LAB_SEEN
 }
 note_run() { # COMMAND, as one types it
-  node commands/runs-table.ts "$1" "${passed}" "${failed}" <"${KUBEADM_LAB_SEEN}"
+  node commands/runs-table.ts "$1" "${COMMIT}" "${passed}" "${failed}" <"${KUBEADM_LAB_SEEN}"
   rm -f -- "${KUBEADM_LAB_SEEN}"
 }
 # Starts the tests of a folder. Sets SUITE: pid of the run and the file that its counts come to.
