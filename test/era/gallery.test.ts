@@ -52,7 +52,7 @@ describe("the gallery of May 2020", { concurrency: false }, () => {
 			file,
 			text.replace("encryptionsalt:", `  kubeadm-lab:gallery: ${JSON.stringify(SCENARIO_NAMES)}\n  kubeadm-lab:pauseProof: "true"\nencryptionsalt:`),
 		);
-		const pulumi = (command: string, ...args: string[]) => succeed(cli, pulumiArgs(command, "seed", "--config-file", file, ...args));
+		const pulumi = (command: string, ...args: string[]) => succeed(cli, pulumiArgs(command, "seed", "--config-file", file, ...args), { timeoutSeconds: 600 });
 		await pulumi("up", "--parallel", "4");
 		const output = async (name: string) => JSON.parse((await succeed(cli, ["exec", "--", "pulumi", "stack", "output", name, "--json", "-s", "seed"])).stdout);
 		assertPauseTable(await output("pause"));
