@@ -58,6 +58,6 @@ versions() {
   local kubernetes containerd
   kubernetes="$(awk '$1 == "kubernetesVersion:" { inside = 1 } inside && $1 == "default:" { print $2; exit }' Pulumi.yaml)" # the lab's file names none
   containerd="$(sed -n 's/^Version: //p' lab/content/specs/docker-ce.spec)"
-  printf '%s, %d minutes, commit %s; Kubernetes %s, containerd %s, pulumi %s' "$(date -u +%F)" "$((SECONDS / 60))" "$(git describe --always --dirty)" \
+  printf '%s, %d minutes, commit %s; Kubernetes %s, containerd %s, pulumi %s' "$(date -u +%F)" "$((SECONDS / 60))" "${COMMIT}" \
     "${kubernetes}" "${containerd}" "${PULUMI_VERSION:-unknown}"
 }
