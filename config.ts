@@ -78,11 +78,11 @@ const login = ({ port, user }: { port?: number | undefined; user?: string | unde
 });
 function sshSettings(
 	{ top, bastion }: Values,
-	{ privateKey, sudoPassword }: { privateKey: string; sudoPassword: string | undefined },
+	{ privateKey, sudoPassword }: { privateKey: string | undefined; sudoPassword: string | undefined },
 	bastionKey: string | undefined,
 ): SshSettings {
 	return {
-		privateKey: pulumi.secret(privateKey),
+		privateKey: privateKey === undefined ? undefined : pulumi.secret(privateKey),
 		...(sudoPassword === undefined ? {} : { sudoPassword: pulumi.secret(sudoPassword) }),
 		dialErrorLimit: top.sshDialErrorLimit,
 		perDialTimeoutSeconds: top.sshPerDialTimeoutSeconds,

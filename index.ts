@@ -14,7 +14,7 @@ passOverCutOffCalls(); // else a failed `up` buries its error under them
 sendNoDebugLines(); // else they hold every secret in the clear
 
 const settings = loadSettings(new pulumi.Config()); // throws with every problem, before any resource exists
-await expectLiveAgent();
+await expectLiveAgent(settings.cluster.ssh.privateKey === undefined);
 await warnOfUnreachableApi(settings.cluster);
 const { image, initImage, enabled } = settings.demo;
 

@@ -28,7 +28,7 @@ export class HostConnections extends pulumi.ProviderResource {
 			name,
 			{
 				hosts: JSON.stringify(Object.fromEntries(known)),
-				privateKey: pulumi.secret(ssh.privateKey),
+				...(ssh.privateKey ? { privateKey: pulumi.secret(ssh.privateKey) } : { sshAgent: true }),
 				...(ssh.sudoPassword ? { sudoPassword: pulumi.secret(ssh.sudoPassword) } : {}),
 				...(ssh.bastion ? { bastion: JSON.stringify(ssh.bastion) } : {}),
 				scripts: pulumi.secret(JSON.stringify(Object.fromEntries(steps.map((step) => [stepName(step), stepScript(step)])))), // no secret, but thousands of lines

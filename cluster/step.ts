@@ -129,7 +129,7 @@ function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.C
 		port,
 		user,
 		hostKey,
-		privateKey,
+		...(privateKey ? { privateKey } : {}), // else the plugin asks the agent of SSH_AUTH_SOCK; its path in the state would be another in each shell
 		dialErrorLimit,
 		perDialTimeout,
 	});

@@ -4,6 +4,7 @@ import { readKeyFile } from "../config/keys.ts";
 import { normalPrivateKey, oneLine } from "../config/private-key-form.ts";
 import { type StackHost, stackReach, stackTexts } from "../config/stack-file.ts";
 import { type Connection, dial } from "../provider/ssh/connection.ts";
+import { keyOrAgent } from "../provider/ssh/login.ts";
 import { run } from "./run.ts";
 
 /** The user's mistake. */
@@ -20,7 +21,8 @@ export function secretsOf(stack: string): Secret {
 }
 
 export interface Login {
-	privateKey: string;
+	/** Undefined: the agent that SSH_AUTH_SOCK names has the keys. */
+	privateKey: string | undefined;
 	sudoPassword?: string;
 	bastion?: StackHost;
 }
@@ -28,8 +30,8 @@ export interface Login {
 export async function loginOf(text: string, secret: Secret): Promise<Login> {
 	const given = stackTexts(text);
 	const line = async (key: string) => (given[key] === undefined ? "" : oneLine(await secret(key)));
-	const key = given.sshPrivateKeyFile ? readKeyFile(given.sshPrivateKeyFile) : await secret("sshPrivateKey");
-	const privateKey = normalPrivateKey(key, await line("sshPrivateKeyPassphrase"));
+	const key = async () => (given.sshPrivateKeyFile ? readKeyFile(given.sshPrivateKeyFile) : await secret("sshPrivateKey"));
+	const privateKey = given.sshAgent === "true" ? undefined : normalPrivateKey(await key(), await line("sshPrivateKeyPassphrase"));
 	const sudoPassword = await line("sudoPassword");
 	const { bastion } = stackReach(text);
 	return { privateKey, ...(sudoPassword === "" ? {} : { sudoPassword }), ...(bastion ? { bastion } : {}) };
@@ -47,7 +49,7 @@ export function pinnedKey({ name, trusted }: StackHost): string {
 export async function connect(host: StackHost, { privateKey, bastion }: Login): Promise<Client> {
 	const to = (end: StackHost): Connection => {
 		const { address, port, user } = end;
-		return { host: address, port, user, hostKey: pinnedKey(end), privateKey, dialErrorLimit: 0, perDialTimeout: CONNECT_SECONDS, ignoresAgent: true };
+		return { host: address, port, user, hostKey: pinnedKey(end), ...keyOrAgent(privateKey), dialErrorLimit: 0, perDialTimeout: CONNECT_SECONDS };
 	};
 	const patience = { greetingSeconds: CONNECT_SECONDS, loginSeconds: CONNECT_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
 	const connection = { ...to(host), ...(bastion ? { proxy: to(bastion) } : {}) };

@@ -6,13 +6,15 @@ import { normalPrivateKey, oneLine } from "./private-key-form.ts";
 import type { Report } from "./problems.ts";
 import type { Values } from "./read.ts";
 
-/** The key in its normal form, without its passphrase, or "" where a problem was reported. The text itself is never part of a problem. */
-export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: string, report: Report): string {
+/** The key in its normal form, without its passphrase; undefined where an agent has it, or a problem was reported. The text itself is never part of a problem. */
+export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: string, report: Report): string | undefined {
 	const { sshPrivateKey: text = "", sshPrivateKeyFile: file = "", sshPrivateKeyPassphrase: passphrase = "" } = top;
 	const command = `pulumi config set -s ${stack} --secret sshPrivateKey < ~/.ssh/id_ed25519`;
+	if (top.sshAgent && text === "" && file === "") return undefined;
+	if (top.sshAgent) report("sshAgent", "set together with a private key. Remove one of them.");
 	if (text === "" && file === "") {
-		report("sshPrivateKey", `not set. Run: ${command}, or set sshPrivateKeyFile.`);
-		return "";
+		report("sshPrivateKey", `not set. Run: ${command}, or set sshPrivateKeyFile or sshAgent.`);
+		return undefined;
 	}
 	if (text !== "" && file !== "") report("sshPrivateKeyFile", "set together with sshPrivateKey. Remove one of them.");
 	if (text !== "" && !isSecretSetting(`${config.name}:sshPrivateKey`))
@@ -23,7 +25,7 @@ export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: st
 			`stored in clear text. Give the key another (ssh-keygen -p -f <file>), then run: pulumi config set -s ${stack} --secret sshPrivateKeyPassphrase`,
 		);
 	const path = text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
-	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text, oneLine(passphrase)), path, report) ?? "";
+	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text, oneLine(passphrase)), path, report);
 }
 
 /** What sudo asks for, or undefined: there is none, or a problem was reported. The text itself is never part of a problem. */

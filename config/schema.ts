@@ -180,6 +180,7 @@ export const KEYS = {
 	sshPrivateKey: z.string().default(""),
 	sshPrivateKeyFile: z.string().default(""),
 	sshPrivateKeyPassphrase: z.string().default(""),
+	sshAgent: z.boolean().default(false),
 	knownHostsFile: z.string().default(""),
 	sshUser: userName.default("root"),
 	sudoPassword: z.string().default(""),

@@ -31,8 +31,8 @@ export interface Bastion {
 	hostKey: string;
 }
 export interface SshSettings {
-	/** Private key, a secret. */
-	privateKey: Output<string>;
+	/** A secret. Undefined: the agent that SSH_AUTH_SOCK names has the keys. */
+	privateKey: Output<string> | undefined;
 	/** How often a connection is tried before the step fails. */
 	dialErrorLimit: number;
 	/** Seconds one try may take. */

@@ -19,6 +19,7 @@ function objectOf<T>(value: Value | undefined): T | undefined {
 		return undefined;
 	}
 }
+const hasAgent = (value: Value | undefined) => String(reveal(value ?? null)) === "true";
 const hostsOf = (value: Value | undefined) => objectOf<Record<string, Host>>(value);
 
 function checkHost(host: Host | undefined, path: string, failures: Failure[]): void {
@@ -86,7 +87,8 @@ export function checkConfiguration(urn: string, olds: Properties, wanted: Proper
 	for (const [name, host] of Object.entries(hosts ?? {})) checkHost(host, `hosts[${JSON.stringify(name)}]`, failures);
 	if (news.bastion !== undefined && !isUnknown(open(news.bastion))) checkHost(objectOf<Host>(news.bastion), "bastion", failures);
 	const key = reveal(news.privateKey ?? null);
-	if (!isUnknown(key) && (typeof key !== "string" || key === "")) failures.push({ property: "privateKey", reason: "must be a private key in PEM" });
+	if (!isUnknown(key) && !hasAgent(news.sshAgent) && (typeof key !== "string" || key === ""))
+		failures.push({ property: "privateKey", reason: "must be a private key in PEM" });
 	const password = reveal(news.sudoPassword ?? "x");
 	if (!isUnknown(password) && (typeof password !== "string" || !/^[^\n\0]+$/.test(password)))
 		failures.push({ property: "sudoPassword", reason: "must be one line that is not empty" });
@@ -108,14 +110,15 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
 
 /** Undefined while something in it is not known yet. */
 export function settingsOf(configuration: Properties): Settings | undefined {
-	const { hosts, bastion, privateKey, sudoPassword, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
+	const { hosts, bastion, privateKey, sshAgent, sudoPassword, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
 	const known = hostsOf(hosts);
-	if (!known || typeof privateKey !== "string" || isUnknown(privateKey) || (sudoPassword !== undefined && isUnknown(sudoPassword))) return undefined;
+	const isOpen = hasAgent(sshAgent) || (typeof privateKey === "string" && !isUnknown(privateKey));
+	if (!known || !isOpen || (sudoPassword !== undefined && isUnknown(sudoPassword))) return undefined;
 	const number = (name: keyof typeof NUMBERS) => (rest[name] === undefined ? NUMBERS[name] : Number(rest[name]));
 	return {
 		hosts: known,
 		...(bastion === undefined ? {} : { bastion: objectOf<Host>(bastion) as Host }), // checked before
-		privateKey,
+		privateKey: typeof privateKey === "string" ? privateKey : undefined,
 		...(typeof sudoPassword === "string" ? { sudoPassword } : {}),
 		owner: typeof owner === "string" ? owner : "",
 		scripts: textsOf(scripts) ?? {},

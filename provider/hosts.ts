@@ -4,6 +4,7 @@ import type { Client } from "ssh2";
 import { OneTry } from "./one-try.ts";
 import { passwordOf, scriptCommand } from "./shell.ts";
 import { dial, ProxyError } from "./ssh/connection.ts";
+import { keyOrAgent } from "./ssh/login.ts";
 import { ChannelRefused, type Ended, PasswordRefused, runScript } from "./ssh/script.ts";
 
 export interface Host {
@@ -18,7 +19,8 @@ export interface Settings {
 	hosts: Record<string, Host>;
 	/** What SSH goes through to each of them, with the same private key. Its `user` runs nothing there. */
 	bastion?: Host;
-	privateKey: string;
+	/** Undefined: the agent that SSH_AUTH_SOCK names has the keys. */
+	privateKey: string | undefined;
 	/** For users whose sudo asks. Default: none may. */
 	sudoPassword?: string;
 	/** Whose work is done: each script gets it, with the host's name behind it. Empty in the state of a version before. */
@@ -173,7 +175,7 @@ class HostConnection {
 		const { address: host, port, user, hostKey } = this.#host;
 		const { privateKey, dialErrorLimit, perDialTimeoutSeconds: perDialTimeout, bastion } = this.#settings;
 		const limit = isProbe ? Math.min(PROBE_RETRIES, dialErrorLimit) : dialErrorLimit;
-		const same = { privateKey, dialErrorLimit: limit, perDialTimeout, ignoresAgent: true };
+		const same = { ...keyOrAgent(privateKey), dialErrorLimit: limit, perDialTimeout };
 		const proxy = bastion && { host: bastion.address, port: bastion.port, user: bastion.user, hostKey: bastion.hostKey, ...same };
 		const connection = { host, port, user, hostKey, ...same, ...(proxy ? { proxy } : {}) };
 		const patience = { greetingSeconds: perDialTimeout, loginSeconds: LOGIN_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };

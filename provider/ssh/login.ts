@@ -16,6 +16,14 @@ export interface Credentials {
 	ignoresAgent?: boolean;
 }
 
+/** A private key; or else the agent that SSH_AUTH_SOCK names, which throws where it names none. */
+export function keyOrAgent(privateKey: string | undefined): Pick<Credentials, "privateKey" | "agentSocketPath" | "ignoresAgent"> {
+	if (privateKey !== undefined) return { privateKey, ignoresAgent: true };
+	const { SSH_AUTH_SOCK: agentSocketPath } = process.env;
+	if (!agentSocketPath) throw new Error('SSH_AUTH_SOCK is not set, and the stack logs in by an SSH agent (sshAgent). Run: eval "$(ssh-agent)" && ssh-add');
+	return { agentSocketPath };
+}
+
 export interface Patience {
 	/** Until the host has greeted and shown its key; 0 for ever. */
 	greetingSeconds: number;

@@ -1,16 +1,22 @@
 // The ways in to a host that people have, with real SSH servers: each for the provider and for the `command` plugin, which log in for themselves.
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect, loginOf } from "../../commands/login.ts";
 import { trust } from "../../commands/trust.ts";
 import { normalPrivateKey } from "../../config/private-key-form.ts";
 import { type StackHost, stackReach } from "../../config/stack-file.ts";
 import type { Properties } from "../../provider/plugin/values.ts";
+import { keyPair } from "../key-pair.ts";
 import { noSecret, scriptedTerminal } from "../unit/key-servers.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
+import { endWithThis } from "./support/ends.ts";
 import { HostPlugin, scriptText } from "./support/host-plugin.ts";
 import { freePort, Sshd } from "./support/sshd.ts";
 
@@ -114,7 +120,22 @@ test("the command plugin says the same of a bastion that forwards nothing", asyn
 	const create = command.create("closed", { connection: sshd.connection({ proxy: closed.connection() }), create: "true" });
 	await assert.rejects(create, /^Error: proxy: after 0 failed attempts: ssh: rejected: administratively prohibited \(open failed\)$/);
 });
-
+test("two bastions are passed by a port of this machine that ssh forwards to the inner one, whose key is pinned", async (t) => {
+	const [outer, inner] = [await bastionFor(t), await bastionFor(t)];
+	bastionOf(outer);
+	writeFileSync(`${outer.folder}/known_hosts`, `[127.0.0.1]:${outer.port} ${outer.publicKey("host")}\n`);
+	const [port, { user }] = [await freePort(), outer.connection()];
+	const options = ["-i", `${sshd.folder}/user`, "-o", `UserKnownHostsFile=${outer.folder}/known_hosts`, "-o", "BatchMode=yes", "-p", `${outer.port}`];
+	const ssh = spawn("ssh", ["-F", "none", "-N", ...options, "-L", `127.0.0.1:${port}:127.0.0.1:${inner.port}`, `${user}@127.0.0.1`], {
+		stdio: ["ignore", "ignore", "inherit"],
+	});
+	endWithThis(ssh);
+	t.after(() => ssh.kill());
+	await withPlugin({ bastion: bastionOf(inner, { port }), dialErrorLimit: 20 }, async (plugin) => {
+		assert.equal((await plugin.create("it", STEP)).state.printed, "in");
+	});
+	for (const bastion of [outer, inner]) assert.equal(bastion.log.match(/Accepted publickey/g)?.length, 1);
+});
 test("trust pins the bastion first, then reads the hosts' keys through it; npm run lifecycle goes the same way", async (t) => {
 	const bastion = await bastionFor(t);
 	bastionOf(bastion);
@@ -160,4 +181,56 @@ test("trust pins the bastion first, then reads the hosts' keys through it; npm r
 		trust(file, scriptedTerminal(), false, noSecret),
 		/^Error: the bastion 127\.0\.0\.1 did not let in: .*unable to authenticate.* Its key is trusted; no other host was asked\.$/,
 	);
+});
+
+/** An agent with these keys, in this order, as a variable of a plugin's. */
+async function agentWith(t: TestContext, keys: string[]): Promise<{ SSH_AUTH_SOCK: string }> {
+	const folder = mkdtempSync(join(tmpdir(), "contract-agent-"));
+	const SSH_AUTH_SOCK = join(folder, "socket");
+	const agent = spawn("ssh-agent", ["-D", "-a", SSH_AUTH_SOCK], { stdio: "ignore" });
+	endWithThis(agent);
+	t.after(() => {
+		agent.kill();
+		rmSync(folder, { recursive: true });
+	});
+	for (let i = 0; !existsSync(SSH_AUTH_SOCK) && i < 200; i++) await sleep(50);
+	for (const key of keys) execFileSync("ssh-add", ["-q", "-"], { input: key, env: { ...process.env, SSH_AUTH_SOCK }, stdio: ["pipe", "ignore", "ignore"] });
+	return { SSH_AUTH_SOCK };
+}
+const AGENT = { privateKey: null, sshAgent: "true" };
+/** What the provider's script and the command plugin's command print, through a bastion too. */
+async function byAgent(variables: NodeJS.ProcessEnv, bastion: Sshd): Promise<unknown[]> {
+	const plugins = [await HostPlugin.start(sshd, { ...AGENT, bastion: bastionOf(bastion) }, variables), await CommandPlugin.start(variables)] as const;
+	const connection = sshd.connection({ privateKey: undefined, proxy: bastion.connection({ privateKey: undefined }) });
+	try {
+		const both = [
+			plugins[0].create("it", STEP).then(({ state }) => state.printed),
+			plugins[1].create("it", { connection, create: "echo in" }).then(({ state }) => state.stdout),
+		];
+		return (await Promise.allSettled(both)).map((end) => (end.status === "fulfilled" ? end.value : end.reason.message));
+	} finally {
+		await Promise.all(plugins.map((plugin) => plugin.stop()));
+	}
+}
+const strangers = (count: number) => Array.from({ length: count }, () => keyPair().private);
+
+test("an agent's keys let the provider and the command plugin in, past keys that open nothing, and through a bastion", async (t) => {
+	const bastion = await bastionFor(t);
+	assert.deepEqual(await byAgent(await agentWith(t, [...strangers(3), sshd.privateKey("user")]), bastion), ["in", "in"]);
+});
+test("an agent with more keys than a host's MaxAuthTries, the right one last, is told in the host's words by both", async (t) => {
+	const bastion = await bastionFor(t);
+	for (const said of await byAgent(await agentWith(t, [...strangers(7), sshd.privateKey("user")]), bastion))
+		assert.match(String(said), /Too many authentication failures/);
+});
+test("a run without the agent that the stack wants is told what is missing, also where the program does not run", async () => {
+	const plugin = await HostPlugin.start(sshd, AGENT, { SSH_AUTH_SOCK: undefined });
+	try {
+		await assert.rejects(
+			plugin.create("it", STEP),
+			/SSH_AUTH_SOCK is not set, and the stack logs in by an SSH agent \(sshAgent\)\. Run: eval "\$\(ssh-agent\)" && ssh-add/,
+		);
+	} finally {
+		await plugin.stop();
+	}
 });

@@ -76,7 +76,7 @@ test("a passphrase opens the key, with the line end of a pipe too, and a wrong o
 	const secretKeys = ["sshPrivateKeyPassphrase"];
 	for (const sshPrivateKeyPassphrase of ["open sesame", "open sesame\n"]) {
 		const { ssh } = read({ ...base(), sshPrivateKey: undefined, sshPrivateKeyFile, sshPrivateKeyPassphrase }, { secretKeys }).cluster;
-		const text = await new Promise<string>((resolve) => ssh.privateKey.apply(resolve));
+		const text = await new Promise<string>((resolve) => ssh.privateKey?.apply(resolve));
 		assert.ok(!text.includes("ENCRYPTED") && !(ssh2.utils.parseKey(text) instanceof Error), "a key that needs no passphrase");
 	}
 	const wrong = { sshPrivateKey: undefined, sshPrivateKeyFile, sshPrivateKeyPassphrase: "close sesame" };

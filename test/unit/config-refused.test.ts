@@ -18,7 +18,7 @@ test("every problem is reported at once, each with its path", () => {
 		'hosts[1].address: "172.16.1.300" is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111.',
 		'hosts[1].role: "slave" is not one of: control-plane, worker. Use one of these.',
 		"serviceCidr: 10.96.0.0/12 overlaps podCidr 10.96.0.0/16. Choose ranges apart, such as 10.96.0.0/12 and 10.244.0.0/16.",
-		"sshPrivateKey: not set. Run: pulumi config set -s dev --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile.",
+		"sshPrivateKey: not set. Run: pulumi config set -s dev --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile or sshAgent.",
 		"hosts[1].hostKey: not set. Run: npm run trust -- dev",
 		'kubernetesVersion: "1.29.5" is not in the table of known combinations (config/releases.ts). Use 1.29.15, the nearest that is.',
 	]);
@@ -28,7 +28,7 @@ test("an empty stack is told everything it must say", () => {
 	assert.deepEqual(problems(nothing, { stack: "prod" }), [
 		"hosts: not set. List one control plane and its workers, each with name, address and role.",
 		"nodeNetwork: not set. Add the network that holds every host's address, such as nodeNetwork: 172.16.1.0/24",
-		"sshPrivateKey: not set. Run: pulumi config set -s prod --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile.",
+		"sshPrivateKey: not set. Run: pulumi config set -s prod --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile or sshAgent.",
 		"repositories: not set. List the yum repositories that hold CentOS, the container runtime and Kubernetes, as Pulumi.dev.yaml does.",
 	]);
 });

@@ -87,7 +87,7 @@ test("an unsupported kernel that the user insists on brings its overrides", () =
 });
 
 test("the private key is a secret", async () => {
-	assert.equal(await pulumi.isSecret(settings().cluster.ssh.privateKey), true);
+	assert.equal(await pulumi.isSecret(settings().cluster.ssh.privateKey as pulumi.Output<string>), true);
 });
 
 test("ports and users of one host go before those of all", () => {

@@ -100,6 +100,7 @@ const OTHERS = [
 	'Unknown file extension ".ts"', // Node.js before 22.18, seen with 20.20.2
 	"finalizers might be preventing deletion", // pulumi-kubernetes provider/v4/pkg/await/condition/deleted.go, v4.25.0
 	"sudo: a password is required", // sudo -n
+	"Too many authentication failures", // OpenSSH's server, packet.c and auth.c
 	"dial unix <path>: connect: no such file or directory", // Go's net, in the command plugin 1.2.1
 	"pulumi-resource-command", // a process
 ];

@@ -79,7 +79,7 @@ test("what a copy does to a key is undone: line ends, blanks, a lost last line e
 test("the provider and the command plugin get this one text", async () => {
 	const key = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 	const { ssh } = settings({ sshPrivateKey: asPkcs8(key) }).cluster;
-	const text = await new Promise<string>((resolve) => ssh.privateKey.apply(resolve));
+	const text = await new Promise<string>((resolve) => ssh.privateKey?.apply(resolve));
 	assert.equal(text, key.export({ type: "sec1", format: "pem" }));
 });
 

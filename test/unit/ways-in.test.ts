@@ -12,7 +12,7 @@ import { apiUnreachable } from "../../cluster/api-reach.ts";
 import { stackReach } from "../../config/stack-file.ts";
 import { checkConfiguration, settingsOf } from "../../provider/configuration.ts";
 import { OneTry } from "../../provider/one-try.ts";
-import { asSecret, UNKNOWN, type Value } from "../../provider/plugin/values.ts";
+import { asSecret, type Properties, UNKNOWN, type Value } from "../../provider/plugin/values.ts";
 import { passwordOf, scriptCommand, scriptInput } from "../../provider/shell.ts";
 import { freePort } from "./key-servers.ts";
 import { graph, program } from "./program.ts";
@@ -59,7 +59,7 @@ test("the commands read a stack's bastion as the program does", () => {
 });
 
 test("without the settings for it neither the provider nor a command gets anything new", () => {
-	for (const key of ["bastion", "sudoPassword"]) assert.ok(!(key in graph.named("hosts").inputs), key);
+	for (const key of ["bastion", "sudoPassword", "sshAgent"]) assert.ok(!(key in graph.named("hosts").inputs), key);
 	for (const { name, inputs } of graph.commands)
 		assert.deepEqual(Object.keys(inputs.connection).sort(), ["dialErrorLimit", "host", "hostKey", "perDialTimeout", "port", "privateKey", "user"], name);
 });
@@ -148,6 +148,26 @@ test("of many that want to try a password one does, and the others go on as soon
 		/no connection/,
 	);
 	assert.equal(await lost.run(async () => "in"), "in", "what says nothing of the password is tried again");
+});
+test("an agent takes the place of the private key, for the provider, each command and a bastion; beside one it is refused", async () => {
+	assert.deepEqual(problems({ sshAgent: true }), ["sshAgent: set together with a private key. Remove one of them."]);
+	const { graph } = await program({ changes: { sshPrivateKey: undefined, sshAgent: true, bastion: BASTION } });
+	const { inputs } = graph.named("hosts");
+	assert.deepEqual([String(inputs.sshAgent), "privateKey" in inputs], ["true", false]);
+	for (const { name, inputs: own } of graph.commands)
+		for (const end of [own.connection, own.connection.proxy]) assert.ok(!("privateKey" in end) && !("agentSocketPath" in end), name);
+});
+test("the provider takes an agent for a private key, and asks for one of the two", () => {
+	const one = { address: "192.0.2.1", port: 22, user: "root", hostKey: "k" };
+	const configuration = (more: Properties) => ({ hosts: JSON.stringify({ one }), ...more });
+	const check = (more: Properties) => checkConfiguration("urn:pulumi:lab::kubeadm-lab::pulumi:providers:host::hosts", {}, configuration(more)).failures;
+	assert.deepEqual([check({ sshAgent: "true" }), check({ sshAgent: true })], [[], []]);
+	assert.deepEqual(
+		check({}).map(({ property }) => property),
+		["privateKey"],
+	);
+	assert.equal(settingsOf(configuration({ sshAgent: "true" }))?.privateKey, undefined);
+	assert.equal(settingsOf(configuration({})), undefined);
 });
 test("the provider refuses a bastion without a key, and takes one as text", () => {
 	const one = { address: "192.0.2.1", port: 22, user: "root", hostKey: "k" };

@@ -48,6 +48,7 @@ export class Sshd {
 	 * Its users may read the server's folder, for their authorized_keys.
 	 */
 	static async startIn(world: string, files: Record<string, string>, settings = ""): Promise<Sshd> {
+		if (process.getuid?.() !== 0 || !existsSync("/usr/bin/sudo")) throw new Error("found no root or no /usr/bin/sudo; run as root, after: bash lab/setup");
 		const sshd = await Sshd.prepare(settings);
 		for (const [name, text] of Object.entries(files)) writeFileSync(join(sshd.folder, name), text.replaceAll("FOLDER", sshd.folder));
 		const copies = `d=$(mktemp -d); mount -t tmpfs t "$d"; mkdir "$d/up" "$d/work" /run/sudo /var/lib/sudo -p; mount -t overlay o -o "lowerdir=/etc,upperdir=$d/up,workdir=$d/work" /etc
