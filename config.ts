@@ -42,6 +42,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 	const proxy = readProxy(values, specs, report);
 	problems.throwIfAny();
 	if (!kubernetes) throw new Error("no problem reported, but no release chosen"); // a bug, not the user's mistake
+	const etcdSnapshots = values.snapshots as ClusterSettings["etcdSnapshots"];
 	const top = values.top as Required<Values["top"]>; // every field was read, or throwIfAny had thrown
 	return {
 		stack,
@@ -51,6 +52,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 			...clusterSettings(top, kubernetes),
 			repositories,
 			...(proxy ? { proxy } : {}),
+			...(etcdSnapshots ? { etcdSnapshots } : {}),
 		},
 		demo: {
 			enabled: top.demoEnabled,
@@ -90,7 +92,10 @@ function sshSettings(
 	} as SshSettings; // every field was read, or throwIfAny had thrown
 }
 
-function clusterSettings(top: Required<Values["top"]>, kubernetes: Kubernetes): Omit<ClusterSettings, "hosts" | "ssh" | "repositories" | "proxy"> {
+function clusterSettings(
+	top: Required<Values["top"]>,
+	kubernetes: Kubernetes,
+): Omit<ClusterSettings, "hosts" | "ssh" | "repositories" | "proxy" | "etcdSnapshots"> {
 	const { release, runtime, flannel } = kubernetes;
 	const needs = unsupportedKernelNeeds(release, top.kernel);
 	return {

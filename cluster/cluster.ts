@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { assignNodePodCidrs } from "../config/pod-cidr.ts";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { scriptName } from "../provider/shell.ts";
-import { ControlPlane, rebuiltBy } from "./control-plane.ts";
+import { ControlPlane, rebuiltBy, unusedSteps } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, hostsBlock, preflight } from "./host.ts";
 import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
@@ -59,7 +59,9 @@ export class Cluster extends pulumi.ComponentResource {
 		const nodePodCidrs = args.podCidrs === "program" ? assignNodePodCidrs(args) : {};
 		const nodePodCidrOf = (host: Host) => nodePodCidrs[host.name] ?? "";
 
-		const steps = [new URL("./steps/", import.meta.url), ...(args.workloadSteps ? [args.workloadSteps] : [])].flatMap(stepsIn);
+		const unused = unusedSteps(args);
+		const folders = [new URL("./steps/", import.meta.url), ...(args.workloadSteps ? [args.workloadSteps] : [])];
+		const steps = folders.flatMap(stepsIn).filter((step) => !unused.includes(stepName(step)));
 		const scripts = steps.map((step) => scriptName(stepName(step), stepScript(step)));
 		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
 		this.#connections = new HostConnections(

@@ -7,6 +7,7 @@ import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { initConfiguration } from "./kubeadm.ts";
 import { type HostState, hostAct, hostState, printed } from "./step.ts";
+import { stepName } from "./step-text.ts";
 
 export interface ControlPlaneArgs {
 	/** Prepared host. Its name becomes the Node's name. */
@@ -19,6 +20,7 @@ export interface ControlPlaneArgs {
 	nodePodCidr: string;
 }
 
+const SNAPSHOTS = new URL("./steps/snapshots.sh", import.meta.url);
 /** First minor whose API servers all know server-side apply (GA in 1.22). */
 const FIRST_SERVER_SIDE_APPLY = 22;
 
@@ -80,6 +82,18 @@ export class ControlPlane extends pulumi.ComponentResource {
 			},
 			{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init], deletedWith: this.init },
 		);
+		if (cluster.etcdSnapshots) {
+			const { every, keep, keepOnDestroy } = cluster.etcdSnapshots;
+			hostState(
+				`${name}-snapshots`,
+				{
+					host: host.name,
+					step: SNAPSHOTS,
+					settings: { HOST_NAME: host.name, EVERY: every, KEEP: keep, KEEP_ON_DESTROY: keepOnDestroy },
+				},
+				{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init] },
+			);
+		}
 		this.kubeconfig = pulumi.secret(this.kubeconfigStep.printed);
 		this.provider = new Provider(
 			`${name}-provider`,
@@ -97,6 +111,11 @@ export class ControlPlane extends pulumi.ComponentResource {
 		this.version = output.apply((text) => versionOf(text, host.name, "init"));
 		this.registerOutputs({ kubeconfig: this.kubeconfig });
 	}
+}
+
+/** What of the cluster's steps this stack's hosts keep no script of: `npm run etcd` brings its own, and the other is a setting's. */
+export function unusedSteps({ etcdSnapshots }: Pick<ClusterSettings, "etcdSnapshots">): string[] {
+	return ["etcd", ...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)])];
 }
 
 /** What kubeadm init takes only once: another value makes another cluster. */

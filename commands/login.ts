@@ -1,10 +1,13 @@
-// How a command that needs no engine logs in to a stack's hosts: by the same settings as the program.
+// How a command that needs no engine logs in to a stack's hosts and runs steps there: by the same settings as the program. The stack may be up, or destroyed already.
 import type { Client } from "ssh2";
+import { stepText } from "../cluster/step-text.ts";
 import { readKeyFile } from "../config/keys.ts";
 import { normalPrivateKey, oneLine } from "../config/private-key-form.ts";
 import { type StackHost, stackReach, stackTexts } from "../config/stack-file.ts";
+import { passwordOf, type Setting, scriptCommand } from "../provider/shell.ts";
 import { type Connection, dial } from "../provider/ssh/connection.ts";
 import { keyOrAgent } from "../provider/ssh/login.ts";
+import { type Ended, runScript } from "../provider/ssh/script.ts";
 import { run } from "./run.ts";
 
 /** The user's mistake. */
@@ -37,11 +40,18 @@ export async function loginOf(text: string, secret: Secret): Promise<Login> {
 	return { privateKey, ...(sudoPassword === "" ? {} : { sudoPassword }), ...(bastion ? { bastion } : {}) };
 }
 
+/** The hosts, where each and the bastion has its key in the file: seen before any secret is asked for. @throws LoginError */
+export function pinnedHosts(text: string): StackHost[] {
+	const { hosts, bastion } = stackReach(text);
+	for (const host of [...(bastion ? [bastion] : []), ...hosts]) pinnedKey(host);
+	return hosts;
+}
+
 const CONNECT_SECONDS = 10;
 const KEEPALIVE_SECONDS = 10; // a host that vanishes in the middle is given up after four of them
+const RUN_SECONDS = 120;
 
-/** @throws LoginError where there is none. */
-export function pinnedKey({ name, trusted }: StackHost): string {
+function pinnedKey({ name, trusted }: StackHost): string {
 	if (trusted === undefined) throw new LoginError(`${name}: its host key is not in the stack's file. Run: npm run trust -- STACK`);
 	return trusted;
 }
@@ -54,4 +64,34 @@ export async function connect(host: StackHost, { privateKey, bastion }: Login): 
 	const patience = { greetingSeconds: CONNECT_SECONDS, loginSeconds: CONNECT_SECONDS, keepaliveSeconds: KEEPALIVE_SECONDS };
 	const connection = { ...to(host), ...(bastion ? { proxy: to(bastion) } : {}) };
 	return dial(connection, { signal: new AbortController().signal, status: () => {}, patience });
+}
+
+export interface StepRun {
+	step: URL;
+	/** Beside HOST_NAME. */
+	settings?: Record<string, Setting>;
+	/** Default apply. */
+	verb?: string;
+	/** Default 120. */
+	timeoutSeconds?: number;
+	/** A line of the script's messages, as it comes. */
+	onLine?: (line: string) => void;
+}
+/** Runs steps on one host, over one connection, one after the other. */
+export async function onHost<T>(host: StackHost, login: Login, work: (runStep: (step: StepRun) => Promise<Ended>) => Promise<T>): Promise<T> {
+	const password = passwordOf(host.user, login.sudoPassword);
+	const client = await connect(host, login);
+	try {
+		return await work(({ step, settings = {}, verb = "apply", timeoutSeconds = RUN_SECONDS, onLine }) =>
+			runScript(client, {
+				command: scriptCommand(host.user, verb, password !== undefined),
+				text: stepText(step, { HOST_NAME: host.name, ...settings }),
+				...(password === undefined ? {} : { password }),
+				timeoutSeconds,
+				...(onLine ? { onLine } : {}),
+			}),
+		);
+	} finally {
+		client.end();
+	}
 }

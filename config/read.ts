@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { nearestWord, pathText, type Report } from "./problems.ts";
-import { BASTION_FIELDS, HOST_FIELDS, KEYS, type Key, PROXY_FIELDS, pulumiType, REPOSITORY_FIELDS } from "./schema.ts";
+import { BASTION_FIELDS, HOST_FIELDS, KEYS, type Key, PROXY_FIELDS, pulumiType, REPOSITORY_FIELDS, SNAPSHOT_FIELDS } from "./schema.ts";
 
 type Fields = Record<string, z.ZodType>;
 /** What could be read: fields with a problem are missing. */
@@ -14,6 +14,8 @@ export interface Values {
 	bastion: Read<typeof BASTION_FIELDS> | undefined;
 	repositories: Read<typeof REPOSITORY_FIELDS>[];
 	proxy: Read<typeof PROXY_FIELDS>;
+	/** Undefined where the stack sets none. */
+	snapshots: Read<typeof SNAPSHOT_FIELDS> | undefined;
 }
 
 /** An example for each field that must be there. */
@@ -23,6 +25,8 @@ const EXAMPLES: Record<string, string> = {
 	role: "worker",
 	id: "base",
 	baseUrl: "http://vault.centos.org/7.9.2009/os/$basearch/",
+	every: "6h",
+	keep: "28",
 };
 
 /** zod's names of types -> Pulumi's; every number here is an integer. */
@@ -39,6 +43,7 @@ export function readValues(config: pulumi.Config, report: Report): Values {
 		bastion: readBastion(top.bastion, report),
 		repositories: (top.repositories ?? []).map((repository, i) => readFields(REPOSITORY_FIELDS, repository, ["repositories", i], report)),
 		proxy: readFields(PROXY_FIELDS, top.proxy ?? {}, ["proxy"], report),
+		snapshots: Object.keys(top.etcdSnapshots ?? {}).length === 0 ? undefined : readFields(SNAPSHOT_FIELDS, top.etcdSnapshots ?? {}, ["etcdSnapshots"], report),
 	};
 }
 

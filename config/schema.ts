@@ -173,7 +173,13 @@ export const PROXY_FIELDS = {
 	https: z.string().optional(),
 	noProxy: z.array(z.string()).optional(),
 };
-/** Top-level keys. `hosts`, `bastion`, `repositories` and `proxy` are looked into by their own fields. */
+/** Fields of `etcdSnapshots`; `every` as systemd reads it. */
+export const SNAPSHOT_FIELDS = {
+	every: matching(/^[1-9]\d{0,3}(min|h|d)$/, "is not a time. Use a number of min, h or d, such as 6h."),
+	keep: count(1, 1000),
+	keepOnDestroy: z.boolean().default(false),
+};
+/** Top-level keys. `hosts`, `bastion`, `repositories`, `proxy` and `etcdSnapshots` are looked into by their own fields. */
 export const KEYS = {
 	hosts: z.array(z.record(z.string(), z.unknown())).default([]),
 	nodeNetwork: optional(cidr("172.16.1.0/24")).default(""),
@@ -228,6 +234,7 @@ export const KEYS = {
 	initTimeoutSeconds: count(10, 7200).default(300),
 	joinTimeoutSeconds: count(10, 7200).default(300),
 	joinsAtOnce: count(1, 1000).default(10),
+	etcdSnapshots: z.record(z.string(), z.unknown()).default({}),
 	podTimeoutSeconds: count(10, 7200).default(300),
 	demoEnabled: z.boolean().default(true),
 	demoImage: image.default("registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17"),

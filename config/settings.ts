@@ -117,6 +117,8 @@ export interface ClusterSettings {
 	timeouts: { initSeconds: number; joinSeconds: number; podSeconds: number };
 	/** Workers that join at the same time; the others wait. */
 	joinsAtOnce: number;
+	/** Snapshots of etcd that the control plane takes by itself: how often, as systemd reads it, and how many stay. Default none. */
+	etcdSnapshots?: { every: string; keep: number; keepOnDestroy: boolean };
 }
 /** Pods of the gallery, by name (workloads/scenarios.ts). */
 export const SCENARIO_NAMES = [

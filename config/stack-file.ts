@@ -15,6 +15,8 @@ export interface StackHost {
 	address: string;
 	port: number;
 	user: string;
+	/** As the file has it. Not a bastion's. */
+	role?: string;
 	/** `type base64` that the file, or its known_hosts file, already trusts. */
 	trusted: string | undefined;
 }
@@ -59,9 +61,10 @@ export function stackReach(text: string): { hosts: StackHost[]; bastion?: StackH
 		const trusted = hostKey === undefined ? findKnownHost(known, address, port) : attempt(() => parseHostKey(hostKey), `${path}.hostKey`, report);
 		return { name: String(name ?? address), address, port, user, trusted };
 	};
-	const found = hosts.map((host, i) =>
-		reached(readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report), `hosts[${i}]`, host.name),
-	);
+	const found = hosts.map((host, i) => ({
+		...reached(readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report), `hosts[${i}]`, host.name),
+		...(host.role === undefined ? {} : { role: String(host.role) }),
+	}));
 	const hop = readBastion(bastion, report);
 	const way = hop ? { bastion: reached(hop, "bastion", "bastion") } : {};
 	if (problems.length > 0) throw new StackFileError(problems.join("\n"));

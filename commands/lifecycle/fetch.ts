@@ -1,10 +1,7 @@
 // Gets a stack's recordings from its hosts, over SSH: the stack may be up, or destroyed already.
-import { stepText } from "../../cluster/step-text.ts";
-import { type StackHost, stackReach } from "../../config/stack-file.ts";
+import type { StackHost } from "../../config/stack-file.ts";
 import { unpackRecording } from "../../lifecycle/recording/packed.ts";
-import { passwordOf, scriptCommand } from "../../provider/shell.ts";
-import { runScript } from "../../provider/ssh/script.ts";
-import { connect, type Login, loginOf, pinnedKey, type Secret } from "../login.ts";
+import { type Login, loginOf, onHost, pinnedHosts, type Secret } from "../login.ts";
 
 /** The user's mistake, or a host that can't be asked. */
 export class FetchError extends Error {}
@@ -17,14 +14,12 @@ export interface Fetched {
 	remove: () => Promise<string[]>;
 }
 const RECORDING = new URL("../../workloads/steps/recording.sh", import.meta.url);
-const RUN_SECONDS = 120;
 
 /** `text` is that of Pulumi.<stack>.yaml. */
 export async function fetchRecordings(text: string, secret: Secret): Promise<Fetched> {
-	const { hosts, bastion } = stackReach(text);
-	for (const host of [...(bastion ? [bastion] : []), ...hosts]) pinnedKey(host); // before any secret is asked for
+	const hosts = pinnedHosts(text);
 	const login = await loginOf(text, secret);
-	const on = (some: StackHost[], verb: string) => Promise.all(some.map(async (host) => ({ host, ...(await onHost(host, login, verb)) })));
+	const on = (some: StackHost[], verb: string) => Promise.all(some.map(async (host) => ({ host, ...(await recordingOn(host, login, verb)) })));
 	const answers = await on(hosts, "apply");
 	const good = answers.filter(({ code }) => code === 0);
 	const problems = failed(answers).map((problem) => `no recording from ${problem}`);
@@ -46,21 +41,9 @@ const failed = (answers: { host: StackHost; code: number | null | undefined; std
 const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
 
 /** Runs step `recording` with the given verb. */
-async function onHost(host: StackHost, login: Login, verb: string) {
-	const password = passwordOf(host.user, login.sudoPassword);
-	const script = {
-		command: scriptCommand(host.user, verb, password !== undefined),
-		text: stepText(RECORDING, { HOST_NAME: host.name }),
-		...(password === undefined ? {} : { password }),
-		timeoutSeconds: RUN_SECONDS,
-	};
+async function recordingOn(host: StackHost, login: Login, verb: string) {
 	try {
-		const client = await connect(host, login);
-		try {
-			return await runScript(client, script);
-		} finally {
-			client.end();
-		}
+		return await onHost(host, login, (runStep) => runStep({ step: RECORDING, verb }));
 	} catch (error) {
 		return { code: undefined, stdout: "", stderr: (error as Error).message };
 	}

@@ -69,7 +69,9 @@ stage() { # WORK
   local static="${debian}-static/bin/busybox"
 
   for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do install -D -t "${work}/${name}/usr/local/bin" -- "${KUBERNETES}/${name}"; done
+  # As in the official image, which has no etcdutl before etcd 3.6. That of 2020 has an etcdctl too, which is not among Kubernetes' modules.
   install -D -t "${work}/etcd/usr/local/bin" -- "${ETCD}/etcd"
+  [[ ! -e "${ETCD}/etcdctl" ]] || install -D -t "${work}/etcd/usr/local/bin" -- "${ETCD}/etcdctl"
   install -D -t "${work}/coredns" -- "${COREDNS}/coredns"
   install -d -- "${work}/pause"
   gcc -static -Os -s -o "${work}/pause/pause" -x c - <<<'#include <signal.h>

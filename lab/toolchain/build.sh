@@ -90,7 +90,10 @@ build_kubernetes_provider() {
   go_build "${work}" "-X ${module}/pkg/version.Version=4.25.0" -o "${out}/pulumi-resource-kubernetes" .
   rm -rf -- "${work:?}"
 }
-build_etcd() { go_build "$1" '' -o "$2/etcd" go.etcd.io/etcd/server/v3; }
+build_etcd() {
+  go_build "$1" '' -o "$2/etcd" go.etcd.io/etcd/server/v3
+  go_build "$1" '' -o "$2/etcdctl" go.etcd.io/etcd/etcdctl/v3
+}
 build_coredns() { # a main.go of its own names fewer plugins
   if [[ -e "$1/main.go" ]]; then go_build "$1" '' -o "$2/coredns" .; else go_build "$1" '' -o "$2/" github.com/coredns/coredns; fi
 }

@@ -17,6 +17,7 @@ export const STAYS: Stays[] = [
 		readme: "logs",
 		found: [/ \/var\/log\//, / \/var\/(cache|lib)\/(yum|dnf)/, / \/var\/lib\/rpm/, / \/etc\/ld\.so\.cache/],
 	},
+	{ readme: "snapshots of etcd" },
 	{ readme: "packages, images and `/var/lib/containerd`, if you set `removePackagesOnDestroy: false`" },
 	{ readme: "a package that was replaced, upgraded or downgraded" },
 	{ readme: "users and groups" },

@@ -161,6 +161,8 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			LABELS: [],
 			TAINTS: host.role === "control-plane" ? ["node-role.kubernetes.io/control-plane:NoSchedule"] : [],
 		},
+		snapshots: { HOST_NAME: host.name, EVERY: "6h", KEEP: 28, KEEP_ON_DESTROY: false },
+		etcd: { HOST_NAME: host.name, ACTION: "list", NAME: "", OFFSET: 0, PART_BYTES: 4_194_304, PART: "", IS_LAST: false, ABOUT: "" },
 		recorder: {
 			HOST_NAME: host.name,
 			ROLE: host.role,
@@ -203,6 +205,8 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "join", hasUndo: true },
 	{ step: "kubelet", hasUndo: false },
 	{ step: "node", hasUndo: false },
+	{ step: "snapshots", hasUndo: true },
+	{ step: "etcd", hasUndo: false },
 	{ step: "recorder", hasUndo: true },
 	{ step: "scenario", hasUndo: true },
 	{ step: "pause", hasUndo: false },
@@ -215,6 +219,8 @@ const ONLY: Record<string, SampleHost["role"]> = {
 	pause: "worker",
 	scenario: "control-plane",
 	init: "control-plane",
+	snapshots: "control-plane",
+	etcd: "control-plane",
 	kubeconfig: "control-plane",
 	join: "worker",
 };

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# uses: cluster-signs.sh certificates.sh kubectl.sh etcd-tools.sh etcd-restore.sh
+# What `npm run etcd` does on the control plane, by ACTION; no resource has this step. NAME is a snapshot's.
+# snapshot: takes one, prints its line. list: a line for each. get: PART_BYTES of it from OFFSET on, in base64. about: what stands beside it.
+# put: writes PART behind what came before, at OFFSET; with IS_LAST it is checked and kept, with ABOUT beside it.
+# look: what would be lost. restore: goes back to it.
+readonly NAME_FORM='^[0-9]{8}T[0-9]{6}Z-[0-9]+$' INCOMING="${SNAPSHOTS}/.incoming.db"
+takes_no_lock() { :; } # its own: lock_snapshots
+
+line() { # NAME
+  local key values="$1"
+  for key in taken revision keys size hash by etcd; do values+=$'\t'"$(about "$1" "${key}")"; done
+  printf '%s\n' "${values}"
+}
+put_part() {
+  expect_control_plane
+  (umask 077 && mkdir -p -- "${SNAPSHOTS}")
+  [[ "${OFFSET}" != 0 ]] || (umask 077 && : >"${INCOMING}")
+  [[ "$(stat -c %s -- "${INCOMING}" 2>/dev/null)" == "${OFFSET}" ]] || die "${INCOMING} has $(stat -c %s -- "${INCOMING}" 2>/dev/null) bytes, expected ${OFFSET}: does another one bring a snapshot? Run this again"
+  printf '%s' "${PART}" | base64 -d >>"${INCOMING}" || die "can't write ${INCOMING}; look at df /var/lib"
+  [[ "${IS_LAST}" == yes ]] || return 0
+  is_whole "${INCOMING}" || die "${NAME} did not arrive whole. Run this again"
+  (umask 077 && printf '%s\n' "${ABOUT}" >"${SNAPSHOTS}/.new.about")
+  mv -f -- "${SNAPSHOTS}/.new.about" "${SNAPSHOTS}/${NAME}.about"
+  mv -f -- "${INCOMING}" "${SNAPSHOTS}/${NAME}.db"
+}
+expect_snapshot() { [[ -f "${SNAPSHOTS}/${NAME}.db" ]] || die "no snapshot ${NAME} on this host. See npm run etcd -- list"; }
+
+check() { :; }
+apply() {
+  local name
+  [[ "${ACTION}" == snapshot || "${ACTION}" == list || "${NAME}" =~ ${NAME_FORM} ]] || die "found ${NAME}, expected a snapshot's name, such as 20261128T120000Z-4711. See npm run etcd -- list"
+  case "${ACTION}" in
+  snapshot)
+    take_snapshot hand
+    line "${TAKEN}"
+    ;;
+  list)
+    expect_control_plane
+    while read -r name; do line "${name}"; done < <(snapshot_names)
+    ;;
+  about)
+    expect_snapshot
+    cat -- "${SNAPSHOTS}/${NAME}.about"
+    ;;
+  get)
+    expect_snapshot
+    tail -c "+$((OFFSET + 1))" -- "${SNAPSHOTS}/${NAME}.db" | head -c "${PART_BYTES}" | base64 -w 0 || [[ "${PIPESTATUS[0]}" == 141 ]] # head has had enough
+    printf '\n'
+    ;;
+  put) put_part ;;
+  look) look_before ;;
+  restore) restore_snapshot ;;
+  *) die "no action ${ACTION}" ;;
+  esac
+}
+at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
+undo() { :; }
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -1,0 +1,133 @@
+// npm run etcd -- COMMAND STACK: snapshots of the cluster's etcd, and the way back to one (docs/day-two.md). Exit status: 0 done, 1 not, 2 wrong usage.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { KeyError } from "../config/keys.ts";
+import { StackFileError, type StackHost } from "../config/stack-file.ts";
+import { printable } from "../printable.ts";
+import type { Setting } from "../provider/shell.ts";
+import { PassphraseError, passphrase } from "./etcd/passphrase.ts";
+import { type Request, requestIn, USAGE, UsageError } from "./etcd/request.ts";
+import { SealError, type Snapshot, seal, unseal } from "./etcd/sealed.ts";
+import { lossText, tableOf } from "./etcd/text.ts";
+import { LoginError, loginOf, onHost, pinnedHosts, secretsOf } from "./login.ts";
+import { RunError } from "./run.ts";
+import { terminal } from "./terminal.ts";
+
+const STEP = new URL("../cluster/steps/etcd.sh", import.meta.url);
+/** Of a snapshot on its way: a message to a host is kept in memory at both ends. */
+const PART_BYTES = 4 * 1024 * 1024;
+const SAVE_SECONDS = 3600; // the host's own bounds are 900 s for its turn and 900 for etcd
+const RESTORE_SECONDS = 7200; // the same, a restore of 900, two stops of 180 and two starts of 300
+const REACH_SECONDS = 120;
+
+const print = (line: string) => void process.stdout.write(`${printable(line)}\n`);
+/** A host that can't be asked, or did not do it. */
+class HostError extends Error {}
+/** Runs one action on the control plane and returns what it printed. @throws HostError with what the host said. */
+type Act = (action: string, settings?: Record<string, Setting>, seconds?: number) => Promise<string>;
+
+function controlPlaneIn(text: string): StackHost {
+	const found = pinnedHosts(text).filter(({ role }) => role === "control-plane");
+	const [host] = found;
+	if (host === undefined || found.length > 1) throw new StackFileError(`hosts: found ${found.length} with role control-plane, expected one.`);
+	return host;
+}
+async function onControlPlane<T>({ stack }: Request, work: (act: Act) => Promise<T>): Promise<T> {
+	const file = `Pulumi.${stack}.yaml`;
+	if (!existsSync(file)) throw new UsageError(`${file}: no such file. Run this in the project's folder, with the name of a stack.`);
+	const text = readFileSync(file, "utf8");
+	const host = controlPlaneIn(text);
+	const login = await loginOf(text, secretsOf(stack));
+	const lost = (error: unknown) => new HostError(`${host.name} (${host.address}): ${(error as Error).message}`);
+	return await onHost(host, login, async (runStep) =>
+		work(async (action, settings = {}, timeoutSeconds = REACH_SECONDS) => {
+			let isTold = false;
+			const onLine = (line: string) => {
+				isTold ||= / error: /.test(line);
+				print(line);
+			};
+			const { code, stdout } = await runStep({ step: STEP, settings: { NAME: "", ...settings, ACTION: action }, timeoutSeconds, onLine }).catch((error) => {
+				throw lost(error);
+			});
+			if (code !== 0) throw new HostError(isTold ? "" : `${host.name}: ended with ${code ?? "a lost connection"}. The same command again goes on.`);
+			return stdout;
+		}),
+	).catch((error) => {
+		throw error instanceof HostError || error instanceof SealError || error instanceof PassphraseError ? error : lost(error);
+	});
+}
+
+async function bring(act: Act, name: string): Promise<Snapshot> {
+	const about = (await act("about", { NAME: name })).trimEnd();
+	const parts: Buffer[] = [];
+	for (let offset = 0; ; offset += PART_BYTES) {
+		const part = Buffer.from(await act("get", { NAME: name, OFFSET: offset, PART_BYTES }), "base64");
+		parts.push(part);
+		if (part.length < PART_BYTES) return { name, about, data: Buffer.concat(parts) };
+	}
+}
+async function send(act: Act, { name, about, data }: Snapshot): Promise<void> {
+	for (let offset = 0; offset < data.length; offset += PART_BYTES) {
+		const part = data.subarray(offset, offset + PART_BYTES);
+		const isLast = offset + PART_BYTES >= data.length;
+		await act("put", { NAME: name, OFFSET: offset, PART: part.toString("base64"), IS_LAST: isLast, ABOUT: about });
+	}
+}
+
+async function fetch(request: Request & { command: "fetch" }): Promise<void> {
+	const { name, file } = request;
+	if (existsSync(file)) throw new UsageError(`${file} is there already. Choose another name.`);
+	const words = await passphrase(true);
+	const sealed = seal(await onControlPlane(request, (act) => bring(act, name)), words);
+	writeFileSync(file, sealed, { mode: 0o600, flag: "wx", flush: true });
+	print(`${file}: ${sealed.length} bytes, encrypted. Without its passphrase it can't be opened again.`);
+}
+async function snapshotIn(file: string): Promise<Snapshot> {
+	if (!existsSync(file)) throw new UsageError(`${file}: no such file. Give one that npm run etcd -- fetch wrote, or the name of a snapshot on the host.`);
+	try {
+		return unseal(readFileSync(file), await passphrase(false));
+	} catch (error) {
+		throw error instanceof SealError ? new SealError(`${file} ${error.message}`) : error;
+	}
+}
+async function restore(request: Request & { command: "restore" }): Promise<boolean> {
+	const brought = "file" in request ? await snapshotIn(request.file) : undefined;
+	const name = brought?.name ?? ("name" in request ? request.name : "");
+	return await onControlPlane(request, async (act) => {
+		if (brought) await send(act, brought);
+		for (const line of lossText(name, await act("look", { NAME: name }))) print(line);
+		if (!request.isYes && !(await asked(`Restore ${name}?`))) {
+			print("Nothing was changed.");
+			return false;
+		}
+		await act("restore", { NAME: name }, RESTORE_SECONDS);
+		print(`Restored ${name}. Next: pulumi preview -s ${request.stack} --refresh shows what of the stack is not as it was.`);
+		return true;
+	});
+}
+
+/** Only now is the terminal read line by line: before, it may be asked for a passphrase. */
+async function asked(question: string): Promise<boolean> {
+	const { ask, close } = terminal();
+	return await ask(question).finally(close);
+}
+
+async function main(words: string[]): Promise<number> {
+	try {
+		const request = requestIn(words);
+		if (request.command === "fetch") await fetch(request);
+		else if (request.command === "restore") return (await restore(request)) ? 0 : 1;
+		else {
+			const lines = await onControlPlane(request, (act) => act(request.command, {}, request.command === "snapshot" ? SAVE_SECONDS : REACH_SECONDS));
+			for (const line of tableOf(lines)) print(line);
+		}
+		return 0;
+	} catch (error) {
+		const isUsage = error instanceof UsageError;
+		const known = [HostError, LoginError, PassphraseError, SealError, StackFileError, KeyError, RunError].some((one) => error instanceof one);
+		if (!isUsage && !known) throw error;
+		const { message } = error as Error;
+		if (message !== "") process.stderr.write(`${printable(message)}${isUsage ? `\n\n${USAGE}` : ""}\n`); // else the host has told it
+		return isUsage ? 2 : 1;
+	}
+}
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
