@@ -4,11 +4,12 @@ import { KeyError } from "../config/keys.ts";
 import { StackFileError, type StackHost } from "../config/stack-file.ts";
 import { printable } from "../printable.ts";
 import type { Setting } from "../provider/shell.ts";
+import { PasswordRefused } from "../provider/ssh/script.ts";
 import { PassphraseError, passphrase } from "./etcd/passphrase.ts";
 import { type Request, requestIn, USAGE, UsageError } from "./etcd/request.ts";
 import { SealError, type Snapshot, seal, unseal } from "./etcd/sealed.ts";
 import { lossText, tableOf } from "./etcd/text.ts";
-import { LoginError, loginOf, onHost, pinnedHosts, secretsOf } from "./login.ts";
+import { type Login, LoginError, loginOf, onHost, pinnedHosts, secretsOf } from "./login.ts";
 import { RunError } from "./run.ts";
 import { terminal } from "./terminal.ts";
 
@@ -25,35 +26,53 @@ class HostError extends Error {}
 /** Runs one action on the control plane and returns what it printed. @throws HostError with what the host said. */
 type Act = (action: string, settings?: Record<string, Setting>, seconds?: number) => Promise<string>;
 
-function controlPlaneIn(text: string): StackHost {
-	const found = pinnedHosts(text).filter(({ role }) => role === "control-plane");
+/** The host has said why, in lines that were shown as they came. */
+class ToldError extends Error {}
+
+function controlPlaneOf(hosts: StackHost[]): StackHost {
+	const found = hosts.filter(({ role }) => role === "control-plane");
 	const [host] = found;
 	if (host === undefined || found.length > 1) throw new StackFileError(`hosts: found ${found.length} with role control-plane, expected one.`);
 	return host;
 }
-async function onControlPlane<T>({ stack }: Request, work: (act: Act) => Promise<T>): Promise<T> {
+/** The hosts of a stack, and how an action is run on one. */
+interface Stack {
+	hosts: StackHost[];
+	controlPlane: StackHost;
+	on: <T>(host: StackHost, work: (act: Act) => Promise<T>) => Promise<T>;
+}
+async function stackOf({ stack }: Request): Promise<Stack> {
 	const file = `Pulumi.${stack}.yaml`;
 	if (!existsSync(file)) throw new UsageError(`${file}: no such file. Run this in the project's folder, with the name of a stack.`);
 	const text = readFileSync(file, "utf8");
-	const host = controlPlaneIn(text);
+	const hosts = pinnedHosts(text);
+	const controlPlane = controlPlaneOf(hosts);
 	const login = await loginOf(text, secretsOf(stack));
-	const lost = (error: unknown) => new HostError(`${host.name} (${host.address}): ${(error as Error).message}`);
-	return await onHost(host, login, async (runStep) =>
-		work(async (action, settings = {}, timeoutSeconds = REACH_SECONDS) => {
-			let isTold = false;
-			const onLine = (line: string) => {
-				isTold ||= / error: /.test(line);
-				print(line);
-			};
-			const { code, stdout } = await runStep({ step: STEP, settings: { NAME: "", ...settings, ACTION: action }, timeoutSeconds, onLine }).catch((error) => {
-				throw lost(error);
-			});
-			if (code !== 0) throw new HostError(isTold ? "" : `${host.name}: ended with ${code ?? "a lost connection"}. The same command again goes on.`);
-			return stdout;
-		}),
-	).catch((error) => {
-		throw error instanceof HostError || error instanceof SealError || error instanceof PassphraseError ? error : lost(error);
-	});
+	return { hosts, controlPlane, on: (host, work) => onOne(host, login, work) };
+}
+async function onOne<T>(host: StackHost, login: Login, work: (act: Act) => Promise<T>): Promise<T> {
+	const advice = (error: unknown) => (error instanceof PasswordRefused ? "" : ". The same command again goes on."); // one more wrong password may lock the account
+	const lost = (error: unknown) => new HostError(`${host.name} (${host.address}): ${(error as Error).message}${advice(error)}`);
+	try {
+		return await onHost(host, login, (runStep) =>
+			work(async (action, settings = {}, timeoutSeconds = REACH_SECONDS) => {
+				let isTold = false;
+				const onLine = (line: string) => {
+					isTold ||= / error: /.test(line);
+					print(line);
+				};
+				const { code, stdout } = await runStep({ step: STEP, settings: { NAME: "", ...settings, ACTION: action }, timeoutSeconds, onLine });
+				if (code !== 0) throw isTold ? new ToldError() : new Error(`ended with ${code ?? "a lost connection"}`);
+				return stdout;
+			}),
+		);
+	} catch (error) {
+		throw error instanceof ToldError ? error : lost(error);
+	}
+}
+async function onControlPlane<T>(request: Request, work: (act: Act) => Promise<T>): Promise<T> {
+	const { controlPlane, on } = await stackOf(request);
+	return await on(controlPlane, work);
 }
 
 async function bring(act: Act, name: string): Promise<Snapshot> {
@@ -92,17 +111,30 @@ async function snapshotIn(file: string): Promise<Snapshot> {
 async function restore(request: Request & { command: "restore" }): Promise<boolean> {
 	const brought = "file" in request ? await snapshotIn(request.file) : undefined;
 	const name = brought?.name ?? ("name" in request ? request.name : "");
-	return await onControlPlane(request, async (act) => {
+	const { hosts, controlPlane, on } = await stackOf(request);
+	const printed = await on(controlPlane, async (act) => {
 		if (brought) await send(act, brought);
 		for (const line of lossText(name, await act("look", { NAME: name }))) print(line);
 		if (!request.isYes && !(await asked(`Restore ${name}?`))) {
 			print("Nothing was changed.");
-			return false;
+			return undefined;
 		}
-		await act("restore", { NAME: name }, RESTORE_SECONDS);
-		print(`Restored ${name}. Next: pulumi preview -s ${request.stack} --refresh shows what of the stack is not as it was.`);
-		return true;
+		return await act("restore", { NAME: name }, RESTORE_SECONDS);
 	});
+	if (printed === undefined) return false;
+	if (printed !== "") await startClients({ hosts, controlPlane, on });
+	print(`Restored ${name}. Next: pulumi preview -s ${request.stack} --refresh shows what of the stack is not as it was.`);
+	return true;
+}
+/** The revision has gone back, and a client that knows a later one would wait in silence: kubelets and the cluster's own Pods are started again. */
+async function startClients({ hosts, controlPlane, on }: Stack): Promise<void> {
+	for (const host of hosts) {
+		await on(host, (act) => act("restart")).catch((error: Error) => {
+			print(`${host.name}: its kubelet was not restarted (${error.message}). When the host is up: systemctl restart kubelet`);
+		});
+	}
+	await on(controlPlane, (act) => act("renew"));
+	print("This etcd is older than 3.5.10, so Pods of your own that watch the API server do not notice the restore: delete them, or restart their Deployments.");
 }
 
 /** Only now is the terminal read line by line: before, it may be asked for a passphrase. */
@@ -123,10 +155,11 @@ async function main(words: string[]): Promise<number> {
 		return 0;
 	} catch (error) {
 		const isUsage = error instanceof UsageError;
+		if (error instanceof ToldError) return 1;
 		const known = [HostError, LoginError, PassphraseError, SealError, StackFileError, KeyError, RunError].some((one) => error instanceof one);
 		if (!isUsage && !known) throw error;
 		const { message } = error as Error;
-		if (message !== "") process.stderr.write(`${printable(message)}${isUsage ? `\n\n${USAGE}` : ""}\n`); // else the host has told it
+		process.stderr.write(`${printable(message)}${isUsage ? `\n\n${USAGE}` : ""}\n`);
 		return isUsage ? 2 : 1;
 	}
 }

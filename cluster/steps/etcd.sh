@@ -3,7 +3,7 @@
 # What `npm run etcd` does on the control plane, by ACTION; no resource has this step. NAME is a snapshot's.
 # snapshot: takes one, prints its line. list: a line for each. get: PART_BYTES of it from OFFSET on, in base64. about: what stands beside it.
 # put: writes PART behind what came before, at OFFSET; with IS_LAST it is checked and kept, with ABOUT beside it.
-# look: what would be lost. restore: goes back to it.
+# look: what would be lost. restore: goes back to it. restart (on every host) and renew: after the restore of an etcd before 3.5.10, for clients that would not notice it.
 readonly NAME_FORM='^[0-9]{8}T[0-9]{6}Z-[0-9]+$' INCOMING="${SNAPSHOTS}/.incoming.db"
 takes_no_lock() { :; } # its own: lock_snapshots
 
@@ -19,6 +19,7 @@ put_part() {
   [[ "$(stat -c %s -- "${INCOMING}" 2>/dev/null)" == "${OFFSET}" ]] || die "${INCOMING} has $(stat -c %s -- "${INCOMING}" 2>/dev/null) bytes, expected ${OFFSET}: does another one bring a snapshot? Run this again"
   printf '%s' "${PART}" | base64 -d >>"${INCOMING}" || die "can't write ${INCOMING}; look at df /var/lib"
   [[ "${IS_LAST}" == yes ]] || return 0
+  # shellcheck disable=SC2153 # a setting
   is_whole "${INCOMING}" || die "${NAME} did not arrive whole. Run this again"
   (umask 077 && printf '%s\n' "${ABOUT}" >"${SNAPSHOTS}/.new.about")
   mv -f -- "${SNAPSHOTS}/.new.about" "${SNAPSHOTS}/${NAME}.about"
@@ -29,7 +30,7 @@ expect_snapshot() { [[ -f "${SNAPSHOTS}/${NAME}.db" ]] || die "no snapshot ${NAM
 check() { :; }
 apply() {
   local name
-  [[ "${ACTION}" == snapshot || "${ACTION}" == list || "${NAME}" =~ ${NAME_FORM} ]] || die "found ${NAME}, expected a snapshot's name, such as 20261128T120000Z-4711. See npm run etcd -- list"
+  [[ "${ACTION}" == snapshot || "${ACTION}" =~ ^(list|restart|renew)$ || "${NAME}" =~ ${NAME_FORM} ]] || die "found ${NAME}, expected a snapshot's name, such as 20261128T120000Z-4711. See npm run etcd -- list"
   case "${ACTION}" in
   snapshot)
     take_snapshot hand
@@ -51,6 +52,8 @@ apply() {
   put) put_part ;;
   look) look_before ;;
   restore) restore_snapshot ;;
+  restart) restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet' ;;
+  renew) renew_pods ;;
   *) die "no action ${ACTION}" ;;
   esac
 }

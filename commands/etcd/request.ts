@@ -25,7 +25,7 @@ export function requestIn(words: string[]): Request {
 	const [command = "", stack = "", ...rest] = words.filter((word) => word !== "--yes");
 	const option = words.find((word) => word.startsWith("-") && word !== "--yes");
 	if (option !== undefined) throw new UsageError(`found ${option}, expected --yes or no option`);
-	if (!(command in WORDS)) throw new UsageError(`found ${JSON.stringify(command)}, expected one of: ${Object.keys(WORDS).join(", ")}`);
+	if (!Object.hasOwn(WORDS, command)) throw new UsageError(`found ${JSON.stringify(command)}, expected one of: ${Object.keys(WORDS).join(", ")}`);
 	if (stack === "") throw new UsageError("expected the name of a stack, as in Pulumi.STACK.yaml");
 	const wanted = WORDS[command as Command];
 	if (rest.length !== wanted) throw new UsageError(`${command}: found ${rest.length} words after the stack, expected ${wanted}`);

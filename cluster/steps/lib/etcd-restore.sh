@@ -69,6 +69,7 @@ restore_snapshot() {
   rm -rf -- "${WORK_FOLDER:?}" "${ASIDE:?}"
   log "the cluster answers at revision $(revision_now)"
   wait_for_nodes "${since}"
+  has_bump || printf 'clients are to be started again\n'
 }
 # Another restore was cut off here, and this one is of another snapshot: first its own data back.
 take_back_another() {
@@ -92,6 +93,13 @@ make_data() {
     refuse "etcd can't restore it: ${answer##*$'\n'}. Choose another one: npm run etcd -- list"
   }
   mv -T -- "${WORK_FOLDER}/making" "${WORK_FOLDER}/new"
+}
+# Without that the kubelets are restarted first, or they would not hear that these Pods are to end.
+renew_pods() {
+  local label
+  for label in 'k8s-app in (kube-proxy,kube-dns)' app=flannel; do
+    kube /etc/kubernetes/admin.conf delete pods --all-namespaces --wait=false -l "${label}" >&2 || die "can't delete the Pods with ${label}: see kubectl get pods --all-namespaces"
+  done
 }
 has_bump() { "${ETCDUTL}" snapshot restore --help 2>&1 | grep -q -e --mark-compacted; } # from etcd 3.5.10 on
 stop_control_plane() {
