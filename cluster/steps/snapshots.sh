@@ -36,7 +36,10 @@ check() {
   [[ "$(unit_active "${UNIT}.service")" != failed ]] || differs 'last snapshot' 'taken' 'failed'
 }
 apply() {
-  write_file "${PROGRAM}" 0600 "$(snapshot_program)"$'\n' 'start timer'
+  if ! holds "${PROGRAM}" "$(snapshot_program)"$'\n'; then # among this step's records, which go as a whole
+    owe 'start timer'
+    (umask 077 && snapshot_program >"${ROOT}${PROGRAM}")
+  fi
   write_file "${UNIT_PATH}.service" 0644 "$(snapshot_service)"$'\n' 'start timer'
   write_file "${UNIT_PATH}.timer" 0644 "$(snapshot_timer)"$'\n' 'start timer'
   if is_due 'start timer'; then timeout 60 systemctl daemon-reload || die 'systemd could not read its units again; see journalctl -b _PID=1'; fi
@@ -51,7 +54,6 @@ apply() {
 }
 undo() {
   if is_kept "${UNIT_PATH}.timer" || is_kept "${UNIT_PATH}.service"; then stop_units; fi
-  restore_file "${PROGRAM}"
   [[ "${KEEP_ON_DESTROY}" == no ]] || keep_snapshots
   finish_undo
 }

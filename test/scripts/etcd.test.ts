@@ -123,9 +123,21 @@ test("a restore puts the snapshot's data in place, under the name and URLs of th
 		"--name k8s-master",
 		"--initial-cluster k8s-master=https://172.16.1.110:2380",
 		"--initial-advertise-peer-urls https://172.16.1.110:2380",
-		"--bump-revision 1000000000 --mark-compacted",
+		"--mark-compacted",
 	])
 		assert.ok(call.includes(part), part);
+	const revision = 624 + Number(/--bump-revision (\d+)/.exec(call)?.[1]);
+	assert.ok(
+		Math.abs(revision - Date.now()) < 60_000,
+		`${revision}: not the time, so a second restore of one snapshot could have a lower one than clients have seen`,
+	);
+});
+test("a revision that is above the time already, as where a clock was set back, is passed too", (t) => {
+	const host = controlPlane(t);
+	const NAME = taken(host);
+	host.write(`${FOLDER}/tools/registry.k8s.io%2Fetcd:3.5.16-0/etcdctl`, host.read("/etcdctl").replace('"revision":644', '"revision":9000000000000'));
+	assert.equal(act(host, "restore", { NAME }).status, 0);
+	assert.match(host.calls().find((one) => one.includes("--data-dir")) ?? "", /--bump-revision 9000000999376 /);
 });
 
 /** Nothing of the host's is another after it. */

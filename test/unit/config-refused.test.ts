@@ -36,6 +36,15 @@ test("an empty stack is told everything it must say", () => {
 const wrong: [string, Record<string, unknown>, string[]][] = [
 	["an unknown key", { constructor: "x" }, ["constructor: unknown key. Remove it; Pulumi.yaml lists every key."]],
 	["a wrong type", { sshPort: "many" }, ['sshPort: found "many", expected type integer. Write a value of that type.']],
+	[
+		"snapshots of etcd without a rule that can be kept",
+		{ etcdSnapshots: { every: "6 hours", keep: 0, kept: true } },
+		[
+			"etcdSnapshots.kept: unknown key. Did you mean keep?",
+			'etcdSnapshots.every: "6 hours" is not a time. Use a number of min, h or d, such as 6h.',
+			"etcdSnapshots.keep: 0 is out of range. Use 1 to 1000.",
+		],
+	],
 	["a half number", { sshPort: 22.5 }, ["sshPort: found 22.5, expected type integer. Write a value of that type."]],
 	[
 		"a version that YAML has read as a number",

@@ -30,6 +30,24 @@ test("the converged state of a host belongs to the provider that looks at it, an
 		assert.deepEqual(Object.keys(inputs).sort(), ["host", "settings", "step", ...(inputs.shared ? ["shared"] : []), ...flags].sort(), name);
 	}
 });
+test("with etcdSnapshots the control plane takes snapshots, as a state that is undone at destroy; without it no host has a script of theirs", async () => {
+	const { graph: with6h } = await program({ changes: { etcdSnapshots: { every: "6h", keep: 28 } } });
+	const names = ({ resources }: Graph) => resources.map(({ name }) => name);
+	assert.deepEqual(
+		names(with6h).filter((name) => !names(graph).includes(name)),
+		["lab-control-plane-snapshots"],
+	);
+	const { inputs } = with6h.named("lab-control-plane-snapshots");
+	assert.deepEqual(inputs.settings, { HOST_NAME: "k8s-master", EVERY: "6h", KEEP: 28, KEEP_ON_DESTROY: false });
+	assert.equal(inputs.undo, undefined, "it has an undo");
+	assert.ok(with6h.before("lab-control-plane-snapshots").has("lab-control-plane-init"));
+	const scripts = (one: Graph) => Object.keys(JSON.parse(one.named("hosts").inputs.scripts));
+	assert.deepEqual(
+		scripts(with6h).filter((name) => !scripts(graph).includes(name)),
+		["snapshots"],
+	);
+	for (const name of ["etcd", "snapshots"]) assert.ok(!scripts(graph).includes(name), name);
+});
 test("the block for /etc/hosts is kept once, in the provider's configuration, and each host's state has its digest; without hostsFile there is none", async () => {
 	const block = "172.16.1.110 k8s-master\n172.16.1.111 k8s-node01\n172.16.1.112 k8s-node02";
 	assert.deepEqual(JSON.parse(graph.named("hosts").inputs.shared), { HOSTS_BLOCK: block });

@@ -8,7 +8,7 @@
 readonly ASIDE="${CLUSTER}/restore" WORK_FOLDER="${ROOT}${ETCD_DATA}/kubeadm-lab-restore" # the same file system: each move is one rename
 readonly STATIC_PODS=(etcd kube-apiserver kube-controller-manager kube-scheduler)
 readonly STOP_SECONDS=180 START_SECONDS=300 # an API server ends its requests first, and has 30 s before it is killed; kubeadm waits 240 for its start
-readonly BUMP=1000000000 # revisions: more than any cluster makes between a snapshot and its restore, as etcd's documentation advises
+readonly MARGIN=1000000 # revisions above the last that is known
 
 is_newer() { [[ "$1" != "$2" && "$(printf '%s\n' "$1" "$2" | sort -V | tail -n 1)" == "$1" ]]; } # VERSION THAN
 refuse() { die "snapshot ${NAME}: $*. Nothing was changed"; }
@@ -80,13 +80,21 @@ take_back_another() {
   start_control_plane
   rm -rf -- "${WORK_FOLDER:?}" "${ASIDE:?}"
 }
-# The revision of the restored data is far above any that a client has seen, and all before it counts as compacted: so whoever watches is told that its version
-# is too old, and lists anew. With a lower one kubelets, controllers and proxies would wait in silence for what comes after the version that they know.
+# The revision of the restored data is above any that a client has seen, and all before it counts as compacted: so whoever watches is told that its version is
+# too old, and lists anew. With a lower one kubelets, controllers and proxies would wait in silence for what comes after the version that they know (lab).
+# It becomes the time in ms: above that of any restore before this, also of one of the same snapshot, and known where etcd does not answer.
+# No cluster makes a thousand revisions a second for long.
+bump_of() { # REVISION
+  local target now
+  target="$(date +%s%3N)" now="$(revision_now)"
+  ((${now:-0} + MARGIN < target)) || target=$((now + MARGIN))
+  printf '%s' $((target - $1))
+}
 make_data() {
   local flags=() answer
   rm -rf -- "${WORK_FOLDER:?}"
   (umask 077 && mkdir -p -- "${WORK_FOLDER}")
-  ! has_bump || flags=(--bump-revision "${BUMP}" --mark-compacted)
+  ! has_bump || flags=(--bump-revision "$(bump_of "$(about "${NAME}" revision)")" --mark-compacted)
   answer="$(timeout 900 "${ETCDUTL}" snapshot restore "${SNAPSHOTS}/${NAME}.db" --name "$(etcd_flag name)" --initial-cluster "$(etcd_flag initial-cluster)" \
     --initial-advertise-peer-urls "$(etcd_flag initial-advertise-peer-urls)" --data-dir "${WORK_FOLDER}/making" "${flags[@]+"${flags[@]}"}" 2>&1)" || {
     rm -rf -- "${WORK_FOLDER:?}" "${ASIDE:?}"
