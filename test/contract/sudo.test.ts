@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { loginOf, onHost, pinnedHosts } from "../../commands/login.ts";
+import { run } from "../../commands/run.ts";
 import type { Properties } from "../../provider/plugin/values.ts";
 import { scriptCommand, scriptInput, scriptOutput } from "../../provider/shell.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
@@ -132,6 +135,27 @@ test("a wrong password is told at once and tried once, however many steps there 
 		await Promise.all(Array.from({ length: 3 }, (_, i) => plugin.create(`it${i}`, waits)));
 	});
 	assert.equal(tried("asked").wrong, 0);
+});
+test("a command that needs no engine runs steps with the password, and npm run etcd does not send people to try a wrong one again", async () => {
+	const { port, hostKey } = sshd.connection();
+	const [key, step] = ["key", "step.sh"].map((name) => join(sshd.folder, name)) as [string, string];
+	writeFileSync(key, sshd.privateKey("user"));
+	writeFileSync(step, 'printf "%s\\n" "$1 $(id -un)"\n');
+	const host = `{ name: one, address: 127.0.0.1, port: ${port}, user: asked, role: control-plane, hostKey: ${hostKey} }`;
+	const text = `config:\n  kubeadm-lab:sshPrivateKeyFile: ${key}\n  kubeadm-lab:sudoPassword: { secure: v1:AAAA }\n  kubeadm-lab:hosts: [${host}]\n`;
+	const [one] = pinnedHosts(text);
+	assert.equal(one?.role, "control-plane");
+	const login = await loginOf(text, async () => password);
+	assert.equal((await onHost(one, login, (runStep) => runStep({ step: pathToFileURL(step), verb: "check" }))).stdout, "check root\n");
+
+	tried("asked");
+	writeFileSync(join(sshd.folder, "Pulumi.x.yaml"), text);
+	writeFileSync(join(sshd.folder, "pulumi"), "#!/bin/sh\necho wrong\n", { mode: 0o755 });
+	const env = { PATH: `${sshd.folder}${delimiter}${process.env.PATH}` };
+	const { code, stderr } = await run(process.execPath, [join(import.meta.dirname, "../../commands/etcd.ts"), "list", "x"], { cwd: sshd.folder, env });
+	assert.equal(code, 1);
+	assert.match(stderr, /^one \(127\.0\.0\.1\): sudo did not take sudoPassword, which was tried once\..*\)\n$/);
+	assert.deepEqual(tried("asked"), { wrong: 1, run: 0 });
 });
 test("a sudo that wants root's password takes that, and one that wants a terminal or does not know the user is told", async () => {
 	await assert.rejects(create("root2"), /sudo did not take sudoPassword/);
