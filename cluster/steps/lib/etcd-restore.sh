@@ -109,7 +109,11 @@ renew_pods() {
     kube /etc/kubernetes/admin.conf delete pods --all-namespaces --wait=false -l "${label}" >&2 || die "can't delete the Pods with ${label}: see kubectl get pods --all-namespaces"
   done
 }
-has_bump() { "${ETCDUTL}" snapshot restore --help 2>&1 | grep -q -e --mark-compacted; } # from etcd 3.5.10 on
+has_bump() { # from etcd 3.5.10 on
+  local help
+  help="$("${ETCDUTL}" snapshot restore --help 2>&1)" || true # whole: a grep that ends at the first match would end etcdctl, and the pipe had failed
+  [[ "${help}" == *--mark-compacted* ]]
+}
 stop_control_plane() {
   local pod file
   for pod in "${STATIC_PODS[@]}"; do
