@@ -22,6 +22,12 @@ export function tableOf(printed: string): string[] {
 }
 
 const MOST_SHOWN = 30;
+/** A restore sets the revision to the time in ms (cluster/steps/lib/etcd-restore.sh): over one, the difference is no count. */
+const MOST_CHANGES = 1e11;
+const changesText = (now: number, revision: number): string =>
+	now - revision < MOST_CHANGES
+		? `etcd is at revision ${now}: ${now - revision} changes since are lost.`
+		: `etcd is at revision ${now}, and was restored since: all changes since the snapshot are lost.`;
 /** What a restore takes away, from the lines KEY tab VALUE of the host's look. */
 export function lossText(name: string, printed: string): string[] {
 	const lines = printed.split("\n").map((line): [string, string] => {
@@ -36,9 +42,7 @@ export function lossText(name: string, printed: string): string[] {
 			? []
 			: [cutOff === name ? `A restore of ${name} was cut off: it goes on.` : `A restore of ${cutOff} was cut off: it is taken back first.`]),
 		`Snapshot ${name} is of ${value("taken")}, revision ${revision}.`,
-		now === "unknown"
-			? "etcd does not answer, so what is newer than the snapshot is not known."
-			: `etcd is at revision ${now}: ${Number(now) - Number(revision)} changes since are lost.`,
+		now === "unknown" ? "etcd does not answer, so what is newer than the snapshot is not known." : changesText(Number(now), Number(revision)),
 		...(created.length === 0 ? [] : [`Made since, and gone then, with what they hold (${created.length}):`]),
 		...created.slice(0, MOST_SHOWN).map((one) => `  ${one}`),
 		...(created.length > MOST_SHOWN ? [`  and ${created.length - MOST_SHOWN} more`] : []),

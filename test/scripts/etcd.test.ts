@@ -53,7 +53,7 @@ function controlPlane(t: TestContext, { bump = true, version = "3.5.16" } = {}):
 		`#!/bin/bash
 printf '%s\\n' "etcdctl $*" >>"\${KUBEADM_LAB_ROOT}/calls"
 case "$*" in
-*'snapshot restore --help'*) echo '--data-dir ${bump ? "--bump-revision --mark-compacted" : ""}'; yes '  --another-flag' | head -n 20000 ;;
+*'snapshot restore --help'*) echo '--data-dir ${bump ? "--bump-revision --mark-compacted" : ""}'; yes '  --another-flag' | head -n 4500 ;;
 *'snapshot restore'*)
   [[ ! -e "\${KUBEADM_LAB_ROOT}/unrestorable" ]] || { echo 'Error: expected sha256' >&2; exit 1; }
   while [[ "$1" != --data-dir ]]; do shift; done; mkdir -p "$2/member/snap"; printf 'data of the snapshot' >"$2/member/snap/db" ;;
