@@ -92,7 +92,7 @@ class Ways {
 			this.#isUp = wholeBy === "up";
 			await (wholeBy === "up" ? this.#isWhole() : this.#isGivenBack());
 			// As README says: the engine keeps what was being created when it died, until it is told that this has been seen to.
-			if (fault === "engine killed" && wholeBy === "up") await pulumi("refresh", "--clear-pending-creates", ...this.#settings());
+			if (fault === "engine killed") await pulumi("refresh", "--clear-pending-creates", ...this.#settings());
 			await this.#leftNothing();
 			result.survived = true;
 		} catch (error) {
