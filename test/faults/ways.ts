@@ -187,7 +187,7 @@ class Ways {
 		);
 		// As README says: official plugins may outlive an engine that was killed, and are ended by whoever sees them.
 		for (const { pid, command } of startedByLab().filter(({ parent }) => parent === 1)) {
-			assert.match(command, /pulumi-resource-(kubernetes|command) /, "a process of a run whose engine was killed");
+			assert.match(command, /pulumi-resource-(kubernetes|command) |stand-ins\/command-plugin\.ts /, "a process of a run whose engine was killed");
 			process.kill(pid);
 		}
 		for (let i = 0; i < 50 && startedByLab().length > 0; i++) await sleep(100);
