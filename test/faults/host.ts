@@ -16,7 +16,8 @@ const namespaceOf = (pid: number): string => {
 		return "";
 	}
 };
-const processes = (): number[] =>
+/** Numbers of all that runs on this machine. */
+export const pids = (): number[] =>
 	readdirSync("/proc")
 		.filter((name) => /^\d+$/.test(name))
 		.map(Number);
@@ -32,7 +33,7 @@ export class LabHost {
 	get first(): number {
 		const key = textOf(`${labFolder}/hosts/${this.name}/ssh_host_ed25519_key.pub`);
 		const isIt = (pid: number) => pid > 0 && textOf(`/proc/${pid}/root/etc/ssh/ssh_host_ed25519_key.pub`) === key;
-		if (!isIt(this.#first)) this.#first = processes().find((pid) => /^NSpid:.*\t1$/m.test(textOf(`/proc/${pid}/status`)) && isIt(pid)) ?? 0;
+		if (!isIt(this.#first)) this.#first = pids().find((pid) => /^NSpid:.*\t1$/m.test(textOf(`/proc/${pid}/status`)) && isIt(pid)) ?? 0;
 		return this.#first;
 	}
 	has(path: string): boolean {
@@ -42,7 +43,7 @@ export class LabHost {
 	running(command: RegExp): number[] {
 		const own = namespaceOf(this.first);
 		if (own === "") return [];
-		return processes().filter((pid) => namespaceOf(pid) === own && command.test(textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " ")));
+		return pids().filter((pid) => namespaceOf(pid) === own && command.test(textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " ")));
 	}
 	/** The program's scripts that run there, and what they started. */
 	scripts(): number[] {

@@ -1,8 +1,9 @@
 // One run of pulumi that something happens to: what it has printed so far, its parts, and its end.
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { project, pulumiArgs } from "../e2e/lab.ts";
+import { pids } from "./host.ts";
 
 const POLL_MS = 10;
 /** A host that vanishes is given up after 25 to 50 s, a run that is told to stop ends what is under way: whatever happens, a run is over by then. */
@@ -16,17 +17,15 @@ interface Process {
 	environment: string;
 }
 export function processes(): Process[] {
-	return readdirSync("/proc")
-		.filter((name) => /^\d+$/.test(name))
-		.flatMap((name) => {
-			try {
-				const parent = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, "utf8"))?.[1]);
-				const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
-				return [{ pid: Number(name), parent, command, environment: readFileSync(`/proc/${name}/environ`, "utf8") }];
-			} catch {
-				return []; // it has ended
-			}
-		});
+	return pids().flatMap((pid) => {
+		try {
+			const parent = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+			const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+			return [{ pid, parent, command, environment: readFileSync(`/proc/${pid}/environ`, "utf8") }];
+		} catch {
+			return []; // it has ended
+		}
+	});
 }
 
 export class PulumiRun {

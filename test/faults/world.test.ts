@@ -6,7 +6,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controlPlane, hosts, kubectl, lab, labFolder, location, messageFile, onHost, project, pulumi, pulumiRun, read, run, workers } from "../e2e/lab.ts";
+import {
+	controlPlane,
+	hosts,
+	kubectl,
+	lab,
+	labFolder,
+	location,
+	messageFile,
+	onHost,
+	project,
+	pulumi,
+	pulumiArgs,
+	pulumiRun,
+	read,
+	run,
+	workers,
+} from "../e2e/lab.ts";
 import { LabHost } from "./host.ts";
 import { tell } from "./results.ts";
 import { PulumiRun } from "./run.ts";
@@ -58,12 +74,18 @@ const faults = () => {
 	};
 	const ends = async (command: string, ...args: string[]) => {
 		const from = performance.now();
-		const { code, output } = await run(
-			`${project}lab/lab`,
-			["exec", "--", "pulumi", ...command.split(" "), "-s", "lab", "--non-interactive", "--color", "never", "--yes", "--skip-preview", ...args],
-			{ timeoutSeconds: 900 },
-		);
+		const { code, output } = await run(`${project}lab/lab`, pulumiArgs(command, "lab", ...args), { timeoutSeconds: 900 });
 		return { code, output, endSeconds: (performance.now() - from) / 1000 };
+	};
+
+	/** As a person does with a host that will never come back. */
+	const forget = async (host: string) => {
+		const command = `yes | PULUMI_CONFIG_PASSPHRASE=kubeadm-lab npm run -s forget -- lab ${host}`;
+		const { code, output } = await run(`${project}lab/lab`, ["exec", "--", "bash", "-c", command]);
+		assert.equal(code, 0, output);
+	};
+	const givenBack = async (alive: string[]) => {
+		for (const host of alive) assert.notEqual((await onHost(host, "test -e /var/lib/kubeadm-lab")).code, 0, `${host}: /var/lib/kubeadm-lab is left`);
 	};
 
 	before(async () => {
@@ -176,21 +198,17 @@ const faults = () => {
 		await lab("power", node, "off");
 		const { output, endSeconds } = await fails("destroy", "--continue-on-error");
 		assert.match(output, new RegExp(`${node}.*npm run forget`, "s"));
-		const forget = ["exec", "--", "bash", "-c", `yes | PULUMI_CONFIG_PASSPHRASE=kubeadm-lab npm run -s forget -- lab ${node}`];
-		const { code, output: said } = await run(`${project}lab/lab`, forget);
-		assert.equal(code, 0, said);
+		await forget(node);
 		await converges("dead worker with the Pod, then forget", "destroy", endSeconds);
-		for (const host of alive) assert.notEqual((await onHost(host, "test -e /var/lib/kubeadm-lab")).code, 0, `${host}: /var/lib/kubeadm-lab is left`);
+		await givenBack(alive);
 	});
 	test("a dead control plane: the workers are given back, and forgotten, destroy ends", async () => {
 		await pulumi("up");
 		await lab("power", controlPlane, "off");
 		const { endSeconds } = await fails("destroy", "--continue-on-error");
-		const forget = ["exec", "--", "bash", "-c", `yes | PULUMI_CONFIG_PASSPHRASE=kubeadm-lab npm run -s forget -- lab ${controlPlane}`];
-		const { code, output: said } = await run(`${project}lab/lab`, forget);
-		assert.equal(code, 0, said);
+		await forget(controlPlane);
 		await converges("dead control plane, then forget", "destroy", endSeconds);
-		for (const host of workers) assert.notEqual((await onHost(host, "test -e /var/lib/kubeadm-lab")).code, 0, `${host}: /var/lib/kubeadm-lab is left`);
+		await givenBack(workers);
 	});
 	test("a Pod that stays Terminating, because its kubelet is gone, holds destroy up no longer than its bound", async () => {
 		const short = settings((text) => text.replace(/^encryptionsalt/m, "  kubeadm-lab:podTimeoutSeconds: 40\nencryptionsalt"));

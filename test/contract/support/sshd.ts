@@ -54,24 +54,22 @@ export class Sshd {
 		const copies = `d=$(mktemp -d); mount -t tmpfs t "$d"; mkdir "$d/up" "$d/work" /run/sudo /var/lib/sudo -p; mount -t overlay o -o "lowerdir=/etc,upperdir=$d/up,workdir=$d/work" /etc
 for own in /run/sudo /var/lib/sudo; do mount -t tmpfs t "$own"; done; chmod a+x FOLDER; chmod a+r FOLDER/authorized_keys`;
 		sshd.#world = `set -e; ${copies}\n${world}\n`.replaceAll("FOLDER", sshd.folder);
+		return sshd.#started();
+	}
+
+	async #started(): Promise<this> {
 		try {
-			await sshd.start();
+			await this.start();
 		} catch (error) {
-			await sshd.remove();
+			await this.remove();
 			throw error;
 		}
-		return sshd;
+		return this;
 	}
 
 	static async start(settings?: string, hostKeys?: readonly HostKey[]): Promise<Sshd> {
 		const sshd = await Sshd.prepare(settings, hostKeys);
-		try {
-			await sshd.start();
-		} catch (error) {
-			await sshd.remove();
-			throw error;
-		}
-		return sshd;
+		return sshd.#started();
 	}
 
 	async start(): Promise<void> {
