@@ -64,19 +64,31 @@ export async function closeJoin(kubeconfig: string, token: string): Promise<void
 	await new Api(kubeconfig).ask("DELETE", pathOf(token), { what: "delete the join token" });
 }
 
-interface NodeAddresses {
+export interface NodeAddresses {
 	metadata: { name: string };
 	status?: { addresses?: { type: string; address: string }[] };
 }
+/** All Nodes as they are now. */
+export async function listNodes(kubeconfig: string): Promise<NodeAddresses[]> {
+	const { body } = await new Api(kubeconfig).ask("GET", "/api/v1/nodes", { what: "list the Nodes" });
+	return JSON.parse(body).items;
+}
+const firstLists = new Map<string, Promise<NodeAddresses[]>>();
+/** All Nodes as the first join of this run found them: asked for once, or two hundred joins would read two hundred Nodes each. */
+export function nodesAtFirst(kubeconfig: string): Promise<NodeAddresses[]> {
+	const list = firstLists.get(kubeconfig) ?? listNodes(kubeconfig);
+	firstLists.set(kubeconfig, list);
+	list.catch(() => firstLists.delete(kubeconfig)); // the next one asks again
+	return list;
+}
 /**
- * Deletes each Node that has this host's address under another name, and returns these names. A kubelet that was told another name (--hostname-override)
+ * Deletes each of these Nodes that has this host's address under another name, and returns their names. A kubelet that was told another name (--hostname-override)
  * registers with that one, its join fails, and its own rights are not enough to take the Node away again. To be called while the host is no Node.
  */
-export async function removeStrays(kubeconfig: string, { name, address }: { name: string; address: string }): Promise<string[]> {
+export async function removeStrays(kubeconfig: string, { name, address }: { name: string; address: string }, nodes: NodeAddresses[]): Promise<string[]> {
 	const api = new Api(kubeconfig);
-	const { items } = JSON.parse((await api.ask("GET", "/api/v1/nodes", { what: "list the Nodes" })).body) as { items: NodeAddresses[] };
 	const hasAddress = ({ status }: NodeAddresses) => status?.addresses?.some((one) => one.type === "InternalIP" && one.address === address);
-	const strays = items.filter((node) => node.metadata.name !== name && hasAddress(node)).map(({ metadata }) => metadata.name);
+	const strays = nodes.filter((node) => node.metadata.name !== name && hasAddress(node)).map(({ metadata }) => metadata.name);
 	for (const stray of strays) await api.ask("DELETE", `/api/v1/nodes/${stray}`, { what: `delete Node ${stray}` });
 	return strays;
 }

@@ -5,7 +5,7 @@ import type { ClusterSettings } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { versionOf } from "./control-plane.ts";
 import type { Host } from "./host.ts";
-import { closeJoin, newToken, openJoin, removeStrays } from "./join-token.ts";
+import { closeJoin, listNodes, newToken, nodesAtFirst, openJoin, removeStrays } from "./join-token.ts";
 import { joinConfiguration } from "./kubeadm.ts";
 import type { Places } from "./places.ts";
 import { hostAct, printed } from "./step.ts";
@@ -77,10 +77,10 @@ export class Worker extends pulumi.ComponentResource {
 		};
 		const close = new pulumi.ResourceHook(`${name}-close`, closeNow, { ignoreErrors: true });
 		// What a join that failed, or one that was killed, left on the cluster under another name. A warning where it can't be done: the join's own error is what counts.
-		const clear = async () => {
+		const clear = async (nodes: typeof listNodes) => {
 			try {
 				const [kubeconfig] = await known();
-				const strays = await removeStrays(kubeconfig, host.spec);
+				const strays = await removeStrays(kubeconfig, host.spec, await nodes(kubeconfig));
 				if (strays.length > 0) await pulumi.log.warn(`${host.name} was in the cluster as Node ${strays.join(", ")}, which is deleted`, this);
 			} catch (error) {
 				await pulumi.log.warn(`${host.name}: a Node of another name may be left of its join: ${(error as Error).message}`, this);
@@ -88,11 +88,11 @@ export class Worker extends pulumi.ComponentResource {
 		};
 		const before = new pulumi.ResourceHook(`${name}-clear`, async () => {
 			await turn();
-			await clear();
+			await clear(nodesAtFirst);
 		});
 		const failed = new pulumi.ErrorHook(`${name}-failed`, async () => {
 			places.giveBack(host.name);
-			await clear();
+			await clear(listNodes);
 			return false; // not again: what failed does not heal by itself
 		});
 		// An act with a check and an undo: step.ts says why.

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 import { Cluster } from "../../cluster/cluster.ts";
-import { closeJoin, newToken, openJoin, removeStrays, tokenSecret } from "../../cluster/join-token.ts";
+import { closeJoin, listNodes, newToken, nodesAtFirst, openJoin, removeStrays, tokenSecret } from "../../cluster/join-token.ts";
 import { runProgram } from "./program-graph.ts";
 import { settings } from "./settings.ts";
 
@@ -218,7 +218,8 @@ const nodes = (names: Record<string, string>) => ({
 test("removeStrays deletes the Nodes that have the host's address under another name, and no other", async (t) => {
 	const list = nodes({ "k8s-master": "172.16.1.110", "k8s-node01": "172.16.1.111", oldname: "172.16.1.111", "k8s-node02": "172.16.1.112" });
 	const { asked, origin } = await apiServer(t, ({ method }) => (method === "GET" ? list : { status: 200 }));
-	assert.deepEqual(await removeStrays(kubeconfig(origin), { name: "k8s-node01", address: "172.16.1.111" }), ["oldname"]);
+	const config = kubeconfig(origin);
+	assert.deepEqual(await removeStrays(config, { name: "k8s-node01", address: "172.16.1.111" }, await listNodes(config)), ["oldname"]);
 	assert.deepEqual(
 		asked.map(({ method, path }) => [method, path]),
 		[
@@ -226,6 +227,18 @@ test("removeStrays deletes the Nodes that have the host's address under another 
 			["DELETE", "/api/v1/nodes/oldname"],
 		],
 	);
+});
+test("the joins of one run list the Nodes once, and again where that failed", async (t) => {
+	const { asked, origin } = await apiServer(t, (_, count) => (count === 1 ? { status: 403 } : nodes({ "k8s-master": "172.16.1.110" })));
+	const config = kubeconfig(origin);
+	await assert.rejects(nodesAtFirst(config), /can't list the Nodes: .* answered 403/);
+	const [one, other] = await Promise.all([nodesAtFirst(config), nodesAtFirst(config)]);
+	assert.deepEqual(
+		one.map(({ metadata }) => metadata.name),
+		["k8s-master"],
+	);
+	assert.equal(one, other);
+	assert.equal(asked.length, 2);
 });
 test("a join that fails takes the Node away that it left under another name, and is not tried again by itself", async (t) => {
 	const { asked, origin } = await apiServer(t, ({ method }) => (method === "GET" ? nodes({ oldname: "172.16.1.111" }) : { status: 200 }));
