@@ -4,6 +4,7 @@
 # usage: by-hand.sh up|down plain|tuned     prints "SECONDS STAGE" lines
 # tuned: without Kubernetes' own avoidable waits: no leader election with one control plane, and each node's Pod CIDR given by
 # the script, because up to 1.30 the node-ipam controller sleeps 10 s before its first look at the nodes.
+# On whichever release the lab has: 1.29 with containerd, or that of the era 2020 with Docker.
 set -euo pipefail
 # shellcheck source=lab/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lab/common.sh"
@@ -20,9 +21,22 @@ all() { # FUNCTION NAME...: in parallel, and fails if one fails
 k() { on_network "${LAB}/bin/kubectl" --kubeconfig "${LAB}/tmp/by-hand.kubeconfig" "$@"; }
 mapfile -t NAMES < <(hosts | cut -d' ' -f1)
 WORKERS=("${NAMES[@]:1}")
-K8S=registry.k8s.io FLANNEL=(docker.io/flannel/flannel:v0.25.7 docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2)
+K8S=registry.k8s.io
 DEMO=(registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17 registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24)
-PINNED='kubelet-1.29.15 kubeadm-1.29.15 kubectl-1.29.15 cri-tools kubernetes-cni containerd.io-1.6.33'
+IGNORED=HTTPProxyCIDR,HTTPProxy # the lab's kubeadm: see Pulumi.lab.yaml
+# What differs between the two: version, images, packages, kubeadm's API, the runtime's socket and unit, how it pulls.
+if [[ "$(era)" == 2020 ]]; then
+  VERSION=1.18.3 API=v1beta2 SOCKET=/var/run/dockershim.sock RUNTIME=docker PAUSE=3.2 ETCD=3.4.3-0 COREDNS=coredns:1.6.7
+  FLANNEL=(quay.io/coreos/flannel:v0.12.0-amd64) PULL='docker pull -q'
+  RUNTIME_PACKAGES='cri-tools-1.13.0 kubernetes-cni-0.8.7 docker-ce-19.03.15 docker-ce-cli-19.03.15 containerd.io-1.4.9'
+  REMOVED='docker-ce docker-ce-cli containerd.io' LINKS='cni0 flannel.1 docker0' RULES='|DOCKER|docker0'
+else
+  VERSION=1.29.15 API=v1beta3 SOCKET=unix:///run/containerd/containerd.sock RUNTIME=containerd PAUSE=3.9 ETCD=3.5.16-0 COREDNS=coredns/coredns:v1.11.1
+  FLANNEL=(docker.io/flannel/flannel:v0.25.7 docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2) PULL='crictl pull'
+  RUNTIME_PACKAGES='cri-tools kubernetes-cni containerd.io-1.6.33' REMOVED=containerd.io LINKS='cni0 flannel.1' RULES=''
+fi
+PINNED="kubelet-${VERSION} kubeadm-${VERSION} kubectl-${VERSION} ${RUNTIME_PACKAGES}"
+readonly K8S DEMO IGNORED VERSION API SOCKET RUNTIME PAUSE ETCD COREDNS FLANNEL PULL RUNTIME_PACKAGES REMOVED LINKS RULES PINNED
 
 host_packages() {
   on_host "$1" "set -e
@@ -39,7 +53,15 @@ printf 'overlay\nbr_netfilter\n' >/etc/modules-load.d/k8s.conf
 printf 'net.ipv4.ip_forward=1\nnet.bridge.bridge-nf-call-iptables=1\nnet.bridge.bridge-nf-call-ip6tables=1\nvm.swappiness=0\n' >/etc/sysctl.d/99-k8s.conf
 sysctl -q --system >/dev/null" < <(hosts | while read -r name byte; do printf '%s.%s %s\n' "${INTERNAL}" "${byte}" "${name}"; done)
 }
-host_runtime() {
+host_runtime() { "${RUNTIME}_runtime" "$1"; }
+docker_runtime() {
+  on_host "$1" "set -e
+mkdir -p /etc/docker
+printf '{\"exec-opts\": [\"native.cgroupdriver=systemd\"], \"log-driver\": \"json-file\", \"storage-driver\": \"overlay2\"}\n' >/etc/docker/daemon.json
+systemctl restart docker
+systemctl enable -q docker kubelet"
+}
+containerd_runtime() {
   on_host "$1" "set -e
 for r in registry.k8s.io docker.io registry.cn-beijing.aliyuncs.com; do mkdir -p /etc/containerd/certs.d/\$r
   printf 'server = \"https://%s\"\n[host.\"http://${REGISTRY}\"]\n  capabilities = [\"pull\", \"resolve\"]\n' \$r >/etc/containerd/certs.d/\$r/hosts.toml; done
@@ -49,7 +71,7 @@ systemctl restart containerd
 systemctl enable -q containerd kubelet" <<EOF
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "${K8S}/pause:3.9"
+  sandbox_image = "${K8S}/pause:${PAUSE}"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
@@ -60,13 +82,13 @@ version = 2
 EOF
 }
 host_images() {
-  local images=("${K8S}/pause:3.9" "${K8S}/kube-proxy:v1.29.15" "${FLANNEL[@]}")
+  local images=("${K8S}/pause:${PAUSE}" "${K8S}/kube-proxy:v${VERSION}" "${FLANNEL[@]}")
   if [[ "$1" == "${CONTROL_PLANE}" ]]; then
-    images+=("${K8S}"/{kube-apiserver,kube-controller-manager,kube-scheduler}:v1.29.15 "${K8S}/etcd:3.5.16-0" "${K8S}/coredns/coredns:v1.11.1")
+    images+=("${K8S}"/{kube-apiserver,kube-controller-manager,kube-scheduler}:"v${VERSION}" "${K8S}/etcd:${ETCD}" "${K8S}/${COREDNS}")
   else
     images+=("${DEMO[@]}")
   fi
-  on_host "$1" "printf '%s\n' ${images[*]} | xargs -P 4 -n 1 crictl pull" >/dev/null
+  on_host "$1" "printf '%s\n' ${images[*]} | xargs -P 4 -n 1 ${PULL}" >/dev/null
 }
 prepare() { # packages -> system beside (runtime -> images)
   local system
@@ -82,14 +104,15 @@ kubeadm_config() {
   [[ "${KIND}" != tuned ]] || tuned='controllerManager: {extraArgs: {leader-elect: "false", allocate-node-cidrs: "false"}}
 scheduler: {extraArgs: {leader-elect: "false"}}'
   cat <<EOF
-apiVersion: kubeadm.k8s.io/v1beta3
+apiVersion: kubeadm.k8s.io/${API}
 kind: InitConfiguration
 localAPIEndpoint: {advertiseAddress: ${INTERNAL}.${byte}}
-nodeRegistration: {name: ${CONTROL_PLANE}, criSocket: "unix:///run/containerd/containerd.sock", kubeletExtraArgs: {node-ip: ${INTERNAL}.${byte}}}
+nodeRegistration: {name: ${CONTROL_PLANE}, criSocket: "${SOCKET}", kubeletExtraArgs: {node-ip: ${INTERNAL}.${byte}}}
 ---
-apiVersion: kubeadm.k8s.io/v1beta3
+apiVersion: kubeadm.k8s.io/${API}
 kind: ClusterConfiguration
-kubernetesVersion: v1.29.15
+kubernetesVersion: v${VERSION}
+imageRepository: ${K8S}
 networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12}
 ${tuned}
 ---
@@ -113,10 +136,14 @@ give_pod_cidr() {
   done
   k patch node "$1" -p "{\"spec\":{\"podCIDR\":\"$(pod_cidr "$1")\",\"podCIDRs\":[\"$(pod_cidr "$1")\"]}}" >/dev/null
 }
+# 0.12 has one image, and its plugin comes with the package kubernetes-cni.
+flannel() {
+  if [[ "${#FLANNEL[@]}" == 2 ]]; then cat -- "${HERE}/flannel.yaml"; else sed -e '/- name: install-cni-plugin/,+4d' -e "s|docker.io/flannel/flannel:.*|${FLANNEL[0]}|" "${HERE}/flannel.yaml"; fi
+}
 join() {
   local command
   command="$(on_host "${CONTROL_PLANE}" 'kubeadm token create --ttl 15m --print-join-command')"
-  on_host "$1" "printf 'KUBELET_EXTRA_ARGS=--node-ip=${INTERNAL}.$(host_byte "$1")\n' >/etc/sysconfig/kubelet; ${command} --node-name $1 --cri-socket unix:///run/containerd/containerd.sock --ignore-preflight-errors=HTTPProxyCIDR,HTTPProxy" >/dev/null 2>&1
+  on_host "$1" "printf 'KUBELET_EXTRA_ARGS=--node-ip=${INTERNAL}.$(host_byte "$1")\n' >/etc/sysconfig/kubelet; ${command} --node-name $1 --cri-socket ${SOCKET} --ignore-preflight-errors=${IGNORED}" >/dev/null 2>&1
   on_host "$1" 'timeout 120 sh -c "until [ -s /run/flannel/subnet.env ]; do sleep 0.1; done"'
 }
 
@@ -126,11 +153,11 @@ up() {
   for name in "${NAMES[@]}"; do prepare "${name}" & preparing["${name}"]=$!; done
   wait "${preparing[${CONTROL_PLANE}]}"
   stage 'control plane prepared'
-  kubeadm_config | on_host "${CONTROL_PLANE}" 'cat >/root/kubeadm.yaml; kubeadm init --config /root/kubeadm.yaml --skip-token-print --ignore-preflight-errors=HTTPProxyCIDR,HTTPProxy' >/dev/null 2>&1
+  kubeadm_config | on_host "${CONTROL_PLANE}" "cat >/root/kubeadm.yaml; kubeadm init --config /root/kubeadm.yaml --skip-token-print --ignore-preflight-errors=${IGNORED}" >/dev/null 2>&1
   stage 'kubeadm init'
   (umask 077; on_host "${CONTROL_PLANE}" 'cat /etc/kubernetes/admin.conf' >"${LAB}/tmp/by-hand.kubeconfig")
   (
-    k apply -f "${HERE}/flannel.yaml" >/dev/null
+    flannel | k apply -f - >/dev/null
     [[ "${KIND}" != tuned ]] || all give_pod_cidr "${NAMES[@]}"
   ) & pids+=("$!")
   for name in "${WORKERS[@]}"; do wait "${preparing[${name}]}"; done # long done: init takes longer than a worker's preparation
@@ -147,9 +174,9 @@ up() {
 leave() {
   on_host "$1" "kubeadm reset -f >/dev/null 2>&1; systemctl disable -q --now kubelet
 rm -rf /etc/cni/net.d/10-flannel.conflist /var/lib/cni /run/flannel /root/kubeadm.yaml /etc/kubernetes /var/lib/etcd
-for l in cni0 flannel.1; do ip link del \$l 2>/dev/null; done
-for t in iptables ip6tables; do \$t-save | grep -vE 'KUBE-|FLANNEL|CNI-|flanneld|kubernetes' | \$t-restore; done
-yum remove -y -q kubelet kubeadm kubectl cri-tools kubernetes-cni containerd.io conntrack-tools socat ebtables ethtool ipset >/dev/null
+yum remove -y -q kubelet kubeadm kubectl cri-tools kubernetes-cni ${REMOVED} conntrack-tools socat ebtables ethtool ipset >/dev/null
+for l in ${LINKS}; do ip link del \$l 2>/dev/null; done
+for t in iptables ip6tables; do \$t-save | grep -vE 'KUBE-|FLANNEL|CNI-|flanneld|kubernetes${RULES}' | \$t-restore; done
 rm -f /etc/yum.repos.d/{centos,docker-ce,kubernetes}.repo /etc/sysctl.d/99-k8s.conf /etc/modules-load.d/k8s.conf; true"
 }
 message() { on_host "$1" 'cat /data/volumes/nginx/log/message 2>/dev/null; true' >/dev/null; }

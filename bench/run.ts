@@ -1,8 +1,9 @@
 // Measures the program beside its baselines, interleaved on the same hosts in one run, and writes docs/benchmarks.md.
-// usage: npm run bench [-- ROUNDS]   default 3 rounds, about 20 minutes; an otherwise idle machine, or the ratios are noise
+// usage: npm run bench [-- ROUNDS]   default 3 rounds, about 30 minutes; an otherwise idle machine, or the ratios are noise
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
+import { dockerSection } from "./docker.ts";
 import { driftSection, withoutLooking } from "./drift.ts";
 import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
 import { recordingSection } from "./recording.ts";
@@ -120,6 +121,7 @@ for (const workers of [1, 3, 5]) {
 await lab("down");
 await rm(folder, { recursive: true });
 
+const docker = await dockerSection(rounds);
 const drift = await driftSection(rounds);
 
 const ratio = (a: string, b: string): string => (median(of(a)) / median(of(b))).toFixed(2);
@@ -178,6 +180,7 @@ ${spanTable(spansOfRounds.destroy)}
 ${[1, 3, 5].map((n) => `| ${n} | ${of(`up, ${n} worker${n > 1 ? "s" : ""}`)[0]?.toFixed(1)} |`).join("\n")}
 
 ${recording}
+${docker}
 ${reportSection()}
 ${drift}`,
 );

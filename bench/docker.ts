@@ -1,0 +1,43 @@
+// The machine room of May 2020: there and back with Docker beside the same by hand, on the same hosts. The lab must be down; it is down again afterwards.
+import { lab, type Measured, measure, median, pulumi, spread } from "./measure.ts";
+
+const KINDS = ["plain", "tuned"] as const;
+
+export async function dockerSection(rounds: number): Promise<string> {
+	const taken = new Map<string, number[]>();
+	const note = (name: string, { seconds }: Measured): void => {
+		taken.set(name, [...(taken.get(name) ?? []), seconds]);
+		console.log(`Docker, ${name}: ${seconds.toFixed(1)} s`);
+	};
+	const of = (name: string): number[] => taken.get(name) ?? [];
+	const ratio = (a: string, b: string): string => (median(of(a)) / median(of(b))).toFixed(2);
+	await lab("up", "--era", "2020");
+	for (let round = 1; round <= rounds; round++) {
+		for (const kind of KINDS) {
+			await lab("reset");
+			note(`up by hand, ${kind}`, await measure("bash", ["bench/by-hand.sh", "up", kind]));
+			note(`down by hand, ${kind}`, await measure("bash", ["bench/by-hand.sh", "down", kind]));
+		}
+		await lab("reset");
+		note("up", await pulumi("up", "seed"));
+		note("no-change up", await pulumi("up", "seed"));
+		note("destroy", await pulumi("destroy", "seed"));
+	}
+	await lab("down");
+	return `## Kubernetes 1.18 with Docker
+
+The lab's era 2020, the stack \`seed\`: the same beside the same by hand (\`bench/by-hand.sh\`), ${rounds} round${rounds > 1 ? "s" : ""} interleaved. Nothing was aimed at but not to be slower.
+
+| what | seconds |
+|---|---|
+${[...taken].map(([name, seconds]) => `| ${name} | ${spread(seconds)} |`).join("\n")}
+
+| ratio | measured |
+|---|---|
+| up to plain by hand | ${ratio("up", "up by hand, plain")} |
+| up to tuned by hand | ${ratio("up", "up by hand, tuned")} |
+| destroy to plain by hand | ${ratio("destroy", "down by hand, plain")} |
+`;
+}
+
+if (process.argv[1] === import.meta.filename) console.log(await dockerSection(Number(process.argv[2] ?? 3)));
