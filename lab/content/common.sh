@@ -31,6 +31,9 @@ piece() { # NAME
   die "found no tool chain piece \"$1\"; expected a line \"$1<TAB>FOLDER\" from lab/toolchain/build.sh"
 }
 
+# The folder of another version of Kubernetes, by its entry in MORE_KUBERNETES.
+more_kubernetes() { piece "kubernetes-$(cut -d. -f1,2 <<<"$1")"; } # VERSION:CRI-TOOLS
+
 # The machine's own sources of Debian 12, for mmdebstrap, so that a mirror or a proxy set up there serves here too.
 debian_sources() {
   # shellcheck disable=SC2016 # apt's own variables

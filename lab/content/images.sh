@@ -23,22 +23,28 @@ CNI_FLANNEL="$(piece cni-flannel)"
 CRANE="$(piece crane)/crane"
 VERSION="$("${KUBERNETES}/kubeadm" version -o short)"
 readonly KUBERNETES ETCD COREDNS FLANNEL CNI_FLANNEL CRANE VERSION
-for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do IMAGES+=("${name}:${VERSION}|${name}|/usr/local/bin/${name}"); done
+for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do
+  IMAGES+=("${name}:${VERSION}|${name}|/usr/local/bin/${name}")
+  for other in "${MORE_KUBERNETES[@]}"; do IMAGES+=("${name}:v${other%:*}|${name}-${other%:*}|/usr/local/bin/${name}"); done
+done
 readonly IMAGES
 
 key() {
-  { printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${ETCD##*/}" "${COREDNS##*/}" "${FLANNEL##*/}" "${CNI_FLANNEL##*/}"
+  local entry
+  { for entry in "${MORE_KUBERNETES[@]}"; do more_kubernetes "${entry}"; done
+    printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${ETCD##*/}" "${COREDNS##*/}" "${FLANNEL##*/}" "${CNI_FLANNEL##*/}"
     cat -- "${HERE}/images.sh" "${HERE}/common.sh" "${HERE}/../eras/${ERA}/era.sh"
     find "${HERE}/images" -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
 }
 
 # kubeadm's own list is the measure: an image that it expects and nobody makes would be missed in the middle of init.
-check_list() {
-  local wanted entry
+check_list() { # FOLDER of Kubernetes
+  local wanted entry version
+  version="$("$1/kubeadm" version -o short)"
   while IFS= read -r wanted; do
     for entry in "${IMAGES[@]}"; do [[ "${entry%%|*}" != "${wanted#*/}" ]] || continue 2; done
-    die "kubeadm ${VERSION} expects ${wanted}; add it to IMAGES in lab/eras/${ERA}/era.sh"
-  done < <("${KUBERNETES}/kubeadm" config images list --kubernetes-version "${VERSION}" 2>/dev/null)
+    die "kubeadm ${version} expects ${wanted}; add it to IMAGES in lab/eras/${ERA}/era.sh"
+  done < <("$1/kubeadm" config images list --kubernetes-version "${version}" 2>/dev/null)
 }
 
 # Copies programs of FROM with the libraries that they load, from FROM or from the hosts' file system.
@@ -63,26 +69,32 @@ commands() { # INTO BUSYBOX [NAME...]
 }
 
 stage() { # WORK
-  local work="$1" debian="$1/debian" name link
+  local work="$1" debian="$1/debian" name link other proxies=(kube-proxy)
+  for other in "${MORE_KUBERNETES[@]}"; do proxies+=("kube-proxy-${other%:*}"); done
   unpack_debian "${debian}" busybox nginx nginx-common conntrack ipset libipset13
   unpack_debian "${debian}-static" busybox-static
   local static="${debian}-static/bin/busybox"
 
-  for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do install -D -t "${work}/${name}/usr/local/bin" -- "${KUBERNETES}/${name}"; done
+  for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do
+    install -D -t "${work}/${name}/usr/local/bin" -- "${KUBERNETES}/${name}"
+    for other in "${MORE_KUBERNETES[@]}"; do install -D -t "${work}/${name}-${other%:*}/usr/local/bin" -- "$(more_kubernetes "${other}")/${name}"; done
+  done
   # As in the official image, which has no etcdutl before etcd 3.6. That of 2020 has an etcdctl too, which is not among Kubernetes' modules.
   install -D -t "${work}/etcd/usr/local/bin" -- "${ETCD}/etcd"
   [[ ! -e "${ETCD}/etcdctl" ]] || install -D -t "${work}/etcd/usr/local/bin" -- "${ETCD}/etcdctl"
   install -D -t "${work}/coredns" -- "${COREDNS}/coredns"
-  install -d -- "${work}/pause"
+  install -d -- "${work}/pause" # with -v, as the real one, it ends: kubeadm upgrade asks it so whether the cluster runs Jobs
   gcc -static -Os -s -o "${work}/pause/pause" -x c - <<<'#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 static void end(int s) { (void)s; _exit(0); }
 static void reap(int s) { (void)s; while (waitpid(-1, 0, WNOHANG) > 0); }
-int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap); for (;;) pause(); }' || die 'gcc could not build pause'
+int main(int count, char **words) { if (count > 1 && !strcmp(words[1], "-v")) return puts("pause.c 3.9") < 0; signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap); for (;;) pause(); }' || die 'gcc could not build pause'
 
   # iptables is the nft one only, as on the hosts; a kernel without the legacy tables has no other.
-  for name in kube-proxy flannel; do
+  for name in "${proxies[@]}" flannel; do
     # The extensions' libraries too: `statistic` wants libm, and without it kube-proxy fails as soon as a Service has two endpoints.
     # shellcheck disable=SC2046  # one word a file
     with_libraries "${work}/${name}" "${ROOTFS}" usr/sbin/xtables-nft-multi $(cd -- "${ROOTFS}" && printf '%s\n' usr/lib/x86_64-linux-gnu/xtables/*.so)
@@ -90,7 +102,7 @@ int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap
     install -d -- "${work}/${name}"/{run,tmp,lib}
     commands "${work}/${name}" "${static}" sh cp ls cat
   done
-  with_libraries "${work}/kube-proxy" "${debian}" usr/sbin/conntrack usr/sbin/ipset
+  for name in "${proxies[@]}"; do with_libraries "${work}/${name}" "${debian}" usr/sbin/conntrack usr/sbin/ipset; done
   install -D -t "${work}/flannel/opt/bin" -- "${FLANNEL}/flanneld"
   install -D -t "${work}/flannel-cni-plugin" -- "${CNI_FLANNEL}/flannel"
   commands "${work}/flannel-cni-plugin" "${static}" sh cp
@@ -149,11 +161,12 @@ push_all() { # WORK
 }
 
 make() { # FOLDER
-  local folder="$1" out="$1.part" work="$1.part.work" pushed
+  local folder="$1" out="$1.part" work="$1.part.work" pushed entry
   alone images
   [[ ! -d "${folder}" ]] || return 0
   log 'building, about 10 s on two cores'
-  check_list
+  check_list "${KUBERNETES}"
+  for entry in "${MORE_KUBERNETES[@]}"; do check_list "$(more_kubernetes "${entry}")"; done
   mkdir -p -- "${out}" "${work}"
   stage "${work}"
   start_registry "${out}" "${work}"

@@ -23,7 +23,9 @@ CNI_FLANNEL="$(piece cni-flannel)"
 readonly KUBERNETES CRICTL CNI_FLANNEL OWN="${HERE}/../eras/${ERA}"
 
 key() {
-  { printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${CRICTL##*/}" "${CNI_FLANNEL##*/}"
+  local entry
+  { for entry in "${MORE_KUBERNETES[@]}"; do more_kubernetes "${entry}"; done
+    printf '%s\n' "${ROOTFS##*/}" "${KUBERNETES##*/}" "${CRICTL##*/}" "${CNI_FLANNEL##*/}"
     cat -- "${HERE}/packages.sh" "${HERE}/common.sh" "${HERE}/specs"/*.spec "${HERE}/specs/available.list"
     find "${HERE}/packages" "${OWN}" -path "${OWN}/toolchain" -prune -o -type f -printf '%P\n' -exec cat {} + | sort; } | sha256sum | cut -c1-16
 }
@@ -60,6 +62,10 @@ stage() { # TREES
   [[ ! -d "${OWN}/packages" ]] || cp -R --no-preserve=all -- "${OWN}/packages/." "${trees}/"
 
   install -d -- "${trees}"/kubernetes/{usr/bin,var/lib/kubelet,etc/kubernetes/manifests}
+  for name in "${MORE_KUBERNETES[@]}"; do
+    cp -R -- "${trees}/kubernetes" "${trees}/kubernetes-${name%:*}"
+    install -- "$(more_kubernetes "${name}")"/{kubelet,kubeadm,kubectl} "${CRICTL}/crictl" "${trees}/kubernetes-${name%:*}/usr/bin/"
+  done
   install -- "${KUBERNETES}"/{kubelet,kubeadm,kubectl} "${CRICTL}/crictl" "${trees}/kubernetes/usr/bin/"
   install -d -- "${trees}"/kubernetes-cni/{opt/cni/bin,etc/cni/net.d}
   install -- "${debian}"/usr/lib/cni/* "${trees}/kubernetes-cni/opt/cni/bin/"
@@ -102,6 +108,10 @@ build_all() { # TREES OUT
   local trees="$1" out="$2" version job jobs=() specs="${HERE}/specs"
   spec_of "${specs}/available.list" >"${trees}/available.spec"
   build_spec "$(spec kubernetes)" "${out}/kubernetes" "${trees}/build-kubernetes" --define "tree ${trees}/kubernetes" & jobs+=("$!")
+  for version in "${MORE_KUBERNETES[@]}"; do
+    build_spec "${specs}/kubernetes.spec" "${out}/kubernetes" "${trees}/build-kubernetes-${version%:*}" --define "tree ${trees}/kubernetes-${version%:*}" \
+      --define "wanted_version ${version%:*}" --define "cri_tools ${version#*:}" & jobs+=("$!")
+  done
   for version in "${CNI_VERSIONS[@]}"; do
     build_spec "${specs}/kubernetes-cni.spec" "${out}/kubernetes" "${trees}/build-cni-${version}" --define "tree ${trees}/kubernetes-cni" --define "wanted_version ${version}" & jobs+=("$!")
   done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the tool chain from pinned Go modules (go.sum checks every byte) into the lab's cache, a piece at a time.
-# A piece is a folder with go.mod and go.sum, here or, where an era has its own, in lab/eras/ERA/toolchain; it is rebuilt when its files, its recipe below or Go's
+# A piece is a folder with go.mod and go.sum, here or, where an era has its own, in lab/eras/ERA/toolchain (with a number behind its name, such as kubernetes-1.30, another
+# version of it beside the first); it is rebuilt when its files, its recipe below or Go's
 # version change. Versions are those that go.mod names.
 # usage: build.sh ERA OUT [PIECE...]      prints each piece's folder as `PIECE<TAB>FOLDER`; progress goes to stderr
 #        build.sh --missing ERA OUT [PIECE...]   prints about how many seconds of building are missing
@@ -15,6 +16,10 @@ shift 2
 # Seconds of a build from an empty Go cache on two cores (lab/README.md): what a person waits for, and the order by use.
 readonly PIECES=(kubernetes:300 etcd:50 coredns:140 flannel:40 cni-flannel:10 crictl:50 crane:20 pulumi:220 kubernetes-provider:400)
 
+# The era's other versions of Kubernetes.
+mapfile -t OTHERS < <(find "${HERE}/../eras/${ERA}/toolchain" -mindepth 1 -maxdepth 1 -name 'kubernetes-[0-9]*' -printf '%f:300\n' 2>/dev/null | sort)
+readonly OTHERS
+
 log() { printf 'toolchain: %s\n' "$*" >&2; }
 die() { log "error: $*"; exit 1; }
 
@@ -22,11 +27,12 @@ source_of() { # PIECE
   local own="${HERE}/../eras/${ERA}/toolchain/$1"
   if [[ -d "${own}" ]]; then printf '%s' "${own}"; else printf '%s' "${HERE}/$1"; fi
 }
+recipe() { printf '%s' "${1%-[0-9]*}" | tr - _; } # PIECE: the same for kubernetes-1.30 and kubernetes
 # What the piece is made from, as one word: other inputs, other folder. Its own recipe only, or one edit would rebuild everything.
 key() { # PIECE
   local source
   source="$(source_of "$1")"
-  { go env GOVERSION; declare -f go_build version_of folder_of "build_${1//-/_}"; [[ "$1" != kubernetes ]] || declare -f build_apiserver_with_openapi; cat -- "${source}"/go.mod "${source}"/go.sum "${source}"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-16
+  { go env GOVERSION; declare -f go_build version_of folder_of "build_$(recipe "$1")"; [[ "$(recipe "$1")" != kubernetes ]] || declare -f build_apiserver_with_openapi; cat -- "${source}"/go.mod "${source}"/go.sum "${source}"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-16
 }
 
 go_build() { # DIR GO-BUILD-ARGUMENTS...
@@ -110,7 +116,7 @@ build() { # PIECE FOLDER
   local pid
   rm -rf -- "${2:?}.part" "${2:?}.part.src"
   mkdir -- "$2.part"
-  CGO_ENABLED=0 "build_${1//-/_}" "$(source_of "$1")" "$2.part" &
+  CGO_ENABLED=0 "build_$(recipe "$1")" "$(source_of "$1")" "$2.part" &
   pid="$!"
   wait "${pid}" || die "building $1 (era ${ERA}) failed; the lines above say why. Its sources come from the network, as Go modules: where that is what failed, see go env GOPROXY, and run this again when it answers. What is built is kept"
   mv -T -- "$2.part" "$2"
@@ -120,7 +126,7 @@ main() {
   command -v go >/dev/null || die 'found no go on PATH; install Go 1.26.6 or newer'
   mkdir -p -- "${OUT}"
   local entry piece seconds folder wanted=" $* " started missing=0
-  for entry in "${PIECES[@]}"; do
+  for entry in "${PIECES[@]}" "${OTHERS[@]}"; do
     piece="${entry%:*}" seconds="${entry#*:}"
     [[ "${wanted}" == '  ' || "${wanted}" == *" ${piece} "* ]] || continue
     folder="${OUT}/${piece}-$(key "${piece}")"

@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # data for those that source it
 STACK=seed
 PIECES=(kubernetes coredns flannel cni-flannel) # etcd is among Kubernetes' modules
+MORE_KUBERNETES=()
 IMAGES=('etcd:3.4.3-0|etcd|/usr/local/bin/etcd'
   'coredns:1.6.7|coredns|/coredns'
   'pause:3.2|pause|/pause'

@@ -3,6 +3,8 @@
 STACK=lab
 # Pieces of lab/toolchain beside the tools that every era needs.
 PIECES=(kubernetes etcd coredns flannel cni-flannel)
+# Other versions of Kubernetes beside it, VERSION:CRI-TOOLS; each is a piece such as kubernetes-1.30.
+MORE_KUBERNETES=()
 # NAME:TAG|FOLDER|ENTRY,POINT beside Kubernetes' own four; the folder is one of those that lab/content/images.sh lays out.
 IMAGES=('etcd:3.5.16-0|etcd|/usr/local/bin/etcd'
   'coredns/coredns:v1.11.1|coredns|/coredns'
