@@ -133,8 +133,10 @@ function clusterSettings(
 		timeouts: {
 			initSeconds: top.initTimeoutSeconds,
 			joinSeconds: top.joinTimeoutSeconds,
+			drainSeconds: top.drainTimeoutSeconds,
 			podSeconds: top.podTimeoutSeconds,
 		},
+		upgrade: { inPlace: top.onVersionChange === "upgrade", batch: top.upgradeBatch },
 		joinsAtOnce: top.joinsAtOnce,
 	};
 }

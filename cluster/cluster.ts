@@ -84,9 +84,14 @@ export class Cluster extends pulumi.ComponentResource {
 		);
 		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);
 		const places = new Places(args.joinsAtOnce);
+		const upgrades = new Places(args.upgrade.batch);
 		this.workers = workerHosts.map((host) => {
 			const { controlPlane } = this;
-			return new Worker(`${name}-${host.name}-worker`, { host, controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host), places }, child);
+			return new Worker(
+				`${name}-${host.name}-worker`,
+				{ host, controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host), places, upgrades },
+				child,
+			);
 		});
 		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
 			nodeStates(
@@ -174,7 +179,9 @@ export class Cluster extends pulumi.ComponentResource {
 export function costs(settings: ClusterSettings): Record<string, Cost> {
 	const changed = "This rebuilds the cluster: all that runs on it is gone.";
 	const gone = "This removes a Node: the Pods on it end, and the host is given back.";
+	const upgraded = `This upgrades the cluster in place: the control plane, then the workers, ${settings.upgrade.batch === 1 ? "one by one" : `${settings.upgrade.batch} at once`}, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.`;
 	return Object.fromEntries([
+		...(settings.upgrade.inPlace ? [["kubernetesVersion", { value: settings.release.version, changed: upgraded }]] : []),
 		...Object.entries(rebuiltBy(settings)).map(([key, value]) => [key, { value, changed }]),
 		...settings.hosts.filter(({ role }) => role === "worker").map(({ name }) => [name, { value: "", gone }]),
 	]);

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
-import { initConfiguration } from "./kubeadm.ts";
+import { initConfiguration, upgradeSettings } from "./kubeadm.ts";
 import { type HostState, hostAct, hostState, printed } from "./step.ts";
 import { stepName } from "./step-text.ts";
 
@@ -27,8 +27,8 @@ const FIRST_SERVER_SIDE_APPLY = 22;
 /**
  * Runs kubeadm init.
  * Create: init; on a host that already is this cluster's control plane it changes nothing. A half-done init of ours is reset first.
- * What init can take only once (version, Pod and Service CIDRs) replaces the cluster when it changes: workers, flannel and Pods with it.
- * Any other change of the kubeadm configuration runs the step again, which leaves a running cluster as it is.
+ * What init can take only once (Pod and Service CIDRs) replaces the cluster when it changes: workers, flannel and Pods with it; so does another version where the stack
+ * wants that. Any other change of the kubeadm configuration, another version too, runs the step again, which brings the control plane to it in place.
  * Delete: kubeadm reset, and what it leaves behind; where the host is given back too, its `leave` does that.
  */
 export class ControlPlane extends pulumi.ComponentResource {
@@ -66,17 +66,24 @@ export class ControlPlane extends pulumi.ComponentResource {
 					TIMEOUT_SECONDS: cluster.timeouts.initSeconds,
 					NODE_NAME: host.name,
 					NODE_POD_CIDR: nodePodCidr,
+					...upgradeSettings(cluster),
 				},
-				triggers: [clusterId, ...Object.values(rebuiltBy(cluster))],
+				triggers: [clusterId, release.version, cluster.podCidr, cluster.serviceCidr],
 			},
-			{ parent: this, dependsOn: host, deletedWith: host.leave },
+			{
+				parent: this,
+				dependsOn: host,
+				deletedWith: host.leave,
+				ignoreChanges: ["triggers[1]"], // another version is no other cluster, unless asked for; what a state of before has there stays
+				...(cluster.upgrade.inPlace ? {} : { replacementTrigger: release.version }),
+			},
 		);
 		this.kubeconfigStep = hostState(
 			`${name}-kubeconfig`,
 			{
 				host: host.name,
 				step: new URL("./steps/kubeconfig.sh", import.meta.url),
-				settings: { HOST_NAME: host.name, RELEASE_MINOR: release.minor },
+				settings: { HOST_NAME: host.name }, // nothing of the release: with another kubeconfig, as far as a preview knows, all on the cluster would be updated
 				isSecret: true,
 				undo: false,
 			},
@@ -118,9 +125,9 @@ export function unusedSteps({ etcdSnapshots }: Pick<ClusterSettings, "etcdSnapsh
 	return ["etcd", ...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)])];
 }
 
-/** What kubeadm init takes only once: another value makes another cluster. */
-export function rebuiltBy({ release, podCidr, serviceCidr }: ClusterSettings): Record<string, string> {
-	return { kubernetesVersion: release.version, podCidr, serviceCidr };
+/** What makes another cluster with another value: what kubeadm init takes only once, and the version where the stack wants it so. */
+export function rebuiltBy({ release, podCidr, serviceCidr, upgrade }: ClusterSettings): Record<string, string> {
+	return { ...(upgrade.inPlace ? {} : { kubernetesVersion: release.version }), podCidr, serviceCidr };
 }
 
 /** The line of a step's output that matches; throws with what was printed instead. */

@@ -106,6 +106,8 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		MAXIMUM_CLOCK_SKEW_SECONDS: maximumClockSkewSeconds,
 		KERNEL_OVERRIDE: allowUnsupportedKernel,
 		RELEASE_MINOR: cluster.release.minor,
+		KUBERNETES_VERSION: cluster.release.version,
+		UPGRADES: cluster.upgrade.inPlace,
 		SERVICE_CIDR: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
@@ -132,6 +134,7 @@ function packagesSettings(cluster: ClusterSettings) {
 		PACKAGES: packages.pinned,
 		EXTRA_PACKAGES: packages.extra,
 		REMOVE_ON_UNDO: packages.removeOnDestroy,
+		UPGRADES: cluster.upgrade.inPlace,
 	};
 }
 

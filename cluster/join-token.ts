@@ -4,17 +4,10 @@
 // which is dead after 15 minutes; and nothing makes a step in the state run again because another one is missing. A join's before hook runs exactly when the
 // join does: at the first try, at each retry, at a replacement and at an update; never in a preview, a destroy, or an `up` that changes nothing.
 import { randomInt } from "node:crypto";
-import type { IncomingHttpHeaders } from "node:http";
-import { type RequestOptions, request } from "node:https";
-import { text } from "node:stream/consumers";
-import { setTimeout as sleep } from "node:timers/promises";
-import { parse } from "yaml";
+import { APPLY, Api } from "./api.ts";
 
 /** Life of a token on the cluster. A join takes seconds; the bound is for joins that die in between. */
 const TOKEN_MINUTES = 15;
-/** Bound of one request and of all tries. The API server answers in milliseconds, unless it is just restarting. */
-const REQUEST_SECONDS = 10;
-const TRIES = 5;
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /** A new random token, such as `abcdef.0123456789abcdef`: 6 public and 16 secret characters. */
@@ -56,7 +49,7 @@ export async function openJoin(kubeconfig: string, token: string, worker: string
 	const { headers } = await api.ask("GET", "/version", { what });
 	const now = headers.date === undefined ? Date.now() : Date.parse(headers.date); // not this machine's clock: it may be off by more than a token's life
 	const secret = tokenSecret(token, worker, new Date(now + TOKEN_MINUTES * 60_000));
-	await api.ask("PATCH", `${pathOf(token)}?fieldManager=kubeadm-lab&force=true`, { what, body: JSON.stringify(secret) }); // apply: creates or renews
+	await api.ask("PATCH", `${pathOf(token)}?fieldManager=kubeadm-lab&force=true`, { what, type: APPLY, body: JSON.stringify(secret) }); // apply: creates or renews
 }
 
 /** Ends a token's life. Does nothing when it is over already. */
@@ -91,72 +84,4 @@ export async function removeStrays(kubeconfig: string, { name, address }: { name
 	const strays = nodes.filter((node) => node.metadata.name !== name && hasAddress(node)).map(({ metadata }) => metadata.name);
 	for (const stray of strays) await api.ask("DELETE", `/api/v1/nodes/${stray}`, { what: `delete Node ${stray}` });
 	return strays;
-}
-
-interface Answer {
-	status: number;
-	headers: IncomingHttpHeaders;
-	body: string;
-}
-
-/** The API server that a kubeconfig's current context names, with that context's client certificate. */
-class Api {
-	readonly server: URL;
-	readonly #options: RequestOptions;
-	constructor(kubeconfig: string) {
-		const { clusters, contexts, users, "current-context": current } = parse(kubeconfig);
-		const named = (list: { name: string }[], name: string) => list.find((entry) => entry.name === name) as never;
-		const { context } = named(contexts, current) as { context: { cluster: string; user: string } };
-		const { cluster } = named(clusters, context.cluster) as { cluster: Record<string, string> };
-		const { user } = named(users, context.user) as { user: Record<string, string> };
-		const pem = (base64: string | undefined) => Buffer.from(base64 ?? "", "base64");
-		this.server = new URL(cluster.server as string);
-		this.#options = {
-			ca: pem(cluster["certificate-authority-data"]),
-			cert: pem(user["client-certificate-data"]),
-			key: pem(user["client-key-data"]),
-			timeout: REQUEST_SECONDS * 1000,
-		};
-	}
-
-	/** Asks until there is an answer that a repetition would not change; 404 to DELETE is success. */
-	async ask(method: string, path: string, { what, body }: { what: string; body?: string }): Promise<Answer> {
-		let last = "";
-		for (let attempt = 0; attempt < TRIES; attempt++) {
-			if (attempt > 0) await sleep(1000);
-			try {
-				const answer = await this.#send(method, path, body);
-				if (answer.status < 300 || (method === "DELETE" && answer.status === 404)) return answer;
-				last = `answered ${answer.status} ${messageIn(answer.body)}`;
-				if (answer.status < 500 && answer.status !== 429) break;
-			} catch (error) {
-				last = (error as Error).message;
-				if (!/^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? "")) break; // a certificate that doesn't fit; only the network's own errors may pass
-			}
-		}
-		throw new Error(
-			`can't ${what}: ${this.server.origin}: ${last}. Check that this machine reaches the API server (a bastion does not carry it), and that no firewall between them or on that host (iptables -S INPUT, nft list ruleset) rejects it; the next pulumi up tries again.`,
-		);
-	}
-
-	#send(method: string, path: string, body?: string): Promise<Answer> {
-		const headers = body === undefined ? {} : { "content-type": "application/apply-patch+yaml", "content-length": Buffer.byteLength(body) };
-		return new Promise((resolve, reject) => {
-			const sent = request(new URL(path, this.server), { ...this.#options, method, headers, agent: false }, (response) => {
-				text(response).then((answer) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answer }), reject);
-			});
-			sent.on("timeout", () => sent.destroy(Object.assign(new Error(`no answer in ${REQUEST_SECONDS} s`), { code: "ETIMEDOUT" })));
-			sent.on("error", reject);
-			sent.end(body);
-		});
-	}
-}
-
-/** The message of a Kubernetes Status object; anything else as it is, shortened. */
-function messageIn(body: string): string {
-	try {
-		return JSON.parse(body).message ?? body.slice(0, 200);
-	} catch {
-		return body.slice(0, 200);
-	}
 }

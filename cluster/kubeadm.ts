@@ -69,6 +69,11 @@ export function initConfiguration(cluster: ClusterSettings): string {
 	);
 }
 
+/** For `init` and `join`: what a host that is in the cluster already is brought to in place. Empty where another version makes another cluster. */
+export function upgradeSettings(cluster: ClusterSettings): Record<string, string> {
+	return { KUBERNETES_VERSION: cluster.upgrade.inPlace ? cluster.release.version : "", PAUSE_IMAGE: pauseImage(cluster) };
+}
+
 export interface Discovery {
 	/** Join token. A secret: the text that holds it is one too. */
 	token: string;

@@ -36,7 +36,12 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 			host: spec.name,
 			step: new URL("./steps/kubelet.sh", import.meta.url),
 			undo: false,
-			settings: { HOST_NAME: spec.name, CLUSTER_ID: clusterId, RELEASE_MINOR: cluster.release.minor, TIMEOUT_SECONDS: cluster.timeouts.joinSeconds },
+			settings: {
+				HOST_NAME: spec.name,
+				CLUSTER_ID: clusterId,
+				KUBERNETES_VERSION: cluster.release.version, // an upgrade writes its files anew
+				TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
+			},
 		},
 		{ ...opts, dependsOn: [member, flannel] },
 	);
@@ -61,6 +66,7 @@ function nodeSettings(spec: HostSpec, { release, timeouts }: ClusterSettings, co
 		HOST_NAME: controlPlane.name,
 		NODE_NAME: spec.name,
 		TIMEOUT_SECONDS: timeouts.joinSeconds,
+		DRAIN_SECONDS: timeouts.drainSeconds,
 		LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)],
 		TAINTS: [...own.taints, ...taints].sort(),
 	};

@@ -11,6 +11,8 @@ export class Places {
 	readonly #held = new Set<string>();
 	readonly #waiting: Waiting[] = [];
 	#lastMove = Date.now();
+	/** Why nobody is to begin any more; empty while all goes well. */
+	stopped = "";
 
 	constructor(places: number) {
 		this.#places = places;

@@ -4,9 +4,10 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { versionOf } from "./control-plane.ts";
+import { drain, uncordon } from "./drain.ts";
 import type { Host } from "./host.ts";
 import { closeJoin, listNodes, newToken, nodesAtFirst, openJoin, removeStrays } from "./join-token.ts";
-import { joinConfiguration } from "./kubeadm.ts";
+import { joinConfiguration, upgradeSettings } from "./kubeadm.ts";
 import type { Places } from "./places.ts";
 import { hostAct, printed } from "./step.ts";
 
@@ -22,11 +23,14 @@ export interface WorkerArgs {
 	nodePodCidr: string;
 	/** Of those that join at once: shared by all workers. */
 	places: Places;
+	/** Of those that are upgraded at once: shared by all workers. */
+	upgrades: Places;
 }
 
 /**
  * Joins one prepared host to the cluster.
  * Create: makes a join token that lives 15 minutes, joins, ends the token's life. On a joined host it changes nothing.
+ * Another version of Kubernetes upgrades it in place, one worker after the other: drained, upgraded, Ready again.
  * A new control plane makes it leave the old cluster and join again.
  * Delete: `kubeadm reset` on the host, and what that leaves behind. Where the cluster goes on, its Node was drained and deleted before (node.ts).
  */
@@ -42,7 +46,7 @@ export class Worker extends pulumi.ComponentResource {
 
 	constructor(name: string, args: WorkerArgs, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:cluster:Worker", name, {}, opts);
-		const { host, controlPlane, cluster, clusterId, nodePodCidr, places } = args;
+		const { host, controlPlane, cluster, clusterId, nodePodCidr, places, upgrades } = args;
 
 		// The token's text is made once and kept in the state, encrypted; what is good for 15 minutes is the Secret of that name on the cluster (join-token.ts).
 		// So the join's text stays the same from run to run, and a retry after an hour gets a valid token all the same.
@@ -53,6 +57,41 @@ export class Worker extends pulumi.ComponentResource {
 		);
 		const token = pulumi.secret(stash.output as pulumi.Output<string>);
 		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
+		const upgrade = {
+			version: cluster.release.version,
+			seconds: cluster.timeouts.drainSeconds,
+			say: (line: string) => pulumi.log.info(line, this),
+			warn: (line: string) => pulumi.log.warn(line, this),
+		};
+		// An update of a joined worker whose kubelet is of another version is its upgrade. One that fails stops those that wait: the next up goes on with it.
+		let isUpgrading = false;
+		const stopUpgrades = () => {
+			upgrades.stopped ||= host.name;
+			upgrades.giveBack(host.name);
+		};
+		const drainFirst = async () => {
+			const [kubeconfig] = await known();
+			await upgrades.take(host.name, 2 * (cluster.timeouts.drainSeconds + cluster.timeouts.joinSeconds));
+			try {
+				if (upgrades.stopped !== "") throw new Error(`${host.name} is not upgraded, because ${upgrades.stopped} was not`);
+				isUpgrading = await drain(kubeconfig, host.name, upgrade);
+			} catch (error) {
+				stopUpgrades();
+				throw error;
+			}
+		};
+		const letIn = async () => {
+			try {
+				if (isUpgrading) await uncordon((await known())[0], host.name, upgrade);
+				upgrades.giveBack(host.name);
+			} catch (error) {
+				stopUpgrades();
+				throw error;
+			}
+		};
+		const upgradeHooks = cluster.upgrade.inPlace
+			? { before: [new pulumi.ResourceHook(`${name}-drain`, drainFirst)], after: [new pulumi.ResourceHook(`${name}-uncordon`, letIn)] }
+			: { before: [], after: [] };
 		// A join may leave an old cluster first, and has its bound for the join itself.
 		const turn = async () => {
 			const before = await places.take(host.name, 2 * cluster.timeouts.joinSeconds);
@@ -92,6 +131,7 @@ export class Worker extends pulumi.ComponentResource {
 		});
 		const failed = new pulumi.ErrorHook(`${name}-failed`, async () => {
 			places.giveBack(host.name);
+			stopUpgrades();
 			await clear(listNodes);
 			return false; // not again: what failed does not heal by itself
 		});
@@ -110,6 +150,7 @@ export class Worker extends pulumi.ComponentResource {
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
 					NODE_NAME: host.name,
 					NODE_POD_CIDR: nodePodCidr,
+					...upgradeSettings(cluster),
 					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
 				},
 				triggers: [controlPlane.init.id],
@@ -119,7 +160,13 @@ export class Worker extends pulumi.ComponentResource {
 				dependsOn: [host, controlPlane.kubeconfigStep],
 				deletedWith: host.leave,
 				// Updates too: where a host was installed anew meanwhile, one joins again.
-				hooks: { beforeCreate: [before, open], afterCreate: [close], beforeUpdate: [reopen], afterUpdate: [close], onError: [failed] },
+				hooks: {
+					beforeCreate: [before, open],
+					afterCreate: [close],
+					beforeUpdate: [...upgradeHooks.before, reopen],
+					afterUpdate: [close, ...upgradeHooks.after],
+					onError: [failed],
+				},
 			},
 		);
 

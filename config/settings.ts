@@ -114,7 +114,9 @@ export interface ClusterSettings {
 		/** Go on although the release's preflight refuses kernel 3.10. Default false. */
 		allowUnsupportedKernel?: boolean;
 	};
-	timeouts: { initSeconds: number; joinSeconds: number; podSeconds: number };
+	timeouts: { initSeconds: number; joinSeconds: number; drainSeconds: number; podSeconds: number };
+	/** What another version of Kubernetes does: an upgrade in place, so many workers at once; or another cluster. */
+	upgrade: { inPlace: boolean; batch: number };
 	/** Workers that join at the same time; the others wait. */
 	joinsAtOnce: number;
 	/** Snapshots of etcd that the control plane takes by itself: how often, as systemd reads it, and how many stay. Default none. */

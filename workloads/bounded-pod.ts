@@ -30,6 +30,7 @@ export function boundedPod(
 		{
 			provider: cluster.provider,
 			deleteBeforeReplace: true, // the name is fixed: the provider would take the old Pod for the new one, and then delete it (--replace, lab, 25 November 2026)
+			replacementTrigger: cluster.release.version, // an upgrade drains its Node, and nobody else makes it again
 			replaceWith: [cluster.controlPlane.init], // a new control plane knows nothing of the old one's Pods
 			customTimeouts: { create: bound, update: bound, delete: bound },
 			...opts,

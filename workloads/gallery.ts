@@ -46,7 +46,7 @@ export class Gallery extends pulumi.ComponentResource {
 						DELETE_OPTIONS: deleteOptions,
 					},
 				},
-				{ parent: this, dependsOn },
+				{ parent: this, dependsOn, replacementTrigger: cluster.release.version }, // an upgrade drains its Node
 			);
 			return [scenario, pulumi.interpolate`${shows}: ${cluster.printed(made)}`];
 		});

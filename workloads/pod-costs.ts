@@ -15,7 +15,8 @@ export function podCosts(name: string, cluster: Cluster, settings: DemoSettings,
 
 /** By the setting that a Pod is asked for with. Its value is what another one of makes a new Pod: fields that the Kubernetes provider replaces it for, and the cluster. */
 function costs(cluster: Cluster, { image, initImage, hostPath, pauseProof, gallery }: DemoSettings) {
-	const { rebuiltBy, release, featureGates } = cluster;
+	const { release, featureGates } = cluster;
+	const rebuiltBy = { kubernetesVersion: release.version, ...cluster.rebuiltBy }; // an upgrade in place ends them too
 	const images = { demoImage: image, demoInitImage: initImage };
 	const node = cluster.workers[0]?.host.name ?? "";
 	// Pods of the gallery stay as they are with another image: a command makes them, and leaves one alone that is there.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh upgrade.sh etcd-tools.sh
 # This step makes a host the control plane, by kubeadm init.
 # CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
-# A cluster that is done is never reset, also when its API server does not answer; one that a killed run left half-done is reset first; somebody else's is not touched.
+# KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh. A cluster that is done is brought to another version or configuration in place, by kubeadm upgrade apply, after a snapshot of its etcd.
+# It is never reset, also when its API server does not answer; one that a killed run left half-done is reset first; somebody else's is not touched.
 # Prints the CA's hash (sha256:...), which joins pin, and a line `node version`. undo resets.
 readonly ADMIN_CONF=/etc/kubernetes/admin.conf
 
@@ -27,10 +28,73 @@ apply() {
   version_line
 }
 keep_going() {
-  [[ "$(cluster_value config)" == "$(checksum "${KUBEADM_CONFIG}")" ]] || log 'kubeadm configuration: not the one that made this cluster; the cluster stays as it is. To use the new one: destroy, then up'
-  wait_for 5 api_answers && return 0
-  start_unit kubelet.service || true
-  wait_for "${TIMEOUT_SECONDS}" api_answers || die "the cluster is there, but its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. It was not reset. See journalctl -u kubelet and $(list_containers)"
+  expect_same_version
+  if ! wait_for 5 api_answers; then
+    start_unit kubelet.service || true
+    wait_for "${TIMEOUT_SECONDS}" api_answers || die "the cluster is there, but its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. It was not reset. See journalctl -u kubelet and $(list_containers)"
+  fi
+  if needs_upgrade || [[ "$(cluster_value config)" != "$(checksum "${KUBEADM_CONFIG}")" ]]; then change_cluster; fi
+}
+readonly APPLY_SECONDS=$((3 * TIMEOUT_SECONDS)) # each component is waited for by itself
+change_cluster() {
+  local wanted from before
+  [[ -n "${KUBERNETES_VERSION:-}" ]] || {
+    log 'kubeadm configuration: not the one that made this cluster; the cluster stays as it is. To use the new one: onVersionChange: upgrade, or destroy, then up'
+    return 0
+  }
+  expect_kubeadm
+  wanted="${KUBERNETES_VERSION} $(checksum "${KUBEADM_CONFIG}")" from="$(cluster_version)"
+  if [[ "$(cluster_value upgraded)" != "${wanted}" ]]; then
+    if [[ "${from}" == "${KUBERNETES_VERSION}" ]]; then log 'kubeadm configuration: not the one that the cluster has; it is applied in place'; else log "upgrading the control plane in place: ${from} -> ${KUBERNETES_VERSION}"; fi
+    snapshot_first "${wanted}"
+    begin_upgrade
+    before="$(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)" || before=''
+    upload_configuration "${from}"
+    # Certificates are the kubelet and the kubeconfig step's: renewed here, the stack's own kubeconfig would be another in the middle.
+    kubeadm_upgrade "${APPLY_SECONDS}" upgrade apply "v${KUBERNETES_VERSION}" --yes --certificate-renewal=false || die "kubeadm upgrade apply failed (bound: ${APPLY_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there. The snapshot of before: npm run etcd -- list"
+    wait_for "${TIMEOUT_SECONDS}" api_answers || die "the control plane has ${KUBERNETES_VERSION}, and its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. See $(list_containers)"
+    remove_backups "${before}"
+    set_cluster_value upgraded "${wanted}"
+  fi
+  begin_upgrade
+  bring_kubelet
+  wait_until_settled
+  set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
+}
+# A kubelet of another minor starts the static Pods anew, some seconds after its own start: the API server goes once more, and comes again.
+readonly SETTLED_SECONDS=10
+wait_until_settled() {
+  local quiet="${SECONDS}" end=$((SECONDS + TIMEOUT_SECONDS))
+  until ((SECONDS - quiet >= SETTLED_SECONDS)); do
+    if ! api_is_ready; then
+      ((SECONDS < end)) || die "the kubelet has ${KUBERNETES_VERSION}, and the API server has not answered for ${SETTLED_SECONDS} s on end in ${TIMEOUT_SECONDS} s. See $(list_containers)"
+      quiet="${SECONDS}"
+    fi
+    sleep 0.5
+  done
+}
+# What the cluster keeps of its configuration is what kubeadm upgrade goes by. It names the version that there is until that is another one.
+upload_configuration() { # FROM
+  local config
+  config="$(printf '%s\n' "${KUBEADM_CONFIG}" | sed "s/^kubernetesVersion: .*/kubernetesVersion: v$1/")"
+  rm -f -- "${CONFIG_FILE}"
+  (umask 077 && printf '%s\n' "${config}" >"${CONFIG_FILE}") || die "can't write ${CONFIG_FILE}"
+  kubeadm_upgrade 120 init phase upload-config all --config "${CONFIG_FILE}" || die "kubeadm init phase upload-config failed: ${LAST_SEEN}"
+  kubeadm_upgrade 120 init phase addon kube-proxy --config "${CONFIG_FILE}" || die "kubeadm init phase addon kube-proxy failed: ${LAST_SEEN}"
+  rm -f -- "${CONFIG_FILE}"
+}
+snapshot_first() { # WANTED: once for each change, however often it is tried
+  [[ "$(cluster_value snapshot)" != "$1" ]] || return 0
+  (take_snapshot upgrade && log "snapshot of etcd before the change: ${TAKEN}") || die 'no snapshot of etcd before the change: the lines above say why. Nothing was changed'
+  set_cluster_value snapshot "$1"
+}
+# kubeadm leaves copies of manifests and of etcd's data there, all of the cluster's secrets among them.
+remove_backups() { # NAMES of before
+  local name
+  while read -r name; do
+    [[ "${name}" != kubeadm-* ]] || has_line "$1"$'\n' "${name}" || rm -rf -- "${ROOT}/etc/kubernetes/tmp/${name:?}"
+  done < <(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)
+  rmdir -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true
 }
 # kubeadm leaves a token that is good for 24 hours; joins get their own, for minutes. Its end and the Pod CIDR side by side: each kubectl takes 0.2 s.
 finish_init() {
@@ -42,6 +106,7 @@ finish_init() {
   wait "${removal}" || die "kubeadm's own join token is still there: the line above says why"
   set_cluster_value ca "${hash}"
   set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
+  [[ -z "${KUBERNETES_VERSION:-}" ]] || set_cluster_value version "${KUBERNETES_VERSION}"
   set_cluster_value finished yes
 }
 remove_token() {

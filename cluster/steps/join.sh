@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh clock.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh clock.sh upgrade.sh
 # This step makes a host a worker, by kubeadm join.
 # CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
 # NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
-# A host that is in this cluster (same id, same CA) stays as it is; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
+# KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh; who sends this has drained the Node before (cluster/drain.ts).
+# A host that is in this cluster (same id, same CA) stays as it is, or is upgraded in place; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
 # It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
 # Prints a line `node version`. undo resets.
 
@@ -19,6 +20,8 @@ apply() {
   local end
   if is_joined; then
     own "${CLUSTER}"
+    expect_same_version
+    if needs_upgrade; then upgrade_worker; fi
     [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
   else
     compare_clocks
@@ -27,9 +30,25 @@ apply() {
     join_until "${end}"
     [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" $((end - SECONDS))
     set_cluster_value ca "$(wanted_ca)"
+    [[ -z "${KUBERNETES_VERSION:-}" ]] || set_cluster_value version "${KUBERNETES_VERSION}"
     set_cluster_value finished yes
   fi
   version_line
+}
+upgrade_worker() {
+  expect_kubeadm
+  expect_drained
+  log "upgrading this Node in place: $(cluster_version) -> ${KUBERNETES_VERSION}"
+  begin_upgrade
+  kubeadm_upgrade "${TIMEOUT_SECONDS}" upgrade node || die "kubeadm upgrade node failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there"
+  bring_kubelet
+}
+# Once the new kubelet is installed, the rest is done whatever the Node says.
+expect_drained() {
+  local answer
+  [[ "$(kubelet --version 2>/dev/null)" != *" v${KUBERNETES_VERSION}" ]] || return 0
+  answer="$(kube "${KUBELET_CONF}" get node "${NODE_NAME}" -o 'jsonpath={.metadata.annotations.kubeadm-lab/upgrade}' 2>&1)" || true
+  [[ "${answer##*$'\n'}" == "${KUBERNETES_VERSION} drained" ]] || die "Node ${NODE_NAME} was not drained for ${KUBERNETES_VERSION} (found: ${answer:-nothing}), and is not upgraded. Nothing was changed. The program drains it through the API server: run pulumi up again when that answers"
 }
 # A host that died as a Ready Node, and comes back empty, is refused until the control plane has missed it (40 s). Anything else does not heal by waiting.
 join_until() { # END

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh certificates.sh
-# This step prints the control plane's admin kubeconfig, a secret. RELEASE_MINOR.
+# This step prints the control plane's admin kubeconfig, a secret.
 # check also finds one that ends soon, which apply renews first, so that what is printed is good; and one that is not the one printed last (PRINTED_SHA256, from the provider),
 # because somebody renewed it on the host.
 takes_no_lock() { :; } # it only reads, but for a renewal once a year, and kubeadm replaces a file as a whole

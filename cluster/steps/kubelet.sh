@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh certificates.sh kubectl.sh
 # This step keeps what kubeadm left on a Node's host as it was: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates; and flannel's file, without
-# which no Pod has a network. CLUSTER_ID, RELEASE_MINOR, TIMEOUT_SECONDS (for flannel's start).
+# which no Pod has a network. CLUSTER_ID, TIMEOUT_SECONDS (for flannel's start); KUBERNETES_VERSION, which init or join has brought the host to: with another one what kubeadm left is kept anew.
 # The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
 takes_no_lock() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
@@ -35,6 +35,8 @@ check() {
     differs 'cluster' "${CLUSTER_ID}" "${found:-none}"
     return 0
   fi
+  found="$(cluster_version)"
+  [[ "${found}" == "${KUBERNETES_VERSION}" ]] || differs 'Kubernetes' "${KUBERNETES_VERSION}" "${found:-not installed}"
   if [[ ! -d "${KEPT}/files" ]]; then
     differs "kubeadm's files" 'kept' 'not kept'
     return 0

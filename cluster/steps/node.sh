@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # uses: kubectl.sh
 # This step keeps labels and taints of a Node, waits until it is Ready, and drains it at its end: from the control plane, by kubectl.
-# NODE_NAME, LABELS (array: key=value), TAINTS (array: key=value:effect or key:effect), TIMEOUT_SECONDS (until Ready).
+# NODE_NAME, LABELS (array: key=value), TAINTS (array: key=value:effect or key:effect), TIMEOUT_SECONDS (until Ready), DRAIN_SECONDS (default 300).
 # Labels: those that are wanted, and those that an earlier apply set. Taints as a whole: one too many keeps Pods away.
-# Left alone: what Kubernetes itself and a cordon write (node.kubernetes.io/...). undo drains and deletes the Node.
+# Left alone: what Kubernetes itself and a cordon write (node.kubernetes.io/...), but for a cordon of our own upgrade. undo drains and deletes the Node.
 takes_no_lock() { :; } # several at once on one host; each has its state in the API
-readonly ADMIN=/etc/kubernetes/admin.conf OURS=kubeadm-lab/labels DRAIN_SECONDS=300 # its annotation names the labels that apply set
-readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/labels"}}set\t{{.}}\n{{end}}{{end}}{{range .spec.taints}}taint\t{{.key}}{{if .value}}={{.value}}{{end}}:{{.effect}}\n{{end}}{{if .spec.unschedulable}}cordoned\n{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready\t{{.status}}\t{{.reason}}: {{.message}}\n{{end}}{{end}}'
+readonly ADMIN=/etc/kubernetes/admin.conf OURS=kubeadm-lab/labels # its annotation names the labels that apply set
+readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/labels"}}set\t{{.}}\n{{end}}{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/upgrade"}}upgrade\t{{.}}\n{{end}}{{end}}{{range .spec.taints}}taint\t{{.key}}{{if .value}}={{.value}}{{end}}:{{.effect}}\n{{end}}{{if .spec.unschedulable}}cordoned\n{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready\t{{.status}}\t{{.reason}}: {{.message}}\n{{end}}{{end}}'
 declare -A HAS=() TAINTED=()
-READY='' REASON='' SET_BEFORE='' CORDONED=no
+READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING=''
 
 at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
 # One kubectl for all of it.
@@ -16,13 +16,14 @@ read_node() {
   local text kind key value
   text="$(kube "${ADMIN}" get node "${NODE_NAME}" --ignore-not-found -o go-template="${TEMPLATE}" 2>&1)" ||
     die "the API server does not answer: ${text##*$'\n'}"
-  HAS=() TAINTED=() READY='' REASON='' SET_BEFORE='' CORDONED=no
+  HAS=() TAINTED=() READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING=''
   while IFS=$'\t' read -r kind key value; do
     case "${kind}" in
     label) HAS[${key}]="${value}" ;;
     set) SET_BEFORE="${key}" ;;
     taint) [[ "${key}" == node.kubernetes.io/* || "${key}" == node.cloudprovider.kubernetes.io/* ]] || TAINTED[${key}]=yes ;;
     cordoned) CORDONED=yes ;;
+    upgrade) UPGRADING="${key}" ;;
     ready) READY="${key}" REASON="${value}" ;;
     esac
   done < <(printf '%s\n' "${text}")
@@ -55,6 +56,7 @@ check() {
     return 0
   fi
   [[ "${READY}" == True ]] || differs "Node ${NODE_NAME}" 'Ready' "not Ready: ${REASON:-no status}"
+  [[ -z "${UPGRADING}" ]] || differs "upgrade to ${UPGRADING}" 'ended' 'cut off: cordoned'
   for pair in "${LABELS[@]+"${LABELS[@]}"}"; do
     key="${pair%%=*}" value="${pair#*=}" found=absent
     [[ -z "${HAS[${key}]+x}" ]] || found="${HAS[${key}]:-(empty)}" # Pulumi shows an empty text as nothing at all
@@ -73,6 +75,12 @@ apply() {
   set_labels
   set_taints
   [[ "${READY}" == True ]] || wait_until_ready
+  [[ -z "${UPGRADING}" ]] || end_upgrade
+}
+# The join's own step has ended it, and was killed before it could say so (cluster/drain.ts).
+end_upgrade() {
+  change uncordon "${NODE_NAME}"
+  change annotate node "${NODE_NAME}" kubeadm-lab/upgrade-
 }
 set_labels() {
   local pair key changes=() ours=",${SET_BEFORE},"
@@ -126,8 +134,8 @@ undo() {
 }
 drain() {
   local answer
-  log "draining ${NODE_NAME}, so that preStop hooks run (bound: ${DRAIN_SECONDS} s)"
-  answer="$(kube_within $((DRAIN_SECONDS + 10)) "${ADMIN}" drain "${NODE_NAME}" --ignore-daemonsets --timeout "${DRAIN_SECONDS}s" 2>&1)" && return 0
+  log "draining ${NODE_NAME}, so that preStop hooks run (bound: ${DRAIN_SECONDS:-300} s)"
+  answer="$(kube_within $((${DRAIN_SECONDS:-300} + 10)) "${ADMIN}" drain "${NODE_NAME}" --ignore-daemonsets --timeout "${DRAIN_SECONDS:-300}s" 2>&1)" && return 0
   [[ "${CORDONED}" == yes ]] || kube "${ADMIN}" uncordon "${NODE_NAME}" >/dev/null 2>&1 || true
   die "Node ${NODE_NAME} keeps Pods that can't be moved, and stays: ${answer//$'\n'/ }. Delete these Pods, or if they and their data may go: kubectl drain ${NODE_NAME} --ignore-daemonsets --force --delete-emptydir-data; then pulumi up again"
 }

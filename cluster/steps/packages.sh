@@ -1,9 +1,22 @@
 #!/usr/bin/env bash
-# uses: folders.sh rpm.sh lost.sh
+# uses: folders.sh rpm.sh lost.sh cluster-signs.sh
 # This step installs signed, pinned packages in one yum transaction, from repositories of ours alone; then it locks the pinned versions.
 # REPOSITORIES: array, each its id, newline, its .repo text. PACKAGES: array of name-version. EXTRA_PACKAGES: array of names. REMOVE_ON_UNDO: yes or no.
+# UPGRADES (may be left out): yes where a Node is upgraded in place. Its kubelet then stays as it is until the Node's own step (kubeadm, after the control plane's) has this
+# one run again, with WITH_KUBELET=yes. kubeadm and kubectl may be ahead of it.
 # With everything installed yum is not called. undo takes away repositories, locks, keys, and with REMOVE_ON_UNDO=yes the packages that were not there before.
 readonly REPOSITORY_FOLDER=/etc/yum.repos.d
+
+# PINNED is PACKAGES, but for the kubelet of a Node that is to be upgraded: that stays at the version that its cluster's own steps brought it to.
+PINNED=("${PACKAGES[@]+"${PACKAGES[@]}"}")
+hold_kubelet() {
+  local i version
+  [[ "${UPGRADES:-}" == yes && "${WITH_KUBELET:-}" != yes && -n "$(cluster_value finished)" ]] || return 0
+  version="$(cluster_version)"
+  [[ -n "${version}" ]] || return 0
+  for ((i = 0; i < ${#PINNED[@]}; i++)); do [[ "${PINNED[i]}" != kubelet-[0-9]* ]] || PINNED[i]="kubelet-${version}"; done
+}
+hold_kubelet
 
 read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT
   REPOSITORY_PATH="${REPOSITORY_FOLDER}/kubeadm-lab-${1%%$'\n'*}.repo"
@@ -34,12 +47,12 @@ locked_list() { # LOCK_LIST with our block
   local format='%|EPOCH?{%{EPOCH}}:{0}|:%{NAME}-%{VERSION}-%{RELEASE}.*\n'
   ! is_dnf || format='%{NAME}-%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}.*\n'
   without_block "${LOCK_LIST}"
-  ((${#PACKAGES[@]} > 0)) || return 0
+  ((${#PINNED[@]} > 0)) || return 0
   printf '%s\n' "${BLOCK_BEGIN}"
-  rpm -q --qf "${format}" "${PACKAGES[@]}"
+  rpm -q --qf "${format}" "${PINNED[@]}"
   printf '%s\n' "${BLOCK_END}"
 }
-missing_packages() { missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}" "${EXTRA_PACKAGES[@]+"${EXTRA_PACKAGES[@]}"}"; }
+missing_packages() { missing_of "${PINNED[@]+"${PINNED[@]}"}" "${EXTRA_PACKAGES[@]+"${EXTRA_PACKAGES[@]}"}"; }
 other_version() { # NAME-VERSION that is not installed
   local found
   if found="$(rpm -q -- "${1%-*}" 2>/dev/null)"; then printf '%s' "${found}"; else printf 'not installed'; fi
@@ -58,7 +71,7 @@ check() {
   find_lock_list
   if [[ -n "${LOCK_LIST}" ]]; then
     compare_edited "${LOCK_LIST}" locked_list
-  elif ((${#PACKAGES[@]} > 0)); then
+  elif ((${#PINNED[@]} > 0)); then
     differs 'version lock' 'yum-plugin-versionlock' 'not installed'
   fi
 }
@@ -69,7 +82,7 @@ apply() {
   list="$(missing_packages)"
   [[ -z "${list}" ]] || install_packages "${list}"
   find_lock_list
-  [[ -n "${LOCK_LIST}" || ${#PACKAGES[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
+  [[ -n "${LOCK_LIST}" || ${#PINNED[@]} -eq 0 ]] || die 'no versionlock plugin on this host: add yum-plugin-versionlock to extraPackages'
   [[ -z "${LOCK_LIST}" ]] || edit_file "${LOCK_LIST}" '' locked_list
   tell_where_plugins_are_off
 }
@@ -108,7 +121,7 @@ downgrade_newer() {
   local name names=()
   while read -r name; do
     [[ -z "${name}" ]] || ! rpm -q "${name%-*}" >/dev/null || names+=("${name}")
-  done < <(missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}")
+  done < <(missing_of "${PINNED[@]+"${PINNED[@]}"}")
   ((${#names[@]} == 0)) || yum_ours downgrade "${names[@]}" || failed_to_install "can't downgrade ${names[*]}"
 }
 # What the host's own [main] says of other transactions does not count in ours: its excludes, tsflags=noscripts, obsoletes=0 and the like. Its proxy does;
@@ -136,7 +149,7 @@ failed_to_install() { # WHAT
 tell_where_plugins_are_off() {
   local config=/etc/yum.conf pattern='^[[:blank:]]*plugins[[:blank:]]*=[[:blank:]]*(0|[Nn]o|[Ff]alse|[Oo]ff)[[:blank:]]*$' line
   ! is_dnf || config=/etc/dnf/dnf.conf
-  [[ ${#PACKAGES[@]} -gt 0 && -f "${ROOT}${config}" ]] || return 0
+  [[ ${#PINNED[@]} -gt 0 && -f "${ROOT}${config}" ]] || return 0
   read_lines "${config}"
   for line in "${TEXT_LINES[@]+"${TEXT_LINES[@]}"}"; do
     [[ ! "${line}" =~ ${pattern} ]] || log "${config} has ${line}: the lock on versions has no effect here, and an upgrade of all packages upgrades Kubernetes too"

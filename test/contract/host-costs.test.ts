@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { costs } from "../../cluster/cluster.ts";
 import type { ClusterSettings } from "../../config/settings.ts";
+import { costsOf } from "../../provider/costs.ts";
 import { Project } from "./support/project.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -31,7 +32,7 @@ after(() => project?.remove());
 
 const settings = (version: string, podCidr: string, ...workers: string[]) => {
 	const hosts = [{ name: "m", role: "control-plane" }, ...workers.map((name) => ({ name, role: "worker" }))];
-	return costs({ release: { version }, podCidr, serviceCidr: "10.96.0.0/12", hosts } as unknown as ClusterSettings);
+	return costs({ release: { version }, podCidr, serviceCidr: "10.96.0.0/12", hosts, upgrade: { inPlace: false, batch: 1 } } as unknown as ClusterSettings);
 };
 const run = async (command: "preview" | "up", costs: ReturnType<typeof settings>, { isBroken = false, image = "" } = {}) => {
 	project.settings({ costs, triggers: JSON.stringify(costs), isBroken, image } as never);
@@ -57,6 +58,13 @@ test("another version, and a worker that is gone, are said once, with what makes
 			"b: This removes a Node: the Pods on it end, and the host is given back.",
 		],
 	);
+});
+test("a version that is brought to the cluster in place is said to be no rebuild, with what it costs", async () => {
+	const at = (version: string) =>
+		costs({ release: { version }, hosts: [], podCidr: "", serviceCidr: "", upgrade: { inPlace: true, batch: 1 } } as unknown as ClusterSettings);
+	assert.deepEqual(costsOf({ costs: at("1.29.15") } as never, { costs: at("1.30.14") } as never), [
+		"kubernetesVersion 1.29.15 -> 1.30.14: This upgrades the cluster in place: the control plane, then the workers, one by one, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.",
+	]);
 });
 test("one more worker costs nothing", async () => {
 	assert.doesNotMatch((await run("preview", settings("1.29.15", "10.244.0.0/16", "a", "b", "c"))).output, /This re/);

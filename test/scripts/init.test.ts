@@ -24,13 +24,16 @@ test("a second init changes nothing and prints the same", (t) => {
 	assert.deepEqual(kubeadms(host), ["init"]);
 });
 
-test("init with another configuration leaves the cluster as it is, and says so", (t) => {
+test("where another version makes another cluster, another configuration leaves this one as it is, and says so", (t) => {
 	const host = preparedHost(t);
 	init(host, "apply");
-	const { status, stderr } = init(host, "apply", { KUBEADM_CONFIG: "kind: ClusterConfiguration\n" });
-	assert.equal(status, 0);
-	assert.match(stderr, /kubeadm configuration: not the one that made this cluster; the cluster stays as it is\. To use the new one: destroy, then up/);
-	assert.deepEqual(kubeadms(host), ["init"]);
+	const { status, stderr } = init(host, "apply", { KUBEADM_CONFIG: "kind: ClusterConfiguration\n", KUBERNETES_VERSION: "" });
+	assert.equal(status, 0, stderr);
+	assert.match(
+		stderr,
+		/kubeadm configuration: not the one that made this cluster; the cluster stays as it is\. To use the new one: onVersionChange: upgrade, or destroy, then up/,
+	);
+	assert.deepEqual(kubeadms(host), ["init", "version"]);
 });
 
 test("a cluster whose API server does not answer is never reset", (t) => {

@@ -29,7 +29,14 @@ const soon = certificate(5);
 /** A host that joined, or a control plane after init, with what kubeadm leaves. */
 function member(t: TestContext, step = "join"): FakeHost {
 	const host = preparedHost(t);
-	for (const [name, value] of Object.entries({ id: ID, step, node: "k8s-node02", finished: "yes", socket: "unix:///run/containerd/containerd.sock" }))
+	for (const [name, value] of Object.entries({
+		id: ID,
+		step,
+		node: "k8s-node02",
+		finished: "yes",
+		version: "1.29.15",
+		socket: "unix:///run/containerd/containerd.sock",
+	}))
 		host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
 	for (const path of [FLAGS, CONFIG, "/etc/kubernetes/kubelet.conf", ...(step === "init" ? [MANIFEST] : [])]) host.write(path, `as kubeadm wrote ${path}\n`);
 	host.write(SUBNET, "FLANNEL_NETWORK=10.244.0.0/16\n");
@@ -125,6 +132,13 @@ test("changed flags are put back and restart the kubelet, once", (t) => {
 	assert.equal(host.read(FLAGS), `as kubeadm wrote ${FLAGS}\n`);
 	run(host);
 	assert.deepEqual(acts(host), []);
+});
+test("a Node that is still of another version is a difference, and its host's own step is what brings it there", (t) => {
+	const host = member(t);
+	run(host);
+	assert.equal(host.run("kubelet", "check", { KUBERNETES_VERSION: "1.30.14" }).stdout, "Kubernetes\t1.30.14\t1.29.15\n");
+	host.write("/var/lib/kubeadm-lab/cluster/version", "1.30.14");
+	assert.equal(host.run("kubelet", "check", { KUBERNETES_VERSION: "1.30.14" }).status, 0);
 });
 test("a static Pod's manifest and a file's mode are put back without a restart of the kubelet", (t) => {
 	const host = controlPlane(t);

@@ -98,7 +98,15 @@ export const SAMPLE_SCRIPT = [scriptName("message", "echo message\n"), "echo mes
 
 /** Settings of one step on one host. `discovery` is for join: a control plane's token and CA hash. */
 export function sampleSettings(step: string, host: SampleHost, discovery = { token: "abcdef.0123456789abcdef", caHash: `sha256:${"0".repeat(64)}` }) {
-	const node = { CLUSTER_ID: SAMPLE_CLUSTER_ID, IGNORE_PREFLIGHT_ERRORS: IGNORED, TIMEOUT_SECONDS: 300, NODE_NAME: host.name, NODE_POD_CIDR: host.nodePodCidr };
+	const node = {
+		CLUSTER_ID: SAMPLE_CLUSTER_ID,
+		IGNORE_PREFLIGHT_ERRORS: IGNORED,
+		TIMEOUT_SECONDS: 300,
+		NODE_NAME: host.name,
+		NODE_POD_CIDR: host.nodePodCidr,
+		KUBERNETES_VERSION: "1.29.15",
+		PAUSE_IMAGE: SAMPLE_IMAGES.pause,
+	};
 	const everyStep: Record<string, Record<string, string | number | boolean | string[]>> = {
 		preflight: {
 			HOST_NAME: host.name,
@@ -109,6 +117,8 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			CLUSTER_ID: SAMPLE_CLUSTER_ID,
 			KERNEL_OVERRIDE: false,
 			RELEASE_MINOR: 29,
+			KUBERNETES_VERSION: "1.29.15",
+			UPGRADES: true,
 			MAXIMUM_CLOCK_SKEW_SECONDS: 5,
 			TIME_SOURCE: `${PACKAGES}/`,
 			CLUSTER_POD_CIDR: "10.244.0.0/16",
@@ -125,6 +135,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			PACKAGES: ["kubelet-1.29.15", "kubeadm-1.29.15", "kubectl-1.29.15", "kubernetes-cni-1.3.0", "cri-tools-1.29.0", "containerd.io-1.6.33"],
 			EXTRA_PACKAGES: ["chrony", "conntrack-tools", "ebtables", "ethtool", "ipset", "iproute", "iptables", "socat", "util-linux", "yum-plugin-versionlock"],
 			REMOVE_ON_UNDO: true,
+			UPGRADES: true,
 		},
 		system: {
 			HOST_NAME: host.name,
@@ -151,13 +162,14 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		images: { IMAGES, RUNTIME_KIND: "containerd" },
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
 		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
-		kubeconfig: { RELEASE_MINOR: "29" },
+		kubeconfig: {},
 		leave: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID },
-		kubelet: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID, RELEASE_MINOR: 29, TIMEOUT_SECONDS: 300 },
+		kubelet: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID, KUBERNETES_VERSION: "1.29.15", TIMEOUT_SECONDS: 300 },
 		node: {
 			HOST_NAME: "k8s-master",
 			NODE_NAME: host.name,
 			TIMEOUT_SECONDS: 300,
+			DRAIN_SECONDS: 300,
 			LABELS: [],
 			TAINTS: host.role === "control-plane" ? ["node-role.kubernetes.io/control-plane:NoSchedule"] : [],
 		},

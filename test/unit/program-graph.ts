@@ -32,6 +32,8 @@ export interface Resource {
 	deleteBeforeReplace: boolean;
 	secretOutputs: string[];
 	ignoreChanges: string[];
+	/** Another value replaces it; null where there is none. */
+	replacementTrigger: unknown;
 	/** Types that it had before. */
 	formerTypes: string[];
 	timeouts: { create: string; update: string; delete: string } | undefined;
@@ -59,6 +61,7 @@ function asSeen(request: Request, urn: string): Resource {
 		deleteBeforeReplace: request.getDeletebeforereplace(),
 		secretOutputs: request.getAdditionalsecretoutputsList(),
 		ignoreChanges: request.getIgnorechangesList(),
+		replacementTrigger: request.getReplacementTrigger()?.toJavaScript() ?? null,
 		formerTypes: request.getAliasesList().map((alias: { getSpec(): { getType(): string } }) => alias.getSpec().getType()),
 		timeouts: timeouts && { create: timeouts.getCreate(), update: timeouts.getUpdate(), delete: timeouts.getDelete() },
 		hooks: {

@@ -113,6 +113,7 @@ test("whatever waits for another's work depends on it, so that a single slot of 
 		pause: "look",
 		recording: "api-recording",
 		scenario: "gallery-main-ends",
+		upgrade: "init",
 	};
 	const noResources = ["common", "etcd-restore"]; // the second is what `npm run etcd` runs
 	for (const file of waits.filter((name) => !noResources.includes(name)))

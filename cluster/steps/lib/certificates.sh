@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # When each certificate of a Node ends, and what renews it.
-# RELEASE_MINOR; the cluster's own values come from cluster-signs.sh.
+# The cluster's own values come from cluster-signs.sh.
 # admin.conf is the kubeconfig step's, which reads it. Renewed: what kubeadm made but the CAs (kubeadm certs renew, then a restart of the static Pod that uses it), and the kubelet's own (by its restart).
 # Only told: the CAs, which live ten years. Their end needs a plan, not a repair.
 readonly KEPT="${CLUSTER}/kubelet" # what the kubelet step keeps, and what it still has to restart
@@ -19,7 +19,7 @@ certificates() { # PATH NAME POD, one a line, kubeconfigs last: NAME for kubeadm
     '/etc/kubernetes/controller-manager.conf controller-manager.conf kube-controller-manager' \
     '/etc/kubernetes/scheduler.conf scheduler.conf kube-scheduler'
   # kubeadm's own page advises to keep it somewhere else than on the host.
-  ((RELEASE_MINOR < 29)) || [[ ! -e "${ROOT}/etc/kubernetes/super-admin.conf" ]] || printf '/etc/kubernetes/super-admin.conf super-admin.conf -\n'
+  (($(cluster_minor) < 29)) || [[ ! -e "${ROOT}/etc/kubernetes/super-admin.conf" ]] || printf '/etc/kubernetes/super-admin.conf super-admin.conf -\n'
 }
 # 0 where it is good for WANTED_DAYS; else ENDS says when it ends.
 is_good() { # PATH
@@ -62,7 +62,7 @@ certificates_check() {
 }
 renew_certificate() { # PATH NAME; ENDS is its end
   local answer verb=(certs)
-  ((RELEASE_MINOR >= 20)) || verb=(alpha certs)
+  (($(cluster_minor) >= 20)) || verb=(alpha certs)
   answer="$(timeout 120 kubeadm "${verb[@]}" renew "$2" 2>&1)" || die "kubeadm certs renew $2 failed ($1: ${ENDS}): $(printf '%s\n' "${answer}" | grep -v 'stack trace' | tail -n 2 | paste -s -d ' ')"
   log "renewed $1"
 }

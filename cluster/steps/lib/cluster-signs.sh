@@ -8,6 +8,19 @@ cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
 cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
   [[ ! -e "${CLUSTER}/$1" ]] || printf '%s' "$(<"${CLUSTER}/$1")"
 }
+# What the cluster's own steps last brought this host to, such as 1.29.15. A host of a version before this does not say so: its kubelet does.
+cluster_version() {
+  local version
+  version="$(cluster_value version)"
+  [[ -n "${version}" ]] || version="$(kubelet --version 2>/dev/null)" || true
+  version="${version##* }"
+  printf '%s' "${version#v}"
+}
+cluster_minor() { # such as 29
+  local version
+  version="$(cluster_version)"
+  [[ "${version}" =~ ^1\.([0-9]+)\. ]] && printf '%s' "${BASH_REMATCH[1]}" || printf 99
+}
 is_dockershim() { [[ "$(cluster_value socket)" == *dockershim* ]]; } # the kubelet itself speaks to Docker
 list_containers() { if is_dockershim; then printf 'docker ps -a'; else printf 'crictl ps -a'; fi; } # the command, also for a message
 api_is_ready() { curl --silent --fail --insecure --noproxy '*' --max-time 5 --output /dev/null -- https://127.0.0.1:6443/readyz; } # this control plane's own

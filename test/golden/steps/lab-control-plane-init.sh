@@ -53,7 +53,9 @@ conntrack:
 kind: KubeProxyConfiguration
 mode: iptables
 '
+readonly KUBERNETES_VERSION='1.29.15'
 readonly NODE_NAME='k8s-master'
 readonly NODE_POD_CIDR='10.244.0.0/24'
 readonly OWNER='0123456789abcdef kubeadm-lab/lab k8s-master'
+readonly PAUSE_IMAGE='registry.k8s.io/pause:3.9'
 readonly TIMEOUT_SECONDS='300'

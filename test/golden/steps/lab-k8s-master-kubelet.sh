@@ -1,5 +1,5 @@
 readonly STEP='kubelet'
 readonly CLUSTER_ID='lab-172.16.1.110'
 readonly HOST_NAME='k8s-master'
-readonly RELEASE_MINOR='29'
+readonly KUBERNETES_VERSION='1.29.15'
 readonly TIMEOUT_SECONDS='300'

@@ -1,4 +1,5 @@
 readonly STEP='node'
+readonly DRAIN_SECONDS='300'
 readonly HOST_NAME='k8s-master'
 readonly LABELS=()
 readonly NODE_NAME='k8s-node01'

@@ -12,3 +12,4 @@ gpgcheck=1
 repo_gpgcheck=0
 gpgkey=http://192.0.2.1/key
 ')
+readonly UPGRADES='yes'

@@ -16,8 +16,10 @@ nodeRegistration:
     node-ip: 172.16.1.112
   name: k8s-node02
 '
+readonly KUBERNETES_VERSION='1.29.15'
 readonly MAXIMUM_CLOCK_SKEW_SECONDS='5'
 readonly NODE_NAME='k8s-node02'
 readonly NODE_POD_CIDR='10.244.2.0/24'
 readonly OWNER='0123456789abcdef kubeadm-lab/lab k8s-node02'
+readonly PAUSE_IMAGE='registry.k8s.io/pause:3.9'
 readonly TIMEOUT_SECONDS='300'

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# How init and join bring a host that is in the cluster already to another version of Kubernetes, in place.
+# KUBERNETES_VERSION: the one that is wanted; empty where another version is another cluster. PAUSE_IMAGE: what sandboxes run there.
+# What is done is written down beside the cluster's id, so that a run that was killed goes on: `upgrading` from the first change on, `upgraded` when kubeadm has done the control plane, `version` when all of it is done.
+readonly KEPT_SCRIPTS="${STATE}/scripts" KUBELET_FLAGS=/var/lib/kubelet/kubeadm-flags.env
+readonly HEALTHZ=http://127.0.0.1:10248/healthz # the kubelet's default
+
+needs_upgrade() { [[ -n "${KUBERNETES_VERSION:-}" && "$(cluster_version)" != "${KUBERNETES_VERSION}" ]]; }
+# Where another version makes another cluster, init was undone before it is here again; else the state never knew which version it had.
+expect_same_version() {
+  [[ -z "${KUBERNETES_VERSION:-}" ]] || return 0
+  local found wanted
+  found="$(cluster_version)" wanted="$(kubeadm version -o short 2>/dev/null)" || wanted=''
+  [[ -z "${found}" || -z "${wanted}" || "${found}" == "${wanted#v}" ]] ||
+    die "this cluster has Kubernetes ${found}, expected ${wanted#v}. Nothing was changed in it. To upgrade it: onVersionChange: upgrade. To make it anew, with all that runs on it gone: pulumi up --replace '**-control-plane-init'"
+}
+expect_kubeadm() {
+  local found
+  found="$(kubeadm version -o short 2>/dev/null)" || found=none
+  [[ "${found}" == "v${KUBERNETES_VERSION}" ]] || die "kubeadm is ${found}, expected v${KUBERNETES_VERSION}, which the packages step installs. Nothing was changed"
+}
+# The packages step, as it was applied last, with the kubelet in it: the pins, locks and records are its own.
+bring_kubelet() {
+  local script='' pause
+  [[ "$(kubelet --version 2>/dev/null)" == *" v${KUBERNETES_VERSION}" ]] || {
+    { read -r script <"${KEPT_SCRIPTS}/used/packages"; } 2>/dev/null || true
+    [[ -s "${KEPT_SCRIPTS}/settings/packages" && "$(sha256sum 2>/dev/null <"${KEPT_SCRIPTS}/texts/${script}")" == "${script##*-}"* && -n "${script}" ]] ||
+      die "this host does not keep the packages step's script and settings. To bring them again: pulumi up --replace '**-${NODE_NAME}-packages'"
+    # shellcheck disable=SC2016 # for the inner shell. Of bash's own names among the settings it says that they can't be set
+    bash --norc -c 'WITH_KUBELET=yes; eval "$(<"$2")" 2>/dev/null || true; eval "$(<"$3")"' kubeadm-lab apply "${KEPT_SCRIPTS}/settings/packages" "${KEPT_SCRIPTS}/texts/${script}" </dev/null ||
+      die "the kubelet of ${KUBERNETES_VERSION} was not installed: the lines above say why"
+  }
+  # Else the kubelet would take the image that all sandboxes run for one that nobody needs. kubeadm leaves the flag as it was.
+  pause="$(sed -n 's/.*--pod-infra-container-image=\([^" ]*\).*/\1/p' -- "${ROOT}${KUBELET_FLAGS}" 2>/dev/null)" || pause=''
+  [[ -z "${pause}" || "${pause}" == "${PAUSE_IMAGE}" ]] || sed -i "s|--pod-infra-container-image=[^\" ]*|--pod-infra-container-image=${PAUSE_IMAGE}|" -- "${ROOT}${KUBELET_FLAGS}"
+  restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
+  wait_for 60 curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTHZ}" ||
+    die "the kubelet of ${KUBERNETES_VERSION} runs, and has not answered at ${HEALTHZ} in 60 s. See journalctl -u kubelet"
+  set_cluster_value version "${KUBERNETES_VERSION}"
+  rm -f -- "${CLUSTER:?}/upgrading"
+}
+# From here on there is no way back to the version of before; the preflight refuses one. What kubeadm left for that is no longer what is wanted, and must not be put back in
+# the middle: the kubelet step keeps it anew.
+begin_upgrade() {
+  set_cluster_value upgrading "${KUBERNETES_VERSION}"
+  rm -rf -- "${CLUSTER:?}/kubelet/files"
+}
+# What it prints goes to stderr; its last complaints stay in LAST_SEEN.
+kubeadm_upgrade() { # SECONDS ARGUMENTS...
+  local seconds="$1" ignored=''
+  shift
+  [[ "$1" != upgrade ]] || ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
+  timeout -k 10 "${seconds}" kubeadm "$@" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 | tee -- "${CLUSTER}/kubeadm.log" >&2 && return 0
+  seen "$({ grep -Ei 'error|fail|timed out|fatal' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
+  return 1
+}

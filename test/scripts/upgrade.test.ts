@@ -1,0 +1,194 @@
+// Upgrades in place on a played host: when they are due, in which order, what a run that died in the middle has left to do, and what is refused. test/upgrade has real ones.
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
+import type { FakeHost } from "./fake-host.ts";
+import { goodHost, problems } from "./good-host.ts";
+
+const NEXT = "1.30.14";
+const CLUSTER = "/var/lib/kubeadm-lab/cluster";
+const KEPT = `${CLUSTER}/kubelet/files/%2Fvar%2Flib%2Fkubelet%2Fconfig.yaml`;
+const PACKAGES_TEXT =
+	'echo "packages $1 WITH_KUBELET=$WITH_KUBELET of $REPOSITORY" >>"$KUBEADM_LAB_ROOT/calls"; echo "$NEW" >"$KUBEADM_LAB_ROOT/kubelet-version"\n';
+const PACKAGES_NAME = "packages-3a3bcf4e8ab4d4f4";
+
+/** A host that is in the cluster with 1.29.15; its packages step has brought the new kubeadm already. */
+function member(t: TestContext, step: "init" | "join"): FakeHost {
+	const host = preparedHost(t);
+	host.write("/kubelet-version", "1.29.15");
+	host.command("kubelet", `echo "Kubernetes v$(cat "\${KUBEADM_LAB_ROOT}/kubelet-version")"`);
+	const { status, stderr } = step === "init" ? init(host, "apply") : host.run("join", "apply", worker());
+	assert.equal(status, 0, stderr);
+	host.write(
+		`/bin/kubeadm`,
+		host.read("/bin/kubeadm").replace('case "$1" in', `case "$1" in\nversion) echo v${NEXT} ;;\nupgrade) [[ ! -e "$r/dies" ]] || exit 1 ;;`),
+	);
+	host.command("curl", "exit 0");
+	host.write(KEPT, "of 1.29");
+	host.write("/var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--node-ip=172.16.1.110 --pod-infra-container-image=registry.k8s.io/pause:3.9"\n');
+	keepPackages(host);
+	host.forgetCalls();
+	return host;
+}
+/** What the packages step leaves on a host: its script and its settings. */
+function keepPackages(host: FakeHost): void {
+	const name = host.bash(`printf '%s' '${PACKAGES_TEXT.replaceAll("'", "'\\''")}' | sha256sum | cut -c 1-16`, "").stdout.trim() || PACKAGES_NAME;
+	host.write(`/var/lib/kubeadm-lab/scripts/texts/packages-${name}`, PACKAGES_TEXT);
+	host.write("/var/lib/kubeadm-lab/scripts/used/packages", `packages-${name}\n`);
+	host.write("/var/lib/kubeadm-lab/scripts/settings/packages", `declare -r BASHOPTS="x"\ndeclare -r NEW="${NEXT}"\ndeclare -r REPOSITORY="kubernetes"\n`);
+}
+const upgraded = { KUBERNETES_VERSION: NEXT, PAUSE_IMAGE: "registry.k8s.io/pause:3.10" };
+const drained = (host: FakeHost, answer = `${NEXT} drained`) => host.command("kubectl", `case "$*" in *annotations*) echo '${answer}' ;; esac`);
+const upgradeWorker = (host: FakeHost) => host.run("join", "apply", worker(upgraded));
+
+test("a drained worker takes its configuration first, then the new kubelet by the packages step that the host keeps, and starts it", (t) => {
+	const host = member(t, "join");
+	drained(host);
+	const { status, stdout, stderr } = upgradeWorker(host);
+	assert.equal(status, 0, stderr);
+	assert.equal(stdout, `k8s-node02 v${NEXT}\n`);
+	const calls = host.calls().filter((call) => /^(kubeadm upgrade|packages|systemctl restart)/.test(call));
+	assert.deepEqual(calls, [
+		"kubeadm upgrade node --ignore-preflight-errors HTTPProxy,HTTPProxyCIDR",
+		"packages apply WITH_KUBELET=yes of kubernetes",
+		"systemctl restart -- kubelet.service",
+	]);
+	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
+	assert.equal(host.exists(`${CLUSTER}/upgrading`), false);
+	assert.equal(host.exists(KEPT), false, "what the kubelet step would put back is of before");
+	assert.match(host.read("/var/lib/kubelet/kubeadm-flags.env"), /pause:3\.10"/);
+	host.forgetCalls();
+	assert.equal(upgradeWorker(host).status, 0);
+	assert.deepEqual(kubeadms(host), [], "there is nothing left to do");
+});
+
+test("a worker that is not drained is not upgraded, and nothing is changed there", (t) => {
+	for (const answer of ["", NEXT, "1.31.14 drained", "The connection to the server was refused"]) {
+		const host = member(t, "join");
+		drained(host, answer);
+		const { status, stderr } = upgradeWorker(host);
+		assert.equal(status, 1);
+		assert.match(stderr, /Node k8s-node02 was not drained for 1\.30\.14 \(found: .*\), and is not upgraded\. Nothing was changed\./);
+		assert.deepEqual(kubeadms(host), ["version"]);
+		assert.equal(host.read(KEPT), "of 1.29");
+	}
+});
+
+test("a worker whose run died after the new kubelet was installed is not asked for its drain again, and gets the rest", (t) => {
+	const host = member(t, "join");
+	drained(host, "");
+	host.write("/kubelet-version", NEXT);
+	const { status, stderr } = upgradeWorker(host);
+	assert.equal(status, 0, stderr);
+	assert.deepEqual(
+		host
+			.calls()
+			.filter((call) => /^(kubeadm upgrade|packages|systemctl restart)/.test(call))
+			.map((call) => call.split(" ")[0]),
+		["kubeadm", "systemctl"],
+	);
+	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
+});
+
+test("an upgrade that kubeadm refuses leaves the version as it was, names what kubeadm said, and is done by the next run", (t) => {
+	const host = member(t, "join");
+	drained(host);
+	host.write("/dies", "");
+	const { status, stderr } = upgradeWorker(host);
+	assert.equal(status, 1);
+	assert.match(stderr, /kubeadm upgrade node failed \(bound: 2 s\): .*Run pulumi up again: it goes on there/);
+	assert.deepEqual([host.read(`${CLUSTER}/version`), host.read(`${CLUSTER}/upgrading`)], ["1.29.15", NEXT]);
+	host.command("kubeadm", `[[ "$1" != version ]] || echo v${NEXT}`);
+	assert.equal(upgradeWorker(host).status, 0);
+	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
+});
+
+test("without the new kubeadm, and without the packages step's script, nothing is begun that could not be ended", (t) => {
+	const old = member(t, "join");
+	drained(old);
+	old.command("kubeadm", '[[ "$1" != version ]] || echo v1.29.15');
+	assert.match(upgradeWorker(old).stderr, /kubeadm is v1\.29\.15, expected v1\.30\.14, which the packages step installs\. Nothing was changed/);
+
+	const bare = member(t, "join");
+	drained(bare);
+	bare.write("/var/lib/kubeadm-lab/scripts/used/packages", "packages-0000000000000000\n");
+	const { status, stderr } = upgradeWorker(bare);
+	assert.equal(status, 1);
+	assert.match(stderr, /this host does not keep the packages step's script and settings\. To bring them again: pulumi up --replace '\*\*-k8s-node02-packages'/);
+	assert.equal(bare.read(`${CLUSTER}/version`), "1.29.15");
+});
+
+test("where another version makes another cluster, a host of the old one is refused with both ways out", (t) => {
+	const host = member(t, "init");
+	const { status, stderr } = init(host, "apply", { KUBERNETES_VERSION: "" });
+	assert.equal(status, 1);
+	assert.match(
+		stderr,
+		/this cluster has Kubernetes 1\.29\.15, expected 1\.30\.14\. Nothing was changed in it\. To upgrade it: onVersionChange: upgrade\. .*pulumi up --replace '\*\*-control-plane-init'/,
+	);
+	assert.deepEqual(kubeadms(host), ["version"]);
+});
+
+test("a control plane without a snapshot of its etcd is not upgraded", (t) => {
+	const host = member(t, "init");
+	const { status, stderr } = init(host, "apply", upgraded);
+	assert.equal(status, 1);
+	assert.match(stderr, /no snapshot of etcd before the change: the lines above say why\. Nothing was changed/);
+	assert.deepEqual(kubeadms(host), ["version"]);
+	assert.equal(host.read(KEPT), "of 1.29");
+});
+
+test("the packages step leaves the kubelet of a Node that is to be upgraded, and no other package", (t) => {
+	const host = member(t, "join");
+	host.command(
+		"rpm",
+		`case "$*" in *--qf*) echo locked ;; *) for p in "$@"; do case "$p" in -*) ;; kubelet-1.29.15) echo "$p" ;; *) echo "package $p is not installed"; m=1; esac; done; exit \${m:-0} ;; esac`,
+	);
+	const missing = (settings: object) =>
+		host
+			.run("packages", "check", { PACKAGES: ["kubelet-1.30.14", "kubeadm-1.30.14"], EXTRA_PACKAGES: [], REPOSITORIES: [], ...settings } as never, "k8s-node02")
+			.stdout.split("\n")
+			.flatMap((line) => line.match(/^package (\S+)/)?.[1] ?? []);
+	assert.deepEqual(missing({}), ["kubeadm-1.30.14"]);
+	assert.deepEqual(missing({ UPGRADES: false }), ["kubelet-1.30.14", "kubeadm-1.30.14"]);
+	host.write(`${CLUSTER}/version`, "1.30.14");
+	assert.deepEqual(missing({}), ["kubelet-1.30.14", "kubeadm-1.30.14"], "of an upgraded Node it is a difference like any other");
+});
+
+test("the preflight lets a cluster go to a later patch and to the next minor, and neither further nor back", (t) => {
+	const said = (settings: object, version = "1.29.15") => {
+		const host = goodHost(t);
+		for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version }))
+			host.write(`${CLUSTER}/${name}`, value);
+		host.command("kubectl");
+		return problems(host, settings as never);
+	};
+	const to = (version: string) => ({ KUBERNETES_VERSION: version, RELEASE_MINOR: Number(version.split(".")[1]) });
+	assert.deepEqual([...said(to("1.29.15")), ...said(to("1.30.14")), ...said(to("1.18.20"), "1.18.3")], []);
+	assert.deepEqual(said(to("1.31.14")), ["Kubernetes: found 1.29.15; expected 1.30 or newer, to go to 1.31.14"]);
+	assert.deepEqual(said(to("1.28.15")), ["Kubernetes: found 1.29.15; expected 1.28.15 or older"]);
+	assert.deepEqual(said(to("1.18.3"), "1.18.20"), ["Kubernetes: found 1.18.20; expected 1.18.3 or older"]);
+	assert.deepEqual(said({ ...to("1.31.14"), UPGRADES: false }), [], "another cluster may have any");
+
+	const cutOff = { id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version: "1.29.15", upgrading: NEXT };
+	const host = goodHost(t);
+	for (const [name, value] of Object.entries(cutOff)) host.write(`${CLUSTER}/${name}`, value);
+	host.command("kubectl");
+	assert.deepEqual(problems(host, to(NEXT) as never), []);
+	assert.deepEqual(problems(host, to("1.29.15") as never), [`Kubernetes: found an upgrade to ${NEXT} that was cut off; expected ${NEXT}`]);
+});
+
+test("the preflight's facts name the Pods that an upgrade's drain ends for good", (t) => {
+	const host = goodHost(t);
+	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version: "1.29.15" }))
+		host.write(`${CLUSTER}/${name}`, value);
+	host.command(
+		"kubectl",
+		"printf 'a/bare none \\na/owned ReplicaSet \\na/with ReplicaSet emptyDir\\nkube-system/proxy DaemonSet emptyDir\\nkube-system/etcd Node \\n'",
+	);
+	const { stdout } = host.run("preflight", "apply", { KUBERNETES_VERSION: NEXT, RELEASE_MINOR: 30 });
+	assert.match(
+		stdout,
+		/^upgrade in place=1\.29\.15 -> 1\.30\.14\nlost by its drain=a\/bare \(no controller makes it again\),a\/with \(what is in its emptyDir\)$/m,
+	);
+});

@@ -1,0 +1,152 @@
+// An upgrade in place on three hosts of the lab: what a preview says, what is refused, what holds it up, and that it goes on after a kill; then the hosts as they were.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { unexplained } from "../bare/stays.ts";
+import { controlPlane, hosts, kubectl, lab, messageFile, noteWhatRuns, project, pulumiArgs, read, run, workers } from "../e2e/lab.ts";
+import { differences, snapshot } from "../e2e/snapshot.ts";
+
+const cli = `${project}lab/lab`;
+const NGINX = "registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17";
+/** Kubelets ask an API server that was away again only after up to half a minute. */
+const DRAIN_SECONDS = 90;
+const RUN = { timeoutSeconds: 1500 };
+/** Keeps each Pod that it selects where it is, however long one waits. */
+const BUDGET = {
+	apiVersion: "policy/v1",
+	kind: "PodDisruptionBudget",
+	metadata: { name: "kept" },
+	spec: { minAvailable: 4, selector: { matchLabels: { app: "kept" } } },
+};
+
+describe("an upgrade in place", { concurrency: false }, () => {
+	let folder = "";
+	let bare: Set<string>[] = [];
+	const settings = (version: string) => join(folder, `${version}.yaml`);
+	const pulumi = (command: string, version: string, ...args: string[]) =>
+		run(cli, pulumiArgs(command, "lab", "--config-file", settings(version), ...args), RUN);
+	const up = async (version: string): Promise<string> => {
+		const { code, output } = await pulumi("up", version);
+		assert.equal(code, 0, output);
+		return output;
+	};
+	const versions = () =>
+		kubectl("get nodes -o jsonpath='{range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.spec.unschedulable}{\"\\n\"}{end}'");
+	const all = (version: string) => hosts.map((host) => `${host} v${version} \n`).join("");
+	const uid = (pod: string) => kubectl(`get pod ${pod} -o jsonpath='{.metadata.uid}'`);
+	/** Starts an up and kills it, the engine and all that it started, and the script on the host, as soon as the host is where `isThen` (a condition of its shell) says. */
+	async function killedUp(version: string, host: string, isThen: string): Promise<void> {
+		const child = spawn(cli, pulumiArgs("up", "lab", "--config-file", settings(version)), { cwd: project, stdio: "ignore", detached: true });
+		const ended = new Promise((resolve) => child.once("close", resolve));
+		const kill = `for p in /proc/[0-9]*; do case "$(tr '\\0' ' ' <$p/cmdline 2>/dev/null)" in *'kubeadm-lab apply '|kubeadm\\ upgrade*) kill -9 "\${p#/proc/}" ;; esac; done`;
+		const script = `for i in $(seq 6000); do if ${isThen}; then ${kill}; echo killed; exit; fi; sleep 0.05; done; exit 1`;
+		assert.match((await run(cli, ["ssh", host, script], RUN)).stdout, /killed/, `${host} never came to: ${isThen}`);
+		process.kill(-(child.pid ?? 0), "SIGKILL");
+		await ended;
+		await run(cli, ["exec", "--", "pulumi", "cancel", "lab", "--yes"]);
+	}
+
+	before(async () => {
+		folder = await mkdtemp(join(tmpdir(), "kubeadm-lab-upgrade-"));
+		await lab("up", "--era", "upgrade");
+		await lab("reset");
+		const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");
+		for (const version of ["1.29.15", "1.30.14", "1.31.14"])
+			await writeFile(
+				settings(version),
+				text.replace("encryptionsalt:", `  kubeadm-lab:kubernetesVersion: ${version}\n  kubeadm-lab:drainTimeoutSeconds: "${DRAIN_SECONDS}"\nencryptionsalt:`),
+			);
+		bare = await Promise.all(hosts.map(snapshot));
+		await up("1.29.15");
+	});
+	after(async () => {
+		await lab("reset");
+		await rm(folder, { recursive: true });
+	});
+
+	test("a preview says what is upgraded, host by host, which Pods are lost by it, and that nothing is rebuilt", async () => {
+		const node = await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.spec.nodeName}'");
+		const { code, output } = await pulumi("preview", "1.30.14");
+		assert.equal(code, 0, output);
+		for (const host of hosts) assert.match(output, new RegExp(`${host}: os .*upgrade in place 1\\.29\\.15 -> 1\\.30\\.14`));
+		assert.match(output, new RegExp(`${node}: os .*lost by its drain default/lifecycle-demo-pod \\(no controller makes it again\\)`));
+		assert.match(
+			output,
+			/kubernetesVersion 1\.29\.15 -> 1\.30\.14: This upgrades the cluster in place: the control plane, then the workers, one by one, each drained before\./,
+		);
+		assert.match(output, /kubernetesVersion 1\.29\.15 -> 1\.30\.14: This ends the Pod lifecycle-demo-pod: its preStop hook runs, then it is made anew\./);
+		assert.doesNotMatch(output, /rebuilds|not known during preview|init replace/);
+		assert.match(output, /package kubeadm-1\.30\.14/);
+	});
+	test("two minors at once are refused before anything is changed, with the way that goes", async () => {
+		const { code, output } = await pulumi("up", "1.31.14");
+		assert.notEqual(code, 0);
+		assert.match(
+			output,
+			/Kubernetes: found 1\.29\.15; expected 1\.30 or newer, to go to 1\.31\.14.*set kubernetesVersion to the 1\.30 of config\/releases\.ts first/,
+		);
+		assert.equal(await read(controlPlane, "kubeadm version -o short"), "v1.29.15\n");
+	});
+	test("a PodDisruptionBudget that never yields stops it at that Node, with what to do, and the next up goes on there", async () => {
+		await kubectl(`create deployment kept --image=${NGINX} --replicas=4`);
+		await kubectl("rollout status deployment kept --timeout=120s");
+		await read(controlPlane, `echo '${JSON.stringify(BUDGET)}' | kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /tmp/kubectl apply -f -`);
+		const { code, output } = await pulumi("up", "1.30.14");
+		assert.notEqual(code, 0, output);
+		assert.match(
+			output,
+			new RegExp(
+				`Node k8s-node0\\d still has Pods after ${DRAIN_SECONDS} s, and is not upgraded: default/kept-\\S+ \\(Cannot evict pod as it would violate the pod's disruption budget`,
+			),
+		);
+		assert.match(output, /k8s-node0\d is not upgraded, because k8s-node0\d was not/);
+		assert.match(output, /snapshot of etcd before the change/);
+		const now = await versions();
+		assert.match(now, /k8s-master v1\.30\.14 \n/);
+		assert.equal(now.match(/k8s-node0\d v1\.29\.15 true/g)?.length, 1, `one is cordoned: ${now}`);
+
+		await kubectl("delete pdb kept");
+		const second = await up("1.30.14");
+		assert.doesNotMatch(second, /upgrading the control plane/, "that is done");
+		assert.equal(await versions(), all("1.30.14"));
+		await kubectl("rollout status deployment kept --timeout=120s");
+		assert.match((await pulumi("preview", "1.30.14")).output, /^ {4}\d+ unchanged$/m);
+	});
+	test("the demo's Pod had its preStop hook run, and was made anew in the same up", async () => {
+		const lines = (await Promise.all(workers.map((host) => read(host, `cat ${messageFile} 2>/dev/null || true`)))).join("");
+		assert.match(lines, /Hello from the postStart handler\nHello from the preStop handler\n/);
+		assert.equal(await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.status.phase}'"), "Running");
+	});
+	test("a snapshot of etcd was taken before", async () => {
+		assert.match(await read(controlPlane, "cat /var/lib/kubeadm-lab/cluster/snapshots/*.about"), /^by=upgrade$/m);
+	});
+	test("killed while kubeadm upgrades the control plane, and again while a worker has its new kubelet and does not run it, the next up goes on", async () => {
+		const before = await uid("lifecycle-demo-pod");
+		await killedUp("1.31.14", controlPlane, "grep -q v1.31.14 /etc/kubernetes/manifests/kube-apiserver.yaml");
+		const back = await pulumi("up", "1.30.14");
+		assert.notEqual(back.code, 0);
+		assert.match(back.output, /Kubernetes: found an upgrade to 1\.31\.14 that was cut off; expected 1\.31\.14/);
+		await killedUp("1.31.14", "k8s-node01", "kubelet --version | grep -q v1.31.14");
+		const output = await up("1.31.14");
+		assert.doesNotMatch(output, /upgrading the control plane/, "that is done");
+		assert.equal(await versions(), all("1.31.14"));
+		assert.notEqual(await uid("lifecycle-demo-pod"), before);
+		assert.equal(await kubectl("get nodes -o jsonpath='{.items[*].metadata.annotations.kubeadm-lab/upgrade}'"), "");
+		assert.match((await pulumi("preview", "1.31.14")).output, /^ {4}\d+ unchanged$/m);
+		await noteWhatRuns();
+	});
+	test("back is refused, with what goes instead", async () => {
+		const { code, output } = await pulumi("up", "1.30.14");
+		assert.notEqual(code, 0);
+		assert.match(output, /Kubernetes: found 1\.31\.14; expected 1\.30\.14 or older.*a cluster cannot go back/);
+		assert.equal(await versions(), all("1.31.14"));
+	});
+	test("destroy gives the hosts back as they were", async () => {
+		const { code, output } = await pulumi("destroy", "1.31.14");
+		assert.equal(code, 0, output);
+		for (const [i, host] of hosts.entries()) assert.deepEqual(unexplained(differences(bare[i] as Set<string>, await snapshot(host))), [], host);
+	});
+});
