@@ -6,6 +6,7 @@ import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes }
 import { readPrivateKey, readSudoPassword } from "./config/login-secrets.ts";
 import { Problems } from "./config/problems.ts";
 import { readProxy } from "./config/proxy.ts";
+import { type Reach, reachOf } from "./config/reach.ts";
 import { readValues, type Values } from "./config/read.ts";
 import { unsupportedKernelNeeds } from "./config/releases.ts";
 import type { ClusterSettings, HostSpec, Settings, SshSettings } from "./config/settings.ts";
@@ -32,13 +33,14 @@ export function loadSettings(config: pulumi.Config): Settings {
 	const values = readValues(config, report);
 	checkHosts(values, report);
 	checkNetworks(values, report);
-	const privateKey = readPrivateKey(config, values, stack, report);
+	const reach = reachOf(values, report);
+	const privateKey = reach && readPrivateKey(config, values, reach.identity, stack, report);
 	const sudoPassword = readSudoPassword(config, values, stack, report);
-	const hostKeys = resolveHostKeys(values, stack, report);
+	const hostKeys = reach ? resolveHostKeys(reach, values, stack, report) : { hosts: [] };
 	const kubernetes = chooseKubernetes(values.top, report);
 	checkNodePodCidrs(values, kubernetes?.release, report);
 	const repositories = chooseRepositories(values, kubernetes?.release, report);
-	const specs = hostSpecs(values, hostKeys.hosts);
+	const specs = hostSpecs(reach?.hosts ?? [], hostKeys.hosts);
 	const proxy = readProxy(values, specs, report);
 	problems.throwIfAny();
 	if (!kubernetes) throw new Error("no problem reported, but no release chosen"); // a bug, not the user's mistake
@@ -48,7 +50,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 		stack,
 		cluster: {
 			hosts: specs,
-			ssh: sshSettings(values, { privateKey, sudoPassword }, hostKeys.bastion),
+			ssh: sshSettings(top, { privateKey, sudoPassword }, reach?.bastion && { ...reach.bastion, hostKey: hostKeys.bastion }),
 			...clusterSettings(top, kubernetes),
 			repositories,
 			...(proxy ? { proxy } : {}),
@@ -68,27 +70,22 @@ export function loadSettings(config: pulumi.Config): Settings {
 }
 
 /** The control plane first, then the workers in the file's order: a Node's place decides its Pod CIDR. */
-function hostSpecs({ hosts, top }: Values, hostKeys: (string | undefined)[]): HostSpec[] {
-	const specs = hosts.map((host, i) => ({ ...host, hostKey: hostKeys[i], ...login(host, top) }) as HostSpec);
+function hostSpecs(hosts: Reach<Values["hosts"][number]>["hosts"], hostKeys: (string | undefined)[]): HostSpec[] {
+	const specs = hosts.map((host, i) => ({ ...host, hostKey: hostKeys[i] }) as HostSpec);
 	return [...specs.filter((host) => host.role === "control-plane"), ...specs.filter((host) => host.role === "worker")];
 }
 
-/** What is given for one host goes before what is given for all. */
-const login = ({ port, user }: { port?: number | undefined; user?: string | undefined }, top: Values["top"]) => ({
-	port: port ?? top.sshPort,
-	user: user ?? top.sshUser,
-});
 function sshSettings(
-	{ top, bastion }: Values,
+	top: Values["top"],
 	{ privateKey, sudoPassword }: { privateKey: string | undefined; sudoPassword: string | undefined },
-	bastionKey: string | undefined,
+	bastion: { address?: string; port: number; user: string; hostKey?: string | undefined } | undefined,
 ): SshSettings {
 	return {
 		privateKey: privateKey === undefined ? undefined : pulumi.secret(privateKey),
 		...(sudoPassword === undefined ? {} : { sudoPassword: pulumi.secret(sudoPassword) }),
 		dialErrorLimit: top.sshDialErrorLimit,
 		perDialTimeoutSeconds: top.sshPerDialTimeoutSeconds,
-		...(bastion ? { bastion: { address: bastion.address, ...login(bastion, top), hostKey: bastionKey } } : {}),
+		...(bastion ? { bastion: { address: bastion.address, port: bastion.port, user: bastion.user, hostKey: bastion.hostKey } } : {}),
 	} as SshSettings; // every field was read, or throwIfAny had thrown
 }
 

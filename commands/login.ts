@@ -1,6 +1,7 @@
 // How a command that needs no engine logs in to a stack's hosts and runs steps there: by the same settings as the program. The stack may be up, or destroyed already.
 import type { Client } from "ssh2";
 import { stepText } from "../cluster/step-text.ts";
+import { attempt } from "../config/host-keys.ts";
 import { readKeyFile } from "../config/keys.ts";
 import { normalPrivateKey, oneLine } from "../config/private-key-form.ts";
 import { type StackHost, stackReach, stackTexts } from "../config/stack-file.ts";
@@ -33,10 +34,23 @@ export interface Login {
 export async function loginOf(text: string, secret: Secret): Promise<Login> {
 	const given = stackTexts(text);
 	const line = async (key: string) => (given[key] === undefined ? "" : oneLine(await secret(key)));
-	const key = async () => (given.sshPrivateKeyFile ? readKeyFile(given.sshPrivateKeyFile) : await secret("sshPrivateKey"));
-	const privateKey = given.sshAgent === "true" ? undefined : normalPrivateKey(await key(), await line("sshPrivateKeyPassphrase"));
+	const { bastion, identity } = stackReach(text);
+	if (identity && "problem" in identity) throw new LoginError(`sshConfig: ${identity.problem}`);
+	const file = identity?.file ?? given.sshPrivateKeyFile;
+	const key = async () => (file ? readKeyFile(file) : await secret("sshPrivateKey"));
+	const opened = async () => {
+		const [pem, passphrase] = [await key(), await line("sshPrivateKeyPassphrase")];
+		const place = identity ? `sshConfig: IdentityFile ${file}` : file ? "sshPrivateKeyFile" : "sshPrivateKey";
+		return attempt(
+			() => normalPrivateKey(pem, passphrase),
+			place,
+			(path, problem) => {
+				throw new LoginError(`${path}: ${problem}`);
+			},
+		);
+	};
+	const privateKey = given.sshAgent === "true" ? undefined : await opened();
 	const sudoPassword = await line("sudoPassword");
-	const { bastion } = stackReach(text);
 	return { privateKey, ...(sudoPassword === "" ? {} : { sudoPassword }), ...(bastion ? { bastion } : {}) };
 }
 

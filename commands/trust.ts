@@ -29,9 +29,10 @@ const SCAN_SECONDS = 5;
 export function targetsIn(text: string): Target[] {
 	return stackReach(text).hosts.map(({ name, address, port, trusted }, place) => ({ place, name, address, port, trusted }));
 }
+/** A ProxyJump of OpenSSH's configuration is none: it is no part of the file, and its key is known already. */
 function bastionIn(text: string): Target | undefined {
-	const { bastion } = stackReach(text);
-	return bastion && { place: "bastion", name: bastion.name, address: bastion.address, port: bastion.port, trusted: bastion.trusted };
+	const { bastion, isJump } = stackReach(text);
+	return bastion && !isJump ? { place: "bastion", name: bastion.name, address: bastion.address, port: bastion.port, trusted: bastion.trusted } : undefined;
 }
 
 /** As `ssh-keygen -lf` prints it, without comment: `256 SHA256:... (ED25519)`. */
@@ -136,16 +137,16 @@ async function scan({ address, port }: Pick<Target, "address" | "port">, bastion
 /** The whole dialogue for one stack's file. True when every host's key is in it at the end. `secret` is asked where hosts are behind a bastion, which lets in who has the key. */
 export async function trust(file: string, terminal: Terminal, isYes: boolean, secret: Secret): Promise<boolean> {
 	const text = readFileSync(file, "utf8");
-	const bastion = bastionIn(text);
-	if (!bastion) return settle(file, targetsIn(text), terminal, isYes);
-	if (!(await settle(file, [bastion], terminal, isYes))) {
+	if (!stackReach(text).bastion) return settle(file, targetsIn(text), terminal, isYes);
+	const own = bastionIn(text);
+	if (own && !(await settle(file, [own], terminal, isYes))) {
 		terminal.print("The hosts are behind the bastion, and were not asked: its key is not trusted.");
 		return false;
 	}
 	const fresh = readFileSync(file, "utf8"); // with the bastion's key
-	const { bastion: hop, ...login } = await loginOf(fresh, secret);
-	const client = await connect(hop as StackHost, login).catch((error: Error) => {
-		throw new TrustError(`the bastion ${bastion.address} did not let in: ${error.message}. Its key is trusted; no other host was asked.`);
+	const { bastion, ...login } = await loginOf(fresh, secret);
+	const client = await connect(bastion as StackHost, login).catch((error: Error) => {
+		throw new TrustError(`the bastion ${bastion?.address} did not let in: ${error.message}. Its key is trusted; no other host was asked.`);
 	});
 	try {
 		return await settle(file, targetsIn(fresh), terminal, isYes, client);

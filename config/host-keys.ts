@@ -22,17 +22,22 @@ function isNamed(hosts: string, name: string): boolean {
 	return createHmac("sha1", Buffer.from(salt, "base64")).update(name).digest("base64") === hash;
 }
 
+interface Shown {
+	address?: string;
+	port: number;
+	hostKey?: string;
+}
 /** One key per host, in the order of the stack's file, and the bastion's; reports every host without one and every key that is none. */
 export function resolveHostKeys(
-	{ hosts, bastion, top }: Values,
+	{ hosts, bastion }: { hosts: Shown[]; bastion?: Shown },
+	{ top }: Values,
 	stack: string,
 	report: Report,
 ): { hosts: (string | undefined)[]; bastion?: string | undefined } {
 	const known = readKnownHosts(top.knownHostsFile ?? "", report);
-	const keyOf = (host: Values["hosts"][number] | NonNullable<Values["bastion"]>, at: string) => {
+	const keyOf = (host: Shown, at: string) => {
 		const path = `${at}.hostKey`;
-		const port = host.port ?? top.sshPort ?? 22;
-		const text = host.hostKey ?? (known !== undefined && host.address !== undefined ? findKnownHost(known, host.address, port) : undefined);
+		const text = host.hostKey ?? (known !== undefined && host.address !== undefined ? findKnownHost(known, host.address, host.port) : undefined);
 		if (text !== undefined) return attempt(() => parseHostKey(text), host.hostKey === undefined ? "knownHostsFile" : path, report);
 		if (top.knownHostsFile && (known === undefined || host.address === undefined)) return undefined; // the file's or the address's own problem is reported
 		report(path, missingText(top.knownHostsFile ?? "", host.address ?? "", stack));

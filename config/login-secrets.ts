@@ -4,11 +4,20 @@ import { attempt } from "./host-keys.ts";
 import { readKeyFile } from "./keys.ts";
 import { normalPrivateKey, oneLine } from "./private-key-form.ts";
 import type { Report } from "./problems.ts";
+import type { Identity } from "./reach.ts";
 import type { Values } from "./read.ts";
 
-/** The key in its normal form, without its passphrase; undefined where an agent has it, or a problem was reported. The text itself is never part of a problem. */
-export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: string, report: Report): string | undefined {
-	const { sshPrivateKey: text = "", sshPrivateKeyFile: file = "", sshPrivateKeyPassphrase: passphrase = "" } = top;
+/**
+ * The key in its normal form, without its passphrase; undefined where an agent has it, or a problem was reported. The text itself is never part of a problem.
+ * `identity`: what takes the place of both settings.
+ */
+export function readPrivateKey(config: pulumi.Config, { top }: Values, identity: Identity | undefined, stack: string, report: Report): string | undefined {
+	if (identity && "problem" in identity) {
+		report("sshConfig", identity.problem);
+		return undefined;
+	}
+	const { sshPrivateKey: text = "", sshPrivateKeyPassphrase: passphrase = "" } = top;
+	const file = identity?.file ?? top.sshPrivateKeyFile ?? "";
 	const command = `pulumi config set -s ${stack} --secret sshPrivateKey < ~/.ssh/id_ed25519`;
 	if (top.sshAgent && text === "" && file === "") return undefined;
 	if (top.sshAgent) report("sshAgent", "set together with a private key. Remove one of them.");
@@ -24,7 +33,7 @@ export function readPrivateKey(config: pulumi.Config, { top }: Values, stack: st
 			"sshPrivateKeyPassphrase",
 			`stored in clear text. Give the key another (ssh-keygen -p -f <file>), then run: pulumi config set -s ${stack} --secret sshPrivateKeyPassphrase`,
 		);
-	const path = text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
+	const path = identity ? `sshConfig: IdentityFile ${file}` : text === "" ? "sshPrivateKeyFile" : "sshPrivateKey";
 	return attempt(() => normalPrivateKey(text === "" ? readKeyFile(file) : text, oneLine(passphrase)), path, report);
 }
 

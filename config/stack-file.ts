@@ -2,6 +2,7 @@
 import { type Document, parseDocument, type ScalarTag } from "yaml";
 import { attempt, findKnownHost } from "./host-keys.ts";
 import { parseHostKey, readKeyFile } from "./keys.ts";
+import { type Identity, reachOf } from "./reach.ts";
 import { rawValues, readBastion, readFields } from "./read.ts";
 import { KEYS, REACH_FIELDS } from "./schema.ts";
 
@@ -43,30 +44,40 @@ export function stackTexts(text: string): Record<string, string> {
 	return Object.fromEntries(own.map(([key, value]) => [key.replace(PREFIX, ""), typeof value === "string" ? value : JSON.stringify(value)]));
 }
 
-const { hosts, bastion, sshPort, sshUser, knownHostsFile } = KEYS;
-const TOP = { hosts, bastion, sshPort, sshUser, knownHostsFile };
+const { hosts, bastion, sshPort, sshUser, knownHostsFile, sshConfig, sshPrivateKey, sshPrivateKeyFile, sshAgent } = KEYS;
+const TOP = { hosts, bastion, sshPort, sshUser, knownHostsFile, sshConfig, sshPrivateKey, sshPrivateKeyFile, sshAgent };
 type Fields = Record<string, unknown>;
 const pick = (from: Fields, names: readonly string[]): Fields => Object.fromEntries(names.filter((name) => name in from).map((name) => [name, from[name]]));
 
-/** The hosts, in the file's order, and the bastion. What is not needed to reach them may be wrong or missing. Throws StackFileError with every problem, each with its path. */
-export function stackReach(text: string): { hosts: StackHost[]; bastion?: StackHost } {
+/** How a stack's hosts are reached. */
+export interface StackReach {
+	/** In the file's order. */
+	hosts: StackHost[];
+	bastion?: StackHost;
+	/** Whether the bastion is a ProxyJump of OpenSSH's configuration, and not in the file. */
+	isJump: boolean;
+	/** Where the file says nothing of a private key, and has sshConfig. */
+	identity?: Identity;
+}
+/** What is not needed to reach the hosts may be wrong or missing. Throws StackFileError with every problem, each with its path. */
+export function stackReach(text: string): StackReach {
 	const problems: string[] = [];
 	const report = (path: string, problem: string) => problems.push(`${path}: ${problem}`);
 	const raw = rawValues(pick(stackTexts(text), Object.keys(TOP)) as Record<string, string>, report);
-	const { hosts = [], bastion, sshPort = 22, sshUser = "root", knownHostsFile = "" } = readFields(TOP, raw, [], report);
-	const known = knownHostsFile === "" ? "" : readKeyFile(knownHostsFile);
+	const { hosts = [], bastion, ...top } = readFields(TOP, raw, [], report);
+	const known = top.knownHostsFile ? readKeyFile(top.knownHostsFile) : "";
 	if (hosts.length === 0 && problems.length === 0) report("hosts", "not set. List the hosts first, each with name, address and role.");
-	const reached = (read: Partial<Record<"address" | "user" | "hostKey", string>> & { port?: number }, path: string, name?: unknown): StackHost => {
-		const { address = "", port = sshPort, user = sshUser, hostKey } = read;
-		const trusted = hostKey === undefined ? findKnownHost(known, address, port) : attempt(() => parseHostKey(hostKey), `${path}.hostKey`, report);
-		return { name: String(name ?? address), address, port, user, trusted };
+	const read = hosts.map((host, i) => {
+		const fields = readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report);
+		return { ...fields, name: String(host.name ?? fields.address), ...(host.role === undefined ? {} : { role: String(host.role) }) };
+	});
+	const reach = reachOf({ top, hosts: read, bastion: readBastion(bastion, report) }, report);
+	const pinned = <E extends { hostKey?: string; address?: string; port: number }>({ hostKey, address = "", ...rest }: E, path: string) => {
+		const trusted = hostKey === undefined ? findKnownHost(known, address, rest.port) : attempt(() => parseHostKey(hostKey), `${path}.hostKey`, report);
+		return { ...rest, address, trusted };
 	};
-	const found = hosts.map((host, i) => ({
-		...reached(readFields(REACH_FIELDS, pick(host, Object.keys(REACH_FIELDS)), ["hosts", i], report), `hosts[${i}]`, host.name),
-		...(host.role === undefined ? {} : { role: String(host.role) }),
-	}));
-	const hop = readBastion(bastion, report);
-	const way = hop ? { bastion: reached(hop, "bastion", "bastion") } : {};
-	if (problems.length > 0) throw new StackFileError(problems.join("\n"));
-	return { hosts: found, ...way };
+	const found = (reach?.hosts ?? []).map((host, i) => pinned(host, `hosts[${i}]`));
+	const way = reach?.bastion ? { bastion: pinned({ name: "bastion", ...reach.bastion }, "bastion") } : {};
+	if (!reach || problems.length > 0) throw new StackFileError(problems.join("\n"));
+	return { hosts: found, ...way, isJump: reach.isJump, ...(reach.identity ? { identity: reach.identity } : {}) };
 }

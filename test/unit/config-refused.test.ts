@@ -10,11 +10,11 @@ test("every problem is reported at once, each with its path", () => {
 		sshPrivateKey: undefined,
 		kubernetesVersion: "1.29.5",
 		nodeNetwrk: "x",
-		sshPort: 0,
+		sshPort: 65536,
 	};
 	assert.deepEqual(problems(changes), [
 		"nodeNetwrk: unknown key. Did you mean nodeNetwork?",
-		"sshPort: 0 is out of range. Use 1 to 65535.",
+		"sshPort: 65536 is out of range. Use 0 to 65535.",
 		'hosts[1].address: "172.16.1.300" is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111.',
 		'hosts[1].role: "slave" is not one of: control-plane, worker. Use one of these.',
 		"serviceCidr: 10.96.0.0/12 overlaps podCidr 10.96.0.0/16. Choose ranges apart, such as 10.96.0.0/12 and 10.244.0.0/16.",

@@ -111,7 +111,7 @@ test("a private key with a passphrase is opened by the stack's, and a wrong one 
 	writeFileSync(join(folder, "secret-sshPrivateKeyPassphrase"), "sesame\n");
 	assert.match(
 		(await lifecycle(["fetch", "lab", "--to", "kept.jsonl"])).stderr,
-		/^found a key that the passphrase in sshPrivateKeyPassphrase does not open\. Correct it: /,
+		/^sshPrivateKey: found a key that the passphrase in sshPrivateKeyPassphrase does not open\. Correct it: /,
 	);
 	writeFileSync(join(folder, "secret-sshPrivateKeyPassphrase"), "open sesame\n");
 	assert.equal((await lifecycle(["fetch", "lab", "--to", "kept.jsonl"])).status, 0);
