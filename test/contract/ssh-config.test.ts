@@ -4,10 +4,12 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { parse } from "yaml";
 import { loginOf, onHost, pinnedHosts } from "../../commands/login.ts";
 import { trust } from "../../commands/trust.ts";
 import { type StackHost, stackReach } from "../../config/stack-file.ts";
 import { noSecret, scriptedTerminal } from "../unit/key-servers.ts";
+import { base } from "../unit/settings.ts";
 import { userSsh } from "../user-ssh.ts";
 import { Project } from "./support/project.ts";
 import { Sshd } from "./support/sshd.ts";
@@ -149,4 +151,35 @@ test("a whole pulumi up goes that way, and from a machine that has the same way 
 		hosts: [{ name: "one", address: "127.0.0.1", role: "worker", hostKey: sshd?.publicKey("host") }],
 	};
 	assert.match(await up(`config: ${JSON.stringify(said)}`, "--expect-no-changes"), /unchanged/);
+});
+
+test("by the engine, which hands over every default of Pulumi.yaml, ssh's user and port still count, and before them what the stack's file sets", async (t) => {
+	const { folder } = sshOf(t);
+	writeFileSync(join(folder, "config"), "Host 172.16.1.*\n  User centos\n  Port 2222\n");
+	const project = new Project(`
+import * as pulumi from "@pulumi/pulumi";
+import { loadSettings } from ${JSON.stringify(join(root, "config.ts"))};
+export const ends = loadSettings(new pulumi.Config()).cluster.hosts.map(({ user, port }) => \`\${user} \${port}\`);
+`);
+	t.after(() => project.remove());
+	const file = (name: string) => join(project.folder, name);
+	const own = JSON.parse(readFileSync(file("Pulumi.yaml"), "utf8"));
+	const { name, config } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8"));
+	writeFileSync(file("Pulumi.yaml"), JSON.stringify({ ...own, name, config }));
+	await project.init();
+	const kept = readFileSync(file("Pulumi.test.yaml"), "utf8");
+	const { sshPrivateKey: _, ...stack } = base();
+	const ends = async (more: object) => {
+		const settings = Object.entries({ ...stack, sshConfig: true, sshPrivateKeyFile: join(folder, "key"), ...more });
+		writeFileSync(
+			file("Pulumi.test.yaml"),
+			`${kept}config: ${JSON.stringify(Object.fromEntries(settings.map(([key, value]) => [`${name}:${key}`, value])))}\n`,
+		);
+		const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "test");
+		assert.equal(code, 0, output);
+		return JSON.parse((await project.pulumi("stack", "output", "ends", "--json", "--stack", "test")).output.replace(/^warning: .*$/gm, ""));
+	};
+	assert.deepEqual(await ends({}), Array(3).fill("centos 2222"));
+	assert.deepEqual(await ends({ sshUser: "root", sshPort: 22 }), Array(3).fill("root 22"));
+	assert.deepEqual(await ends({ sshConfig: false }), Array(3).fill("root 22"));
 });
