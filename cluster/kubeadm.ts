@@ -1,6 +1,7 @@
 // Renders kubeadm's configuration files from settings, per API version; and which images each host needs. Pure.
 import { stringify } from "yaml";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
+import { digest } from "../provider/shell.ts";
 
 const API_PORT = 6443;
 
@@ -53,13 +54,7 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			...components(cluster),
 			...(coreDnsNeedsPath(cluster) ? { dns: { imageRepository: `${cluster.imageRepository}/coredns` } } : {}),
 		},
-		{
-			apiVersion: "kubelet.config.k8s.io/v1beta1",
-			kind: "KubeletConfiguration",
-			cgroupDriver: "systemd",
-			...(cluster.kubeadm.failCgroupV1 === undefined ? {} : { failCgroupV1: cluster.kubeadm.failCgroupV1 }),
-			...(gates(cluster) === undefined ? {} : { featureGates: cluster.kubeadm.featureGates }),
-		},
+		kubeletConfiguration(cluster),
 		{
 			apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
 			kind: "KubeProxyConfiguration",
@@ -67,6 +62,20 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			...(Object.keys(conntrack).length === 0 ? {} : { conntrack }),
 		},
 	);
+}
+
+function kubeletConfiguration(cluster: ClusterSettings) {
+	return {
+		apiVersion: "kubelet.config.k8s.io/v1beta1",
+		kind: "KubeletConfiguration",
+		cgroupDriver: "systemd",
+		...(cluster.kubeadm.failCgroupV1 === undefined ? {} : { failCgroupV1: cluster.kubeadm.failCgroupV1 }),
+		...(gates(cluster) === undefined ? {} : { featureGates: cluster.kubeadm.featureGates }),
+	};
+}
+/** For `join`: tells one configuration of the workers' kubelets from another. They read it from the cluster. */
+export function kubeletDigest(cluster: ClusterSettings): string {
+	return digest(yamlDocuments(kubeletConfiguration(cluster)));
 }
 
 /** For `init` and `join`: what a host that is in the cluster already is brought to in place. Empty where another version makes another cluster. */

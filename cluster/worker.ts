@@ -7,7 +7,7 @@ import { versionOf } from "./control-plane.ts";
 import { drain, uncordon } from "./drain.ts";
 import type { Host } from "./host.ts";
 import { closeJoin, listNodes, newToken, nodesAtFirst, openJoin, removeStrays } from "./join-token.ts";
-import { joinConfiguration, upgradeSettings } from "./kubeadm.ts";
+import { joinConfiguration, kubeletDigest, upgradeSettings } from "./kubeadm.ts";
 import type { Places } from "./places.ts";
 import { hostAct, printed } from "./step.ts";
 
@@ -151,6 +151,7 @@ export class Worker extends pulumi.ComponentResource {
 					NODE_NAME: host.name,
 					NODE_POD_CIDR: nodePodCidr,
 					...upgradeSettings(cluster),
+					KUBELET_CONFIG: kubeletDigest(cluster),
 					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
 				},
 				triggers: [controlPlane.init.id],

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh upgrade.sh etcd-tools.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh upgrade.sh etcd-tools.sh
 # This step makes a host the control plane, by kubeadm init.
 # CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
 # KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh. A cluster that is done is brought to another version or configuration in place, by kubeadm upgrade apply, after a snapshot of its etcd.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh clock.sh upgrade.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh clock.sh upgrade.sh
 # This step makes a host a worker, by kubeadm join.
 # CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
 # NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
-# KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh; who sends this has drained the Node before (cluster/drain.ts).
+# KUBELET_CONFIG: tells one configuration of the kubelets from another. KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh; who sends this has drained the Node before (cluster/drain.ts).
 # A host that is in this cluster (same id, same CA) stays as it is, or is upgraded in place; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
 # It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
 # Prints a line `node version`. undo resets.
@@ -21,7 +21,8 @@ apply() {
   if is_joined; then
     own "${CLUSTER}"
     expect_same_version
-    if needs_upgrade; then upgrade_worker; fi
+    if needs_upgrade || has_other_config; then upgrade_worker; fi
+    set_cluster_value kubelet-config "${KUBELET_CONFIG:-}"
     [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
   else
     compare_clocks
@@ -31,14 +32,21 @@ apply() {
     [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" $((end - SECONDS))
     set_cluster_value ca "$(wanted_ca)"
     [[ -z "${KUBERNETES_VERSION:-}" ]] || set_cluster_value version "${KUBERNETES_VERSION}"
+    set_cluster_value kubelet-config "${KUBELET_CONFIG:-}"
     set_cluster_value finished yes
   fi
   version_line
 }
+# A host of a version before this does not say which it has.
+has_other_config() {
+  local had
+  had="$(cluster_value kubelet-config)"
+  [[ -n "${KUBERNETES_VERSION:-}" && -n "${had}" && "${had}" != "${KUBELET_CONFIG:-}" ]]
+}
 upgrade_worker() {
   expect_kubeadm
   expect_drained
-  log "upgrading this Node in place: $(cluster_version) -> ${KUBERNETES_VERSION}"
+  if needs_upgrade; then log "upgrading this Node in place: $(cluster_version) -> ${KUBERNETES_VERSION}"; else log 'kubelet configuration: another one; its kubelet takes it'; fi
   begin_upgrade
   kubeadm_upgrade "${TIMEOUT_SECONDS}" upgrade node || die "kubeadm upgrade node failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there"
   bring_kubelet

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh certificates.sh kubectl.sh
+# uses: cluster-signs.sh kept-files.sh certificates.sh kubectl.sh
 # This step keeps what kubeadm left on a Node's host as it was: the kubelet's flags, configuration and kubeconfig, a control plane's static Pods, certificates; and flannel's file, without
 # which no Pod has a network. CLUSTER_ID, TIMEOUT_SECONDS (for flannel's start); KUBERNETES_VERSION, which init or join has brought the host to: with another one what kubeadm left is kept anew.
 # The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
 takes_no_lock() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
-readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
 readonly SUBNET_FILE=/run/flannel/subnet.env
 readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default
 readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
@@ -80,17 +79,6 @@ join_again() {
   else
     printf "To let it join again: pulumi up --replace '**-%s-worker-join'" "${HOST_NAME}"
   fi
-}
-keep_files() {
-  local path
-  rm -rf -- "${KEPT:?}/new"
-  (umask 077 && mkdir -p -- "${KEPT}/new")
-  for path in "${KUBELET_FILES[@]}" /etc/kubernetes/manifests/{etcd,kube-apiserver,kube-controller-manager,kube-scheduler}.yaml; do
-    [[ -f "${ROOT}${path}" ]] || continue
-    encode "${path}"
-    cp -a -- "${ROOT}${path}" "${KEPT}/new/${ENCODED}"
-  done
-  mv -T -- "${KEPT}/new" "${KEPT}/files"
 }
 put_back_files() {
   local copy path fresh

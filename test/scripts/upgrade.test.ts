@@ -25,6 +25,7 @@ function member(t: TestContext, step: "init" | "join"): FakeHost {
 	);
 	host.command("curl", "exit 0");
 	host.write(KEPT, "of 1.29");
+	host.write("/var/lib/kubelet/config.yaml", "of now");
 	host.write("/var/lib/kubelet/kubeadm-flags.env", 'KUBELET_KUBEADM_ARGS="--node-ip=172.16.1.110 --pod-infra-container-image=registry.k8s.io/pause:3.9"\n');
 	keepPackages(host);
 	host.forgetCalls();
@@ -55,11 +56,26 @@ test("a drained worker takes its configuration first, then the new kubelet by th
 	]);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
 	assert.equal(host.exists(`${CLUSTER}/upgrading`), false);
-	assert.equal(host.exists(KEPT), false, "what the kubelet step would put back is of before");
+	assert.notEqual(host.read(KEPT), "of 1.29", "what the kubelet step puts back is of now");
 	assert.match(host.read("/var/lib/kubelet/kubeadm-flags.env"), /pause:3\.10"/);
 	host.forgetCalls();
 	assert.equal(upgradeWorker(host).status, 0);
 	assert.deepEqual(kubeadms(host), [], "there is nothing left to do");
+});
+
+test("another configuration of the kubelets reaches a worker without a drain, and a host that does not say which it has is left alone", (t) => {
+	const host = member(t, "join");
+	host.command("kubeadm", '[[ "$1" != version ]] || echo v1.29.15');
+	const same = () => host.run("join", "apply", worker({ KUBELET_CONFIG: "another" }));
+	assert.equal(same().status, 0);
+	assert.deepEqual(kubeadms(host), ["version", "upgrade"]);
+	host.forgetCalls();
+	assert.equal(same().status, 0);
+	assert.deepEqual(kubeadms(host), []);
+	host.write(`${CLUSTER}/kubelet-config`, "");
+	assert.equal(host.run("join", "apply", worker({ KUBELET_CONFIG: "a third" })).status, 0);
+	assert.deepEqual(kubeadms(host), []);
+	assert.equal(host.read(`${CLUSTER}/kubelet-config`), "a third");
 });
 
 test("a worker that is not drained is not upgraded, and nothing is changed there", (t) => {

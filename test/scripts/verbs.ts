@@ -161,7 +161,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 		},
 		images: { IMAGES, RUNTIME_KIND: "containerd" },
 		init: { ...node, KUBEADM_CONFIG: initConfig(host) },
-		join: { ...node, JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
+		join: { ...node, KUBELET_CONFIG: "0123456789abcdef", JOIN_CONFIG: joinConfig(host, discovery.token, discovery.caHash) },
 		kubeconfig: {},
 		leave: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID },
 		kubelet: { HOST_NAME: host.name, CLUSTER_ID: SAMPLE_CLUSTER_ID, KUBERNETES_VERSION: "1.29.15", TIMEOUT_SECONDS: 300 },

@@ -67,6 +67,17 @@ describe("an upgrade in place", { concurrency: false }, () => {
 		await rm(folder, { recursive: true });
 	});
 
+	test("another kubeadm configuration is applied in place, on the control plane and by the workers' kubelets, and what runs goes on", async () => {
+		await kubectl("create configmap kept");
+		const [before, pod] = [await kubectl("get configmap kept -o jsonpath='{.metadata.uid}'"), await uid("lifecycle-demo-pod")];
+		const text = await readFile(settings("1.29.15"), "utf8");
+		await writeFile(settings("gates"), text.replace("encryptionsalt:", "  kubeadm-lab:featureGates: { PodLifecycleSleepAction: true }\nencryptionsalt:"));
+		assert.match(await up("gates"), /kubeadm configuration: not the one that the cluster has; it is applied in place/);
+		assert.match(await read(controlPlane, "cat /etc/kubernetes/manifests/kube-apiserver.yaml"), /--feature-gates=PodLifecycleSleepAction=true/);
+		for (const host of hosts) assert.match(await read(host, "cat /var/lib/kubelet/config.yaml"), /PodLifecycleSleepAction: true/, host);
+		assert.deepEqual([await kubectl("get configmap kept -o jsonpath='{.metadata.uid}'"), await uid("lifecycle-demo-pod")], [before, pod]);
+		assert.match((await pulumi("preview", "gates")).output, /^ {4}\d+ unchanged$/m);
+	});
 	test("a preview says what is upgraded, host by host, which Pods are lost by it, and that nothing is rebuilt", async () => {
 		const node = await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.spec.nodeName}'");
 		const { code, output } = await pulumi("preview", "1.30.14");

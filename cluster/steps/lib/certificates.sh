@@ -3,7 +3,6 @@
 # The cluster's own values come from cluster-signs.sh.
 # admin.conf is the kubeconfig step's, which reads it. Renewed: what kubeadm made but the CAs (kubeadm certs renew, then a restart of the static Pod that uses it), and the kubelet's own (by its restart).
 # Only told: the CAs, which live ten years. Their end needs a plan, not a repair.
-readonly KEPT="${CLUSTER}/kubelet" # what the kubelet step keeps, and what it still has to restart
 readonly WANTED_DAYS=30 # of 365. The kubelet renews its own with 36 to 110 days left (rotation at 70 to 90 % of its life)
 readonly CLIENT_CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
 ENDING_CAS='' # with their ends

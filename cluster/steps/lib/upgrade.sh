@@ -36,14 +36,15 @@ bring_kubelet() {
   restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
   wait_for 60 curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTHZ}" ||
     die "the kubelet of ${KUBERNETES_VERSION} runs, and has not answered at ${HEALTHZ} in 60 s. See journalctl -u kubelet"
+  keep_files
   set_cluster_value version "${KUBERNETES_VERSION}"
   rm -f -- "${CLUSTER:?}/upgrading"
 }
 # From here on there is no way back to the version of before; the preflight refuses one. What kubeadm left for that is no longer what is wanted, and must not be put back in
-# the middle: the kubelet step keeps it anew.
+# the middle.
 begin_upgrade() {
   set_cluster_value upgrading "${KUBERNETES_VERSION}"
-  rm -rf -- "${CLUSTER:?}/kubelet/files"
+  rm -rf -- "${KEPT:?}/files"
 }
 # What it prints goes to stderr; its last complaints stay in LAST_SEEN.
 kubeadm_upgrade() { # SECONDS ARGUMENTS...

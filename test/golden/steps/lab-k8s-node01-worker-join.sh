@@ -16,6 +16,7 @@ nodeRegistration:
     node-ip: 172.16.1.111
   name: k8s-node01
 '
+readonly KUBELET_CONFIG='a1611f59a426a2e0'
 readonly KUBERNETES_VERSION='1.29.15'
 readonly MAXIMUM_CLOCK_SKEW_SECONDS='5'
 readonly NODE_NAME='k8s-node01'
