@@ -51,7 +51,7 @@ change_cluster() {
     before="$(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)" || before=''
     upload_configuration "${from}"
     # Certificates are the kubelet and the kubeconfig step's: renewed here, the stack's own kubeconfig would be another in the middle.
-    kubeadm_upgrade "${APPLY_SECONDS}" upgrade apply "v${KUBERNETES_VERSION}" --yes --certificate-renewal=false || die "kubeadm upgrade apply failed (bound: ${APPLY_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there. The snapshot of before: npm run etcd -- list"
+    apply_upgrade || die "kubeadm upgrade apply failed (bound: ${APPLY_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there. The snapshot of before: npm run etcd -- list"
     wait_for "${TIMEOUT_SECONDS}" api_answers || die "the control plane has ${KUBERNETES_VERSION}, and its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. See $(list_containers)"
     remove_backups "${before}"
     set_cluster_value upgraded "${wanted}"
@@ -71,6 +71,15 @@ wait_until_settled() {
       quiet="${SECONDS}"
     fi
     sleep 0.5
+  done
+}
+# Where a run was cut off, the control plane may just be coming back: kubeadm gives the Job that it tries first 15 s, which is too short for that.
+apply_upgrade() {
+  local end=$((SECONDS + TIMEOUT_SECONDS))
+  until kubeadm_upgrade "${APPLY_SECONDS}" upgrade apply "v${KUBERNETES_VERSION}" --yes --certificate-renewal=false; do
+    [[ "${LAST_SEEN}" == *CreateJob* && "${SECONDS}" -lt "${end}" ]] || return 1
+    log "the cluster does not run a Job yet; trying again in 5 s (bound: ${TIMEOUT_SECONDS} s)"
+    sleep 5
   done
 }
 # What the cluster keeps of its configuration is what kubeadm upgrade goes by. It names the version that there is until that is another one.
