@@ -1,7 +1,7 @@
 // The SSH agent that the shell names.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,7 +51,8 @@ test("where the keys are to come from the agent, one that is not named, is gone 
 	await assert.rejects(expectLiveAgent(true, gone), {
 		message: `SSH_AUTH_SOCK: no SSH agent at ${gone} (ENOENT); expected one that answers, for sshAgent. ${start}`,
 	});
-	for (let i = 0; !existsSync(socket) && i < 100; i++) await sleep(50);
+	const answers = () => spawnSync("ssh-add", ["-l"], { env: { ...process.env, SSH_AUTH_SOCK: socket } }).status !== 2; // its socket is there before it listens
+	for (let i = 0; !answers() && i < 100; i++) await sleep(50);
 	const empty = { message: `SSH_AUTH_SOCK: the agent at ${socket} has no key; expected one that opens the hosts. Run: ssh-add` };
 	await assert.rejects(expectLiveAgent(true, socket), empty);
 	execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
