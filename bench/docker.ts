@@ -1,6 +1,9 @@
 // The machine room of May 2020: there and back with Docker beside the same by hand, on the same hosts. The lab must be down; it is down again afterwards.
-import { lab, type Measured, measure, median, pulumi, spread } from "./measure.ts";
+// npm run bench:docker [-- ROUNDS]: this section of docs/benchmarks.md alone, default 3 rounds, about 10 minutes. `npm run bench` makes the whole page.
+import { readFileSync, writeFileSync } from "node:fs";
+import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
 
+const TITLE = "## Kubernetes 1.18 with Docker";
 const KINDS = ["plain", "tuned"] as const;
 
 export async function dockerSection(rounds: number): Promise<string> {
@@ -24,9 +27,9 @@ export async function dockerSection(rounds: number): Promise<string> {
 		note("destroy", await pulumi("destroy", "seed"));
 	}
 	await lab("down");
-	return `## Kubernetes 1.18 with Docker
+	return `${TITLE}
 
-The lab's era 2020, the stack \`seed\`: the same beside the same by hand (\`bench/by-hand.sh\`), ${rounds} round${rounds > 1 ? "s" : ""} interleaved. Nothing was aimed at but not to be slower.
+On ${new Date().toISOString().slice(0, 10)}. The lab's era 2020, the stack \`seed\`: the same beside the same by hand (\`bench/by-hand.sh\`), ${rounds} round${rounds > 1 ? "s" : ""} interleaved. Nothing was aimed at but not to be slower.
 
 | what | seconds |
 |---|---|
@@ -40,4 +43,10 @@ ${[...taken].map(([name, seconds]) => `| ${name} | ${spread(seconds)} |`).join("
 `;
 }
 
-if (process.argv[1] === import.meta.filename) console.log(await dockerSection(Number(process.argv[2] ?? 3)));
+if (process.argv[1] === import.meta.filename) {
+	const page = `${project}docs/benchmarks.md`;
+	const section = await dockerSection(Number(process.argv[2] ?? 3));
+	const [before = "", after = ""] = readFileSync(page, "utf8").split(new RegExp(`^${TITLE}$[\\s\\S]*?(?=^## )`, "m"));
+	writeFileSync(page, after === "" ? before.replace(/^## What a report takes$/m, `${section}\n$&`) : `${before}${section}\n${after}`);
+	console.log(section);
+}
