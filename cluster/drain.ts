@@ -7,6 +7,8 @@ import { Api, MERGE, messageIn } from "./api.ts";
 
 /** Annotation of a Node that this program has cordoned: the version, and ` drained` when that is done. A cordon without it is somebody's wish, and stays. */
 const OURS = "kubeadm-lab/upgrade";
+/** Beside it: somebody had cordoned it before, and it stays so. */
+const THEIRS = "kubeadm-lab/cordoned-before";
 const drained = (version: string) => `${version} drained`;
 /** First minor with policy/v1. */
 const FIRST_POLICY_V1 = 22;
@@ -26,7 +28,7 @@ export interface Drained {
 }
 
 interface Node {
-	metadata: { annotations?: Record<string, string> };
+	metadata: { name: string; annotations?: Record<string, string> };
 	spec: { unschedulable?: boolean };
 	status: { nodeInfo: { kubeletVersion: string }; conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
@@ -69,7 +71,9 @@ export async function drain(kubeconfig: string, name: string, { version, seconds
 	const api = new Api(kubeconfig, PATIENCE);
 	const mark = node?.metadata.annotations?.[OURS];
 	if (!node || isOf(node, version)) return mark !== undefined;
-	if (!node.spec.unschedulable) await set(api, name, "cordon", { metadata: { annotations: { [OURS]: version } }, spec: { unschedulable: true } });
+	await expectOthersReady(api, name, version);
+	const theirs = node.spec.unschedulable && mark === undefined ? { [THEIRS]: "yes" } : {};
+	await set(api, name, "cordon", { metadata: { annotations: { [OURS]: version, ...theirs } }, spec: { unschedulable: true } });
 	const minor = Number(node.status.nodeInfo.kubeletVersion.split(".")[1]); // the API server is of the same, or one newer
 	const end = Date.now() + seconds * 1000;
 	const kept = new Map<string, string>();
@@ -89,6 +93,19 @@ export async function drain(kubeconfig: string, name: string, { version, seconds
 	await set(api, name, "mark", { metadata: { annotations: { [OURS]: drained(version) } } });
 	return true;
 }
+/** One that was upgraded and is not Ready since: the next would only be another. Those of this run are waited for before their place is given on. */
+async function expectOthersReady(api: Api, name: string, version: string): Promise<void> {
+	const { body } = await api.ask("GET", "/api/v1/nodes", { what: "list the Nodes" });
+	const broken = (JSON.parse(body).items as Node[]).find(
+		(node) => node.metadata.name !== name && isMarked(node) && isOf(node, version) && readyOf(node)?.status !== "True",
+	);
+	if (broken)
+		throw new Error(
+			`Node ${broken.metadata.name} is not Ready since its upgrade (${readyOf(broken)?.reason}: ${readyOf(broken)?.message}), so ${name} is not upgraded. See journalctl -u kubelet there, then run pulumi up again`,
+		);
+}
+const isMarked = ({ metadata }: Node) => metadata.annotations?.[OURS] !== undefined;
+const readyOf = ({ status }: Node) => status.conditions?.find(({ type }) => type === "Ready");
 async function set(api: Api, name: string, verb: string, change: object): Promise<void> {
 	await api.ask("PATCH", pathOf(name), { what: `${verb} Node ${name}`, type: MERGE, body: JSON.stringify(change) });
 }
@@ -113,10 +130,12 @@ async function evict(api: Api, pod: Pod, minor: number): Promise<string> {
 export async function uncordon(kubeconfig: string, name: string, { version, seconds, say }: Drained): Promise<void> {
 	const api = new Api(kubeconfig, PATIENCE);
 	const end = Date.now() + seconds * 1000;
+	let theirs: string | undefined;
 	for (;;) {
 		const node = await nodeOf(api, name);
 		if (node?.metadata.annotations?.[OURS] === undefined) return;
-		const ready = node.status.conditions?.find(({ type }) => type === "Ready");
+		theirs = node.metadata.annotations[THEIRS];
+		const ready = readyOf(node);
 		if (isOf(node, version) && ready?.status === "True") break;
 		if (Date.now() > end)
 			throw new Error(
@@ -124,6 +143,7 @@ export async function uncordon(kubeconfig: string, name: string, { version, seco
 			);
 		await sleep(AGAIN_MS);
 	}
-	await set(api, name, "uncordon", { metadata: { annotations: { [OURS]: null } }, spec: { unschedulable: null } });
-	await say(`Node ${name} is Ready with Kubernetes ${version}, and takes Pods again`);
+	const isTheirs = theirs !== undefined;
+	await set(api, name, "uncordon", { metadata: { annotations: { [OURS]: null, [THEIRS]: null } }, ...(isTheirs ? {} : { spec: { unschedulable: null } }) });
+	await say(`Node ${name} is Ready with Kubernetes ${version}, and ${isTheirs ? "stays cordoned, as it was before" : "takes Pods again"}`);
 }

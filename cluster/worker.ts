@@ -71,8 +71,10 @@ export class Worker extends pulumi.ComponentResource {
 		};
 		const drainFirst = async () => {
 			const [kubeconfig] = await known();
-			await upgrades.take(host.name, 2 * (cluster.timeouts.drainSeconds + cluster.timeouts.joinSeconds));
+			const bound = 2 * (cluster.timeouts.drainSeconds + cluster.timeouts.joinSeconds);
+			const before = await upgrades.take(host.name, bound);
 			try {
+				if (before.length > 0) throw new Error(`${host.name} is not upgraded, because ${before.join(", ")} did not end in ${bound} s`);
 				if (upgrades.stopped !== "") throw new Error(`${host.name} is not upgraded, because ${upgrades.stopped} was not`);
 				isUpgrading = await drain(kubeconfig, host.name, upgrade);
 			} catch (error) {

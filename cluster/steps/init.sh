@@ -37,7 +37,7 @@ keep_going() {
 }
 readonly APPLY_SECONDS=$((3 * TIMEOUT_SECONDS)) # each component is waited for by itself
 change_cluster() {
-  local wanted from before
+  local wanted from
   [[ -n "${KUBERNETES_VERSION:-}" ]] || {
     log 'kubeadm configuration: not the one that made this cluster; the cluster stays as it is. To use the new one: onVersionChange: upgrade, or destroy, then up'
     return 0
@@ -48,12 +48,12 @@ change_cluster() {
     if [[ "${from}" == "${KUBERNETES_VERSION}" ]]; then log 'kubeadm configuration: not the one that the cluster has; it is applied in place'; else log "upgrading the control plane in place: ${from} -> ${KUBERNETES_VERSION}"; fi
     snapshot_first "${wanted}"
     begin_upgrade
-    before="$(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)" || before=''
+    keep_backup_names
     upload_configuration "${from}"
     # Certificates are the kubelet and the kubeconfig step's: renewed here, the stack's own kubeconfig would be another in the middle.
     apply_upgrade || die "kubeadm upgrade apply failed (bound: ${APPLY_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there. The snapshot of before: npm run etcd -- list"
     wait_for "${TIMEOUT_SECONDS}" api_answers || die "the control plane has ${KUBERNETES_VERSION}, and its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. See $(list_containers)"
-    remove_backups "${before}"
+    remove_backups
     set_cluster_value upgraded "${wanted}"
   fi
   begin_upgrade
@@ -98,10 +98,14 @@ snapshot_first() { # WANTED: once for each change, however often it is tried
   set_cluster_value snapshot "$1"
 }
 # kubeadm leaves copies of manifests and of etcd's data there, all of the cluster's secrets among them.
-remove_backups() { # NAMES of before
-  local name
+keep_backup_names() { # of before the first try
+  [[ -e "${CLUSTER}/backups" ]] || set_cluster_value backups "$(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true)"
+}
+remove_backups() {
+  local name theirs
+  theirs="$(cluster_value backups)"
   while read -r name; do
-    [[ "${name}" != kubeadm-* ]] || has_line "$1"$'\n' "${name}" || rm -rf -- "${ROOT}/etc/kubernetes/tmp/${name:?}"
+    [[ "${name}" != kubeadm-* ]] || has_line "${theirs}"$'\n' "${name}" || rm -rf -- "${ROOT}/etc/kubernetes/tmp/${name:?}"
   done < <(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)
   rmdir -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true
 }

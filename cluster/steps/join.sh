@@ -45,11 +45,19 @@ has_other_config() {
 }
 upgrade_worker() {
   expect_kubeadm
+  expect_newer_control_plane
   expect_drained
   if needs_upgrade; then log "upgrading this Node in place: $(cluster_version) -> ${KUBERNETES_VERSION}"; else log 'kubelet configuration: another one; its kubelet takes it'; fi
   begin_upgrade
   kubeadm_upgrade "${TIMEOUT_SECONDS}" upgrade node || die "kubeadm upgrade node failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there"
   bring_kubelet
+}
+# A kubelet must not be newer than its API server, as it would be where only this host is asked for (--target).
+expect_newer_control_plane() {
+  local found pattern='"gitVersion": *"v1\.([0-9]+)\.'
+  found="$(kube "${KUBELET_CONF}" get --raw /version 2>/dev/null)" || found=''
+  [[ ! "${found}" =~ ${pattern} ]] || (($(cut -d. -f2 <<<"${KUBERNETES_VERSION}") <= BASH_REMATCH[1])) ||
+    die "the API server has Kubernetes 1.${BASH_REMATCH[1]}, expected ${KUBERNETES_VERSION} there first. Nothing was changed. Run pulumi up for the whole stack"
 }
 # Once the new kubelet is installed, the rest is done whatever the Node says.
 expect_drained() {

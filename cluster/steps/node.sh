@@ -6,9 +6,9 @@
 # Left alone: what Kubernetes itself and a cordon write (node.kubernetes.io/...), but for a cordon of our own upgrade. undo drains and deletes the Node.
 takes_no_lock() { :; } # several at once on one host; each has its state in the API
 readonly ADMIN=/etc/kubernetes/admin.conf OURS=kubeadm-lab/labels # its annotation names the labels that apply set
-readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/labels"}}set\t{{.}}\n{{end}}{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/upgrade"}}upgrade\t{{.}}\n{{end}}{{end}}{{range .spec.taints}}taint\t{{.key}}{{if .value}}={{.value}}{{end}}:{{.effect}}\n{{end}}{{if .spec.unschedulable}}cordoned\n{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready\t{{.status}}\t{{.reason}}: {{.message}}\n{{end}}{{end}}'
+readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/labels"}}set\t{{.}}\n{{end}}{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/upgrade"}}upgrade\t{{.}}\n{{end}}{{with index . "kubeadm-lab/cordoned-before"}}theirs\n{{end}}{{end}}{{range .spec.taints}}taint\t{{.key}}{{if .value}}={{.value}}{{end}}:{{.effect}}\n{{end}}{{if .spec.unschedulable}}cordoned\n{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready\t{{.status}}\t{{.reason}}: {{.message}}\n{{end}}{{end}}'
 declare -A HAS=() TAINTED=()
-READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING=''
+READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING='' CORDONED_BEFORE=no
 
 at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
 # One kubectl for all of it.
@@ -16,7 +16,7 @@ read_node() {
   local text kind key value
   text="$(kube "${ADMIN}" get node "${NODE_NAME}" --ignore-not-found -o go-template="${TEMPLATE}" 2>&1)" ||
     die "the API server does not answer: ${text##*$'\n'}"
-  HAS=() TAINTED=() READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING=''
+  HAS=() TAINTED=() READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING='' CORDONED_BEFORE=no
   while IFS=$'\t' read -r kind key value; do
     case "${kind}" in
     label) HAS[${key}]="${value}" ;;
@@ -24,6 +24,7 @@ read_node() {
     taint) [[ "${key}" == node.kubernetes.io/* || "${key}" == node.cloudprovider.kubernetes.io/* ]] || TAINTED[${key}]=yes ;;
     cordoned) CORDONED=yes ;;
     upgrade) UPGRADING="${key}" ;;
+    theirs) CORDONED_BEFORE=yes ;;
     ready) READY="${key}" REASON="${value}" ;;
     esac
   done < <(printf '%s\n' "${text}")
@@ -79,8 +80,8 @@ apply() {
 }
 # The join's own step has ended it, and was killed before it could say so (cluster/drain.ts).
 end_upgrade() {
-  change uncordon "${NODE_NAME}"
-  change annotate node "${NODE_NAME}" kubeadm-lab/upgrade-
+  [[ "${CORDONED_BEFORE}" == yes ]] || change uncordon "${NODE_NAME}"
+  change annotate node "${NODE_NAME}" kubeadm-lab/upgrade- kubeadm-lab/cordoned-before-
 }
 set_labels() {
   local pair key changes=() ours=",${SET_BEFORE},"

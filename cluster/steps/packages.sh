@@ -13,10 +13,11 @@ hold_kubelet() {
   local i version
   [[ "${UPGRADES:-}" == yes && "${WITH_KUBELET:-}" != yes && -n "$(cluster_value finished)" ]] || return 0
   version="$(cluster_version)"
+  # One that was cut off after its kubelet came goes on with that.
+  [[ -z "$(cluster_value upgrading)" || "$(kubelet --version 2>/dev/null)" != *" v$(cluster_value upgrading)" ]] || version="$(cluster_value upgrading)"
   [[ -n "${version}" ]] || return 0
   for ((i = 0; i < ${#PINNED[@]}; i++)); do [[ "${PINNED[i]}" != kubelet-[0-9]* ]] || PINNED[i]="kubelet-${version}"; done
 }
-hold_kubelet
 
 read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT
   REPOSITORY_PATH="${REPOSITORY_FOLDER}/kubeadm-lab-${1%%$'\n'*}.repo"
@@ -60,6 +61,7 @@ other_version() { # NAME-VERSION that is not installed
 
 check() {
   local entry name list
+  hold_kubelet
   for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do
     read_repository "${entry}"
     compare_file "${REPOSITORY_PATH}" 0644 "${REPOSITORY_TEXT}"
@@ -77,6 +79,7 @@ check() {
 }
 apply() {
   local list
+  hold_kubelet
   end_cut_off_transaction
   write_repositories
   list="$(missing_packages)"

@@ -53,7 +53,7 @@ is_to_be_upgraded() {
 look_at_version() {
   local minor patch begun
   begun="$(cluster_value upgrading)"
-  if is_ours && [[ "${UPGRADES:-}" == yes && -n "${begun}" && "${begun}" != "${KUBERNETES_VERSION}" ]]; then
+  if is_ours && [[ "${UPGRADES:-}" == yes && -n "${begun}" && "${begun}" != "${KUBERNETES_VERSION}" && "${begun}" != "$(cluster_version)" ]]; then
     problem 'Kubernetes' "an upgrade to ${begun} that was cut off" "${begun}" "it can only be ended: set kubernetesVersion to ${begun}, and pulumi up goes on there"
     return 0
   fi

@@ -1,5 +1,7 @@
 // Upgrades in place on a played host: when they are due, in which order, what a run that died in the middle has left to do, and what is refused. test/upgrade has real ones.
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
 import type { FakeHost } from "./fake-host.ts";
@@ -49,11 +51,7 @@ test("a drained worker takes its configuration first, then the new kubelet by th
 	assert.equal(status, 0, stderr);
 	assert.equal(stdout, `k8s-node02 v${NEXT}\n`);
 	const calls = host.calls().filter((call) => /^(kubeadm upgrade|packages|systemctl restart)/.test(call));
-	assert.deepEqual(calls, [
-		"kubeadm upgrade node --ignore-preflight-errors HTTPProxy,HTTPProxyCIDR",
-		"packages apply WITH_KUBELET=yes of kubernetes",
-		"systemctl restart -- kubelet.service",
-	]);
+	assert.deepEqual(calls, ["kubeadm upgrade node", "packages apply WITH_KUBELET=yes of kubernetes", "systemctl restart -- kubelet.service"]);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
 	assert.equal(host.exists(`${CLUSTER}/upgrading`), false);
 	assert.notEqual(host.read(KEPT), "of 1.29", "what the kubelet step puts back is of now");
@@ -104,6 +102,26 @@ test("a worker whose run died after the new kubelet was installed is not asked f
 		["kubeadm", "systemctl"],
 	);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
+});
+
+test("a host of a version before, which does not say its version, is still upgraded where its run died after the new kubelet was installed", (t) => {
+	const host = member(t, "join");
+	for (const name of ["version", "kubelet-config"]) rmSync(join(host.root, CLUSTER, name));
+	drained(host);
+	host.write("/bin/systemctl", host.read("/bin/systemctl").replace("start | restart)", "restart) exit 1 ;;\n  start)"));
+	assert.equal(upgradeWorker(host).status, 1);
+	assert.deepEqual([host.read("/kubelet-version").trim(), host.read(`${CLUSTER}/version`)], [NEXT, "1.29.15"]);
+	host.write("/bin/systemctl", host.read("/bin/systemctl").replace("restart) exit 1 ;;\n  start)", "start | restart)"));
+	assert.equal(upgradeWorker(host).status, 0);
+	assert.deepEqual([host.read(`${CLUSTER}/version`), host.exists(`${CLUSTER}/upgrading`)], [NEXT, false]);
+});
+
+test("a worker is never ahead of its API server", (t) => {
+	const host = member(t, "join");
+	host.command("kubectl", `case "$*" in *annotations*) echo '${NEXT} drained' ;; *version*) echo '  "gitVersion": "v1.29.15",' ;; esac`);
+	const { status, stderr } = upgradeWorker(host);
+	assert.equal(status, 1);
+	assert.match(stderr, /the API server has Kubernetes 1\.29, expected 1\.30\.14 there first\. Nothing was changed\. Run pulumi up for the whole stack/);
 });
 
 test("an upgrade that kubeadm refuses leaves the version as it was, names what kubeadm said, and is done by the next run", (t) => {
@@ -167,6 +185,11 @@ test("the packages step leaves the kubelet of a Node that is to be upgraded, and
 			.flatMap((line) => line.match(/^package (\S+)/)?.[1] ?? []);
 	assert.deepEqual(missing({}), ["kubeadm-1.30.14"]);
 	assert.deepEqual(missing({ UPGRADES: false }), ["kubelet-1.30.14", "kubeadm-1.30.14"]);
+	host.write(`${CLUSTER}/upgrading`, NEXT);
+	assert.deepEqual(missing({}), ["kubeadm-1.30.14"], "cut off before its kubelet came");
+	host.write("/kubelet-version", NEXT);
+	assert.deepEqual(missing({}), ["kubelet-1.30.14", "kubeadm-1.30.14"], "cut off after it: never back");
+	rmSync(join(host.root, CLUSTER, "upgrading"));
 	host.write(`${CLUSTER}/version`, "1.30.14");
 	assert.deepEqual(missing({}), ["kubelet-1.30.14", "kubeadm-1.30.14"], "of an upgraded Node it is a difference like any other");
 });

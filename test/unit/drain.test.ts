@@ -13,9 +13,12 @@ interface Pod {
 	refusals?: number;
 }
 /** A cluster of one worker. An eviction ends a Pod at once, unless its budget refuses. */
-async function cluster(t: TestContext, { pods = [] as Pod[], kubelet = "v1.29.15", unschedulable = false, annotations = {} as Record<string, string> } = {}) {
+async function cluster(
+	t: TestContext,
+	{ pods = [] as Pod[], kubelet = "v1.29.15", unschedulable = false, annotations = {} as Record<string, string>, others = [] as object[] } = {},
+) {
 	const node = {
-		metadata: { annotations },
+		metadata: { name: "k8s-node01", annotations },
 		spec: { unschedulable } as { unschedulable?: boolean | null },
 		status: { nodeInfo: { kubeletVersion: kubelet }, conditions: [{ type: "Ready", status: "True", reason: "KubeletReady", message: "posting" }] },
 	};
@@ -32,6 +35,7 @@ async function cluster(t: TestContext, { pods = [] as Pod[], kubelet = "v1.29.15
 			return { status: 200 };
 		}
 		if (path === "/api/v1/nodes/k8s-node01") return { status: 200, body: JSON.stringify(node) };
+		if (path === "/api/v1/nodes") return { status: 200, body: JSON.stringify({ items: [node, ...others] }) };
 		if (path.startsWith("/api/v1/pods?fieldSelector=spec.nodeName%3Dk8s-node01")) {
 			const items = left.map(({ name, owner, isMirror }) => ({
 				metadata: {
@@ -101,6 +105,26 @@ test("after its upgrade a Node that was drained takes Pods again, once it is Rea
 	node.status.nodeInfo.kubeletVersion = `v${VERSION}`;
 	await uncordon();
 	assert.deepEqual([node.spec.unschedulable, node.metadata.annotations], [null, {}]);
+});
+test("a Node that somebody had cordoned before is drained and upgraded too, and stays cordoned", async (t) => {
+	const { node, drain, uncordon, said } = await cluster(t, { unschedulable: true });
+	assert.equal(await drain(), true);
+	assert.deepEqual(node.metadata.annotations, { "kubeadm-lab/upgrade": `${VERSION} drained`, "kubeadm-lab/cordoned-before": "yes" });
+	assert.equal(await drain(), true, "again, after a kill");
+	node.status.nodeInfo.kubeletVersion = `v${VERSION}`;
+	await uncordon();
+	assert.deepEqual([node.spec.unschedulable, node.metadata.annotations], [true, {}]);
+	assert.match(said.join(), /stays cordoned, as it was before/);
+});
+test("while a Node that was upgraded is not Ready, no other is drained, also by a later run", async (t) => {
+	const broken = (kubeletVersion: string, status: string) => ({
+		metadata: { name: "k8s-node02", annotations: { "kubeadm-lab/upgrade": `${VERSION} drained` } },
+		status: { nodeInfo: { kubeletVersion }, conditions: [{ type: "Ready", status, reason: "KubeletNotReady", message: "no network" }] },
+	});
+	const { node, drain } = await cluster(t, { others: [broken(`v${VERSION}`, "False")] });
+	await assert.rejects(drain(), /Node k8s-node02 is not Ready since its upgrade \(KubeletNotReady: no network\), so k8s-node01 is not upgraded/);
+	assert.equal(node.spec.unschedulable, false);
+	for (const other of [broken("v1.29.15", "True"), broken(`v${VERSION}`, "True")]) assert.equal(await (await cluster(t, { others: [other] })).drain(), true);
 });
 test("one that a killed run left cordoned with the new kubelet is still in its upgrade", async (t) => {
 	const { drain } = await cluster(t, { kubelet: `v${VERSION}`, unschedulable: true, annotations: { "kubeadm-lab/upgrade": `${VERSION} drained` } });

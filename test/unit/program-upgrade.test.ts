@@ -41,7 +41,10 @@ test("workers are upgraded one after the other, and one that fails stops those t
 	const drained: string[] = [];
 	const { origin } = await apiServer(t, ({ method, path }) => {
 		if (method === "PATCH") drained.push(path);
-		return { status: path.includes("/pods") && path.includes("node02") ? 404 : 200, body: JSON.stringify(path.includes("/pods") ? { items: [] } : node) };
+		return {
+			status: path.includes("/pods") && path.includes("node02") ? 404 : 200,
+			body: JSON.stringify(path.includes("/pods") || path === "/api/v1/nodes" ? { items: [] } : node),
+		};
 	});
 	const graph = await graphOf({ kubernetesVersion: "1.30.14" }, { kubeconfig: kubeconfig(origin) });
 	const hook = (worker: string, word: string) => graph.hooks.get(`lab-${worker}-worker-${word}`)?.run();
@@ -63,7 +66,10 @@ test("workers are upgraded one after the other, and one that fails stops those t
 	);
 });
 test("with upgradeBatch: 2 two go at once", async (t) => {
-	const { origin } = await apiServer(t, ({ path }) => ({ status: 200, body: JSON.stringify(path.includes("/pods") ? { items: [] } : node) }));
+	const { origin } = await apiServer(t, ({ path }) => ({
+		status: 200,
+		body: JSON.stringify(path.includes("/pods") || path === "/api/v1/nodes" ? { items: [] } : node),
+	}));
 	const graph = await graphOf({ kubernetesVersion: "1.30.14", upgradeBatch: 2 }, { kubeconfig: kubeconfig(origin) });
 	await Promise.all(["k8s-node01", "k8s-node02"].map((worker) => graph.hooks.get(`lab-${worker}-worker-drain`)?.run()));
 });

@@ -5,7 +5,7 @@
 readonly KEPT_SCRIPTS="${STATE}/scripts" KUBELET_FLAGS=/var/lib/kubelet/kubeadm-flags.env
 readonly HEALTHZ=http://127.0.0.1:10248/healthz # the kubelet's default
 
-needs_upgrade() { [[ -n "${KUBERNETES_VERSION:-}" && "$(cluster_version)" != "${KUBERNETES_VERSION}" ]]; }
+needs_upgrade() { [[ -n "${KUBERNETES_VERSION:-}" && ("$(cluster_version)" != "${KUBERNETES_VERSION}" || -n "$(cluster_value upgrading)") ]]; }
 # Where another version makes another cluster, init was undone before it is here again; else the state never knew which version it had.
 expect_same_version() {
   [[ -z "${KUBERNETES_VERSION:-}" ]] || return 0
@@ -38,19 +38,21 @@ bring_kubelet() {
     die "the kubelet of ${KUBERNETES_VERSION} runs, and has not answered at ${HEALTHZ} in 60 s. See journalctl -u kubelet"
   keep_files
   set_cluster_value version "${KUBERNETES_VERSION}"
-  rm -f -- "${CLUSTER:?}/upgrading"
+  rm -f -- "${CLUSTER:?}/upgrading" "${CLUSTER:?}/backups"
 }
 # From here on there is no way back to the version of before; the preflight refuses one. What kubeadm left for that is no longer what is wanted, and must not be put back in
-# the middle.
+# the middle; nor does it count any more which configuration the host had. A host of a version before this says its version only by its kubelet, which is another in the middle.
 begin_upgrade() {
+  [[ -n "$(cluster_value version)" ]] || set_cluster_value version "$(cluster_version)"
   set_cluster_value upgrading "${KUBERNETES_VERSION}"
   rm -rf -- "${KEPT:?}/files"
+  rm -f -- "${CLUSTER:?}/config" "${CLUSTER:?}/kubelet-config"
 }
 # What it prints goes to stderr; its last complaints stay in LAST_SEEN.
 kubeadm_upgrade() { # SECONDS ARGUMENTS...
   local seconds="$1" ignored=''
   shift
-  [[ "$1" != upgrade ]] || ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
+  [[ "$1 $2" != 'upgrade apply' ]] || ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
   timeout -k 10 "${seconds}" kubeadm "$@" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 | tee -- "${CLUSTER}/kubeadm.log" >&2 && return 0
   seen "$({ grep -Ei 'error|fail|timed out|fatal' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
   return 1
