@@ -47,11 +47,12 @@ export class Steps {
 	}
 
 	/** Probes the host. What differs is in both answers: as found in the outputs, as wanted in the inputs. */
-	async read(state: Properties, inputs: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
+	async read(state: Properties, known: Properties, shown: Shown): Promise<{ state: Properties; inputs: Properties }> {
+		const inputs = lastTried(state, known, this.scripts.current(String(known.step)));
 		const step = stepInputs(inputs);
-		if (step.looksOnly || step.apply === false) return { state, inputs };
+		if (step.looksOnly || step.apply === false) return { state, inputs: known };
 		const answer = await this.#probe(step, shown, printedBefore(state));
-		if (!answer) return { state, inputs };
+		if (!answer) return { state, inputs: known };
 		const wanted = { ...step.found, ...sideOf(answer, "wanted") };
 		const found = { ...wanted, ...sideOf(answer, "found") };
 		return { state: { ...state, found: wrapped(found, inputs) }, inputs: { ...inputs, found: wrapped(wanted, inputs) } };
@@ -233,6 +234,20 @@ function printedBefore({ printed }: Properties): string {
 /** In front of an apply: the host keeps the settings beside its records, for an undo that no state will ask for. Secrets it must not keep. */
 function keeping({ undo, looksOnly, bringsScripts }: Inputs, inputs: Properties): string {
 	return undo === false || looksOnly || bringsScripts || isHidden(inputs) ? "" : "KEEPS_SETTINGS=yes\n";
+}
+
+/**
+ * What `apply` ran with last. Of an update that ended half-way the engine (3.274.1) keeps the new outputs and the old inputs; the host, held against these, would be
+ * as wanted, and the next `up` would pass the rest of the update over.
+ */
+function lastTried(state: Properties, inputs: Properties, currentScript?: string): Properties {
+	const isOther = (name: string) => !isEqual(reveal(state[name] ?? null), reveal(inputs[name] ?? null));
+	// The other way round, inputs of this version beside a script of before, nothing was to be done (`isAsWanted`).
+	const isNewScript = state.script !== undefined && state.script === currentScript && isOther("script");
+	if (state.settings === undefined || !(isOther("settings") || isOther("shared") || isNewScript)) return inputs;
+	const { text: _, ...rest } = inputs;
+	const tried = ["settings", "shared", "script", "text"].flatMap((name) => (state[name] === undefined ? [] : [[name, state[name]]]));
+	return { ...rest, ...Object.fromEntries(tried) };
 }
 
 /** What is kept of a step beside its inputs. */

@@ -59,6 +59,21 @@ test("an apply that fails half-way stays in the state with what is left, and the
 	assert.deepEqual(await own.plugin.diff(await own.plugin.read("it", whole), whole.inputs), {});
 });
 
+test("an update that ends half-way is held against what it was to do, although the engine keeps the inputs of before, and the next one does the rest", async () => {
+	const { a, step } = filesStep(own.folder.path);
+	const before = { ...step, settings: { WANTED: "good" } };
+	const made = await own.plugin.create("it", before);
+	const after = { ...before, settings: { WANTED: "better" }, text: step.text.replaceAll("good", "better") };
+	const error = await rejection(own.plugin.update("it", made, { ...after, text: after.text.replace("apply) ", "apply) exit 1; ") }));
+	assert.ok(error.kept);
+	const half = await own.plugin.read("it", { ...error.kept, inputs: made.inputs });
+	assert.equal((half.state.found as Record<string, string>)[`file ${a}`], "good");
+	const { inputs } = await own.plugin.check(after, half.inputs);
+	assert.equal((await own.plugin.diff(half, inputs))[`found["file ${a}"]`], "UPDATE");
+	const back = (await own.plugin.check(before, half.inputs)).inputs;
+	assert.equal((await own.plugin.diff(half, back))['settings["WANTED"]'], "UPDATE", "also on the way back to the settings of before");
+});
+
 test("a script that prints on and on is cut off, and a long line is told in pieces", async () => {
 	const { step } = filesStep(own.folder.path);
 	const endless = { ...step, text: scriptText({ check: "exit 0", apply: "yes", undo: "" }) };
