@@ -1,5 +1,5 @@
 // A registry or repository that is not right: node bad-server.ts PORT UPSTREAM FAULT. Hands on what UPSTREAM answers, large bodies wrongly:
-// `cut`: half of one, then the connection ends; `damaged`: with some bytes changed; `slow`: at 2 MB a second, else right.
+// `cut`: half of one, then the connection ends; `damaged`: with some bytes changed; `slow`: at 2 MB a second, else right. `silent`: takes a connection and never answers.
 import { createServer, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,6 +9,7 @@ const CHUNK = 64 * 1024;
 const SLOW_MS = 32; // between chunks: 2 MB a second
 
 createServer((incoming, answer) => {
+	if (fault === "silent") return;
 	const { host: _, ...headers } = incoming.headers;
 	const outgoing = request(new URL(incoming.url ?? "/", upstream), { method: incoming.method, headers }, async (found) => {
 		answer.writeHead(found.statusCode ?? 502, found.headers);
