@@ -74,6 +74,11 @@ export async function drain(kubeconfig: string, name: string, { version, seconds
 	await expectOthersReady(api, name, version);
 	const theirs = node.spec.unschedulable && mark === undefined ? { [THEIRS]: "yes" } : {};
 	await set(api, name, "cordon", { metadata: { annotations: { [OURS]: version, ...theirs } }, spec: { unschedulable: true } });
+	if (readyOf(node)?.status !== "True") {
+		await warn(`Node ${name} is not Ready (${readyOf(node)?.reason}), so nobody ends its Pods there: it is not drained`);
+		await set(api, name, "mark", { metadata: { annotations: { [OURS]: drained(version) } } });
+		return true;
+	}
 	const minor = Number(node.status.nodeInfo.kubeletVersion.split(".")[1]); // the API server is of the same, or one newer
 	const end = Date.now() + seconds * 1000;
 	const kept = new Map<string, string>();

@@ -54,9 +54,9 @@ upgrade_worker() {
 }
 # A kubelet must not be newer than its API server, as it would be where only this host is asked for (--target).
 expect_newer_control_plane() {
-  local found pattern='"gitVersion": *"v1\.([0-9]+)\.'
+  local found minor="${KUBERNETES_VERSION#*.}" pattern='"gitVersion": *"v1\.([0-9]+)\.'
   found="$(kube "${KUBELET_CONF}" get --raw /version 2>/dev/null)" || found=''
-  [[ ! "${found}" =~ ${pattern} ]] || (($(cut -d. -f2 <<<"${KUBERNETES_VERSION}") <= BASH_REMATCH[1])) ||
+  [[ ! "${found}" =~ ${pattern} ]] || ((${minor%%.*} <= BASH_REMATCH[1])) ||
     die "the API server has Kubernetes 1.${BASH_REMATCH[1]}, expected ${KUBERNETES_VERSION} there first. Nothing was changed. Run pulumi up for the whole stack"
 }
 # Once the new kubelet is installed, the rest is done whatever the Node says.

@@ -126,6 +126,13 @@ test("while a Node that was upgraded is not Ready, no other is drained, also by 
 	assert.equal(node.spec.unschedulable, false);
 	for (const other of [broken("v1.29.15", "True"), broken(`v${VERSION}`, "True")]) assert.equal(await (await cluster(t, { others: [other] })).drain(), true);
 });
+test("a Node that is not Ready, such as that of a host installed anew, is cordoned and not drained: nobody would end its Pods", async (t) => {
+	const { node, drain, evictions, said } = await cluster(t, { pods: [{ name: "bare" }] });
+	node.status.conditions = [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown", message: "gone" }];
+	assert.equal(await drain(), true);
+	assert.deepEqual([evictions, node.spec.unschedulable], [[], true]);
+	assert.match(said.join(), /warning: Node k8s-node01 is not Ready \(NodeStatusUnknown\), so nobody ends its Pods there: it is not drained/);
+});
 test("one that a killed run left cordoned with the new kubelet is still in its upgrade", async (t) => {
 	const { drain } = await cluster(t, { kubelet: `v${VERSION}`, unschedulable: true, annotations: { "kubeadm-lab/upgrade": `${VERSION} drained` } });
 	assert.equal(await drain(), true);
