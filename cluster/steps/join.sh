@@ -22,7 +22,7 @@ apply() {
     own "${CLUSTER}"
     expect_same_version
     if needs_upgrade || has_other_config; then upgrade_worker; fi
-    set_cluster_value kubelet-config "${KUBELET_CONFIG:-}"
+    [[ "$(cluster_value kubelet-config)" == "${KUBELET_CONFIG:-}" ]] || set_cluster_value kubelet-config "${KUBELET_CONFIG:-}"
     [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
   else
     compare_clocks

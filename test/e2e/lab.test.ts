@@ -169,7 +169,7 @@ describe("the lab's end", { concurrency: false }, () => {
 		assert.match(unknown.output, /no host named nowhere; the hosts are: k8s-master k8s-node01 k8s-node02/);
 		assert.equal((await run(`${project}lab/lab`, ["frobnicate"])).code, 2);
 		const era = await run(`${project}lab/lab`, ["up", "--era", "../2020"]);
-		assert.match(era.output, /error: --era: found "\.\.\/2020", expected one of: 2020 default\n/);
+		assert.match(era.output, /error: --era: found "\.\.\/2020", expected one of: 2020 default upgrade\n/);
 		const other = await run(`${project}lab/lab`, ["up", "--era", "2020"]);
 		assert.match(other.output, /error: the lab is up in the era default; run lab\/lab down first to have 2020\n/);
 	});
