@@ -74,12 +74,13 @@ export async function drain(kubeconfig: string, name: string, { version, seconds
 	await expectOthersReady(api, name, version);
 	const theirs = node.spec.unschedulable && mark === undefined ? { [THEIRS]: "yes" } : {};
 	await set(api, name, "cordon", { metadata: { annotations: { [OURS]: version, ...theirs } }, spec: { unschedulable: true } });
-	if (readyOf(node)?.status !== "True") {
-		await warn(`Node ${name} is not Ready (${readyOf(node)?.reason}), so nobody ends its Pods there: it is not drained`);
-		await set(api, name, "mark", { metadata: { annotations: { [OURS]: drained(version) } } });
-		return true;
-	}
-	const minor = Number(node.status.nodeInfo.kubeletVersion.split(".")[1]); // the API server is of the same, or one newer
+	if (readyOf(node)?.status === "True") await evictAll(api, node, { seconds, say });
+	else await warn(`Node ${name} is not Ready (${readyOf(node)?.reason}), so nobody ends its Pods there: it is not drained`);
+	await set(api, name, "mark", { metadata: { annotations: { [OURS]: drained(version) } } });
+	return true;
+}
+async function evictAll(api: Api, { metadata: { name }, status }: Node, { seconds, say }: Pick<Drained, "seconds" | "say">): Promise<void> {
+	const minor = Number(status.nodeInfo.kubeletVersion.split(".")[1]); // the API server is of the same, or one newer
 	const end = Date.now() + seconds * 1000;
 	const kept = new Map<string, string>();
 	let pods = await podsOn(api, name);
@@ -95,8 +96,6 @@ export async function drain(kubeconfig: string, name: string, { version, seconds
 		await sleep(AGAIN_MS);
 		pods = await podsOn(api, name);
 	}
-	await set(api, name, "mark", { metadata: { annotations: { [OURS]: drained(version) } } });
-	return true;
 }
 /** One that was upgraded and is not Ready since: the next would only be another. Those of this run are waited for before their place is given on. */
 async function expectOthersReady(api: Api, name: string, version: string): Promise<void> {

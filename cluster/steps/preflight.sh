@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cards.sh cluster-signs.sh clock.sh kubectl.sh packet-filter.sh selinux.sh used-host.sh
+# uses: cards.sh cluster-signs.sh clock.sh kubectl.sh packet-filter.sh selinux.sh upgrade-plan.sh used-host.sh
 # This step looks at a host before anything is changed on any, and changes nothing itself; its undo comes when all else is undone. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
 # MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
@@ -11,7 +11,7 @@ changes_nothing() { :; }
 readonly WRITTEN=(/etc/hosts /etc/hostname /etc/fstab /etc/selinux/config /etc/crictl.yaml /etc/containerd/config.toml /etc/docker/daemon.json /etc/sysctl.d/99-kubeadm-lab.conf
   /etc/modules-load.d/kubeadm-lab.conf /etc/NetworkManager/conf.d/kubeadm-lab.conf /etc/yum/pluginconf.d/versionlock.list /etc/dnf/plugins/versionlock.list
   /etc/yum.repos.d /etc/systemd/system /etc/kubernetes /etc/cni/net.d /opt/cni/bin /usr/bin /var/lib /var/lib/kubelet /var/lib/rpm /run/lock)
-FROM='' CLOCK='not compared: no time source' KERNEL_NUMBER=0 LOOKED=no
+CLOCK='not compared: no time source' KERNEL_NUMBER=0 LOOKED=no
 
 is_ours() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" ]]; }
 meminfo() { awk -v name="$1:" '$1 == name { print int($2 / 1024) }' "${ROOT}/proc/meminfo"; } # MB
@@ -42,43 +42,6 @@ look_at_cluster() {
   elif [[ -z "${id}" ]]; then
     signs="$(cluster_signs "${ROLE}")"
     [[ -z "${signs}" ]] || problem 'cluster' "one that is not ours, as $(hostname_now): ${signs//$'\n'/, }" 'none' 'choose another host; or, if that cluster may go, run kubeadm reset there and remove these files'
-  fi
-}
-is_to_be_upgraded() {
-  is_ours && [[ "${UPGRADES:-}" == yes && -n "$(cluster_value finished)" ]] || return 1
-  FROM="$(cluster_version)"
-  [[ -n "${FROM}" && "${FROM}" != "${KUBERNETES_VERSION}" ]]
-}
-# Kubernetes' version skew policy: a cluster goes one minor at a time, and never back.
-look_at_version() {
-  local minor patch begun
-  begun="$(cluster_value upgrading)"
-  if is_ours && [[ "${UPGRADES:-}" == yes && -n "${begun}" && "${begun}" != "${KUBERNETES_VERSION}" && "${begun}" != "$(cluster_version)" ]]; then
-    problem 'Kubernetes' "an upgrade to ${begun} that was cut off" "${begun}" "it can only be ended: set kubernetesVersion to ${begun}, and pulumi up goes on there"
-    return 0
-  fi
-  is_to_be_upgraded || return 0
-  IFS=. read -r _ minor patch < <(printf '%s\n' "${FROM}")
-  if ((minor > RELEASE_MINOR || (minor == RELEASE_MINOR && patch > ${KUBERNETES_VERSION##*.}))); then
-    problem 'Kubernetes' "${FROM}" "${KUBERNETES_VERSION} or older" "a cluster cannot go back: set kubernetesVersion to ${FROM} or newer; or, where all that runs on it may go, onVersionChange to rebuild"
-  elif ((RELEASE_MINOR > minor + 1)); then
-    problem 'Kubernetes' "${FROM}" "1.$((RELEASE_MINOR - 1)) or newer, to go to ${KUBERNETES_VERSION}" "a cluster goes one minor at a time: set kubernetesVersion to the 1.$((minor + 1)) of config/releases.ts first"
-  fi
-}
-# What of its Pods an upgrade ends for good: those that no controller makes again, and what is in an emptyDir. kubeconfig is the kubelet's own, which may read just these.
-readonly LOST=$'{{range .items}}{{.metadata.namespace}}/{{.metadata.name}} {{with .metadata.ownerReferences}}{{(index . 0).kind}}{{else}}none{{end}} {{range .spec.volumes}}{{if ne (printf "%v" .emptyDir) "<nil>"}}emptyDir{{end}}{{end}}\n{{end}}'
-readonly BUDGETS=$'{{range .items}}{{if eq (printf "%v" .status.disruptionsAllowed) "0"}}{{.metadata.namespace}}/{{.metadata.name}}\n{{end}}{{end}}'
-print_upgrade() {
-  local list
-  is_to_be_upgraded || return 0
-  printf 'upgrade in place=%s -> %s\n' "${FROM}" "${KUBERNETES_VERSION}"
-  if [[ "${ROLE}" == worker ]]; then
-    list="$(kube /etc/kubernetes/kubelet.conf get pods --all-namespaces --field-selector "spec.nodeName=${HOST_NAME}" -o go-template="${LOST}" 2>/dev/null)" || list='(not known: the API server does not answer) none'
-    list="$(printf '%s\n' "${list}" | awk '$2 == "DaemonSet" || $2 == "Node" { next } $2 == "none" { print $1 " (no controller makes it again)"; next } $3 != "" { print $1 " (what is in its emptyDir)" }' | paste -s -d ,)"
-    printf 'lost by its drain=%s\n' "${list:-nothing}"
-  else
-    list="$(kube /etc/kubernetes/admin.conf get poddisruptionbudgets --all-namespaces -o go-template="${BUDGETS}" 2>/dev/null | paste -s -d ,)" || list=''
-    [[ -z "${list}" ]] || printf 'PodDisruptionBudgets that let no Pod go now=%s\n' "${list}"
   fi
 }
 at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
