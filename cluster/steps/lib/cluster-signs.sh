@@ -3,7 +3,6 @@
 # CLUSTER holds what init or join wrote before it changed anything: the cluster's id, the step, the node's name, what was there before.
 # It appears and goes as a whole (mv of a folder), so that an id never stands without its lists.
 readonly CLUSTER="${STATE}/cluster"
-readonly KEPT="${CLUSTER}/kubelet" # copies of what kubeadm left (kept-files.sh), and what the kubelet step still has to restart
 
 cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
 cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
