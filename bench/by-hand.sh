@@ -22,7 +22,7 @@ k() { on_network "${LAB}/bin/kubectl" --kubeconfig "${LAB}/tmp/by-hand.kubeconfi
 mapfile -t NAMES < <(hosts | cut -d' ' -f1)
 WORKERS=("${NAMES[@]:1}")
 K8S=registry.k8s.io
-DEMO=(registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17 registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24)
+POD_IMAGES=(registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17 registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24)
 IGNORED=HTTPProxyCIDR,HTTPProxy # the lab's kubeadm: see Pulumi.lab.yaml
 # What differs between the two: version, images, packages, kubeadm's API, the runtime's socket and unit, how it pulls.
 if [[ "$(era)" == 2020 ]]; then
@@ -36,7 +36,7 @@ else
   RUNTIME_PACKAGES='cri-tools kubernetes-cni containerd.io-1.6.33' REMOVED=containerd.io LINKS='cni0 flannel.1' RULES=''
 fi
 PINNED="kubelet-${VERSION} kubeadm-${VERSION} kubectl-${VERSION} ${RUNTIME_PACKAGES}"
-readonly K8S DEMO IGNORED VERSION API SOCKET RUNTIME PAUSE ETCD COREDNS FLANNEL PULL RUNTIME_PACKAGES REMOVED LINKS RULES PINNED
+readonly K8S POD_IMAGES IGNORED VERSION API SOCKET RUNTIME PAUSE ETCD COREDNS FLANNEL PULL RUNTIME_PACKAGES REMOVED LINKS RULES PINNED
 
 host_packages() {
   on_host "$1" "set -e
@@ -86,7 +86,7 @@ host_images() {
   if [[ "$1" == "${CONTROL_PLANE}" ]]; then
     images+=("${K8S}"/{kube-apiserver,kube-controller-manager,kube-scheduler}:"v${VERSION}" "${K8S}/etcd:${ETCD}" "${K8S}/${COREDNS}")
   else
-    images+=("${DEMO[@]}")
+    images+=("${POD_IMAGES[@]}")
   fi
   on_host "$1" "printf '%s\n' ${images[*]} | xargs -P 4 -n 1 ${PULL}" >/dev/null
 }

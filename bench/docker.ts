@@ -1,30 +1,24 @@
 // The machine room of May 2020: there and back with Docker beside the same by hand, on the same hosts. The lab must be down; it is down again afterwards.
 // npm run bench:docker [-- ROUNDS]: this section of docs/benchmarks.md alone, default 3 rounds, about 10 minutes. `npm run bench` makes the whole page.
 import { readFileSync, writeFileSync } from "node:fs";
-import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
+import { lab, measure, Notes, project, pulumi, spread } from "./measure.ts";
 
 const TITLE = "## Kubernetes 1.18 with Docker";
 const KINDS = ["plain", "tuned"] as const;
 
 export async function dockerSection(rounds: number): Promise<string> {
-	const taken = new Map<string, number[]>();
-	const note = (name: string, { seconds }: Measured): void => {
-		taken.set(name, [...(taken.get(name) ?? []), seconds]);
-		console.log(`Docker, ${name}: ${seconds.toFixed(1)} s`);
-	};
-	const of = (name: string): number[] => taken.get(name) ?? [];
-	const ratio = (a: string, b: string): string => (median(of(a)) / median(of(b))).toFixed(2);
+	const notes = new Notes("Docker, ");
 	await lab("up", "--era", "2020");
 	for (let round = 1; round <= rounds; round++) {
 		for (const kind of KINDS) {
 			await lab("reset");
-			note(`up by hand, ${kind}`, await measure("bash", ["bench/by-hand.sh", "up", kind]));
-			note(`down by hand, ${kind}`, await measure("bash", ["bench/by-hand.sh", "down", kind]));
+			notes.note(`up by hand, ${kind}`, await measure("bash", ["bench/by-hand.sh", "up", kind]));
+			notes.note(`down by hand, ${kind}`, await measure("bash", ["bench/by-hand.sh", "down", kind]));
 		}
 		await lab("reset");
-		note("up", await pulumi("up", "seed"));
-		note("no-change up", await pulumi("up", "seed"));
-		note("destroy", await pulumi("destroy", "seed"));
+		notes.note("up", await pulumi("up", "seed"));
+		notes.note("no-change up", await pulumi("up", "seed"));
+		notes.note("destroy", await pulumi("destroy", "seed"));
 	}
 	await lab("down");
 	return `${TITLE}
@@ -33,13 +27,16 @@ On ${new Date().toISOString().slice(0, 10)}. The lab's era 2020, the stack \`see
 
 | what | seconds |
 |---|---|
-${[...taken].map(([name, seconds]) => `| ${name} | ${spread(seconds)} |`).join("\n")}
+${notes
+	.names()
+	.map((name) => `| ${name} | ${spread(notes.secondsOf(name))} |`)
+	.join("\n")}
 
 | ratio | measured |
 |---|---|
-| up to plain by hand | ${ratio("up", "up by hand, plain")} |
-| up to tuned by hand | ${ratio("up", "up by hand, tuned")} |
-| destroy to plain by hand | ${ratio("destroy", "down by hand, plain")} |
+| up to plain by hand | ${notes.ratio("up", "up by hand, plain")} |
+| up to tuned by hand | ${notes.ratio("up", "up by hand, tuned")} |
+| destroy to plain by hand | ${notes.ratio("destroy", "down by hand, plain")} |
 `;
 }
 

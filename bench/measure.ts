@@ -126,3 +126,31 @@ export const median = (values: number[]): number => {
 };
 /** `median (min to max)` with one decimal. */
 export const spread = (values: number[]): string => `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)})`;
+
+/** What was measured under each name. */
+export class Notes {
+	private readonly taken = new Map<string, Measured[]>();
+	private readonly prefix: string;
+
+	/** @param prefix before each line that is printed. */
+	constructor(prefix = "") {
+		this.prefix = prefix;
+	}
+	note(name: string, measured: Measured): void {
+		this.taken.set(name, [...(this.taken.get(name) ?? []), measured]);
+		console.log(`${this.prefix}${name}: ${measured.seconds.toFixed(1)} s, ${measured.memoryMiB.toFixed(0)} MiB`);
+	}
+	names(): string[] {
+		return [...this.taken.keys()];
+	}
+	secondsOf(name: string): number[] {
+		return (this.taken.get(name) ?? []).map(({ seconds }) => seconds);
+	}
+	memoryOf(name: string): number[] {
+		return (this.taken.get(name) ?? []).map(({ memoryMiB }) => memoryMiB);
+	}
+	/** Of the medians, with two decimals. */
+	ratio(a: string, b: string): string {
+		return (median(this.secondsOf(a)) / median(this.secondsOf(b))).toFixed(2);
+	}
+}

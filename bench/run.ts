@@ -5,23 +5,14 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { dockerSection } from "./docker.ts";
 import { driftSection, withoutLooking } from "./drift.ts";
-import { lab, type Measured, measure, median, project, pulumi, spread } from "./measure.ts";
+import { lab, type Measured, measure, median, Notes, project, pulumi, spread } from "./measure.ts";
 import { recordingSection } from "./recording.ts";
 import { reportSection } from "./report.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error(`rounds: found "${process.argv[2]}", expected a whole number from 1 to 20`);
 
-const times: Record<string, number[]> = {};
-const memory: Record<string, number[]> = {};
-const note = (name: string, { seconds, memoryMiB }: Measured): void => {
-	times[name] ??= [];
-	memory[name] ??= [];
-	times[name].push(seconds);
-	memory[name].push(memoryMiB);
-	console.log(`${name}: ${seconds.toFixed(1)} s, ${memoryMiB.toFixed(0)} MiB`);
-};
-const of = (name: string): number[] => times[name] ?? [];
+const notes = new Notes();
 /** When the steps of one kind began and ended, in seconds since the command: from the first host's begin to the last one's end. */
 type Spans = Map<string, { from: number; to: number }>;
 const spansOfRounds: { up: Spans[]; destroy: Spans[] } = { up: [], destroy: [] };
@@ -61,10 +52,10 @@ async function looks(): Promise<void> {
 	const whole = await readFile(state, "utf8");
 	await writeFile(state, withoutLooking(whole));
 	await stack("import");
-	note(NOT_LOOKING, await pulumi("preview", "lab", ["--refresh=false"]));
+	notes.note(NOT_LOOKING, await pulumi("preview", "lab", ["--refresh=false"]));
 	await writeFile(state, whole);
 	await stack("import");
-	note(LOOKING, await pulumi("preview", "lab", ["--refresh=false"]));
+	notes.note(LOOKING, await pulumi("preview", "lab", ["--refresh=false"]));
 }
 const BLIND_DESTROY = "destroy --refresh=false: nothing is looked at first";
 const LOOKING = "preview --refresh=false: hosts and Nodes are looked at";
@@ -78,31 +69,31 @@ for (let round = 1; round <= rounds; round++) {
 	console.log(`round ${round} of ${rounds}`);
 	for (const kind of ["plain", "tuned"]) {
 		await lab("reset");
-		note(`up by hand, ${kind}`, await byHand("up", kind));
-		note(`down by hand, ${kind}`, await byHand("down", kind));
+		notes.note(`up by hand, ${kind}`, await byHand("up", kind));
+		notes.note(`down by hand, ${kind}`, await byHand("down", kind));
 	}
 	await lab("reset");
 	const up = await pulumi("up");
-	note("up", up);
+	notes.note("up", up);
 	spansOfRounds.up.push(spansOf(up));
-	for (const command of ["up", "preview", "refresh"]) note(`no-change ${command}`, await pulumi(command));
+	for (const command of ["up", "preview", "refresh"]) notes.note(`no-change ${command}`, await pulumi(command));
 	await looks();
 	if (round === rounds) recording = await recordingSection(RECORDED_RUNS);
 	await lab("ssh", "k8s-node01", "sysctl -qw net.ipv4.ip_forward=0");
-	note("repair of one item", await pulumi("up"));
+	notes.note("repair of one item", await pulumi("up"));
 	const destroy = await pulumi("destroy");
-	note("destroy", destroy);
+	notes.note("destroy", destroy);
 	spansOfRounds.destroy.push(spansOf(destroy));
 	await lab("reset");
-	note("up", await pulumi("up"));
-	note(BLIND_DESTROY, await pulumi("destroy", "lab", ["--refresh=false"]));
+	notes.note("up", await pulumi("up"));
+	notes.note(BLIND_DESTROY, await pulumi("destroy", "lab", ["--refresh=false"]));
 }
 
 const empty = `${project}bench/empty`;
 await measure(`${project}lab/lab`, ["exec", "--", "pulumi", "stack", "init", "empty", "--non-interactive"], { cwd: empty }).catch(() => undefined); // made by an earlier run
 await pulumi("up", "empty", [], empty);
 for (let round = 1; round <= rounds; round++)
-	for (const command of ["up", "preview", "refresh"]) note(`empty program: ${command}`, await pulumi(command, "empty", [], empty));
+	for (const command of ["up", "preview", "refresh"]) notes.note(`empty program: ${command}`, await pulumi(command, "empty", [], empty));
 await rm(`${empty}/Pulumi.empty.yaml`, { force: true });
 
 // How up grows: the first workers of the stack's file, and up to five.
@@ -116,7 +107,7 @@ for (const workers of [1, 3, 5]) {
 		(_, i) => `    - name: k8s-node0${i + 1}\n      address: 172.16.1.${111 + i}\n      externalAddress: 10.0.0.${111 + i}\n      role: worker\n`,
 	).join("");
 	await writeFile(file, text.replace(/ {4}- name: k8s-node01[\s\S]*?(?= {2}kubeadm-lab:nodeNetwork)/, hosts));
-	note(`up, ${workers} worker${workers > 1 ? "s" : ""}`, await pulumi("up", "lab", ["--config-file", file]));
+	notes.note(`up, ${workers} worker${workers > 1 ? "s" : ""}`, await pulumi("up", "lab", ["--config-file", file]));
 }
 await lab("down");
 await rm(folder, { recursive: true });
@@ -124,8 +115,7 @@ await rm(folder, { recursive: true });
 const docker = await dockerSection(rounds);
 const drift = await driftSection(rounds);
 
-const ratio = (a: string, b: string): string => (median(of(a)) / median(of(b))).toFixed(2);
-const row = (name: string): string => `| ${name} | ${spread(of(name))} | ${median(memory[name] ?? []).toFixed(0)} |`;
+const row = (name: string): string => `| ${name} | ${spread(notes.secondsOf(name))} | ${median(notes.memoryOf(name)).toFixed(0)} |`;
 const cpu = cpus()[0]?.model ?? "unknown";
 await writeFile(
 	`${project}docs/benchmarks.md`,
@@ -141,22 +131,22 @@ ${["up", "up by hand, plain", "up by hand, tuned", "destroy", BLIND_DESTROY, "do
 
 | ratio | measured | aim |
 |---|---|---|
-| up to plain by hand | ${ratio("up", "up by hand, plain")} | at most 0.75 |
-| up to tuned by hand | ${ratio("up", "up by hand, tuned")} | at most 1.15 |
-| destroy to plain by hand | ${ratio("destroy", "down by hand, plain")} | at most 1.25 |
-| the same, and nothing is looked at first | ${ratio(BLIND_DESTROY, "down by hand, plain")} | |
-| no-change up to an empty program | ${ratio("no-change up", "empty program: up")} | at most 1.3 |
-| preview to an empty program | ${ratio("no-change preview", "empty program: preview")} | at most 1.3 |
-| refresh to an empty program | ${ratio("no-change refresh", "empty program: refresh")} | at most 1.3 |
-| preview to the same program that looks at nothing | ${ratio("no-change preview", NOT_LOOKING)} | |
-| looking at three hosts and their Nodes, seconds more | ${(median(of(LOOKING)) - median(of(NOT_LOOKING))).toFixed(1)} | at most 0.8 |
-| repair of one item to up | ${ratio("repair of one item", "up")} | |
+| up to plain by hand | ${notes.ratio("up", "up by hand, plain")} | at most 0.75 |
+| up to tuned by hand | ${notes.ratio("up", "up by hand, tuned")} | at most 1.15 |
+| destroy to plain by hand | ${notes.ratio("destroy", "down by hand, plain")} | at most 1.25 |
+| the same, and nothing is looked at first | ${notes.ratio(BLIND_DESTROY, "down by hand, plain")} | |
+| no-change up to an empty program | ${notes.ratio("no-change up", "empty program: up")} | at most 1.3 |
+| preview to an empty program | ${notes.ratio("no-change preview", "empty program: preview")} | at most 1.3 |
+| refresh to an empty program | ${notes.ratio("no-change refresh", "empty program: refresh")} | at most 1.3 |
+| preview to the same program that looks at nothing | ${notes.ratio("no-change preview", NOT_LOOKING)} | |
+| looking at three hosts and their Nodes, seconds more | ${(median(notes.secondsOf(LOOKING)) - median(notes.secondsOf(NOT_LOOKING))).toFixed(1)} | at most 0.8 |
+| repair of one item to up | ${notes.ratio("repair of one item", "up")} | |
 
 ## What the seconds are made of
 
-- up: 0.75 of plain is ${(0.75 * median(of("up by hand, plain"))).toFixed(1)} s, and even tuned, which keeps no record of what was there, takes ${median(of("up by hand, tuned")).toFixed(1)} s: the rest is yum, kubeadm and Kubernetes' own start, on two cores that are busy most of the time.
+- up: 0.75 of plain is ${(0.75 * median(notes.secondsOf("up by hand, plain"))).toFixed(1)} s, and even tuned, which keeps no record of what was there, takes ${median(notes.secondsOf("up by hand, tuned")).toFixed(1)} s: the rest is yum, kubeadm and Kubernetes' own start, on two cores that are busy most of the time.
 - destroy: the engine looks at everything before it deletes, then come the recordings and the message files; by hand does neither. The table below has what each takes; \`--refresh=false\` leaves the look out.
-- no change: an empty program loads no provider, no resource and no SSH connection. A preview that looks at nothing takes ${median(of(NOT_LOOKING)).toFixed(1)} s, which is the engine, Node, three providers and some sixty resources: the aim is below that. The rest are the looks, and the providers again, since the engine starts each once to look and once for the program.
+- no change: an empty program loads no provider, no resource and no SSH connection. A preview that looks at nothing takes ${median(notes.secondsOf(NOT_LOOKING)).toFixed(1)} s, which is the engine, Node, three providers and some sixty resources: the aim is below that. The rest are the looks, and the providers again, since the engine starts each once to look and once for the program.
 - looking at 50 hosts: the cores are full, and more than half of their work is the hosts' own, which real hosts do themselves, side by side. The last table has what is left without it.
 
 ## Where the time of up goes
@@ -177,7 +167,7 @@ ${spanTable(spansOfRounds.destroy)}
 
 | workers | seconds |
 |---|---|
-${[1, 3, 5].map((n) => `| ${n} | ${of(`up, ${n} worker${n > 1 ? "s" : ""}`)[0]?.toFixed(1)} |`).join("\n")}
+${[1, 3, 5].map((n) => `| ${n} | ${notes.secondsOf(`up, ${n} worker${n > 1 ? "s" : ""}`)[0]?.toFixed(1)} |`).join("\n")}
 
 ${recording}
 ${docker}
