@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # The baseline: what a careful person would write without Pulumi. The same work on the same hosts, the same parallelism,
 # one SSH connection a step; no record of what was there, no drift, no undo but `kubeadm reset`.
-# usage: by-hand.sh up|down plain|tuned     prints "SECONDS STAGE" lines
+# usage: by-hand.sh up|down|upgrade plain|tuned     prints "SECONDS STAGE" lines
 # tuned: without Kubernetes' own avoidable waits: no leader election with one control plane, and each node's Pod CIDR given by
 # the script, because up to 1.30 the node-ipam controller sleeps 10 s before its first look at the nodes.
 # On whichever release the lab has: 1.29 with containerd, or that of the era 2020 with Docker.
 set -euo pipefail
 # shellcheck source=lab/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lab/common.sh"
-readonly VERB="${1:?usage: by-hand.sh up|down plain|tuned}" KIND="${2:?usage: by-hand.sh up|down plain|tuned}" HERE="${PROJECT}/bench"
+readonly USAGE='usage: by-hand.sh up|down|upgrade plain|tuned'
+readonly VERB="${1:?${USAGE}}" KIND="${2:?${USAGE}}" HERE="${PROJECT}/bench"
 STARTED="$(cut -d' ' -f1 /proc/uptime)"
 readonly STARTED
 stage() { awk -v s="${STARTED}" -v what="$*" '{printf "%.2f %s\n", $1 - s, what}' /proc/uptime; }
@@ -171,6 +172,41 @@ up() {
   stage 'up'
 }
 
+# To the next minor, as Kubernetes' own page on it has the steps; the snapshot of etcd comes first.
+readonly NEXT=1.30.14
+upgrade_tools() { on_host "$1" "yum install -y -q --disablerepo='*' --enablerepo=kubernetes kubeadm-${NEXT} kubectl-${NEXT}" >/dev/null; }
+upgrade_kubelet() { on_host "$1" "yum install -y -q --disablerepo='*' --enablerepo=kubernetes kubelet-${NEXT} && systemctl daemon-reload && systemctl restart kubelet" >/dev/null; }
+wait_for_version() {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    [[ "$(k get node "$1" -o 'jsonpath={.status.nodeInfo.kubeletVersion} {.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" != "v${NEXT} True" ]] || return 0
+    sleep 0.2
+  done
+  die "$1 has not become Ready with ${NEXT}"
+}
+upgrade() {
+  local name
+  all upgrade_tools "${NAMES[@]}"
+  stage 'kubeadm and kubectl'
+  on_host "${CONTROL_PLANE}" "crictl exec \$(crictl ps -q --name etcd) etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key snapshot save /var/lib/etcd/before-upgrade.db
+kubeadm upgrade apply v${NEXT} --yes --ignore-preflight-errors=${IGNORED}" >/dev/null 2>&1
+  stage 'kubeadm upgrade apply'
+  upgrade_kubelet "${CONTROL_PLANE}"
+  wait_for_version "${CONTROL_PLANE}"
+  stage 'control plane'
+  for name in "${WORKERS[@]}"; do
+    k drain "${name}" --ignore-daemonsets --delete-emptydir-data --force >/dev/null 2>&1
+    on_host "${name}" 'kubeadm upgrade node' >/dev/null
+    upgrade_kubelet "${name}"
+    wait_for_version "${name}"
+    k uncordon "${name}" >/dev/null
+    stage "${name}"
+  done
+  k apply -f "${HERE}/pod.yaml" >/dev/null
+  k wait --for=condition=Ready pod/lifecycle-demo-pod --timeout=5m >/dev/null
+  stage 'upgraded'
+}
+
 leave() {
   on_host "$1" "kubeadm reset -f >/dev/null 2>&1; systemctl disable -q --now kubelet
 rm -rf /etc/cni/net.d/10-flannel.conflist /var/lib/cni /run/flannel /root/kubeadm.yaml /etc/kubernetes /var/lib/etcd
@@ -193,6 +229,6 @@ down() {
 
 need_lab
 case "${VERB}:${KIND}" in
-  up:plain | up:tuned | down:plain | down:tuned) "${VERB}" ;;
-  *) die 'usage: by-hand.sh up|down plain|tuned' ;;
+  up:plain | up:tuned | down:plain | down:tuned | upgrade:plain | upgrade:tuned) "${VERB}" ;;
+  *) die "${USAGE}" ;;
 esac

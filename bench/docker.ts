@@ -1,7 +1,6 @@
 // The machine room of May 2020: there and back with Docker beside the same by hand, on the same hosts. The lab must be down; it is down again afterwards.
 // npm run bench:docker [-- ROUNDS]: this section of docs/benchmarks.md alone, default 3 rounds, about 10 minutes. `npm run bench` makes the whole page.
-import { readFileSync, writeFileSync } from "node:fs";
-import { lab, measure, Notes, project, pulumi, spread } from "./measure.ts";
+import { lab, measure, Notes, pulumi, spread, writeSection } from "./measure.ts";
 
 const TITLE = "## Kubernetes 1.18 with Docker";
 const KINDS = ["plain", "tuned"] as const;
@@ -41,9 +40,7 @@ ${notes
 }
 
 if (process.argv[1] === import.meta.filename) {
-	const page = `${project}docs/benchmarks.md`;
 	const section = await dockerSection(Number(process.argv[2] ?? 3));
-	const [before = "", after = ""] = readFileSync(page, "utf8").split(new RegExp(`^${TITLE}$[\\s\\S]*?(?=^## )`, "m"));
-	writeFileSync(page, after === "" ? before.replace(/^## What a report takes$/m, `${section}\n$&`) : `${before}${section}\n${after}`);
+	writeSection(TITLE, section);
 	console.log(section);
 }

@@ -1,6 +1,6 @@
 // Runs a command and measures it as a process tree: seconds by a monotonic clock, and the most memory that it held at once.
 import type { ChildProcess } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { run } from "../commands/run.ts";
 
@@ -126,6 +126,19 @@ export const median = (values: number[]): number => {
 };
 /** `median (min to max)` with one decimal. */
 export const spread = (values: number[]): string => `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)})`;
+
+const BENCHMARKS = `${project}docs/benchmarks.md`;
+/** A section of docs/benchmarks.md, its title in front; empty where there is none. */
+export const sectionOf = (title: string): string =>
+	readFileSync(BENCHMARKS, "utf8").match(new RegExp(`^${title}\n[\\s\\S]*?(?=^## |(?![\\s\\S]))`, "m"))?.[0] ?? "";
+/** Puts a section into the place of the one before, or before the page's section on reports. */
+export function writeSection(title: string, text: string): void {
+	const [page, old] = [readFileSync(BENCHMARKS, "utf8"), sectionOf(title)];
+	writeFileSync(
+		BENCHMARKS,
+		old === "" ? page.replace(/^## What a report takes$/m, () => `${text}\n## What a report takes`) : page.replace(old, () => `${text}\n`),
+	);
+}
 
 /** What was measured under each name. */
 export class Notes {

@@ -5,9 +5,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { dockerSection } from "./docker.ts";
 import { driftSection, withoutLooking } from "./drift.ts";
-import { lab, type Measured, measure, median, Notes, project, pulumi, spread } from "./measure.ts";
+import { lab, type Measured, measure, median, Notes, project, pulumi, sectionOf, spread } from "./measure.ts";
 import { recordingSection } from "./recording.ts";
 import { reportSection } from "./report.ts";
+import { TITLE as UPGRADE } from "./upgrade.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error(`rounds: found "${process.argv[2]}", expected a whole number from 1 to 20`);
@@ -171,6 +172,7 @@ ${[1, 3, 5].map((n) => `| ${n} | ${notes.secondsOf(`up, ${n} worker${n > 1 ? "s"
 
 ${recording}
 ${docker}
+${sectionOf(UPGRADE)}
 ${reportSection()}
 ${drift}`,
 );
