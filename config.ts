@@ -135,5 +135,6 @@ function clusterSettings(
 		},
 		upgrade: { inPlace: top.onVersionChange === "upgrade", batch: top.upgradeBatch },
 		joinsAtOnce: top.joinsAtOnce,
+		renewCertificates: top.renewCertificates,
 	};
 }

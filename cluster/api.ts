@@ -74,6 +74,12 @@ export class Api {
 		);
 	}
 
+	/** The items of a list, such as /api/v1/nodes. */
+	async list<Item>(path: string, what: string): Promise<Item[]> {
+		const { body } = await this.ask("GET", path, { what });
+		return JSON.parse(body).items;
+	}
+
 	#send(method: string, path: string, body: string | undefined, type: string): Promise<Answer> {
 		const headers = body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) };
 		return new Promise((resolve, reject) => {

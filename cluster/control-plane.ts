@@ -3,6 +3,7 @@ import type { Command } from "@pulumi/command/remote/command.js";
 import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
+import type { Setting } from "../provider/shell.ts";
 import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { initConfiguration, upgradeSettings } from "./kubeadm.ts";
@@ -21,6 +22,7 @@ export interface ControlPlaneArgs {
 }
 
 const SNAPSHOTS = new URL("./steps/snapshots.sh", import.meta.url);
+const RENEWAL = new URL("./steps/renewal.sh", import.meta.url);
 /** First minor whose API servers all know server-side apply (GA in 1.22). */
 const FIRST_SERVER_SIDE_APPLY = 22;
 
@@ -89,18 +91,17 @@ export class ControlPlane extends pulumi.ComponentResource {
 			},
 			{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init], deletedWith: this.init },
 		);
-		if (cluster.etcdSnapshots) {
-			const { every, keep, keepOnDestroy } = cluster.etcdSnapshots;
+		const timer = (word: string, step: URL, settings: Record<string, Setting>) =>
 			hostState(
-				`${name}-snapshots`,
-				{
-					host: host.name,
-					step: SNAPSHOTS,
-					settings: { HOST_NAME: host.name, EVERY: every, KEEP: keep, KEEP_ON_DESTROY: keepOnDestroy },
-				},
+				`${name}-${word}`,
+				{ host: host.name, step, settings: { HOST_NAME: host.name, ...settings } },
 				{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init] },
 			);
+		if (cluster.etcdSnapshots) {
+			const { every, keep, keepOnDestroy } = cluster.etcdSnapshots;
+			timer("snapshots", SNAPSHOTS, { EVERY: every, KEEP: keep, KEEP_ON_DESTROY: keepOnDestroy });
 		}
+		if (cluster.renewCertificates === "timer") timer("renewal", RENEWAL, { CLUSTER_ID: clusterId });
 		this.kubeconfig = pulumi.secret(this.kubeconfigStep.printed);
 		this.provider = new Provider(
 			`${name}-provider`,
@@ -121,8 +122,8 @@ export class ControlPlane extends pulumi.ComponentResource {
 }
 
 /** What of the cluster's steps this stack's hosts keep no script of: `npm run etcd` brings its own, and the other is a setting's. */
-export function unusedSteps({ etcdSnapshots }: Pick<ClusterSettings, "etcdSnapshots">): string[] {
-	return ["etcd", ...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)])];
+export function unusedSteps({ etcdSnapshots, renewCertificates }: Pick<ClusterSettings, "etcdSnapshots" | "renewCertificates">): string[] {
+	return ["etcd", ...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)]), ...(renewCertificates === "timer" ? [] : [stepName(RENEWAL)])];
 }
 
 /** What makes another cluster with another value: what kubeadm init takes only once, and the version where the stack wants it so. */

@@ -53,8 +53,7 @@ const isToGo = ({ metadata: { annotations = {}, ownerReferences = [] } }: Pod) =
 	annotations["kubernetes.io/config.mirror"] === undefined && !ownerReferences.some(({ kind, controller }) => kind === "DaemonSet" && controller);
 
 async function podsOn(api: Api, node: string): Promise<Pod[]> {
-	const { body } = await api.ask("GET", `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}`, { what: `list the Pods of Node ${node}` });
-	return (JSON.parse(body).items as Pod[]).filter(isToGo);
+	return (await api.list<Pod>(`/api/v1/pods?fieldSelector=spec.nodeName%3D${node}`, `list the Pods of Node ${node}`)).filter(isToGo);
 }
 const named = ({ metadata }: Pod) => `${metadata.namespace}/${metadata.name}`;
 
@@ -99,8 +98,7 @@ async function evictAll(api: Api, { metadata: { name }, status }: Node, { second
 }
 /** One that was upgraded and is not Ready since: the next would only be another. Those of this run are waited for before their place is given on. */
 async function expectOthersReady(api: Api, name: string, version: string): Promise<void> {
-	const { body } = await api.ask("GET", "/api/v1/nodes", { what: "list the Nodes" });
-	const broken = (JSON.parse(body).items as Node[]).find(
+	const broken = (await api.list<Node>("/api/v1/nodes", "list the Nodes")).find(
 		(node) => node.metadata.name !== name && isMarked(node) && isOf(node, version) && readyOf(node)?.status !== "True",
 	);
 	if (broken)

@@ -1,6 +1,7 @@
 // Makes a host ready for kubeadm.
 import * as pulumi from "@pulumi/pulumi";
 import { proxyDropIn, proxyFor } from "../config/proxy.ts";
+import { apisRemovedIn } from "../config/removed-apis.ts";
 import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";
 import type { Setting } from "../provider/shell.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
@@ -35,6 +36,8 @@ export class Host extends pulumi.ComponentResource {
 	readonly configured: pulumi.Resource[];
 	/** The step after which its container runtime runs. */
 	readonly runtime: HostState;
+	/** Another value than before: it was installed anew, and is in no cluster any more. */
+	readonly installed: pulumi.Output<string>;
 	/** Whose work it is, for commands that undo something on it. */
 	readonly owner: pulumi.Output<string>;
 
@@ -56,7 +59,9 @@ export class Host extends pulumi.ComponentResource {
 				{ parent: this, dependsOn: after, provider: connections },
 			);
 
-		const kept = [state("scripts", { SCRIPTS: scripts }, preflights, { bringsScripts: true })];
+		const keeper = state("scripts", { SCRIPTS: scripts }, preflights, { bringsScripts: true });
+		this.installed = keeper.printed;
+		const kept = [keeper];
 		state("identity", {}, kept, { shared: ["HOSTS_BLOCK"] });
 		const packages = state("packages", packagesSettings(cluster), kept);
 		const system = state("system", { ...systemSettings(cluster), ...usedSettings(spec, cluster) }, [packages]);
@@ -108,6 +113,7 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		RELEASE_MINOR: cluster.release.minor,
 		KUBERNETES_VERSION: cluster.release.version,
 		UPGRADES: cluster.upgrade.inPlace,
+		...(cluster.upgrade.inPlace && spec.role === "control-plane" ? { REMOVED_APIS: apisRemovedIn(cluster.release.minor) } : {}),
 		SERVICE_CIDR: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),

@@ -63,8 +63,7 @@ export interface NodeAddresses {
 }
 /** All Nodes as they are now. */
 export async function listNodes(kubeconfig: string): Promise<NodeAddresses[]> {
-	const { body } = await new Api(kubeconfig).ask("GET", "/api/v1/nodes", { what: "list the Nodes" });
-	return JSON.parse(body).items;
+	return await new Api(kubeconfig).list("/api/v1/nodes", "list the Nodes");
 }
 const firstLists = new Map<string, Promise<NodeAddresses[]>>();
 /** All Nodes as the first join of this run found them: asked for once, or two hundred joins would read two hundred Nodes each. */

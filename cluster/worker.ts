@@ -154,6 +154,7 @@ export class Worker extends pulumi.ComponentResource {
 					NODE_POD_CIDR: nodePodCidr,
 					...upgradeSettings(cluster),
 					KUBELET_CONFIG: kubeletDigest(cluster),
+					HOST_INSTALLED: host.installed, // it joins again then
 					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
 				},
 				triggers: [controlPlane.init.id],

@@ -238,6 +238,7 @@ export const KEYS = {
 	joinTimeoutSeconds: count(10, 7200).default(300),
 	joinsAtOnce: count(1, 1000).default(10),
 	etcdSnapshots: z.record(z.string(), z.unknown()).default({}),
+	renewCertificates: oneOf("up", "timer").default("up"),
 	drainTimeoutSeconds: count(10, 7200).default(300),
 	podTimeoutSeconds: count(10, 7200).default(300),
 	demoEnabled: z.boolean().default(true),

@@ -121,6 +121,8 @@ export interface ClusterSettings {
 	joinsAtOnce: number;
 	/** Snapshots of etcd that the control plane takes by itself: how often, as systemd reads it, and how many stay. Default none. */
 	etcdSnapshots?: { every: string; keep: number; keepOnDestroy: boolean };
+	/** What renews certificates that end soon: each `up`, or a timer of the control plane's too. */
+	renewCertificates: "up" | "timer";
 }
 /** Pods of the gallery, by name (workloads/scenarios.ts). */
 export const SCENARIO_NAMES = [

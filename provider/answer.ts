@@ -28,6 +28,13 @@ export function parseAnswer(ended: Ended): Answer {
 	return answer;
 }
 
+/** What a `check` warns of beside its answer: lines of stderr that begin with `note: `. */
+export function notesIn({ stderr }: Ended): string[] {
+	return printable(stderr)
+		.split("\n")
+		.flatMap((line) => line.match(/^note: (.+)$/)?.[1] ?? []);
+}
+
 function lastWords(text: string): string {
 	const tail = text.trim().split("\n").slice(-5).join(" / ");
 	return tail === "" ? "" : `: ${tail.length > SHOWN ? `…${tail.slice(-SHOWN)}` : tail}`;

@@ -1,7 +1,7 @@
 // The resource `host:index:Step`: the converged state of one step on one host, read, previewed, applied and undone.
 import { createHash } from "node:crypto";
 import { Alone, withoutAlone } from "./alone.ts";
-import { type Answer, parseAnswer } from "./answer.ts";
+import { type Answer, notesIn, parseAnswer } from "./answer.ts";
 import { type Hosts, NotReached, type Verb, type Work } from "./hosts.ts";
 import { type Inputs, isHidden, stepInputs } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
@@ -78,8 +78,10 @@ export class Steps {
 	/** Says what a changed script or setting would change on the host; what was found in `read` is in the difference already. */
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
 		const isSame = ["settings", "shared", "script"].every((name) => isEqual(reveal(olds[name] ?? null), reveal(inputs[name] ?? null)));
+		if (isInstalledAnew(olds)) return keptState(inputs, UNKNOWN);
 		if (isSame) return keptState(inputs, olds.printed ?? "");
-		return this.previewCreate(inputs, shown);
+		const next = await this.previewCreate(inputs, shown);
+		return inputs.bringsScripts === true ? { ...next, printed: olds.printed || UNKNOWN } : next; // other scripts, and the same host
 	}
 
 	async create(inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
@@ -181,7 +183,10 @@ export class Steps {
 	/** Undefined where the host could not be probed, which is a warning, and fails a strict run; nothing of that where there is nobody to show it to. */
 	async #probe(step: Inputs, shown?: Shown, front = ""): Promise<Answer | undefined> {
 		try {
-			return parseAnswer(await this.#send(step, { verb: "check", isProbe: true }, front));
+			const ended = await this.#send(step, { verb: "check", isProbe: true }, front);
+			const answer = parseAnswer(ended);
+			for (const note of notesIn(ended)) shown?.warn(`${step.host}: ${note}`);
+			return answer;
 		} catch (error) {
 			if (shown) this.#warnOnce(step, error as Error, (message) => shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`));
 			return undefined;
@@ -225,6 +230,11 @@ export class Steps {
 	}
 }
 
+/** What the step that brings the scripts has found. Its `apply` will print another value then, on which the host's join depends. */
+function isInstalledAnew({ bringsScripts, found }: Properties): boolean {
+	const items = reveal(found ?? null);
+	return bringsScripts === true && typeof items === "object" && items !== null && "host" in items && !Array.isArray(items);
+}
 /** For a check of what `apply` has read on the host: whether that is still what is there. */
 function printedBefore({ printed }: Properties): string {
 	const text = reveal(printed ?? null);

@@ -39,6 +39,25 @@ suite() { # FOLDER NODE-OPTIONS...
   end "$1" "${SUITE[@]}"
 }
 
+# The tests of a folder in a lab of its own (the same builds, nothing of another lab's run), as a whole command: `passed`, `failed` and the note for note_run are there
+# afterwards. However that command ends, the lab goes, and the last line tells what came out; one that does not come to `finished=yes` has failed.
+suite_in_own_lab() { # FOLDER
+  OWN_CACHE="$(mktemp -d)"
+  finished=no
+  trap end_own_lab EXIT
+  bash lab/setup
+  mkdir -p -- "${CACHE}/toolchain" "${CACHE}/content"
+  ln -s -t "${OWN_CACHE}" -- "${CACHE}/toolchain" "${CACHE}/content"
+  begin_note
+  KUBEADM_LAB_CACHE="${OWN_CACHE}" suite "$1" --test-concurrency=1
+}
+end_own_lab() {
+  KUBEADM_LAB_CACHE="${OWN_CACHE}" bash lab/lab down || true
+  rm -rf -- "${OWN_CACHE}"
+  [[ "${finished}" == yes ]] || failed=$((failed + 1))
+  printf '%d passed, %d failed\n' "${passed}" "${failed}"
+}
+
 # What a run writes into a page of the documents by itself, between two marks of its own. NAME is that of its command: hosts for `npm run test:hosts`.
 mark() { printf '<!-- test:%s: %s -->' "$1" "$2"; } # NAME WHICH
 begin_mark() { mark "$1" "begin; written by test/$1/run"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh upgrade.sh etcd-tools.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh kept-scripts.sh upgrade.sh etcd-tools.sh
 # This step makes a host the control plane, by kubeadm init.
 # CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
 # KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh. A cluster that is done is brought to another version or configuration in place, by kubeadm upgrade apply, after a snapshot of its etcd.
@@ -21,7 +21,7 @@ apply() {
     keep_going
   else
     start_afresh control-plane "${KUBEADM_CONFIG}"
-    run_kubeadm "${TIMEOUT_SECONDS}" "${KUBEADM_CONFIG}" init --skip-token-print || die "kubeadm init failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
+    begin_kubeadm "${TIMEOUT_SECONDS}" "${KUBEADM_CONFIG}" init --skip-token-print || die "kubeadm init failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     finish_init
   fi
   cluster_value ca && printf '\n'
@@ -44,10 +44,10 @@ change_cluster() {
   }
   expect_kubeadm
   wanted="${KUBERNETES_VERSION} $(checksum "${KUBEADM_CONFIG}")" from="$(cluster_version)"
+  snapshot_first "${wanted}"
+  begin_upgrade
   if [[ "$(cluster_value upgraded)" != "${wanted}" ]]; then
     if [[ "${from}" == "${KUBERNETES_VERSION}" ]]; then log 'kubeadm configuration: not the one that the cluster has; it is applied in place'; else log "upgrading the control plane in place: ${from} -> ${KUBERNETES_VERSION}"; fi
-    snapshot_first "${wanted}"
-    begin_upgrade
     keep_backup_names
     upload_configuration "${from}"
     # Certificates are the kubelet and the kubeconfig step's: renewed here, the stack's own kubeconfig would be another in the middle.
@@ -56,7 +56,6 @@ change_cluster() {
     remove_backups
     set_cluster_value upgraded "${wanted}"
   fi
-  begin_upgrade
   bring_kubelet
   wait_until_settled
   set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
@@ -75,8 +74,9 @@ wait_until_settled() {
 }
 # Where a run was cut off, the control plane may just be coming back: kubeadm gives the Job that it tries first 15 s, which is too short for that.
 apply_upgrade() {
-  local end=$((SECONDS + TIMEOUT_SECONDS))
-  until kubeadm_upgrade "${APPLY_SECONDS}" upgrade apply "v${KUBERNETES_VERSION}" --yes --certificate-renewal=false; do
+  local end=$((SECONDS + TIMEOUT_SECONDS)) ignored
+  ignored="$(ignored_errors)"
+  until run_kubeadm "${APPLY_SECONDS}" upgrade apply "v${KUBERNETES_VERSION}" --yes --certificate-renewal=false ${ignored:+--ignore-preflight-errors "${ignored}"}; do
     [[ "${LAST_SEEN}" == *CreateJob* && "${SECONDS}" -lt "${end}" ]] || return 1
     log "the cluster does not run a Job yet; trying again in 5 s (bound: ${TIMEOUT_SECONDS} s)"
     sleep 5
@@ -86,10 +86,9 @@ apply_upgrade() {
 upload_configuration() { # FROM
   local config
   config="$(printf '%s\n' "${KUBEADM_CONFIG}" | sed "s/^kubernetesVersion: .*/kubernetesVersion: v$1/")"
-  rm -f -- "${CONFIG_FILE}"
-  (umask 077 && printf '%s\n' "${config}" >"${CONFIG_FILE}") || die "can't write ${CONFIG_FILE}"
-  kubeadm_upgrade 120 init phase upload-config all --config "${CONFIG_FILE}" || die "kubeadm init phase upload-config failed: ${LAST_SEEN}"
-  kubeadm_upgrade 120 init phase addon kube-proxy --config "${CONFIG_FILE}" || die "kubeadm init phase addon kube-proxy failed: ${LAST_SEEN}"
+  write_config "${config}" || die "can't write ${CONFIG_FILE}"
+  run_kubeadm 120 init phase upload-config all --config "${CONFIG_FILE}" || die "kubeadm init phase upload-config failed: ${LAST_SEEN}"
+  run_kubeadm 120 init phase addon kube-proxy --config "${CONFIG_FILE}" || die "kubeadm init phase addon kube-proxy failed: ${LAST_SEEN}"
   rm -f -- "${CONFIG_FILE}"
 }
 snapshot_first() { # WANTED: once for each change, however often it is tried

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh clock.sh upgrade.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh clock.sh kept-scripts.sh upgrade.sh
 # This step makes a host a worker, by kubeadm join.
 # CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
 # NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
-# KUBELET_CONFIG: tells one configuration of the kubelets from another. KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh; who sends this has drained the Node before (cluster/drain.ts).
+# KUBELET_CONFIG: tells one configuration of the kubelets from another; HOST_INSTALLED one installation of the host (scripts.sh). KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh; who sends this has drained the Node before (cluster/drain.ts).
 # A host that is in this cluster (same id, same CA) stays as it is, or is upgraded in place; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
 # It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
 # Prints a line `node version`. undo resets.
@@ -49,7 +49,7 @@ upgrade_worker() {
   expect_drained
   if needs_upgrade; then log "upgrading this Node in place: $(cluster_version) -> ${KUBERNETES_VERSION}"; else log 'kubelet configuration: another one; its kubelet takes it'; fi
   begin_upgrade
-  kubeadm_upgrade "${TIMEOUT_SECONDS}" upgrade node || die "kubeadm upgrade node failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there"
+  run_kubeadm "${TIMEOUT_SECONDS}" upgrade node || die "kubeadm upgrade node failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there"
   bring_kubelet
 }
 # A kubelet must not be newer than its API server, as it would be where only this host is asked for (--target).
@@ -62,13 +62,13 @@ expect_newer_control_plane() {
 # Once the new kubelet is installed, the rest is done whatever the Node says.
 expect_drained() {
   local answer
-  [[ "$(kubelet --version 2>/dev/null)" != *" v${KUBERNETES_VERSION}" ]] || return 0
+  [[ "$(kubelet_version)" != "${KUBERNETES_VERSION}" ]] || return 0
   answer="$(kube "${KUBELET_CONF}" get node "${NODE_NAME}" -o 'jsonpath={.metadata.annotations.kubeadm-lab/upgrade}' 2>&1)" || true
   [[ "${answer##*$'\n'}" == "${KUBERNETES_VERSION} drained" ]] || die "Node ${NODE_NAME} was not drained for ${KUBERNETES_VERSION} (found: ${answer:-nothing}), and is not upgraded. Nothing was changed. The program drains it through the API server: run pulumi up again when that answers"
 }
 # A host that died as a Ready Node, and comes back empty, is refused until the control plane has missed it (40 s). Anything else does not heal by waiting.
 join_until() { # END
-  until run_kubeadm $(($1 - SECONDS)) "${JOIN_CONFIG}" join; do
+  until begin_kubeadm $(($1 - SECONDS)) "${JOIN_CONFIG}" join; do
     [[ "${LAST_SEEN}" == *'already exists in the cluster'* && $((SECONDS + 10)) -lt "$1" ]] || die "kubeadm join failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     log "Node ${NODE_NAME} is still Ready from before; trying again in 5 s"
     rm -f -- "${ROOT}/etc/kubernetes/pki/ca.crt" "${ROOT}/etc/kubernetes/bootstrap-kubelet.conf" # written before it was refused; the next try wants neither there

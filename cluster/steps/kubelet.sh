@@ -6,7 +6,6 @@
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
 takes_no_lock() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
 readonly SUBNET_FILE=/run/flannel/subnet.env
-readonly HEALTH=http://127.0.0.1:10248/healthz # kubeadm's default
 readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
 readonly OPEN='jsonpath={range .status.conditions[?(@.type=="Ready")]}Ready {.status}{end}{range .spec.taints[*]} {.key}{end}'
 
@@ -24,7 +23,7 @@ kept_files() { # COPY PATH, one a line
 kubelet_found() { # active, or what it is instead
   local found
   found="$(unit_active kubelet.service)"
-  if [[ "${found}" == active ]] && ! curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTH}"; then found="no answer at ${HEALTH}"; fi
+  if [[ "${found}" == active ]] && ! kubelet_answers; then found="no answer at ${HEALTHZ}"; fi
   printf '%s' "${found}"
 }
 check() {
@@ -107,7 +106,7 @@ start_kubelet() {
   else
     return 0
   fi
-  wait_for 60 is_healthy || die "the kubelet runs, and has not answered at ${HEALTH} in 60 s. See journalctl -u kubelet"
+  wait_for 60 is_healthy || die "the kubelet runs, and has not answered at ${HEALTHZ} in 60 s. See journalctl -u kubelet"
   rm -f -- "${KEPT}/restart"
   wait_for_client_certificate
   wait_for_node "${since}"

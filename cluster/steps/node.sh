@@ -6,7 +6,7 @@
 # Left alone: what Kubernetes itself and a cordon write (node.kubernetes.io/...), but for a cordon of our own upgrade. undo drains and deletes the Node.
 takes_no_lock() { :; } # several at once on one host; each has its state in the API
 readonly ADMIN=/etc/kubernetes/admin.conf OURS=kubeadm-lab/labels # its annotation names the labels that apply set
-readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/labels"}}set\t{{.}}\n{{end}}{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/upgrade"}}upgrade\t{{.}}\n{{end}}{{with index . "kubeadm-lab/cordoned-before"}}theirs\n{{end}}{{end}}{{range .spec.taints}}taint\t{{.key}}{{if .value}}={{.value}}{{end}}:{{.effect}}\n{{end}}{{if .spec.unschedulable}}cordoned\n{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready\t{{.status}}\t{{.reason}}: {{.message}}\n{{end}}{{end}}'
+readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{{end}}{{with .metadata.annotations}}{{with index . "kubeadm-lab/labels"}}set\t{{.}}\n{{end}}{{with index . "kubeadm-lab/upgrade"}}upgrade\t{{.}}\n{{end}}{{with index . "kubeadm-lab/cordoned-before"}}theirs\n{{end}}{{end}}{{range .spec.taints}}taint\t{{.key}}{{if .value}}={{.value}}{{end}}:{{.effect}}\n{{end}}{{if .spec.unschedulable}}cordoned\n{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}ready\t{{.status}}\t{{.reason}}: {{.message}}\n{{end}}{{end}}'
 declare -A HAS=() TAINTED=()
 READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING='' CORDONED_BEFORE=no
 

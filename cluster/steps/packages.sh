@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: folders.sh rpm.sh lost.sh cluster-signs.sh
+# uses: folders.sh rpm.sh kept-scripts.sh lost.sh cluster-signs.sh
 # This step installs signed, pinned packages in one yum transaction, from repositories of ours alone; then it locks the pinned versions.
 # REPOSITORIES: array, each its id, newline, its .repo text. PACKAGES: array of name-version. EXTRA_PACKAGES: array of names. REMOVE_ON_UNDO: yes or no.
 # UPGRADES (may be left out): yes where a Node is upgraded in place. Its kubelet then stays as it is until the Node's own step (kubeadm, after the control plane's) has this
@@ -14,7 +14,7 @@ hold_kubelet() {
   [[ "${UPGRADES:-}" == yes && "${WITH_KUBELET:-}" != yes && -n "$(cluster_value finished)" ]] || return 0
   version="$(cluster_version)"
   # One that was cut off after its kubelet came goes on with that.
-  [[ -z "$(cluster_value upgrading)" || "$(kubelet --version 2>/dev/null)" != *" v$(cluster_value upgrading)" ]] || version="$(cluster_value upgrading)"
+  [[ -z "$(cluster_value upgrading)" || "$(kubelet_version)" != "$(cluster_value upgrading)" ]] || version="$(cluster_value upgrading)"
   [[ -n "${version}" ]] || return 0
   for ((i = 0; i < ${#PINNED[@]}; i++)); do [[ "${PINNED[i]}" != kubelet-[0-9]* ]] || PINNED[i]="kubelet-${version}"; done
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# uses: lost.sh
+# uses: kept-scripts.sh lost.sh
 # This step keeps on the host the scripts of the other steps: SCRIPTS (array of names: step, dash, hash). It is the first to come and the last to go.
 # Here, in a folder that only root reads: texts/NAME; current/STEP names the newest, used/STEP what its last apply ran, and its undo will run.
+# Beside them `installed`, made once and printed by apply: it tells a host that was installed anew, and has to join again, from the one that it was.
 # What is missing comes with apply: BROUGHT (array: name, text, name, text, ...). Another version's script stays until no undo needs it.
 declare -p BROUGHT >/dev/null 2>&1 || BROUGHT=()
-readonly TEXTS="${RECORDS}/texts" CURRENT="${RECORDS}/current" USED="${RECORDS}/used"
+readonly TEXTS="${RECORDS}/texts" CURRENT="${RECORDS}/current" USED="${RECORDS}/used" INSTALLED="${RECORDS}/installed"
 
 is_wanted() { # NAME
   local name
@@ -12,8 +13,10 @@ is_wanted() { # NAME
   return 1
 }
 check() {
-  local name hash file
+  local name hash file sum
   declare -A hashes=()
+  sum="$(printf '%s' "$(cat -- "${INSTALLED}" 2>/dev/null)" | sha256sum)"
+  [[ -z "${PRINTED_SHA256:-}" || "${sum%% *}" == "${PRINTED_SHA256}" ]] || differs 'host' 'the one that was prepared' 'installed anew'
   while read -r hash file; do hashes[${file##*/}]="${hash}"; done < <(cd "${TEXTS}" 2>/dev/null && sha256sum -- * 2>/dev/null)
   if ((${#hashes[@]} == 0)); then
     differs 'scripts' "${#SCRIPTS[@]} present" 'absent'
@@ -53,6 +56,8 @@ apply() {
   [[ "${changed}" == no ]] || mv -f -t "${CURRENT}" -- "${RECORDS}"/new/* || cannot_keep scripts
   rmdir -- "${RECORDS}/new"
   drop_unused
+  [[ -s "${INSTALLED}" ]] || put_line "${INSTALLED}" "$(</proc/sys/kernel/random/uuid)" || cannot_keep installed
+  cat -- "${INSTALLED}"
 }
 cannot_keep() { die "can't keep $1 in ${TEXTS#"${ROOT}"}: the line above says why. See df ${STATE#"${ROOT}"}"; } # NAME
 # Only where it is known what the step ran since: somebody may have taken the marks away, and what has no apply leaves none.

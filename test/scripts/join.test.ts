@@ -47,7 +47,7 @@ for (const seconds of [0, -3])
 	test(`kubeadm with ${seconds} s left has a bound all the same`, (t) => {
 		const host = preparedHost(t);
 		host.command("kubeadm", "sleep 60");
-		const run = `IGNORE_PREFLIGHT_ERRORS=()\nundo() { :; }\ncheck() { :; }\napply() { mkdir -p "\${CLUSTER}"; run_kubeadm ${seconds} text join || printf 'ended'; }`;
+		const run = `IGNORE_PREFLIGHT_ERRORS=()\nundo() { :; }\ncheck() { :; }\napply() { mkdir -p "\${CLUSTER}"; begin_kubeadm ${seconds} text join || printf 'ended'; }`;
 		const script = withFiles(run, ["cluster-signs.sh", "folders.sh", "network-rules.sh", "kubectl.sh", "reset.sh", "kubeadm.sh"]);
 		const start = performance.now();
 		assert.equal(host.bash(`NODE_NAME=x\n${script}`, "apply").stdout, "ended");

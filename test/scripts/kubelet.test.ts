@@ -3,63 +3,11 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { ID, preparedHost } from "./cluster-host.ts";
 import type { FakeHost } from "./fake-host.ts";
+import { CLIENT, CONFIG, certificate, conf, controlPlane, FLAGS, good, MANIFEST, member, playRenewal, SUBNET, soon } from "./member-host.ts";
 
-const FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
-const CONFIG = "/var/lib/kubelet/config.yaml";
-const MANIFEST = "/etc/kubernetes/manifests/kube-scheduler.yaml";
-const SUBNET = "/run/flannel/subnet.env";
-const CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-
-/** A certificate that is good for so many days; negative: it ended. */
-function certificate(days: number): string {
-	const key = spawnSync(
-		"openssl",
-		["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null", "-days", String(days), "-subj", "/CN=x"],
-		{ encoding: "utf8" },
-	);
-	assert.equal(key.status, 0, key.stderr);
-	return key.stdout;
-}
-const good = certificate(365);
-const soon = certificate(5);
-
-/** A host that joined, or a control plane after init, with what kubeadm leaves. */
-function member(t: TestContext, step = "join"): FakeHost {
-	const host = preparedHost(t);
-	for (const [name, value] of Object.entries({
-		id: ID,
-		step,
-		node: "k8s-node02",
-		finished: "yes",
-		version: "1.29.15",
-		socket: "unix:///run/containerd/containerd.sock",
-	}))
-		host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
-	for (const path of [FLAGS, CONFIG, "/etc/kubernetes/kubelet.conf", ...(step === "init" ? [MANIFEST] : [])]) host.write(path, `as kubeadm wrote ${path}\n`);
-	host.write(SUBNET, "FLANNEL_NETWORK=10.244.0.0/16\n");
-	for (const path of [CLIENT, "/etc/kubernetes/pki/ca.crt"]) host.write(path, good);
-	host.write("/units/kubelet.active", "active\n");
-	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/hangs" ]] || exit 7`);
-	host.command(
-		"kubectl",
-		`[[ "$*" != *taints* ]] || { cat "\${KUBEADM_LAB_ROOT}/open" 2>/dev/null || printf 'Ready True node.kubernetes.io/unschedulable'; exit; }
-printf '%s True KubeletReady: posting' "$(date -u +%FT%TZ)"`,
-	);
-	return host;
-}
-const conf = (certificate: string) => `    client-certificate-data: ${Buffer.from(certificate).toString("base64")}\n`;
-/** A control plane after init, with its certificates. */
-function controlPlane(t: TestContext): FakeHost {
-	const host = member(t, "init");
-	for (const path of ["front-proxy-ca", "etcd/ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client"])
-		host.write(`/etc/kubernetes/pki/${path}.crt`, good);
-	for (const name of ["server", "peer", "healthcheck-client"]) host.write(`/etc/kubernetes/pki/etcd/${name}.crt`, good);
-	for (const name of ["admin", "controller-manager", "scheduler", "super-admin"]) host.write(`/etc/kubernetes/${name}.conf`, conf(good));
-	return host;
-}
 const run = (host: FakeHost, verb = "apply") => {
 	host.forgetCalls();
 	return host.run("kubelet", verb);
@@ -220,15 +168,7 @@ test("a static Pod whose certificate was renewed is restarted by the next apply,
 	run(host);
 	for (const name of ["controller-manager", "scheduler"]) host.write(`/etc/kubernetes/${name}.conf`, conf(soon));
 	const [manager, scheduler] = ["kube-controller-manager", "kube-scheduler"];
-	host.command(
-		"kubeadm",
-		`r="\${KUBEADM_LAB_ROOT}"; [[ "$*" != *scheduler* || -e "$r/works" ]] || { echo 'no such file'; exit 1; }; cp "$r/etc/kubernetes/admin.conf" "$r/etc/kubernetes/\${*: -1}"`,
-	);
-	// An id of the only container with this name, until it is stopped.
-	host.command(
-		"crictl",
-		`r="\${KUBEADM_LAB_ROOT}"; last="\${*: -1}"; case " $* " in *" ps "*) last="\${last#^}"; last="\${last%\\$}"; echo "$last-$(cat "$r/stopped-$last" 2>/dev/null)" ;; *" stop "*) echo 2 >"$r/stopped-\${last%-}" ;; esac`,
-	);
+	playRenewal(host);
 	const failed = run(host);
 	assert.equal(failed.status, 1);
 	assert.match(failed.stderr, /error: kubeadm certs renew scheduler\.conf failed/);
@@ -246,6 +186,19 @@ test("a static Pod whose certificate was renewed is restarted by the next apply,
 	assert.deepEqual(differences(host), [""]);
 	run(host);
 	assert.deepEqual(acts(host), [], "once");
+});
+test("a CA in its last year is warned of, and is no difference", (t) => {
+	const host = member(t);
+	run(host);
+	host.write("/etc/kubernetes/pki/ca.crt", certificate(300));
+	const { status, stdout, stderr } = run(host, "check");
+	assert.deepEqual([status, stdout], [0, ""]);
+	assert.match(
+		stderr,
+		/^note: the CA \/etc\/kubernetes\/pki\/ca\.crt ends on \d{4}-\d\d-\d\d, and everything that it signed with it\. It is not renewed here: plan that \(https:\S+\)\n$/,
+	);
+	const applied = run(host);
+	assert.deepEqual([applied.status, acts(host)], [0, []]);
 });
 test("a CA that ends soon is told, and not touched; all the rest is put right", (t) => {
 	const host = member(t);

@@ -217,6 +217,23 @@ test("the preflight lets a cluster go to a later patch and to the next minor, an
 	assert.deepEqual(problems(host, to("1.29.15") as never), [`Kubernetes: found an upgrade to ${NEXT} that was cut off; expected ${NEXT}`]);
 });
 
+/** As kubectl 1.29 prints what was applied, created and applied by the server through v1beta3 (test/upgrade has it do so). */
+const APPLIED =
+	'applied\t\t"{\\"apiVersion\\":\\"flowcontrol.apiserver.k8s.io/v1beta3\\",\\"kind\\":\\"FlowSchema\\"\nby-server\tflowcontrol.apiserver.k8s.io/v1beta3 \t\ncreated\t\t\nnewer\t\t"{\\"apiVersion\\":\\"flowcontrol.apiserver.k8s.io/v1\\"\n';
+test("an upgrade to a minor that no longer has an API is refused while manifests were applied through that, by name", (t) => {
+	const host = goodHost(t);
+	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version: "1.29.15" }))
+		host.write(`${CLUSTER}/${name}`, value);
+	host.write("/applied", APPLIED);
+	host.command("kubectl", 'case "$*" in *flowschemas*) cat "$KUBEADM_LAB_ROOT/applied" ;; esac');
+	const api = ["flowschemas", "prioritylevelconfigurations"].map((resource) => `${resource}.v1beta3.flowcontrol.apiserver.k8s.io`);
+	const next = { KUBERNETES_VERSION: NEXT, RELEASE_MINOR: 30 };
+	assert.deepEqual(problems(host, { ...next, REMOVED_APIS: api } as never), [
+		"removed API: found flowschemas applied through flowcontrol.apiserver.k8s.io/v1beta3: applied by-server; expected none, for Kubernetes 1.30 no longer has it",
+	]);
+	assert.deepEqual(problems(host, { ...next, REMOVED_APIS: [] } as never), []);
+});
+
 test("the preflight's facts name the Pods that an upgrade's drain ends for good", (t) => {
 	const host = goodHost(t);
 	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version: "1.29.15" }))

@@ -173,6 +173,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			LABELS: [],
 			TAINTS: host.role === "control-plane" ? ["node-role.kubernetes.io/control-plane:NoSchedule"] : [],
 		},
+		renewal: { HOST_NAME: host.name, CLUSTER_ID: "sample-172.16.1.110" },
 		snapshots: { HOST_NAME: host.name, EVERY: "6h", KEEP: 28, KEEP_ON_DESTROY: false },
 		etcd: { HOST_NAME: host.name, ACTION: "list", NAME: "", OFFSET: 0, PART_BYTES: 4_194_304, PART: "", IS_LAST: false, ABOUT: "" },
 		recorder: {
@@ -218,6 +219,7 @@ const STEPS: Omit<SampleStep, "text">[] = [
 	{ step: "kubelet", hasUndo: false },
 	{ step: "node", hasUndo: false },
 	{ step: "snapshots", hasUndo: true },
+	{ step: "renewal", hasUndo: true },
 	{ step: "etcd", hasUndo: false },
 	{ step: "recorder", hasUndo: true },
 	{ step: "scenario", hasUndo: true },
@@ -232,6 +234,7 @@ const ONLY: Record<string, SampleHost["role"]> = {
 	scenario: "control-plane",
 	init: "control-plane",
 	snapshots: "control-plane",
+	renewal: "control-plane",
 	etcd: "control-plane",
 	kubeconfig: "control-plane",
 	join: "worker",

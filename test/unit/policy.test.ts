@@ -48,6 +48,12 @@ test("a connection that is not known yet, as the official plugin makes one up, d
 	};
 	assert.deepEqual(all([command({ connection: unknownHost })]), ["host-key: connection: no hostKey. Add it: npm run trust"]);
 });
+test("a stack whose next version would make the cluster anew breaks no-rebuild", () => {
+	assert.deepEqual(all([stepResource("init", { KUBERNETES_VERSION: "1.29.15" })]), []);
+	assert.deepEqual(all([stepResource("init", { KUBERNETES_VERSION: "" })]), [
+		"no-rebuild: onVersionChange is rebuild: another kubernetesVersion would make the cluster anew, and all that runs on it would be gone. Set it to upgrade",
+	]);
+});
 test("a hostPath outside the allowed folders breaks host-path, in a Pod, in a template and in a volume of its own", () => {
 	const spec = {
 		volumes: [

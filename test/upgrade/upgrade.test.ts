@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { apisRemovedIn } from "../../config/removed-apis.ts";
 import { unexplained } from "../bare/stays.ts";
 import { controlPlane, hosts, kubectl, lab, messageFile, noteWhatRuns, project, pulumiArgs, read, run, workers } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
@@ -91,6 +92,36 @@ describe("an upgrade in place", { concurrency: false }, () => {
 		assert.match(output, /kubernetesVersion 1\.29\.15 -> 1\.30\.14: This ends the Pod lifecycle-demo-pod: its preStop hook runs, then it is made anew\./);
 		assert.doesNotMatch(output, /rebuilds|not known during preview|init replace/);
 		assert.match(output, /package kubeadm-1\.30\.14/);
+	});
+	test("what kubectl applied through an API that a later minor no longer has is found, and who asks for it; what was made or applied through a newer one is not", async () => {
+		const flowSchema = (name: string, version: string) =>
+			JSON.stringify({
+				apiVersion: `flowcontrol.apiserver.k8s.io/${version}`,
+				kind: "FlowSchema",
+				metadata: { name },
+				spec: { priorityLevelConfiguration: { name: "catch-all" }, matchingPrecedence: 9000 },
+			});
+		const made = [
+			["applied", "v1beta3", "apply"],
+			["applied-by-the-server", "v1beta3", "apply --server-side"],
+			["created", "v1beta3", "create"],
+			["newer", "v1beta3", "apply"],
+			["newer", "v1", "apply"],
+		] as const;
+		const admin = "kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /tmp/kubectl";
+		for (const [name, version, verb] of made) await read(controlPlane, `echo '${flowSchema(name, version)}' | ${admin} ${verb} -f -`);
+		const texts = await Promise.all(["kubectl", "upgrade-plan"].map((lib) => readFile(`${project}cluster/steps/lib/${lib}.sh`, "utf8")));
+		const look = `set -euo pipefail; ROOT='' STEP=test NODE_NAME='' RELEASE_MINOR=32 REMOVED_APIS=(${apisRemovedIn(32).join(" ")})
+problem() { printf '%s: %s\n' "$1" "$2"; }
+look_at_removed_apis
+removed_apis_in_use
+rm -rf -- "$KUBECTL_CACHE"`;
+		const found = await read(controlPlane, ["bash -s <<'END'", ...texts, look, "END"].join("\n"));
+		assert.equal(
+			found,
+			"removed API: flowschemas applied through flowcontrol.apiserver.k8s.io/v1beta3: applied applied-by-the-server\nflowschemas of flowcontrol.apiserver.k8s.io/v1beta3,prioritylevelconfigurations of flowcontrol.apiserver.k8s.io/v1beta3\n",
+		);
+		await read(controlPlane, `${admin} delete flowschemas.v1.flowcontrol.apiserver.k8s.io applied applied-by-the-server created newer`);
 	});
 	test("two minors at once are refused before anything is changed, with the way that goes", async () => {
 		const { code, output } = await pulumi("up", "1.31.14");

@@ -2,9 +2,11 @@
 # When each certificate of a Node ends, and what renews it.
 # The cluster's own values come from cluster-signs.sh.
 # admin.conf is the kubeconfig step's, which reads it. Renewed: what kubeadm made but the CAs (kubeadm certs renew, then a restart of the static Pod that uses it), and the kubelet's own (by its restart).
-# Only told: the CAs, which live ten years. Their end needs a plan, not a repair.
+# Only told: the CAs, which live ten years, from a year before their end on. That needs a plan, not a repair.
 readonly WANTED_DAYS=30 # of 365. The kubelet renews its own with 36 to 110 days left (rotation at 70 to 90 % of its life)
 readonly CLIENT_CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
+readonly CA_ROTATION=https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/
+readonly TOLD_DAYS=365
 ENDING_CAS='' # with their ends
 
 certificates() { # PATH NAME POD, one a line, kubeconfigs last: NAME for kubeadm certs renew, kubelet, or - for a CA; POD to restart, or -
@@ -34,17 +36,23 @@ is_good() { # PATH
   ENDS="${ENDS:-not readable}"
   return 1
 }
-# The lines of certificates that one look at all of them does not clear: each start of openssl costs 25 ms, and a control plane has 16 of them.
+# The lines of certificates, but `PATH soon DATE` for a CA in its last year, that one look at all of them does not clear: each start of openssl costs 25 ms, and a control plane has 16 of them.
 suspects() {
-  local line lines=() paths=() ends limit i
+  local line lines=() paths=() ends now i
   while read -r line; do
     if [[ -s "${ROOT}${line%% *}" ]]; then lines+=("${line}") paths+=("${line%% *}"); else printf '%s\n' "${line}"; fi
   done < <(certificates)
   mapfile -t ends < <(first_certificates "${paths[@]+"${paths[@]}"}" | openssl crl2pkcs7 -nocrl -certfile /dev/stdin 2>/dev/null |
     openssl pkcs7 -print_certs -text -noout 2>/dev/null | sed -n 's/^ *Not After : //p' | date -f - +%s 2>/dev/null)
   ((${#ends[@]} == ${#lines[@]})) || ends=() # one can't be read: each by itself, then
-  limit=$(($(date +%s) + WANTED_DAYS * 86400))
-  for ((i = 0; i < ${#lines[@]}; i++)); do ((${ends[i]:-0} > limit)) || printf '%s\n' "${lines[i]}"; done
+  now="$(date +%s)"
+  for ((i = 0; i < ${#lines[@]}; i++)); do
+    if ((${ends[i]:-0} <= now + WANTED_DAYS * 86400)); then
+      printf '%s\n' "${lines[i]}"
+    elif [[ "${lines[i]}" == *' - -' ]] && ((ends[i] <= now + TOLD_DAYS * 86400)); then
+      printf '%s soon %s\n' "${lines[i]%% *}" "$(date -u -d "@${ends[i]}" +%F)"
+    fi
+  done
 }
 first_certificates() { # PATHS, kubeconfigs last: in PEM, one of each
   local path files=()
@@ -53,10 +61,14 @@ first_certificates() { # PATHS, kubeconfigs last: in PEM, one of each
   for path in "$@"; do [[ "${path}" != *.conf ]] || sed -n 's/^ *client-certificate-data: //p' -- "${ROOT}${path}" | base64 -d; done
 }
 certificates_check() {
-  local path mark
+  local path name ends mark
   for mark in "${KEPT}"/restart-*; do [[ ! -e "${mark}" ]] || differs "${mark##*/restart-} restart" 'done' 'due'; done
-  while read -r path _; do
-    [[ -z "${path}" ]] || is_good "${path}" || differs "certificate ${path}" "good for ${WANTED_DAYS} days" "${ENDS}"
+  while read -r path name ends; do
+    if [[ "${name}" == soon ]]; then
+      notice "the CA ${path} ends on ${ends}, and everything that it signed with it. It is not renewed here: plan that (${CA_ROTATION})"
+    elif [[ -n "${path}" ]]; then
+      is_good "${path}" || differs "certificate ${path}" "good for ${WANTED_DAYS} days" "${ENDS}"
+    fi
   done < <(suspects)
 }
 renew_certificate() { # PATH NAME; ENDS is its end
@@ -70,6 +82,7 @@ renew_certificates() {
   while read -r path name pod; do
     ! is_good "${path}" || continue # ENDS is for the messages
     case "${name}" in
+    soon) ;;
     -) ENDING_CAS+="${ENDING_CAS:+, }${path}: ${ENDS}" ;;
     kubelet) : >"${KEPT}/restart" ;;
     *)
@@ -81,7 +94,7 @@ renew_certificates() {
 }
 # The last act, so that all the rest is put right.
 tell_ending_cas() {
-  [[ -z "${ENDING_CAS}" ]] || die "${ENDING_CAS}; expected ${WANTED_DAYS} days more. A CA is not renewed here: see https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/"
+  [[ -z "${ENDING_CAS}" ]] || die "${ENDING_CAS}; expected ${WANTED_DAYS} days more. A CA is not renewed here: see ${CA_ROTATION}"
 }
 wait_for_client_certificate() {
   [[ -z "${ENDING_CAS}" ]] || return 0 # what a CA signs ends with it

@@ -3,6 +3,8 @@
 # CLUSTER holds what init or join wrote before it changed anything: the cluster's id, the step, the node's name, what was there before.
 # It appears and goes as a whole (mv of a folder), so that an id never stands without its lists.
 readonly CLUSTER="${STATE}/cluster"
+# shellcheck disable=SC2034 # for kept-files.sh, certificates.sh and upgrade.sh
+readonly KEPT="${CLUSTER}/kubelet" # copies of what kubeadm left, and what the kubelet step still has to restart
 
 cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
 cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
@@ -12,9 +14,12 @@ cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where
 cluster_version() {
   local version
   version="$(cluster_value version)"
-  [[ -n "${version}" ]] || version="$(kubelet --version 2>/dev/null)" || true
-  version="${version##* }"
-  printf '%s' "${version#v}"
+  printf '%s' "${version:-$(kubelet_version)}"
+}
+kubelet_version() { # of the one that is installed, such as 1.29.15; empty where none is
+  local found
+  found="$(kubelet --version 2>/dev/null)" || found=''
+  printf '%s' "${found##*v}" # Kubernetes v1.29.15
 }
 cluster_minor() { # such as 29
   local version
@@ -24,6 +29,8 @@ cluster_minor() { # such as 29
 is_dockershim() { [[ "$(cluster_value socket)" == *dockershim* ]]; } # the kubelet itself speaks to Docker
 list_containers() { if is_dockershim; then printf 'docker ps -a'; else printf 'crictl ps -a'; fi; } # the command, also for a message
 api_is_ready() { curl --silent --fail --insecure --noproxy '*' --max-time 5 --output /dev/null -- https://127.0.0.1:6443/readyz; } # this control plane's own
+readonly HEALTHZ=http://127.0.0.1:10248/healthz # the kubelet's default
+kubelet_answers() { curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTHZ}"; }
 # Files that only a host in a cluster has; on a control plane also data of an etcd. One a line.
 cluster_signs() { # ROLE
   local file server

@@ -43,6 +43,7 @@ die() {
 differs() { # ITEM WANTED FOUND: one line of check's answer
   printf '%s\t%s\t%s\n' "${1//[$'\t\n']/ }" "${2//[$'\t\n']/ }" "${3//[$'\t\n']/ }"
 }
+notice() { printf 'note: %s\n' "$*" >&2; } # of check: what is no difference, and that a preview warns of
 seen() { LAST_SEEN="$*"; }
 # Runs COMMAND until it succeeds, at most SECONDS long; what it printed last stays in LAST_SEEN.
 wait_for() { # SECONDS COMMAND...

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # Copies of what kubeadm left on a Node's host: the kubelet step compares with them and puts them back. init and join keep them anew when they bring the host to something else.
-readonly KEPT="${CLUSTER}/kubelet" # these copies, and marks of what the kubelet step still has to restart
 readonly KUBELET_FILES=(/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf /etc/sysconfig/kubelet)
 
 keep_files() {

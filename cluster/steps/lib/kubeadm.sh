@@ -23,22 +23,32 @@ cri_socket() { # CONFIG
   local pattern='criSocket:[[:space:]]*"?([^"[:space:]]+)'
   [[ ! "$1" =~ ${pattern} ]] || printf '%s' "${BASH_REMATCH[1]}"
 }
+write_config() { # TEXT
+  rm -f -- "${CONFIG_FILE}"
+  (umask 077 && printf '%s\n' "$1" >"${CONFIG_FILE}")
+}
+ignored_errors() (IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")
 # What it prints goes to stderr, tokens taken out; its last complaints stay in LAST_SEEN.
-run_kubeadm() { # SECONDS CONFIG VERB FLAGS...
+run_kubeadm() { # SECONDS ARGUMENTS...
+  local seconds="$1"
+  shift
+  timeout -k 10 "${seconds}" kubeadm "$@" 2>&1 | sed -u 's/[a-z0-9]\{6\}\.[a-z0-9]\{16\}/<token>/g' | tee -- "${CLUSTER}/kubeadm.log" >&2 && return 0
+  seen "$({ grep -Ei 'error|fail|timed out|fatal|already exists' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
+  return 1
+}
+# kubeadm init or join, on a host that is in no cluster.
+begin_kubeadm() { # SECONDS CONFIG VERB FLAGS...
   local seconds="$1" config="$2" ignored status=0
   shift 2
   ((seconds > 0)) || seconds=1 # 0 would be no bound at all
-  ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
+  ignored="$(ignored_errors)"
   # A disk of its own is not empty for kubeadm, though etcd can use it.
   [[ "$(ls -A -- "${ROOT}/var/lib/etcd/" 2>/dev/null)" != lost+found ]] || ignored+="${ignored:+,}DirAvailable--var-lib-etcd"
+  write_config "${config}" || return 1
   ! is_dockershim || quick_kubelet on
-  rm -f -- "${CONFIG_FILE}"
-  (umask 077 && printf '%s\n' "${config}" >"${CONFIG_FILE}") || return 1
-  timeout -k 10 "${seconds}" kubeadm "$@" --config "${CONFIG_FILE}" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 |
-    sed -u 's/[a-z0-9]\{6\}\.[a-z0-9]\{16\}/<token>/g' | tee -- "${CLUSTER}/kubeadm.log" >&2 || status=1
+  run_kubeadm "${seconds}" "$@" --config "${CONFIG_FILE}" ${ignored:+--ignore-preflight-errors "${ignored}"} || status=1
   rm -f -- "${CONFIG_FILE}"
   ! is_dockershim || quick_kubelet off
-  ((status == 0)) || seen "$({ grep -Ei 'error|fail|timed out|already exists' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
   return "${status}"
 }
 # A kubeadm of Docker's days starts the kubelet before there is a configuration for it; it dies, and systemd waits 10 s before the next try, as its unit says.
@@ -54,7 +64,7 @@ quick_kubelet() { # on|off
   fi
   timeout 60 systemctl daemon-reload || log 'systemd did not read its files again; see journalctl -n 20'
 }
-version_line() { printf '%s %s\n' "${NODE_NAME}" "$(kubelet --version | awk '{ print $2 }')"; } # k8s-master v1.29.15
+version_line() { printf '%s v%s\n' "${NODE_NAME}" "$(kubelet_version)"; } # k8s-master v1.29.15
 # A kubelet that was told another name has registered with it, and kubeadm waits in vain for the one that it knows.
 tell_other_name() {
   local subject file

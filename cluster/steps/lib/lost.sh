@@ -3,17 +3,15 @@
 
 # Undoes each that left its mark and its settings here, the last one first, but for NAMES. To be called where whatever the state knows of them has been undone.
 undo_lost() { # NAMES...
-  local keeper="${STATE}/scripts" name script
+  local name
   while read -r name; do
-    [[ " $* " != *" ${name%%.*} "* && -s "${keeper}/settings/${name}" && -s "${keeper}/used/${name}" ]] || continue
-    read -r script <"${keeper}/used/${name}"
-    if [[ "$(sha256sum 2>/dev/null <"${keeper}/texts/${script}")" != "${script##*-}"* ]]; then
-      log "${name} was applied by a run that was killed, and its script ${script} is gone: it is not undone. Its records: ${STATE#"${ROOT}"}/${name%%.*}"
+    [[ " $* " != *" ${name%%.*} "* ]] || continue
+    if ! find_kept_script "${name}"; then
+      [[ -z "${KEPT_SCRIPT}" ]] ||
+        log "${name} was applied by a run that was killed, and its script ${KEPT_SCRIPT} is gone: it is not undone. Its records: ${STATE#"${ROOT}"}/${name%%.*}"
       continue
     fi
     log "undoing ${name}, which a run that was killed has left"
-    # shellcheck disable=SC2016 # for the inner shell. Of bash's own names among the settings it says that they can't be set
-    bash --norc -c 'eval "$(<"$2")" 2>/dev/null || true; eval "$(<"$3")"' kubeadm-lab undo "${keeper}/settings/${name}" "${keeper}/texts/${script}" </dev/null ||
-      die "${name}, which a run that was killed has left, could not be undone: the lines above say why"
-  done < <(cd "${keeper}/used" 2>/dev/null && ls -t)
+    run_kept_script undo "${name}" || die "${name}, which a run that was killed has left, could not be undone: the lines above say why"
+  done < <(cd "${KEEPER}/used" 2>/dev/null && ls -t)
 }

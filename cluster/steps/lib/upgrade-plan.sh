@@ -19,9 +19,29 @@ look_at_version() {
   IFS=. read -r _ minor patch < <(printf '%s\n' "${FROM}")
   if ((minor > RELEASE_MINOR || (minor == RELEASE_MINOR && patch > ${KUBERNETES_VERSION##*.}))); then
     problem 'Kubernetes' "${FROM}" "${KUBERNETES_VERSION} or older" "a cluster cannot go back: set kubernetesVersion to ${FROM} or newer; or, where all that runs on it may go, onVersionChange to rebuild"
+  elif ((RELEASE_MINOR == minor + 1)); then
+    look_at_removed_apis
   elif ((RELEASE_MINOR > minor + 1)); then
     problem 'Kubernetes' "${FROM}" "1.$((RELEASE_MINOR - 1)) or newer, to go to ${KUBERNETES_VERSION}" "a cluster goes one minor at a time: set kubernetesVersion to the 1.$((minor + 1)) of config/releases.ts first"
   fi
+}
+# Who applies such a manifest again gets an error then. What only was made through one (kubectl create) nobody applies again, and the API server shows it by a newer API as well.
+# kubectl apply writes down what it applied; a server-side apply by which API.
+readonly APPLIED=$'{{range .items}}{{with .metadata.namespace}}{{.}}/{{end}}{{.metadata.name}}\t{{range .metadata.managedFields}}{{if eq .operation "Apply"}}{{.apiVersion}} {{end}}{{end}}\t{{with .metadata.annotations}}{{with index . "kubectl.kubernetes.io/last-applied-configuration"}}{{printf "%.200q" .}}{{end}}{{end}}\n{{end}}'
+look_at_removed_apis() {
+  local api resource version group applied
+  for api in "${REMOVED_APIS[@]+"${REMOVED_APIS[@]}"}"; do
+    IFS=. read -r resource version group < <(printf '%s\n' "${api}")
+    version="${group}/${version}"
+    applied="$(kube /etc/kubernetes/admin.conf get "${api}" --all-namespaces -o go-template="${APPLIED}" 2>/dev/null |
+      awk -F '\t' -v api="${version}" 'index(" " $2, " " api " ") || index($3, "\"{\\\"apiVersion\\\":\\\"" api "\\\"") == 1 { print $1 }' | paste -s -d ' ')" || applied='' # one that is turned off
+    [[ -z "${applied}" ]] || problem 'removed API' "${resource} applied through ${version}: ${applied}" "none, for Kubernetes 1.${RELEASE_MINOR} no longer has it" "write a newer apiVersion into these manifests, and kubectl apply them; kubectl api-versions lists those there are"
+  done
+}
+# Of clients that ask for them, the API server tells each that it has met since its start.
+removed_apis_in_use() {
+  kube /etc/kubernetes/admin.conf get --raw /metrics 2>/dev/null |
+    sed -n "s|^apiserver_requested_deprecated_apis{group=\"\([^\"]*\)\",removed_release=\"1\.${RELEASE_MINOR}\",resource=\"\([^\"]*\)\",.*version=\"\([^\"]*\)\"} 1$|\2 of \1/\3|p" | sort -u | paste -s -d ,
 }
 # What of its Pods an upgrade ends for good: those that no controller makes again, and what is in an emptyDir. kubeconfig is the kubelet's own, which may read just these.
 readonly LOST=$'{{range .items}}{{.metadata.namespace}}/{{.metadata.name}} {{with .metadata.ownerReferences}}{{(index . 0).kind}}{{else}}none{{end}} {{range .spec.volumes}}{{if ne (printf "%v" .emptyDir) "<nil>"}}emptyDir{{end}}{{end}}\n{{end}}'
@@ -37,5 +57,7 @@ print_upgrade() {
   else
     list="$(kube /etc/kubernetes/admin.conf get poddisruptionbudgets --all-namespaces -o go-template="${BUDGETS}" 2>/dev/null | paste -s -d ,)" || list=''
     [[ -z "${list}" ]] || printf 'PodDisruptionBudgets that let no Pod go now=%s\n' "${list}"
+    list="$(removed_apis_in_use)" || list=''
+    [[ -z "${list}" ]] || printf 'APIs in use that it no longer has=%s\n' "${list}"
   fi
 }

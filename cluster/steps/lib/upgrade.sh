@@ -2,8 +2,7 @@
 # How init and join bring a host that is in the cluster already to another version of Kubernetes, in place.
 # KUBERNETES_VERSION: the one that is wanted; empty where another version is another cluster. PAUSE_IMAGE: what sandboxes run there.
 # What is done is written down beside the cluster's id, so that a run that was killed goes on: `upgrading` from the first change on, `upgraded` when kubeadm has done the control plane, `version` when all of it is done.
-readonly KEPT_SCRIPTS="${STATE}/scripts" KUBELET_FLAGS=/var/lib/kubelet/kubeadm-flags.env
-readonly HEALTHZ=http://127.0.0.1:10248/healthz # the kubelet's default
+readonly KUBELET_FLAGS=/var/lib/kubelet/kubeadm-flags.env
 
 needs_upgrade() { [[ -n "${KUBERNETES_VERSION:-}" && ("$(cluster_version)" != "${KUBERNETES_VERSION}" || -n "$(cluster_value upgrading)") ]]; }
 # Where another version makes another cluster, init was undone before it is here again; else the state never knew which version it had.
@@ -21,20 +20,16 @@ expect_kubeadm() {
 }
 # The packages step, as it was applied last, with the kubelet in it: the pins, locks and records are its own.
 bring_kubelet() {
-  local script='' pause
-  [[ "$(kubelet --version 2>/dev/null)" == *" v${KUBERNETES_VERSION}" ]] || {
-    { read -r script <"${KEPT_SCRIPTS}/used/packages"; } 2>/dev/null || true
-    [[ -s "${KEPT_SCRIPTS}/settings/packages" && "$(sha256sum 2>/dev/null <"${KEPT_SCRIPTS}/texts/${script}")" == "${script##*-}"* && -n "${script}" ]] ||
-      die "this host does not keep the packages step's script and settings. To bring them again: pulumi up --replace '**-${NODE_NAME}-packages'"
-    # shellcheck disable=SC2016 # for the inner shell. Of bash's own names among the settings it says that they can't be set
-    bash --norc -c 'WITH_KUBELET=yes; eval "$(<"$2")" 2>/dev/null || true; eval "$(<"$3")"' kubeadm-lab apply "${KEPT_SCRIPTS}/settings/packages" "${KEPT_SCRIPTS}/texts/${script}" </dev/null ||
-      die "the kubelet of ${KUBERNETES_VERSION} was not installed: the lines above say why"
-  }
+  local pause
+  if [[ "$(kubelet_version)" != "${KUBERNETES_VERSION}" ]]; then
+    find_kept_script packages || die "this host does not keep the packages step's script and settings. To bring them again: pulumi up --replace '**-${NODE_NAME}-packages'"
+    WITH_KUBELET=yes run_kept_script apply packages || die "the kubelet of ${KUBERNETES_VERSION} was not installed: the lines above say why"
+  fi
   # Else the kubelet would take the image that all sandboxes run for one that nobody needs. kubeadm leaves the flag as it was.
   pause="$(sed -n 's/.*--pod-infra-container-image=\([^" ]*\).*/\1/p' -- "${ROOT}${KUBELET_FLAGS}" 2>/dev/null)" || pause=''
   [[ -z "${pause}" || "${pause}" == "${PAUSE_IMAGE}" ]] || sed -i "s|--pod-infra-container-image=[^\" ]*|--pod-infra-container-image=${PAUSE_IMAGE}|" -- "${ROOT}${KUBELET_FLAGS}"
   restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
-  wait_for 60 curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTHZ}" ||
+  wait_for 60 kubelet_answers ||
     die "the kubelet of ${KUBERNETES_VERSION} runs, and has not answered at ${HEALTHZ} in 60 s. See journalctl -u kubelet"
   keep_files
   set_cluster_value version "${KUBERNETES_VERSION}"
@@ -47,13 +42,4 @@ begin_upgrade() {
   set_cluster_value upgrading "${KUBERNETES_VERSION}"
   rm -rf -- "${KEPT:?}/files"
   rm -f -- "${CLUSTER:?}/config" "${CLUSTER:?}/kubelet-config"
-}
-# What it prints goes to stderr; its last complaints stay in LAST_SEEN.
-kubeadm_upgrade() { # SECONDS ARGUMENTS...
-  local seconds="$1" ignored=''
-  shift
-  [[ "$1 $2" != 'upgrade apply' ]] || ignored="$(IFS=, && printf '%s' "${IGNORE_PREFLIGHT_ERRORS[*]-}")"
-  timeout -k 10 "${seconds}" kubeadm "$@" ${ignored:+--ignore-preflight-errors "${ignored}"} 2>&1 | tee -- "${CLUSTER}/kubeadm.log" >&2 && return 0
-  seen "$({ grep -Ei 'error|fail|timed out|fatal' -- "${CLUSTER}/kubeadm.log" || cat -- "${CLUSTER}/kubeadm.log"; } | tail -n 3 | tr '\n' ' ')"
-  return 1
 }

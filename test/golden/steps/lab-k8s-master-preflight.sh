@@ -11,6 +11,7 @@ readonly MINIMUM_CPUS='2'
 readonly MINIMUM_MEMORY_MB='1700'
 readonly MODULES=('br_netfilter' 'overlay')
 readonly RELEASE_MINOR='29'
+readonly REMOVED_APIS=('flowschemas.v1beta2.flowcontrol.apiserver.k8s.io' 'prioritylevelconfigurations.v1beta2.flowcontrol.apiserver.k8s.io')
 readonly ROLE='control-plane'
 readonly RUNTIME_KIND='containerd'
 readonly SELINUX='permissive'
