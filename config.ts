@@ -62,6 +62,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 			initImage: top.demoInitImage,
 			hostPath: top.demoHostPath,
 			freshFile: top.demoFreshFile,
+			kubeconfig: top.demoKubeconfig,
 			recordHours: top.demoRecordHours,
 			gallery: [...new Set(top.gallery)],
 			pauseProof: top.pauseProof,

@@ -5,6 +5,7 @@ import { Cluster } from "./cluster/cluster.ts";
 import { expectLiveAgent } from "./config/agent.ts";
 import { loadSettings } from "./config.ts";
 import { passOverCutOffCalls, sendNoDebugLines } from "./cut-off.ts";
+import { DemoKubeconfig } from "./workloads/demo-kubeconfig.ts";
 import { LifecycleDemo } from "./workloads/lifecycle-demo.ts";
 import { podCosts } from "./workloads/pod-costs.ts";
 import { STEPS } from "./workloads/steps.ts";
@@ -23,6 +24,7 @@ const demo = enabled ? new LifecycleDemo("lifecycle-demo", { cluster, ...setting
 podCosts(`${settings.stack}-pod-costs`, cluster, settings.demo, demo);
 
 export const kubeconfig = cluster.kubeconfig; // secret
+export const demoKubeconfig = settings.demo.kubeconfig ? new DemoKubeconfig("lifecycle-demo-user", cluster).kubeconfig : "not asked for: demoKubeconfig"; // secret; may look at Pods and delete them
 export const nodes = cluster.nodes;
 export const pod = demo?.pod; // what `kubectl get pod -o wide` prints
 export const location = demo?.location; // the node and host where the Pod landed, and the message file there

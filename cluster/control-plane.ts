@@ -69,7 +69,9 @@ export class ControlPlane extends pulumi.ComponentResource {
 					NODE_NAME: host.name,
 					NODE_POD_CIDR: nodePodCidr,
 					...upgradeSettings(cluster),
+					HOST_INSTALLED: host.installed,
 				},
+				again: true,
 				triggers: [clusterId, release.version, cluster.podCidr, cluster.serviceCidr],
 			},
 			{

@@ -47,10 +47,12 @@ export interface ActArgs extends StepArgs {
 	settings: Record<string, pulumi.Input<Setting>>;
 	/** What it prints is for the program, not for people: not logged, kept in the state. A secret is never logged. */
 	isQuiet?: boolean;
+	/** The script is told by its verb, `again`, that it was applied before. */
+	again?: boolean;
 	/** A changed value undoes the step and applies it again. Any other change applies it again in place; another script does not. */
 	triggers?: pulumi.Input<unknown>[];
 }
-const DEFAULTS = { apply: true, undo: true, looksOnly: false, bringsScripts: false, isSecret: false, isQuiet: false };
+const DEFAULTS = { apply: true, undo: true, looksOnly: false, bringsScripts: false, isSecret: false, isQuiet: false, again: false };
 export type StepOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
 export type StateOptions = StepOptions & { provider: HostConnections };
 
@@ -96,7 +98,7 @@ export function hostState(name: string, args: StateArgs, opts: StateOptions): Ho
  * A failed create keeps nothing in the state, so `apply` can be run again after dying anywhere. The scripts bound their own time: customTimeouts would only limit dialling.
  */
 export function hostAct(name: string, args: ActArgs, opts: StepOptions): Command {
-	const { ssh, step, settings, isSecret, isQuiet, undo, triggers } = { ...DEFAULTS, ...args };
+	const { ssh, step, settings, isSecret, isQuiet, undo, again, triggers } = { ...DEFAULTS, ...args };
 	const host = pulumi.output(args.host);
 	const verb = (word: string) => host.user.apply((user) => scriptCommand(user, word, ssh.sudoPassword !== undefined));
 	const password = ssh.sudoPassword && pulumi.all([host.user, ssh.sudoPassword]).apply(([user, text]) => passwordOf(user, text)); // makes stdin a secret
@@ -108,7 +110,7 @@ export function hostAct(name: string, args: ActArgs, opts: StepOptions): Command
 				.all([pulumi.all(settings), password])
 				.apply(([values, known]) => scriptInput(settingsText(stepName(step), values as Record<string, Setting>) + CURRENT_SCRIPT, known)),
 			create: verb("apply"),
-			update: verb("apply"),
+			update: verb(again ? "again" : "apply"),
 			...(undo ? { delete: verb("undo") } : {}),
 			logging: isQuiet || isSecret ? "none" : "stderr", // stdout is for the program
 			...(triggers ? { triggers } : {}),

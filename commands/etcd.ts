@@ -77,18 +77,27 @@ async function onControlPlane<T>(request: Request, work: (act: Act) => Promise<T
 
 async function bring(act: Act, name: string): Promise<Snapshot> {
 	const about = (await act("about", { NAME: name })).trimEnd();
+	const pki = (await act("pki")).trimEnd();
 	const parts: Buffer[] = [];
 	for (let offset = 0; ; offset += PART_BYTES) {
 		const part = Buffer.from(await act("get", { NAME: name, OFFSET: offset, PART_BYTES }), "base64");
 		parts.push(part);
-		if (part.length < PART_BYTES) return { name, about, data: Buffer.concat(parts) };
+		if (part.length < PART_BYTES) return { name, about, data: Buffer.concat(parts), pki };
 	}
 }
-async function send(act: Act, { name, about, data }: Snapshot): Promise<void> {
+/** With `pki` for a control plane that is to be made of it. */
+async function send(act: Act, { name, about, data }: Snapshot, pki?: string): Promise<void> {
 	for (let offset = 0; offset < data.length; offset += PART_BYTES) {
 		const part = data.subarray(offset, offset + PART_BYTES);
 		const isLast = offset + PART_BYTES >= data.length;
-		await act("put", { NAME: name, OFFSET: offset, PART: part.toString("base64"), IS_LAST: isLast, ABOUT: about });
+		await act("put", {
+			NAME: name,
+			OFFSET: offset,
+			PART: part.toString("base64"),
+			IS_LAST: isLast,
+			ABOUT: about,
+			...(pki === undefined ? {} : { PKI_TAR: pki }),
+		});
 	}
 }
 
@@ -113,6 +122,7 @@ async function restore(request: Request & { command: "restore" }): Promise<boole
 	const name = brought?.name ?? ("name" in request ? request.name : "");
 	const { hosts, controlPlane, on } = await stackOf(request);
 	const printed = await on(controlPlane, async (act) => {
+		if (brought && (await act("who")) === "none\n") return await layDown(act, request, controlPlane, brought);
 		if (brought) await send(act, brought);
 		for (const line of lossText(name, await act("look", { NAME: name }))) print(line);
 		if (!request.isYes && !(await asked(`Restore ${name}?`))) {
@@ -121,9 +131,29 @@ async function restore(request: Request & { command: "restore" }): Promise<boole
 		}
 		return await act("restore", { NAME: name }, RESTORE_SECONDS);
 	});
-	if (printed === undefined) return false;
+	if (typeof printed !== "string") return printed ?? false;
 	if (printed !== "") await startClients({ hosts, controlPlane, on });
 	print(`Restored ${name}. Next: pulumi preview -s ${request.stack} --refresh shows what of the stack is not as it was.`);
+	return true;
+}
+/** For the next `up`, which makes the control plane of it. Returns whether that is what somebody wanted. */
+async function layDown(act: Act, { stack, isYes }: Request, host: StackHost, brought: Snapshot): Promise<boolean> {
+	if (brought.pki === undefined)
+		throw new Error(`it is in no cluster, and this file has no CA: a version before this has fetched it. It fits only the control plane that it was taken on`);
+	const value = (key: string) => brought.about.match(new RegExp(`^${key}=(.*)$`, "m"))?.[1];
+	print(`${host.name} is in no cluster: it was installed anew, or reset.`);
+	print(
+		`Snapshot ${brought.name} is of ${value("taken")}, of cluster ${value("cluster")} with Kubernetes ${value("kubernetes")}. With its CAs and keys it is laid down there, in a folder that only root reads.`,
+	);
+	print(
+		"The next pulumi up makes the control plane of it, and removes it. What was changed since the snapshot is lost; workers come back without a join, and Pods on them run on.",
+	);
+	if (!isYes && !(await asked(`Lay ${brought.name} down?`))) {
+		print("Nothing was changed.");
+		return false;
+	}
+	await send(act, brought, brought.pki);
+	print(`Laid down. Next: pulumi up -s ${stack}`);
 	return true;
 }
 /** The revision has gone back, and a client that knows a later one would wait in silence: kubelets and the cluster's own Pods are started again. */

@@ -242,6 +242,7 @@ export const KEYS = {
 	drainTimeoutSeconds: count(10, 7200).default(300),
 	podTimeoutSeconds: count(10, 7200).default(300),
 	demoEnabled: z.boolean().default(true),
+	demoKubeconfig: z.boolean().default(false),
 	demoImage: image.default("registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17"),
 	demoInitImage: image.default("registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24"),
 	demoHostPath: folder.default("/data/volumes/nginx/log/"),

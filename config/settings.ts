@@ -150,6 +150,8 @@ export interface DemoSettings {
 	hostPath: string;
 	/** Empty the message file before the Pod starts. Default false: the seed's page appends. */
 	freshFile: boolean;
+	/** An output with a kubeconfig that may do what the page does. */
+	kubeconfig: boolean;
 	/** Record the Pod's history, for this many hours at most; 0 records nothing. */
 	recordHours: number;
 	/** Probe what the pause container holds together, on Pods made for it. */

@@ -102,6 +102,8 @@ export function secretsIn(value: unknown): string[] {
 	return [...new Set(Object.keys(value).flatMap((name) => secretsIn(knownProperty(value, name))))];
 }
 
+/** Outputs that are meant to be secret. A policy sees the value of a secret output as plain text, so they are left out by name. */
+const SECRET_OUTPUTS = ["kubeconfig", "demoKubeconfig"];
 const preflights = (resources: Resource[]) => resources.filter(({ type, props }) => type === STEP && props.step === "preflight");
 
 export const RULES: Rule<[Resource, Options]>[] = [
@@ -202,15 +204,14 @@ export const stackRules: Rule<[Resource[]]>[] = [
 			}),
 	},
 	{
-		// A policy sees the value of a secret output as plain text, so the one output that is meant to be secret is left out by name.
 		name: "no-secret-output",
-		description: "No output but kubeconfig holds a private key, a kubeconfig or a token.",
+		description: "No output but a kubeconfig holds a private key, a kubeconfig or a token.",
 		broken: (resources) =>
 			resources
 				.filter(({ type }) => type === "pulumi:pulumi:Stack")
 				.flatMap(({ props }) =>
 					Object.keys(props)
-						.filter((name) => name !== "kubeconfig")
+						.filter((name) => !SECRET_OUTPUTS.includes(name))
 						.flatMap((name) => secretsIn(knownProperty(props, name)).map((what) => `output ${name} holds ${what}. Make it pulumi.secret`)),
 				),
 	},

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh certificates.sh kubectl.sh etcd-tools.sh etcd-restore.sh
+# uses: cluster-signs.sh certificates.sh kubectl.sh etcd-tools.sh etcd-restore.sh rescue.sh
 # What `npm run etcd` does on the control plane, by ACTION; no resource has this step. NAME is a snapshot's.
 # snapshot: takes one, prints its line. list: a line for each. get: PART_BYTES of it from OFFSET on, in base64. about: what stands beside it.
-# put: writes PART behind what came before, at OFFSET; with IS_LAST it is checked and kept, with ABOUT beside it.
+# pki: the CAs and their keys. who: whether the host is a control plane, or in no cluster.
+# put: writes PART behind what came before, at OFFSET; with IS_LAST it is checked and kept, with ABOUT beside it; with PKI_TAR for a control plane that is to be made anew of it (rescue.sh).
 # look: what would be lost. restore: goes back to it. restart (on every host) and renew: after the restore of an etcd before 3.5.10, for clients that would not notice it.
-readonly NAME_FORM='^[0-9]{8}T[0-9]{6}Z-[0-9]+$' INCOMING="${SNAPSHOTS}/.incoming.db"
+readonly NAME_FORM='^[0-9]{8}T[0-9]{6}Z-[0-9]+$'
 takes_no_lock() { :; } # its own: lock_snapshots
 
 line() { # NAME
@@ -13,24 +14,32 @@ line() { # NAME
   printf '%s\n' "${values}"
 }
 put_part() {
-  expect_control_plane
-  (umask 077 && mkdir -p -- "${SNAPSHOTS}")
-  [[ "${OFFSET}" != 0 ]] || (umask 077 && : >"${INCOMING}")
-  [[ "$(stat -c %s -- "${INCOMING}" 2>/dev/null)" == "${OFFSET}" ]] || die "${INCOMING} has $(stat -c %s -- "${INCOMING}" 2>/dev/null) bytes, expected ${OFFSET}: does another one bring a snapshot? Run this again"
-  printf '%s' "${PART}" | base64 -d >>"${INCOMING}" || die "can't write ${INCOMING}; look at df /var/lib"
+  local folder="${SNAPSHOTS}" incoming
+  if [[ -n "${PKI_TAR:-}" ]]; then folder="${RESCUE}" && expect_no_cluster; else expect_control_plane; fi
+  incoming="${folder}/.incoming.db"
+  (umask 077 && mkdir -p -- "${folder}")
+  [[ "${OFFSET}" != 0 ]] || (umask 077 && : >"${incoming}")
+  [[ "$(stat -c %s -- "${incoming}" 2>/dev/null)" == "${OFFSET}" ]] || die "${incoming} has $(stat -c %s -- "${incoming}" 2>/dev/null) bytes, expected ${OFFSET}: does another one bring a snapshot? Run this again"
+  printf '%s' "${PART}" | base64 -d >>"${incoming}" || die "can't write ${incoming}; look at df /var/lib"
   [[ "${IS_LAST}" == yes ]] || return 0
   # shellcheck disable=SC2153 # a setting
-  is_whole "${INCOMING}" || die "${NAME} did not arrive whole. Run this again"
-  (umask 077 && printf '%s\n' "${ABOUT}" >"${SNAPSHOTS}/.new.about")
-  mv -f -- "${SNAPSHOTS}/.new.about" "${SNAPSHOTS}/${NAME}.about"
-  mv -f -- "${INCOMING}" "${SNAPSHOTS}/${NAME}.db"
+  is_whole "${incoming}" || die "${NAME} did not arrive whole. Run this again"
+  (umask 077 && printf '%s\n' "${ABOUT}" >"${folder}/.new.about")
+  mv -f -- "${folder}/.new.about" "${folder}/${NAME}.about"
+  mv -f -- "${incoming}" "${folder}/${NAME}.db"
+  [[ -n "${PKI_TAR:-}" ]] || return 0
+  (umask 077 && printf '%s' "${PKI_TAR}" | base64 -d >"${folder}/pki.tar") || die "can't write ${folder}/pki.tar; look at df /var/lib"
+  put_line "${folder}/name" "${NAME}"
+}
+expect_no_cluster() {
+  ! cluster_is_claimed || die "this host is in cluster $(cluster_value id), expected none: a snapshot is restored onto the control plane that there is, or onto one that was installed anew. Nothing was changed"
 }
 expect_snapshot() { [[ -f "${SNAPSHOTS}/${NAME}.db" ]] || die "no snapshot ${NAME} on this host. See npm run etcd -- list"; }
 
 check() { :; }
 apply() {
   local name
-  [[ "${ACTION}" == snapshot || "${ACTION}" =~ ^(list|restart|renew)$ || "${NAME}" =~ ${NAME_FORM} ]] || die "found ${NAME}, expected a snapshot's name, such as 20261128T120000Z-4711. See npm run etcd -- list"
+  [[ "${ACTION}" =~ ^(snapshot|list|restart|renew|pki|who)$ || "${NAME}" =~ ${NAME_FORM} ]] || die "found ${NAME}, expected a snapshot's name, such as 20261128T120000Z-4711. See npm run etcd -- list"
   case "${ACTION}" in
   snapshot)
     take_snapshot hand
@@ -50,6 +59,11 @@ apply() {
     printf '\n'
     ;;
   put) put_part ;;
+  pki)
+    expect_control_plane
+    print_pki
+    ;;
+  who) if is_control_plane; then printf 'control plane\n'; else expect_no_cluster && printf 'none\n'; fi ;;
   look) look_before ;;
   restore) restore_snapshot ;;
   restart) restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet' ;;

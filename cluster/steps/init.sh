@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh kept-scripts.sh upgrade.sh etcd-tools.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh kept-scripts.sh upgrade.sh certificates.sh etcd-tools.sh etcd-restore.sh rescue.sh
 # This step makes a host the control plane, by kubeadm init.
 # CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
 # KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh. A cluster that is done is brought to another version or configuration in place, by kubeadm upgrade apply, after a snapshot of its etcd.
+# HOST_INSTALLED: tells one installation of the host from another (scripts.sh). One that was installed anew is made the same control plane again from a snapshot (rescue.sh), and is none without it.
 # It is never reset, also when its API server does not answer; one that a killed run left half-done is reset first; somebody else's is not touched.
 # Prints the CA's hash (sha256:...), which joins pin, and a line `node version`. undo resets.
 readonly ADMIN_CONF=/etc/kubernetes/admin.conf
@@ -16,16 +17,27 @@ check() {
   fi
 }
 apply() {
+  local hash
   if is_done; then
     own "${CLUSTER}"
     keep_going
   else
+    is_to_be_rescued || expect_first_time
     start_afresh control-plane "${KUBEADM_CONFIG}"
+    ! is_to_be_rescued || lay_pki
     begin_kubeadm "${TIMEOUT_SECONDS}" "${KUBEADM_CONFIG}" init --skip-token-print || die "kubeadm init failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
-    finish_init
+    hash="$(grep -Eo 'sha256:[0-9a-f]{64}' -- "${CLUSTER}/kubeadm.log" | tail -n 1)" || die 'kubeadm printed no CA hash: is this a release that init.sh knows?'
+    ! is_to_be_rescued || restore_rescued
+    finish_init "${hash}"
+    end_rescue
   fi
   cluster_value ca && printf '\n'
   version_line
+}
+# Of a control plane that the state knows nothing may be made anew by the way: what its workers run would be lost.
+expect_first_time() {
+  [[ "${AGAIN:-no}" == no ]] || cluster_is_claimed ||
+    die "this host was the control plane of ${CLUSTER_ID}, and is in no cluster any more: it was installed anew, or reset by somebody else. Nothing was changed. To bring the cluster back from a snapshot that was fetched: npm run etcd -- restore STACK FILE, then pulumi up. To begin anew, with all that ran on it gone: pulumi up --replace '**-control-plane-init'"
 }
 keep_going() {
   expect_same_version
@@ -109,14 +121,13 @@ remove_backups() {
   rmdir -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true
 }
 # kubeadm leaves a token that is good for 24 hours; joins get their own, for minutes. Its end and the Pod CIDR side by side: each kubectl takes 0.2 s.
-finish_init() {
-  local hash removal
-  hash="$(grep -Eo 'sha256:[0-9a-f]{64}' -- "${CLUSTER}/kubeadm.log" | tail -n 1)" || die 'kubeadm printed no CA hash: is this a release that init.sh knows?'
+finish_init() { # CA
+  local removal
   remove_token &
   removal="$!"
   [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${ADMIN_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" 60
   wait "${removal}" || die "kubeadm's own join token is still there: the line above says why"
-  set_cluster_value ca "${hash}"
+  set_cluster_value ca "$1"
   set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
   [[ -z "${KUBERNETES_VERSION:-}" ]] || set_cluster_value version "${KUBERNETES_VERSION}"
   set_cluster_value finished yes

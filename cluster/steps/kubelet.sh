@@ -4,7 +4,7 @@
 # which no Pod has a network. CLUSTER_ID, TIMEOUT_SECONDS (for flannel's start); KUBERNETES_VERSION, which init or join has brought the host to: with another one what kubeadm left is kept anew.
 # The first apply keeps a copy of each file beside the cluster's id, where a reset takes it along; later ones put back what was changed.
 # Only the kubelet's own files restart it, and Pods go on; a static Pod starts anew by itself when its manifest changes. No undo: nothing outlives the reset.
-takes_no_lock() { :; } # its lock is below KEPT: one in /run/lock would stay after the reset
+takes_no_lock() { :; } # lock_kept instead: one in /run/lock would stay after the reset
 readonly SUBNET_FILE=/run/flannel/subnet.env
 readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
 readonly OPEN='jsonpath={range .status.conditions[?(@.type=="Ready")]}Ready {.status}{end}{range .spec.taints[*]} {.key}{end}'
@@ -56,9 +56,7 @@ apply() {
   local isNew=no
   is_member || die "this host is no longer in ${CLUSTER_ID}: it was reset, or made anew. $(join_again)"
   [[ -e "${ROOT}${CLIENT_CERTIFICATE}" ]] || die "the kubelet's certificate ${CLIENT_CERTIFICATE} is gone: this host was reset by somebody else. $(join_again)"
-  mkdir -p -- "${KEPT}"
-  exec 9>"${KEPT}/lock"
-  flock -w "${LOCK_SECONDS}" 9 || die "another run has held ${KEPT}/lock for ${LOCK_SECONDS} s. See who: fuser -v ${KEPT}/lock"
+  lock_kept "${LOCK_SECONDS}"
   if [[ -d "${KEPT}/files" ]]; then
     put_back_files
   else

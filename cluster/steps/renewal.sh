@@ -14,15 +14,13 @@ timer_timer() { # at once when the timer starts, or 10 minutes after a boot, whe
 }
 timer_program() {
   program_of renew_all CLUSTER_ID KEPT WANTED_DAYS TOLD_DAYS CA_ROTATION CLIENT_CERTIFICATE ENDING_CAS ADMIN_CONF RENEWAL_SECONDS -- \
-    wait_for cluster_version kubelet_version cluster_minor list_containers api_is_ready certificates is_good suspects first_certificates renew_certificate renew_certificates \
+    wait_for lock_kept cluster_version kubelet_version cluster_minor list_containers api_is_ready certificates is_good suspects first_certificates renew_certificate renew_certificates \
     restart_static_pods containers stop_container runs_anew tell_ending_cas renew_all
 }
-# The kubelet renews its own by itself. The lock is the kubelet step's: `up` may renew at this moment.
+# The kubelet renews its own by itself.
 renew_all() {
   [[ "$(cluster_value id)" == "${CLUSTER_ID}" && -n "$(cluster_value finished)" ]] || die "this host is not in ${CLUSTER_ID} any more"
-  mkdir -p -- "${KEPT}"
-  exec 9>"${KEPT}/lock"
-  flock -w "${RENEWAL_SECONDS}" 9 || die "another run has held ${KEPT}/lock for ${RENEWAL_SECONDS} s"
+  lock_kept "${RENEWAL_SECONDS}"
   renew_certificates
   is_good "${ADMIN_CONF}" || renew_certificate "${ADMIN_CONF}" admin.conf
   restart_static_pods

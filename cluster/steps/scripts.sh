@@ -77,10 +77,10 @@ undo() {
   remove_traces
   finish_undo # its folder is that of this step's records
 }
-# What a step that was killed could not take away itself, in memory: kubeadm's configuration, with the token of a join; kubectl's cache; a setting of the kubelet's unit.
+# What a step that was killed could not take away itself, in memory: kubeadm's configuration, with the token of a join; kubectl's cache; a setting of the kubelet's unit. And a rescue that no up has used.
 remove_traces() {
   local folder="${ROOT}/run/systemd/system/kubelet.service.d"
-  rm -rf -- "${ROOT}"/run/kubeadm-lab-*.{yaml,cache} "${folder:?}/kubeadm-lab.conf"
+  rm -rf -- "${ROOT}"/run/kubeadm-lab-*.{yaml,cache} "${folder:?}/kubeadm-lab.conf" "${STATE:?}/rescue"
   rmdir -- "${folder}" 2>/dev/null || true
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -6,12 +6,14 @@ import { type TestContext, test } from "node:test";
 import { init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
 import type { FakeHost } from "./fake-host.ts";
 import { goodHost, problems } from "./good-host.ts";
+import { shellFile } from "./shell-files.ts";
 
 const NEXT = "1.30.14";
 const CLUSTER = "/var/lib/kubeadm-lab/cluster";
 const KEPT = `${CLUSTER}/kubelet/files/%2Fvar%2Flib%2Fkubelet%2Fconfig.yaml`;
-const PACKAGES_TEXT =
-	'echo "packages $1 WITH_KUBELET=$WITH_KUBELET of $REPOSITORY" >>"$KUBEADM_LAB_ROOT/calls"; echo "$NEW" >"$KUBEADM_LAB_ROOT/kubelet-version"\n';
+/** With how a real script begins: what it finds exported goes. */
+const CLEARS = shellFile("common").text.match(/^for word in \$\(compgen[\s\S]*?^done\n/m)?.[0] ?? assert.fail("common.sh no longer clears its environment");
+const PACKAGES_TEXT = `${CLEARS}echo "packages $1 WITH_KUBELET=$WITH_KUBELET of $REPOSITORY" >>"$KUBEADM_LAB_ROOT/calls"; echo "$NEW" >"$KUBEADM_LAB_ROOT/kubelet-version"\n`;
 const PACKAGES_NAME = "packages-3a3bcf4e8ab4d4f4";
 
 /** A host that is in the cluster with 1.29.15; its packages step has brought the new kubeadm already. */

@@ -44,7 +44,7 @@ test("no command line holds anything but the verb", () => {
 	for (const { name, inputs } of graph.commands)
 		for (const line of [inputs.create, inputs.update, inputs.delete])
 			assert.ok(
-				[undefined, "apply", "undo"].some((verb) => line === verb || line === scriptCommand("root", `${verb}`)),
+				[undefined, "apply", "again", "undo"].some((verb) => line === verb || line === scriptCommand("root", `${verb}`)),
 				name,
 			);
 });

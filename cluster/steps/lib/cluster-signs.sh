@@ -3,9 +3,14 @@
 # CLUSTER holds what init or join wrote before it changed anything: the cluster's id, the step, the node's name, what was there before.
 # It appears and goes as a whole (mv of a folder), so that an id never stands without its lists.
 readonly CLUSTER="${STATE}/cluster"
-# shellcheck disable=SC2034 # for kept-files.sh, certificates.sh and upgrade.sh
 readonly KEPT="${CLUSTER}/kubelet" # copies of what kubeadm left, and what the kubelet step still has to restart
 
+# One at a time: the kubelet step, which puts files back, the timer that renews certificates, a restore of etcd. Below KEPT, so that a reset takes it along.
+lock_kept() { # SECONDS
+  mkdir -p -- "${KEPT}"
+  exec 6>"${KEPT}/lock"
+  flock -w "$1" 6 || die "another run has held ${KEPT}/lock for $1 s. See who: fuser -v ${KEPT}/lock"
+}
 cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
 cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
   [[ ! -e "${CLUSTER}/$1" ]] || printf '%s' "$(<"${CLUSTER}/$1")"

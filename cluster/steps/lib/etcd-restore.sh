@@ -49,7 +49,7 @@ created_since() { # TIME: objects that the cluster has, and the snapshot has not
 restore_snapshot() {
   local since
   expect_restorable
-  take_lock kubelet # whose repair puts manifests back
+  lock_kept "${LOCK_SECONDS}" # the kubelet step puts manifests back
   lock_snapshots
   find_tools
   take_back_another

@@ -23,7 +23,8 @@ bring_kubelet() {
   local pause
   if [[ "$(kubelet_version)" != "${KUBERNETES_VERSION}" ]]; then
     find_kept_script packages || die "this host does not keep the packages step's script and settings. To bring them again: pulumi up --replace '**-${NODE_NAME}-packages'"
-    WITH_KUBELET=yes run_kept_script apply packages || die "the kubelet of ${KUBERNETES_VERSION} was not installed: the lines above say why"
+    run_kept_script apply packages WITH_KUBELET=yes || die "the kubelet of ${KUBERNETES_VERSION} was not installed: the lines above say why"
+    [[ "$(kubelet_version)" == "${KUBERNETES_VERSION}" ]] || die "the packages step has run, and the kubelet is $(kubelet_version), expected ${KUBERNETES_VERSION}. See rpm -q kubelet, yum versionlock list"
   fi
   # Else the kubelet would take the image that all sandboxes run for one that nobody needs. kubeadm leaves the flag as it was.
   pause="$(sed -n 's/.*--pod-infra-container-image=\([^" ]*\).*/\1/p' -- "${ROOT}${KUBELET_FLAGS}" 2>/dev/null)" || pause=''

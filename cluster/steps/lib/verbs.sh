@@ -75,6 +75,9 @@ on_exit() { # STATUS COMMAND
 has_function() { declare -F "$1" >/dev/null; } # NAME
 main() { # VERB
   local answer
+  # As apply, of what an earlier run has applied: init alone has to know that.
+  # shellcheck disable=SC2034 # init.sh reads it
+  [[ "${1:-}" != again ]] || { AGAIN=yes && set -- apply; }
   case "${1:-}" in
   apply | check | undo) ;;
   *)

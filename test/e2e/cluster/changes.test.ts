@@ -202,5 +202,19 @@ exec bash -s -- ${verb}'`;
 			for (const name of hosts) await read(name, "sed -i '$d' /root/.ssh/authorized_keys");
 		}
 	});
+	test("demoKubeconfig: its kubeconfig sees the Pod and its log, and may neither make one nor read a Secret or a Node", async () => {
+		await runWith("up", (text) => text.replace("config:\n", "config:\n  kubeadm-lab:demoKubeconfig: true\n"));
+		const file = "/root/demo.kubeconfig";
+		const text = await output("demoKubeconfig", "--show-secrets");
+		assert.equal((await onHost(controlPlane, `umask 077; cat >${file}`, { input: text })).code, 0);
+		const as = (command: string) => onHost(controlPlane, `kubectl --kubeconfig ${file} --cache-dir /tmp/kubectl ${command}`);
+		assert.match((await as("get pod lifecycle-demo-pod -o wide")).stdout, /Running/);
+		assert.equal((await as("logs lifecycle-demo-pod")).code, 0);
+		for (const command of ["get secrets", "get nodes", "run other --image=x", "exec lifecycle-demo-pod -- id", "get pods -n kube-system", "create token default"])
+			assert.match((await as(command)).stderr, /Forbidden|forbidden/, command);
+		await pulumi("up");
+		assert.match((await as("get pods")).stderr, /Unauthorized|must be logged in/);
+		await read(controlPlane, `rm ${file}`);
+	});
 	leavesItStanding();
 });

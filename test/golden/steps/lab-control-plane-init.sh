@@ -1,5 +1,6 @@
 readonly STEP='init'
 readonly CLUSTER_ID='lab-172.16.1.110'
+readonly HOST_INSTALLED=''
 readonly IGNORE_PREFLIGHT_ERRORS=()
 readonly KUBEADM_CONFIG='apiVersion: kubeadm.k8s.io/v1beta3
 kind: InitConfiguration
