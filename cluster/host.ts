@@ -113,7 +113,7 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		RELEASE_MINOR: cluster.release.minor,
 		KUBERNETES_VERSION: cluster.release.version,
 		UPGRADES: cluster.upgrade.inPlace,
-		...(cluster.upgrade.inPlace && spec.role === "control-plane" ? { REMOVED_APIS: apisRemovedIn(cluster.release.minor) } : {}),
+		...(cluster.upgrade.inPlace ? upgradePlan(spec, cluster) : {}),
 		SERVICE_CIDR: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
@@ -121,6 +121,13 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 	};
 	const step = new URL("./steps/preflight.sh", import.meta.url);
 	return hostState(`${name}-preflight`, { host: spec.name, step, settings, looksOnly: true }, { parent, provider: connections });
+}
+
+/** What cluster/steps/lib/upgrade-plan.sh tells beforehand. */
+function upgradePlan({ role }: HostSpec, cluster: ClusterSettings): Record<string, Setting> {
+	const { minor, kubeadmApi } = cluster.release;
+	const ofControlPlane: Record<string, Setting> = role === "control-plane" ? { REMOVED_APIS: apisRemovedIn(minor), KUBEADM_API: kubeadmApi } : {};
+	return { IMAGES: imagesFor(cluster, role), ...ofControlPlane };
 }
 
 /** What the inspection in cluster/steps/lib/used-host.sh depends on. */

@@ -1,29 +1,11 @@
 #!/usr/bin/env bash
+# uses: missing-images.sh
 # This step pulls container images before they are needed.
 # IMAGES: full names; RUNTIME_KIND: containerd or docker.
 # What is there is not asked for again. No undo: images are a cache, they go with the runtime's data.
 takes_no_lock() { :; } # the runtime itself lets two pulls of one image wait for each other
 readonly PULL_SECONDS=300 PULL_TRIES=3 PARALLEL=4
 
-is_here() { # IMAGE
-  if [[ "${RUNTIME_KIND}" == docker ]]; then
-    timeout 30 docker image inspect "$1" >/dev/null 2>&1
-  else
-    timeout 30 crictl inspecti -q "$1" >/dev/null 2>&1
-  fi
-}
-# One look at the list answers for nearly all; names it shows differently (digests, no registry) are asked for one by one.
-missing_images() {
-  local listed image
-  if [[ "${RUNTIME_KIND}" == docker ]]; then
-    listed="$(timeout 30 docker images --format '{{.Repository}}:{{.Tag}}')" || die 'docker does not answer: systemctl status docker'
-  else
-    listed="$(timeout 30 crictl images | awk '{ print $1 ":" $2 }')" || die 'containerd does not answer: systemctl status containerd; crictl info'
-  fi
-  for image in "${IMAGES[@]+"${IMAGES[@]}"}"; do
-    has_line "${listed}"$'\n' "${image}" || is_here "${image}" || printf '%s\n' "${image}"
-  done
-}
 pull() { # IMAGE
   local attempt output
   for ((attempt = 1; attempt <= PULL_TRIES; attempt++)); do

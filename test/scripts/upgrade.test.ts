@@ -244,9 +244,11 @@ test("the preflight's facts name the Pods that an upgrade's drain ends for good"
 		"kubectl",
 		"printf 'a/bare none \\na/owned ReplicaSet \\na/with ReplicaSet emptyDir\\nkube-system/proxy DaemonSet emptyDir\\nkube-system/etcd Node \\n'",
 	);
-	const { stdout } = host.run("preflight", "apply", { KUBERNETES_VERSION: NEXT, RELEASE_MINOR: 30 });
+	host.command("crictl", "printf 'IMAGE TAG IMAGE_ID SIZE\\nregistry.k8s.io/pause 3.9 e6f18 1MB\\n'; [[ $1 != inspecti ]]");
+	const IMAGES = ["registry.k8s.io/kube-proxy:v1.30.14", "registry.k8s.io/pause:3.9", "registry.k8s.io/coredns/coredns:v1.11.3"];
+	const { stdout } = host.run("preflight", "apply", { KUBERNETES_VERSION: NEXT, RELEASE_MINOR: 30, IMAGES });
 	assert.match(
 		stdout,
-		/^upgrade in place=1\.29\.15 -> 1\.30\.14\nlost by its drain=a\/bare \(no controller makes it again\),a\/with \(what is in its emptyDir\)$/m,
+		/^upgrade in place=1\.29\.15 -> 1\.30\.14\nnew images=kube-proxy:v1\.30\.14,coredns:v1\.11\.3\nlost by its drain=a\/bare \(no controller makes it again\),a\/with \(what is in its emptyDir\)$/m,
 	);
 });

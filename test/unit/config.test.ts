@@ -19,6 +19,7 @@ test("the least that a stack must say is enough", () => {
 		initImage: "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24",
 		hostPath: "/data/volumes/nginx/log/",
 		freshFile: false,
+		kubeconfig: false,
 		recordHours: 24,
 		gallery: [],
 		pauseProof: false,

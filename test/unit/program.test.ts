@@ -109,7 +109,17 @@ test("index.ts exports the kubeconfig, the nodes, the Pod's line and location, t
 		read(base(), { stack: "lab" });
 		return runProgram(() => import("../../index.ts"));
 	});
-	assert.deepEqual(Object.keys(outputs.result).sort(), ["gallery", "kubeconfig", "lifecycle", "location", "message", "nodes", "pause", "pod"]);
+	assert.deepEqual(Object.keys(outputs.result).sort(), [
+		"demoKubeconfig",
+		"gallery",
+		"kubeconfig",
+		"lifecycle",
+		"location",
+		"message",
+		"nodes",
+		"pause",
+		"pod",
+	]);
 	assert.equal(await resolved(outputs.result.message as pulumi.Output<string>), MESSAGE);
 	assert.deepEqual(outputs.graph.resources.map(({ name }) => name).sort(), graph.resources.map(({ name }) => name).sort());
 });

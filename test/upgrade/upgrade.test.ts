@@ -92,6 +92,7 @@ describe("an upgrade in place", { concurrency: false }, () => {
 		assert.match(output, /kubernetesVersion 1\.29\.15 -> 1\.30\.14: This ends the Pod lifecycle-demo-pod: its preStop hook runs, then it is made anew\./);
 		assert.doesNotMatch(output, /rebuilds|not known during preview|init replace/);
 		assert.match(output, /package kubeadm-1\.30\.14/);
+		assert.match(output, /k8s-master: os .*new images [^:]*coredns:v1\.11\.3,.*kube-apiserver:v1\.30\.14/);
 	});
 	test("what kubectl applied through an API that a later minor no longer has is found, and who asks for it; what was made or applied through a newer one is not", async () => {
 		const flowSchema = (name: string, version: string) =>

@@ -50,6 +50,8 @@ print_upgrade() {
   local list
   is_to_be_upgraded || return 0
   printf 'upgrade in place=%s -> %s\n' "${FROM}" "${KUBERNETES_VERSION}"
+  list="$(missing_images 2>/dev/null | sed 's|.*/||' | paste -s -d ,)" || list='' # the runtime may not run
+  [[ -z "${list}" ]] || printf 'new images=%s\n' "${list}"
   if [[ "${ROLE}" == worker ]]; then
     list="$(kube /etc/kubernetes/kubelet.conf get pods --all-namespaces --field-selector "spec.nodeName=${HOST_NAME}" -o go-template="${LOST}" 2>/dev/null)" || list='(not known: the API server does not answer) none'
     list="$(printf '%s\n' "${list}" | awk '$2 == "DaemonSet" || $2 == "Node" { next } $2 == "none" { print $1 " (no controller makes it again)"; next } $3 != "" { print $1 " (what is in its emptyDir)" }' | paste -s -d ,)"
@@ -57,6 +59,8 @@ print_upgrade() {
   else
     list="$(kube /etc/kubernetes/admin.conf get poddisruptionbudgets --all-namespaces -o go-template="${BUDGETS}" 2>/dev/null | paste -s -d ,)" || list=''
     [[ -z "${list}" ]] || printf 'PodDisruptionBudgets that let no Pod go now=%s\n' "${list}"
+    list="$(kube /etc/kubernetes/admin.conf --namespace kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' 2>/dev/null | sed -n 's|^apiVersion: kubeadm.k8s.io/||p')" || list=''
+    [[ -z "${list}" || "${list}" == "${KUBEADM_API:-}" ]] || printf 'kubeadm configuration=%s -> %s\n' "${list}" "${KUBEADM_API:-}"
     list="$(removed_apis_in_use)" || list=''
     [[ -z "${list}" ]] || printf 'APIs in use that it no longer has=%s\n' "${list}"
   fi

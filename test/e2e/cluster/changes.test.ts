@@ -9,7 +9,7 @@ import { stepScript } from "../../../cluster/step-text.ts";
 import { KEPT_SCRIPT, type Setting, settingsText } from "../../../provider/shell.ts";
 import { stepFile } from "../../scripts/shell-files.ts";
 import { mark, pods, written } from "../audit.ts";
-import { hosts, labFolder, onHost, project, pulumi, pulumiRun, read, run } from "../lab.ts";
+import { controlPlane, hosts, labFolder, onHost, output, project, pulumi, pulumiRun, read, run } from "../lab.ts";
 import { leavesItStanding, standingCluster } from "./standing.ts";
 
 const host = "k8s-node01";
@@ -210,7 +210,14 @@ exec bash -s -- ${verb}'`;
 		const as = (command: string) => onHost(controlPlane, `kubectl --kubeconfig ${file} --cache-dir /tmp/kubectl ${command}`);
 		assert.match((await as("get pod lifecycle-demo-pod -o wide")).stdout, /Running/);
 		assert.equal((await as("logs lifecycle-demo-pod")).code, 0);
-		for (const command of ["get secrets", "get nodes", "run other --image=x", "exec lifecycle-demo-pod -- id", "get pods -n kube-system", "create token default"])
+		for (const command of [
+			"get secrets",
+			"get nodes",
+			"run other --image=x",
+			"exec lifecycle-demo-pod -- id",
+			"get pods -n kube-system",
+			"create token default",
+		])
 			assert.match((await as(command)).stderr, /Forbidden|forbidden/, command);
 		await pulumi("up");
 		assert.match((await as("get pods")).stderr, /Unauthorized|must be logged in/);

@@ -4,6 +4,7 @@ readonly CLUSTER_ID='lab-172.16.1.110'
 readonly CLUSTER_POD_CIDR='10.244.0.0/16'
 readonly FIREWALLD='disable'
 readonly HOST_NAME='k8s-node01'
+readonly IMAGES=('docker.io/flannel/flannel-cni-plugin:v1.5.1-flannel2' 'docker.io/flannel/flannel:v0.25.7' 'registry.k8s.io/kube-proxy:v1.29.15' 'registry.k8s.io/pause:3.9')
 readonly KERNEL_OVERRIDE='no'
 readonly KUBERNETES_VERSION='1.29.15'
 readonly MAXIMUM_CLOCK_SKEW_SECONDS='5'
