@@ -3,10 +3,10 @@ import type { Command } from "@pulumi/command/remote/command.js";
 import { Provider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
-import type { Setting } from "../provider/shell.ts";
 import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { initConfiguration, upgradeSettings } from "./kubeadm.ts";
+import { RENEWAL } from "./node.ts";
 import { type HostState, hostAct, hostState, printed } from "./step.ts";
 import { stepName } from "./step-text.ts";
 
@@ -22,7 +22,6 @@ export interface ControlPlaneArgs {
 }
 
 const SNAPSHOTS = new URL("./steps/snapshots.sh", import.meta.url);
-const RENEWAL = new URL("./steps/renewal.sh", import.meta.url);
 /** First minor whose API servers all know server-side apply (GA in 1.22). */
 const FIRST_SERVER_SIDE_APPLY = 22;
 
@@ -93,17 +92,14 @@ export class ControlPlane extends pulumi.ComponentResource {
 			},
 			{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init], deletedWith: this.init },
 		);
-		const timer = (word: string, step: URL, settings: Record<string, Setting>) =>
-			hostState(
-				`${name}-${word}`,
-				{ host: host.name, step, settings: { HOST_NAME: host.name, ...settings } },
-				{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init] },
-			);
 		if (cluster.etcdSnapshots) {
 			const { every, keep, keepOnDestroy } = cluster.etcdSnapshots;
-			timer("snapshots", SNAPSHOTS, { EVERY: every, KEEP: keep, KEEP_ON_DESTROY: keepOnDestroy });
+			hostState(
+				`${name}-snapshots`,
+				{ host: host.name, step: SNAPSHOTS, settings: { HOST_NAME: host.name, EVERY: every, KEEP: keep, KEEP_ON_DESTROY: keepOnDestroy } },
+				{ parent: this, provider: connections, dependsOn: this.init, replaceWith: [this.init] },
+			);
 		}
-		if (cluster.renewCertificates === "timer") timer("renewal", RENEWAL, { CLUSTER_ID: clusterId });
 		this.kubeconfig = pulumi.secret(this.kubeconfigStep.printed);
 		this.provider = new Provider(
 			`${name}-provider`,

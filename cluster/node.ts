@@ -6,6 +6,8 @@ import type { Flannel } from "./flannel.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { type HostState, hostState } from "./step.ts";
 
+export const RENEWAL = new URL("./steps/renewal.sh", import.meta.url);
+
 export interface NodeArgs {
 	spec: HostSpec;
 	cluster: ClusterSettings;
@@ -55,6 +57,11 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 		},
 		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep, ...(apiServer ? [apiServer] : [])] },
 	);
+	// After the kubelet's step, which renews what is due: the timer's first run has little to do then.
+	if (spec.role === "control-plane" && cluster.renewCertificates === "timer") {
+		const settings = { HOST_NAME: spec.name, CLUSTER_ID: clusterId };
+		hostState(`${name}-renewal`, { host: spec.name, step: RENEWAL, settings }, { parent, provider: connections, dependsOn: kubelet, replaceWith: [member] });
+	}
 	return [kubelet, node];
 }
 

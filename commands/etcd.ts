@@ -77,12 +77,16 @@ async function onControlPlane<T>(request: Request, work: (act: Act) => Promise<T
 
 async function bring(act: Act, name: string): Promise<Snapshot> {
 	const about = (await act("about", { NAME: name })).trimEnd();
-	const pki = (await act("pki")).trimEnd();
+	const pki = await act("pki").catch((error: Error) => {
+		if (!(error instanceof ToldError)) throw error;
+		print("It is fetched without the CAs: it can be restored on this control plane only, and not onto one that was installed anew.");
+		return undefined;
+	});
 	const parts: Buffer[] = [];
 	for (let offset = 0; ; offset += PART_BYTES) {
 		const part = Buffer.from(await act("get", { NAME: name, OFFSET: offset, PART_BYTES }), "base64");
 		parts.push(part);
-		if (part.length < PART_BYTES) return { name, about, data: Buffer.concat(parts), pki };
+		if (part.length < PART_BYTES) return { name, about, data: Buffer.concat(parts), ...(pki === undefined ? {} : { pki: pki.trimEnd() }) };
 	}
 }
 /** With `pki` for a control plane that is to be made of it. */
@@ -139,14 +143,16 @@ async function restore(request: Request & { command: "restore" }): Promise<boole
 /** For the next `up`, which makes the control plane of it. Returns whether that is what somebody wanted. */
 async function layDown(act: Act, { stack, isYes }: Request, host: StackHost, brought: Snapshot): Promise<boolean> {
 	if (brought.pki === undefined)
-		throw new Error(`it is in no cluster, and this file has no CA: a version before this has fetched it. It fits only the control plane that it was taken on`);
+		throw new Error(
+			`it is in no cluster, and this file has no CA: a version before this has fetched it, or the CA's key was not on the host. It fits only the control plane that it was taken on`,
+		);
 	const value = (key: string) => brought.about.match(new RegExp(`^${key}=(.*)$`, "m"))?.[1];
 	print(`${host.name} is in no cluster: it was installed anew, or reset.`);
 	print(
 		`Snapshot ${brought.name} is of ${value("taken")}, of cluster ${value("cluster")} with Kubernetes ${value("kubernetes")}. With its CAs and keys it is laid down there, in a folder that only root reads.`,
 	);
 	print(
-		"The next pulumi up makes the control plane of it, and removes it. What was changed since the snapshot is lost; workers come back without a join, and Pods on them run on.",
+		"The next pulumi up makes the control plane of it, and removes it. What was changed since the snapshot is lost; workers come back without a join, and Pods on them run on. One that joined since has to join again: pulumi up --replace of its worker-join.",
 	);
 	if (!isYes && !(await asked(`Lay ${brought.name} down?`))) {
 		print("Nothing was changed.");

@@ -138,7 +138,7 @@ export const RULES: Rule<[Resource, Options]>[] = [
 		name: "no-rebuild",
 		description: "Another version of Kubernetes does not end what runs on the cluster.",
 		broken: ({ type, props }) => {
-			if (type !== STEP || props.step !== "init" || props.settings?.KUBERNETES_VERSION !== "") return [];
+			if (type !== STEP || props.step !== "preflight" || props.settings?.ROLE !== "control-plane" || props.settings.UPGRADES !== false) return [];
 			return ["onVersionChange is rebuild: another kubernetesVersion would make the cluster anew, and all that runs on it would be gone. Set it to upgrade"];
 		},
 	},

@@ -79,7 +79,7 @@ export class Steps {
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
 		const isSame = ["settings", "shared", "script"].every((name) => isEqual(reveal(olds[name] ?? null), reveal(inputs[name] ?? null)));
 		if (isInstalledAnew(olds)) return keptState(inputs, UNKNOWN);
-		if (isSame) return keptState(inputs, olds.printed ?? "");
+		if (isSame) return keptState(inputs, olds.printed || (inputs.bringsScripts === true ? UNKNOWN : ""));
 		const next = await this.previewCreate(inputs, shown);
 		return inputs.bringsScripts === true ? { ...next, printed: olds.printed || UNKNOWN } : next; // other scripts, and the same host
 	}
@@ -185,7 +185,10 @@ export class Steps {
 		try {
 			const ended = await this.#send(step, { verb: "check", isProbe: true }, front);
 			const answer = parseAnswer(ended);
-			for (const note of notesIn(ended)) shown?.warn(`${step.host}: ${note}`);
+			for (const note of notesIn(ended).map((text) => `${step.host}: ${text}`)) {
+				if (!this.#warned.has(note)) shown?.warn(note);
+				this.#warned.add(note);
+			}
 			return answer;
 		} catch (error) {
 			if (shown) this.#warnOnce(step, error as Error, (message) => shown.warn(`${message.replace(/\.$/, "")}. What is shown of it is the last known state.`));
@@ -233,7 +236,7 @@ export class Steps {
 /** What the step that brings the scripts has found. Its `apply` will print another value then, on which the host's join depends. */
 function isInstalledAnew({ bringsScripts, found }: Properties): boolean {
 	const items = reveal(found ?? null);
-	return bringsScripts === true && typeof items === "object" && items !== null && "host" in items && !Array.isArray(items);
+	return bringsScripts === true && (items as Record<string, string> | null)?.host === "installed anew"; // the words of cluster/steps/scripts.sh
 }
 /** For a check of what `apply` has read on the host: whether that is still what is there. */
 function printedBefore({ printed }: Properties): string {

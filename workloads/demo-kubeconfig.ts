@@ -22,7 +22,13 @@ export class DemoKubeconfig extends pulumi.ComponentResource {
 
 	constructor(name: string, cluster: Cluster, opts?: pulumi.ComponentResourceOptions) {
 		super("kubeadm-lab:workloads:DemoKubeconfig", name, {}, opts);
-		const child = { parent: this, provider: cluster.provider };
+		const child = {
+			parent: this,
+			provider: cluster.provider,
+			deletedWith: cluster.controlPlane.init,
+			replaceWith: [cluster.controlPlane.init],
+			deleteBeforeReplace: true,
+		}; // another cluster has none of it
 		const metadata = { name, namespace: NAMESPACE };
 		const account = new ServiceAccount(`${name}-account`, { metadata, automountServiceAccountToken: false }, child);
 		const role = new Role(`${name}-role`, { metadata, rules: RULES }, child);

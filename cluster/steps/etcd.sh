@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh certificates.sh kubectl.sh etcd-tools.sh etcd-restore.sh rescue.sh
+# uses: cluster-signs.sh certificates.sh kubectl.sh etcd-tools.sh etcd-data.sh etcd-restore.sh rescue.sh
 # What `npm run etcd` does on the control plane, by ACTION; no resource has this step. NAME is a snapshot's.
 # snapshot: takes one, prints its line. list: a line for each. get: PART_BYTES of it from OFFSET on, in base64. about: what stands beside it.
 # pki: the CAs and their keys. who: whether the host is a control plane, or in no cluster.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh kept-scripts.sh upgrade.sh certificates.sh etcd-tools.sh etcd-restore.sh rescue.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh kept-scripts.sh upgrade.sh etcd-tools.sh etcd-data.sh rescue.sh
 # This step makes a host the control plane, by kubeadm init.
 # CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
 # KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh. A cluster that is done is brought to another version or configuration in place, by kubeadm upgrade apply, after a snapshot of its etcd.
@@ -20,14 +20,14 @@ apply() {
   local hash
   if is_done; then
     own "${CLUSTER}"
+    end_rescue # of a run that was killed just before it
     keep_going
   else
-    is_to_be_rescued || expect_first_time
+    if is_to_be_rescued; then expect_fitting_rescue; else expect_first_time; fi
     start_afresh control-plane "${KUBEADM_CONFIG}"
-    ! is_to_be_rescued || lay_pki
+    ! is_to_be_rescued || { lay_pki && lay_data; }
     begin_kubeadm "${TIMEOUT_SECONDS}" "${KUBEADM_CONFIG}" init --skip-token-print || die "kubeadm init failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     hash="$(grep -Eo 'sha256:[0-9a-f]{64}' -- "${CLUSTER}/kubeadm.log" | tail -n 1)" || die 'kubeadm printed no CA hash: is this a release that init.sh knows?'
-    ! is_to_be_rescued || restore_rescued
     finish_init "${hash}"
     end_rescue
   fi
@@ -50,6 +50,7 @@ keep_going() {
 readonly APPLY_SECONDS=$((3 * TIMEOUT_SECONDS)) # each component is waited for by itself
 change_cluster() {
   local wanted from
+  lock_kept "${LOCK_SECONDS}" # a renewal of certificates would stop etcd or the API server in the middle
   [[ -n "${KUBERNETES_VERSION:-}" ]] || {
     log 'kubeadm configuration: not the one that made this cluster; the cluster stays as it is. To use the new one: onVersionChange: upgrade, or destroy, then up'
     return 0
@@ -139,6 +140,7 @@ remove_token() {
 }
 undo() {
   release_own
+  end_rescue # of which nobody wants a control plane any more
   finish_undo
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

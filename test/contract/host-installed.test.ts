@@ -29,11 +29,21 @@ test("where scripts are missing or others, the host is known to be the one that 
 	const newer = { ...step, text: `${step.text}# another version\n` };
 	assert.equal((await own.plugin.update("it", await own.plugin.read("it", repaired), newer, { preview: true })).state.printed, printed);
 
+	rmSync(script);
+	rmSync(id);
+	const both = await own.plugin.update("it", await own.plugin.read("it", repaired), step);
+	rmSync(script);
+	assert.equal(
+		(await own.plugin.update("it", await own.plugin.read("it", both), step, { preview: true })).state.printed,
+		both.state.printed,
+		"that was long ago",
+	);
+
 	rmSync(id);
 	const anew = await own.plugin.read("it", repaired);
 	assert.equal((anew.state.found as Record<string, string>).host, "installed anew");
 	assert.equal((await own.plugin.update("it", anew, newer, { preview: true })).state.printed, UNKNOWN);
-	assert.notEqual((await own.plugin.update("it", anew, newer)).state.printed, printed);
+	assert.notEqual((await own.plugin.update("it", anew, newer)).state.printed, both.state.printed);
 });
 test("a state of a version before, which printed nothing, gets its value with the next up", async () => {
 	const { step } = keeper();

@@ -44,6 +44,11 @@ export function controlPlane(t: TestContext, { bump = true, version = "3.5.16" }
 		"crictl",
 		`name="$*"; name="\${name##*^}"; name="\${name%\\$}"; [[ ! -e "\${KUBEADM_LAB_ROOT}/etc/kubernetes/manifests/\${name}.yaml" && ! -e "\${KUBEADM_LAB_ROOT}/stuck-\${name}" ]] || echo "id-\${name}"`,
 	);
+	playTools(host, bump);
+	return host;
+}
+/** The image of etcd has an etcdctl, which makes a member's data of a snapshot. */
+export function playTools(host: FakeHost, bump = true): void {
 	host.command(
 		"ctr",
 		`case "$*" in *' mount '*) mkdir -p "\${!#}/usr/local/bin"; cp "\${KUBEADM_LAB_ROOT}/etcdctl" "\${!#}/usr/local/bin/" ;; *unmount*) rm -rf "\${!#}/usr" ;; esac`,
@@ -65,7 +70,6 @@ esac
 `,
 	);
 	chmodSync(join(host.root, "etcdctl"), 0o755);
-	return host;
 }
 export const act = (host: FakeHost, ACTION: string, settings: Record<string, string | number | boolean> = {}) =>
 	host.run("etcd", "apply", { ACTION, ...settings }, "k8s-master");

@@ -188,7 +188,8 @@ test("a static Pod whose certificate was renewed is restarted by the next apply,
 	assert.deepEqual(acts(host), [], "once");
 });
 test("a CA in its last year is warned of, and is no difference", (t) => {
-	const host = member(t);
+	const host = controlPlane(t);
+	for (const ca of ["front-proxy-ca", "etcd/ca"]) host.write(`/etc/kubernetes/pki/${ca}.crt`, certificate(4000));
 	run(host);
 	host.write("/etc/kubernetes/pki/ca.crt", certificate(300));
 	const { status, stdout, stderr } = run(host, "check");
@@ -199,6 +200,10 @@ test("a CA in its last year is warned of, and is no difference", (t) => {
 	);
 	const applied = run(host);
 	assert.deepEqual([applied.status, acts(host)], [0, []]);
+	const worker = member(t);
+	run(worker);
+	worker.write("/etc/kubernetes/pki/ca.crt", certificate(300));
+	assert.equal(run(worker, "check").stderr, "", "once for a cluster is enough");
 });
 test("a CA that ends soon is told, and not touched; all the rest is put right", (t) => {
 	const host = member(t);

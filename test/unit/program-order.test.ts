@@ -97,7 +97,7 @@ const WAITS: Record<string, string[]> = {
 	look: ["lifecycle-demo-pause-pause-private", "lifecycle-demo-pause-pause-shared"],
 	"gallery-main-ends": ["lab-flannel-daemon-set", ...WORKERS.map((host) => `lab-${host}-kubelet`)],
 	runtime: [], // the service that it starts itself
-	renewal: ["lab-control-plane-init"], // static Pods, that come again
+	renewal: ["lab-k8s-master-kubelet"], // static Pods, that come again
 };
 test("whatever waits for another's work depends on it, so that a single slot of the engine is enough", async () => {
 	const { graph: whole } = await program({ changes: { pauseProof: true, gallery: ["main-ends"], renewCertificates: "timer" } });

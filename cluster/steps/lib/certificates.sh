@@ -65,7 +65,8 @@ certificates_check() {
   for mark in "${KEPT}"/restart-*; do [[ ! -e "${mark}" ]] || differs "${mark##*/restart-} restart" 'done' 'due'; done
   while read -r path name ends; do
     if [[ "${name}" == soon ]]; then
-      notice "the CA ${path} ends on ${ends}, and everything that it signed with it. It is not renewed here: plan that (${CA_ROTATION})"
+      [[ "$(cluster_value step)" != init ]] || # its workers have the same one
+        notice "the CA ${path} ends on ${ends}, and everything that it signed with it. It is not renewed here: plan that (${CA_ROTATION})"
     elif [[ -n "${path}" ]]; then
       is_good "${path}" || differs "certificate ${path}" "good for ${WANTED_DAYS} days" "${ENDS}"
     fi
@@ -75,6 +76,8 @@ renew_certificate() { # PATH NAME; ENDS is its end
   local answer verb=(certs)
   (($(cluster_minor) >= 20)) || verb=(alpha certs)
   answer="$(timeout 120 kubeadm "${verb[@]}" renew "$2" 2>&1)" || die "kubeadm certs renew $2 failed ($1: ${ENDS}): $(printf '%s\n' "${answer}" | grep -v 'stack trace' | tail -n 2 | paste -s -d ' ')"
+  # Without the key of the CA kubeadm takes that for somebody else's, renews nothing, and calls it success (1.29).
+  is_good "$1" || die "kubeadm certs renew $2 has not renewed $1 (${ENDS}): $(printf '%s\n' "${answer}" | tail -n 1). Is the key of its CA on this host?"
   log "renewed $1"
 }
 renew_certificates() {

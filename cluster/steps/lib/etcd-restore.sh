@@ -5,10 +5,9 @@
 #   WORK_FOLDER/new and old/member    in between the two renames: a data folder beside them is none that anybody wrote in
 #   WORK_FOLDER/old/member            etcd has the restored data; the old is thrown away when the cluster answers, else it comes back
 # ASIDE has the snapshot's name, and the static Pods' manifests while they are away.
-readonly ASIDE="${CLUSTER}/restore" WORK_FOLDER="${ROOT}${ETCD_DATA}/kubeadm-lab-restore" # the same file system: each move is one rename
+readonly ASIDE="${CLUSTER}/restore"
 readonly STATIC_PODS=(etcd kube-apiserver kube-controller-manager kube-scheduler)
 readonly STOP_SECONDS=180 START_SECONDS=300 # an API server ends its requests first, and has 30 s before it is killed; kubeadm waits 240 for its start
-readonly MARGIN=1000000 # revisions above the last that is known
 
 is_newer() { [[ "$1" != "$2" && "$(printf '%s\n' "$1" "$2" | sort -V | tail -n 1)" == "$1" ]]; } # VERSION THAN
 refuse() { die "snapshot ${NAME}: $*. Nothing was changed"; }
@@ -27,7 +26,6 @@ expect_restorable() {
   [[ "$(unit_active kubelet.service)" == active ]] || die "the kubelet is $(unit_active kubelet.service), expected active: it stops and starts etcd. Nothing was changed. First: systemctl start kubelet"
   expect_room "${ROOT}${ETCD_DATA}" $((2 * $(stat -c %s -- "${file}") + 64 * 1048576))
 }
-revision_now() { number_in revision "$(ask_etcd 10 endpoint status -w json 2>/dev/null)"; }
 # What a person wants to know before they say yes: lines of KEY tab VALUE.
 look_before() {
   local now
@@ -80,25 +78,11 @@ take_back_another() {
   start_control_plane
   rm -rf -- "${WORK_FOLDER:?}" "${ASIDE:?}"
 }
-# The revision of the restored data is above any that a client has seen, and all before it counts as compacted: so whoever watches is told that its version is
-# too old, and lists anew. With a lower one kubelets, controllers and proxies would wait in silence for what comes after the version that they know (lab).
-# It becomes the time in ms: above that of any restore before this, also of one of the same snapshot, and known where etcd does not answer.
-# No cluster makes a thousand revisions a second for long.
-bump_of() { # REVISION
-  local target now
-  target="$(date +%s%3N)" now="$(revision_now)"
-  ((${now:-0} + MARGIN < target)) || target=$((now + MARGIN))
-  printf '%s' $((target - $1))
-}
 make_data() {
-  local flags=() answer
-  rm -rf -- "${WORK_FOLDER:?}"
-  (umask 077 && mkdir -p -- "${WORK_FOLDER}")
-  ! has_bump || flags=(--bump-revision "$(bump_of "$(about "${NAME}" revision)")" --mark-compacted)
-  answer="$(timeout 900 "${ETCDUTL}" snapshot restore "${SNAPSHOTS}/${NAME}.db" --name "$(etcd_flag name)" --initial-cluster "$(etcd_flag initial-cluster)" \
-    --initial-advertise-peer-urls "$(etcd_flag initial-advertise-peer-urls)" --data-dir "${WORK_FOLDER}/making" "${flags[@]+"${flags[@]}"}" 2>&1)" || {
+  clear_work_folder
+  restored_into "${WORK_FOLDER}/making" "${SNAPSHOTS}/${NAME}.db" "$(about "${NAME}" revision)" "$(etcd_flag name)" "$(etcd_flag initial-advertise-peer-urls)" || {
     rm -rf -- "${WORK_FOLDER:?}" "${ASIDE:?}"
-    refuse "etcd can't restore it: ${answer##*$'\n'}. Choose another one: npm run etcd -- list"
+    refuse "etcd can't restore it: ${LAST_SEEN}. Choose another one: npm run etcd -- list"
   }
   mv -T -- "${WORK_FOLDER}/making" "${WORK_FOLDER}/new"
 }
@@ -108,11 +92,6 @@ renew_pods() {
   for label in 'k8s-app in (kube-proxy,kube-dns)' app=flannel; do
     kube /etc/kubernetes/admin.conf delete pods --all-namespaces --wait=false -l "${label}" >&2 || die "can't delete the Pods with ${label}: see kubectl get pods --all-namespaces"
   done
-}
-has_bump() { # from etcd 3.5.10 on
-  local help
-  help="$("${ETCDUTL}" snapshot restore --help 2>&1)" || true # whole: a grep that ends at the first match would end etcdctl, and the pipe had failed
-  [[ "${help}" == *--mark-compacted* ]]
 }
 stop_control_plane() {
   local pod file

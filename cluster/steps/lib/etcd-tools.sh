@@ -21,11 +21,13 @@ ca_digest() { printf 'sha256:%s' "$(openssl x509 -in "${ROOT}/etc/kubernetes/pki
 
 # From the image that etcd's manifest names, so they fit, and are there too when etcd does not run. They are static programs; kept for the day when the image is gone.
 find_tools() { # ETCDCTL, and ETCDUTL: etcdutl where the image has one (etcd 3.6), which restores there; before that etcdctl does
-  local image folder
-  image="$(image_of etcd)"
-  encode "${image}"
+  find_tools_in "$(image_of etcd)"
+}
+find_tools_in() { # IMAGE
+  local folder
+  encode "$1"
   folder="${SNAPSHOTS}/tools/${ENCODED}"
-  [[ -x "${folder}/etcdctl" ]] || copy_tools "${image}" "${folder}"
+  [[ -x "${folder}/etcdctl" ]] || copy_tools "$1" "${folder}"
   ETCDCTL="${folder}/etcdctl" ETCDUTL="${folder}/etcdutl"
   [[ -x "${ETCDUTL}" ]] || ETCDUTL="${ETCDCTL}"
 }

@@ -42,8 +42,10 @@ begin_kubeadm() { # SECONDS CONFIG VERB FLAGS...
   shift 2
   ((seconds > 0)) || seconds=1 # 0 would be no bound at all
   ignored="$(ignored_errors)"
-  # A disk of its own is not empty for kubeadm, though etcd can use it.
-  [[ "$(ls -A -- "${ROOT}/var/lib/etcd/" 2>/dev/null)" != lost+found ]] || ignored+="${ignored:+,}DirAvailable--var-lib-etcd"
+  # Not empty for kubeadm, though etcd can use it: a disk of its own, data that a rescue has laid down (anybody else's were refused by claim_cluster).
+  case "$(ls -A -- "${ROOT}/var/lib/etcd/" 2>/dev/null)" in
+  lost+found | member | $'lost+found\nmember') ignored+="${ignored:+,}DirAvailable--var-lib-etcd" ;;
+  esac
   write_config "${config}" || return 1
   ! is_dockershim || quick_kubelet on
   run_kubeadm "${seconds}" "$@" --config "${CONFIG_FILE}" ${ignored:+--ignore-preflight-errors "${ignored}"} || status=1

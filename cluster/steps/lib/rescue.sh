@@ -17,12 +17,32 @@ lay_pki() {
   mkdir -p -- "${ROOT}${PKI}/etcd"
   (umask 077 && tar -C "${ROOT}${PKI}" --no-same-owner --no-overwrite-dir -x -f "${RESCUE}/pki.tar" -- "${RESCUE_FILES[@]}") || die "can't write ${PKI}: the line above says why"
 }
-# Over the new and empty etcd that kubeadm init has made.
-restore_rescued() {
-  NAME="$(<"${RESCUE}/name")"
-  (umask 077 && mkdir -p -- "${SNAPSHOTS}")
-  cp -p -- "${RESCUE}/${NAME}.about" "${RESCUE}/${NAME}.db" "${SNAPSHOTS}/" || die "can't write ${SNAPSHOTS}: the line above says why"
-  restore_snapshot >/dev/null
+# All that speaks against it, before anything is changed.
+expect_fitting_rescue() {
+  local name version
+  name="$(<"${RESCUE}/name")" version="$(kubeadm version -o short 2>/dev/null)" || version=''
+  [[ "$(rescue_value "${name}" cluster)" == "${CLUSTER_ID}" ]] ||
+    die "the snapshot that was laid down here, ${name}, is of cluster $(rescue_value "${name}" cluster), expected ${CLUSTER_ID}. Nothing was changed. Lay down one of this cluster: npm run etcd -- restore STACK FILE"
+  [[ "v$(rescue_value "${name}" kubernetes)" == "${version}" ]] ||
+    die "the snapshot that was laid down here, ${name}, is of Kubernetes $(rescue_value "${name}" kubernetes), and kubeadm is ${version:-not there}. Nothing was changed. Set kubernetesVersion to that of the snapshot, or lay down another one: npm run etcd -- restore STACK FILE"
+}
+rescue_value() { sed -n "s/^$2=//p" -- "${RESCUE}/$1.about" 2>/dev/null | head -n 1; } # NAME KEY
+# The snapshot's data are there before etcd first starts. An API server on an empty etcd would tell kubelets, which its certificates let in, that they have no Pods: they would end them all.
+lay_data() {
+  local name image address pattern='advertiseAddress:[[:space:]]*"?([0-9a-fA-F.:]+)'
+  name="$(<"${RESCUE}/name")"
+  [[ "${KUBEADM_CONFIG}" =~ ${pattern} ]] || die 'the kubeadm configuration names no advertiseAddress'
+  address="https://${BASH_REMATCH[1]}:2380"
+  write_config "${KUBEADM_CONFIG}" || die "can't write ${CONFIG_FILE}"
+  image="$(timeout 60 kubeadm config images list --config "${CONFIG_FILE}" 2>/dev/null | grep -m 1 '/etcd:')" || die 'kubeadm config images list names no image of etcd'
+  find_tools_in "${image}"
+  mkdir -p -- "${ROOT}${ETCD_DATA}"
+  chmod 0700 -- "${ROOT}${ETCD_DATA}"
+  clear_work_folder
+  restored_into "${WORK_FOLDER}/making" "${RESCUE}/${name}.db" "$(rescue_value "${name}" revision)" "${NODE_NAME}" "${address}" || die "etcd can't restore ${name}: ${LAST_SEEN}. Lay down another one: npm run etcd -- restore STACK FILE"
+  mv -T -- "${WORK_FOLDER}/making/member" "${ROOT}${ETCD_DATA}/member"
+  rm -rf -- "${WORK_FOLDER:?}"
+  log "etcd begins with the data of ${name}"
   has_bump || log 'this etcd is older than 3.5.10: restart the kubelets (systemctl restart kubelet) and what watches the API server, which do not notice the restore'
 }
 end_rescue() { rm -rf -- "${RESCUE:?}"; }

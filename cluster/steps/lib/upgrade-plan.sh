@@ -26,8 +26,8 @@ look_at_version() {
   fi
 }
 # Who applies such a manifest again gets an error then. What only was made through one (kubectl create) nobody applies again, and the API server shows it by a newer API as well.
-# kubectl apply writes down what it applied; a server-side apply by which API.
-readonly APPLIED=$'{{range .items}}{{with .metadata.namespace}}{{.}}/{{end}}{{.metadata.name}}\t{{range .metadata.managedFields}}{{if eq .operation "Apply"}}{{.apiVersion}} {{end}}{{end}}\t{{with .metadata.annotations}}{{with index . "kubectl.kubernetes.io/last-applied-configuration"}}{{printf "%.200q" .}}{{end}}{{end}}\n{{end}}'
+# kubectl apply writes down what it applied; a server-side apply by which API. A status is what a controller has applied, often Kubernetes' own.
+readonly APPLIED=$'{{range .items}}{{with .metadata.namespace}}{{.}}/{{end}}{{.metadata.name}}\t{{range .metadata.managedFields}}{{if and (eq .operation "Apply") (not .subresource)}}{{.apiVersion}} {{end}}{{end}}\t{{with .metadata.annotations}}{{with index . "kubectl.kubernetes.io/last-applied-configuration"}}{{printf "%.200q" .}}{{end}}{{end}}\n{{end}}'
 look_at_removed_apis() {
   local api resource version group applied
   for api in "${REMOVED_APIS[@]+"${REMOVED_APIS[@]}"}"; do
