@@ -24,7 +24,7 @@ const demo = enabled ? new LifecycleDemo("lifecycle-demo", { cluster, ...setting
 podCosts(`${settings.stack}-pod-costs`, cluster, settings.demo, demo);
 
 export const kubeconfig = cluster.kubeconfig; // secret
-export const demoKubeconfig = settings.demo.kubeconfig ? new DemoKubeconfig("lifecycle-demo-user", cluster).kubeconfig : undefined; // secret; may look at Pods and delete them
+export const demoKubeconfig = settings.demo.kubeconfig ? new DemoKubeconfig("lifecycle-demo-user", cluster).kubeconfig : "not asked for: demoKubeconfig"; // secret; may look at Pods and delete them
 export const nodes = cluster.nodes;
 export const pod = demo?.pod; // what `kubectl get pod -o wide` prints
 export const location = demo?.location; // the node and host where the Pod landed, and the message file there

@@ -6,7 +6,6 @@ import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { initConfiguration, upgradeSettings } from "./kubeadm.ts";
-import { RENEWAL } from "./node.ts";
 import { type HostState, hostAct, hostState, printed } from "./step.ts";
 import { stepName } from "./step-text.ts";
 
@@ -121,7 +120,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 
 /** What of the cluster's steps this stack's hosts keep no script of: `npm run etcd` brings its own, and the other is a setting's. */
 export function unusedSteps({ etcdSnapshots, renewCertificates }: Pick<ClusterSettings, "etcdSnapshots" | "renewCertificates">): string[] {
-	return ["etcd", ...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)]), ...(renewCertificates === "timer" ? [] : [stepName(RENEWAL)])];
+	return ["etcd", ...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)]), ...(renewCertificates === "timer" ? [] : ["renewal"])];
 }
 
 /** What makes another cluster with another value: what kubeadm init takes only once, and the version where the stack wants it so. */

@@ -71,7 +71,12 @@ export class Host extends pulumi.ComponentResource {
 		// A state that keeps nothing: its undo is what it is there for.
 		this.leave = state("leave", { CLUSTER_ID: clusterId }, this.configured, { apply: false });
 		// An act: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
-		const images = { HOST_NAME: spec.name, IMAGES: imagesFor(cluster, spec.role, workloadImages), RUNTIME_KIND: cluster.runtime.kind };
+		const images = {
+			HOST_NAME: spec.name,
+			IMAGES: imagesFor(cluster, spec.role, workloadImages),
+			RUNTIME_KIND: cluster.runtime.kind,
+			HOST_INSTALLED: this.installed,
+		};
 		hostAct(
 			`${name}-images`,
 			{ host: spec, ssh: cluster.ssh, step: new URL("./steps/images.sh", import.meta.url), settings: images, undo: false },

@@ -6,7 +6,7 @@ import type { Flannel } from "./flannel.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { type HostState, hostState } from "./step.ts";
 
-export const RENEWAL = new URL("./steps/renewal.sh", import.meta.url);
+const RENEWAL = new URL("./steps/renewal.sh", import.meta.url);
 
 export interface NodeArgs {
 	spec: HostSpec;

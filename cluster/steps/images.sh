@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # uses: missing-images.sh
 # This step pulls container images before they are needed.
-# IMAGES: full names; RUNTIME_KIND: containerd or docker.
+# IMAGES: full names; RUNTIME_KIND: containerd or docker; HOST_INSTALLED: tells one installation of the host, which has them, from another.
 # What is there is not asked for again. No undo: images are a cache, they go with the runtime's data.
 takes_no_lock() { :; } # the runtime itself lets two pulls of one image wait for each other
 readonly PULL_SECONDS=300 PULL_TRIES=3 PARALLEL=4
