@@ -1,5 +1,5 @@
 // Which APIs a minor of Kubernetes no longer has, of those that keep objects: what was applied through one must be applied by a newer one before an upgrade. Pure.
-// Source: "Deprecated API Migration Guide" (kubernetes.io/docs/reference/using-api/deprecation-guide), read 2026-11-28. Up to 1.32; none is removed in 1.33 to 1.37.
+// Source: "Deprecated API Migration Guide" (kubernetes.io/docs/reference/using-api/deprecation-guide), versions up to 1.29 read on 2026-11-28; 1.32 as the API server of 1.29 says itself. Of 1.33 and later none is known here.
 
 /** By the minor that removed them. As kubectl names them: RESOURCE.VERSION.GROUP. */
 const REMOVED: Record<number, Record<string, string>> = {
