@@ -150,7 +150,7 @@ export interface DemoSettings {
 	hostPath: string;
 	/** Empty the message file before the Pod starts. Default false: the seed's page appends. */
 	freshFile: boolean;
-	/** An output with a kubeconfig that may do what the page does. */
+	/** An output with a kubeconfig that may look at Pods and delete them. */
 	kubeconfig: boolean;
 	/** Record the Pod's history, for this many hours at most; 0 records nothing. */
 	recordHours: number;

@@ -25,7 +25,10 @@ apply() {
   else
     if is_to_be_rescued; then expect_fitting_rescue; else expect_first_time; fi
     start_afresh control-plane "${KUBEADM_CONFIG}"
-    ! is_to_be_rescued || { lay_pki && lay_data; }
+    if is_to_be_rescued; then
+      lay_pki
+      lay_data
+    fi
     begin_kubeadm "${TIMEOUT_SECONDS}" "${KUBEADM_CONFIG}" init --skip-token-print || die "kubeadm init failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     hash="$(grep -Eo 'sha256:[0-9a-f]{64}' -- "${CLUSTER}/kubeadm.log" | tail -n 1)" || die 'kubeadm printed no CA hash: is this a release that init.sh knows?'
     finish_init "${hash}"

@@ -264,12 +264,11 @@ print_facts() { # what a preview shows of a host
 }
 # A run that was killed while it brought the scripts has left them, and nothing else here, and no state knows of them.
 undo() {
-  local keeper="${STATE}/scripts"
   [[ "$(ls -A -- "${STATE}" 2>/dev/null)" == scripts ]] || return 0
   take_lock scripts
-  read_owner "${keeper}" || true
-  if [[ "${FOUND}" == "${OWNER:-}" && -z "$(ls -A -- "${keeper}/used" 2>/dev/null)" ]]; then
-    rm -rf -- "${keeper:?}"
+  read_owner "${KEEPER}" || true
+  if [[ "${FOUND}" == "${OWNER:-}" && -z "$(ls -A -- "${KEEPER}/used" 2>/dev/null)" ]]; then
+    rm -rf -- "${KEEPER:?}"
     rmdir -- "${STATE}" 2>/dev/null || true
   fi
   rm -f -- "${ROOT}/run/lock/kubeadm-lab-scripts.lock"

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { examplesIn, runExample } from "../e2e/examples.ts";
 import { controlPlane, kubectl, lab, onHost, project, pulumi, pulumiRun, read, run, succeed, workers } from "../e2e/lab.ts";
+import { workersRunPods } from "./works.ts";
 
 const FOLDER = "/var/lib/kubeadm-lab/cluster/snapshots";
 const WORK = "/var/lib/etcd/kubeadm-lab-restore";
-const NGINX = "registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17";
 const cli = `${project}lab/lab`;
 const words = (...args: string[]) => ["exec", "--", "npm", "run", "-s", "etcd", "--", ...args];
 const etcd = (...args: string[]) => succeed(cli, words(...args), { timeoutSeconds: 900 });
@@ -23,12 +23,7 @@ const restarts = (host: string) => read(host, "systemctl show -p ActiveEnterTime
 
 /** The cluster as a whole: every Node is heard of now, the demo Pod runs, and both workers start new Pods and end them. */
 async function works(name: string): Promise<void> {
-	await kubectl(`create deployment ${name} --image=${NGINX} --replicas=4`);
-	await kubectl(`rollout status deployment ${name} --timeout=180s`);
-	const on = await kubectl(`get pods -l app=${name} -o jsonpath='{.items[*].spec.nodeName}'`);
-	for (const worker of workers) assert.ok(on.includes(worker), `${worker} starts no Pod: ${on}`);
-	await kubectl(`delete deployment ${name}`);
-	await kubectl(`wait pod -l app=${name} --for=delete --timeout=120s`);
+	await workersRunPods(name);
 	assert.equal(await kubectl("get nodes --no-headers | grep -vc ' Ready ' || true"), "0\n");
 	assert.equal(await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.status.phase} {.status.containerStatuses[0].restartCount}'"), "Running 0");
 }

@@ -8,9 +8,9 @@ import { unexplained } from "../bare/stays.ts";
 import { mark, pods, running, written } from "../e2e/audit.ts";
 import { controlPlane, hosts, kubectl, lab, messageFile, project, pulumiArgs, read, succeed, workers } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
+import { workersRunPods } from "./works.ts";
 
 const [first, second] = workers as [string, string];
-const NGINX = "registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17";
 /** Kubernetes has no part in these: the list of all hosts, and our own records. */
 const MAY_BE_WRITTEN = /^\/etc\/hosts$|^\/var\/lib\/kubeadm-lab\//;
 
@@ -40,15 +40,6 @@ describe("workers come and go", { concurrency: false }, () => {
 		for (const line of before.split("\n").filter((pod) => !/^(kube-proxy|kube-flannel)/.test(pod))) assert.ok(now.includes(line), line);
 		return output;
 	}
-	/** Both workers start new Pods. */
-	async function works(name: string): Promise<void> {
-		await kubectl(`create deployment ${name} --image=${NGINX} --replicas=4`);
-		await kubectl(`rollout status deployment ${name} --timeout=180s`);
-		const on = await kubectl(`get pods -l app=${name} -o jsonpath='{.items[*].spec.nodeName}'`);
-		for (const worker of workers) assert.ok(on.includes(worker), `${worker} starts no Pod: ${on}`);
-		await kubectl(`delete deployment ${name}`);
-		await kubectl(`wait pod -l app=${name} --for=delete --timeout=120s`);
-	}
 
 	before(async () => {
 		folder = await mkdtemp(join(tmpdir(), "kubeadm-lab-grow-"));
@@ -73,7 +64,7 @@ describe("workers come and go", { concurrency: false }, () => {
 		assert.equal(await nodes(), ready(controlPlane, first));
 		await upBeside(2, [controlPlane, first]);
 		assert.equal(await nodes(), ready(...hosts));
-		await works("grown");
+		await workersRunPods("grown");
 	});
 	test("one less is drained, leaves the cluster and is as before, and joins again when it is wanted again", async () => {
 		await upBeside(1, [controlPlane, first]);
@@ -81,7 +72,7 @@ describe("workers come and go", { concurrency: false }, () => {
 		await isAsBefore(second);
 		await upBeside(2, [controlPlane, first]);
 		assert.equal(await nodes(), ready(...hosts));
-		await works("again");
+		await workersRunPods("again");
 	});
 	for (const [host, what] of [
 		[second, "a worker"],
@@ -97,7 +88,7 @@ describe("workers come and go", { concurrency: false }, () => {
 			const output = await pulumi("up", 2);
 			assert.match(output, new RegExp(`lab-${host}-worker-join updated`));
 			assert.equal(await nodes(), ready(...hosts));
-			await works("anew");
+			await workersRunPods("anew");
 			await kubectl("wait pod lifecycle-demo-pod --for=condition=Ready --timeout=120s");
 			assert.equal(await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.metadata.uid}'"), uid);
 			assert.match(await pulumi("preview", 2), /^ {4}\d+ unchanged$/m);

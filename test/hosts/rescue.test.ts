@@ -7,9 +7,9 @@ import { after, before, describe, test } from "node:test";
 import { unexplained } from "../bare/stays.ts";
 import { controlPlane, hosts, kubectl, lab, onHost, project, pulumi, pulumiRun, read, succeed, workers } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
+import { NGINX } from "./works.ts";
 
 const cli = `${project}lab/lab`;
-const NGINX = "registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17";
 const etcd = async (...args: string[]) => (await succeed(cli, ["exec", "--", "npm", "run", "-s", "etcd", "--", ...args], { timeoutSeconds: 900 })).output;
 /** Kubelets and containers of the workers: a join or a restart changes them. */
 const onWorkers = () => Promise.all(workers.map((host) => read(host, "systemctl show -p ActiveEnterTimestamp kubelet; crictl ps -q | sort")));

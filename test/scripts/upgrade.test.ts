@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
+import { ID, init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
 import type { FakeHost } from "./fake-host.ts";
 import { goodHost, problems } from "./good-host.ts";
 import { shellFile } from "./shell-files.ts";
@@ -196,11 +196,17 @@ test("the packages step leaves the kubelet of a Node that is to be upgraded, and
 	assert.deepEqual(missing({}), ["kubelet-1.30.14", "kubeadm-1.30.14"], "of an upgraded Node it is a difference like any other");
 });
 
+/** A host that the preflight finds in this cluster, with 1.29.15 unless told otherwise. */
+function inCluster(t: TestContext, values: Record<string, string> = {}): FakeHost {
+	const host = goodHost(t);
+	for (const [name, value] of Object.entries({ id: ID, node: "k8s-node02", finished: "yes", version: "1.29.15", ...values }))
+		host.write(`${CLUSTER}/${name}`, value);
+	return host;
+}
+
 test("the preflight lets a cluster go to a later patch and to the next minor, and neither further nor back", (t) => {
 	const said = (settings: object, version = "1.29.15") => {
-		const host = goodHost(t);
-		for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version }))
-			host.write(`${CLUSTER}/${name}`, value);
+		const host = inCluster(t, { version });
 		host.command("kubectl");
 		return problems(host, settings as never);
 	};
@@ -211,9 +217,7 @@ test("the preflight lets a cluster go to a later patch and to the next minor, an
 	assert.deepEqual(said(to("1.18.3"), "1.18.20"), ["Kubernetes: found 1.18.20; expected 1.18.3 or older"]);
 	assert.deepEqual(said({ ...to("1.31.14"), UPGRADES: false }), [], "another cluster may have any");
 
-	const cutOff = { id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version: "1.29.15", upgrading: NEXT };
-	const host = goodHost(t);
-	for (const [name, value] of Object.entries(cutOff)) host.write(`${CLUSTER}/${name}`, value);
+	const host = inCluster(t, { upgrading: NEXT });
 	host.command("kubectl");
 	assert.deepEqual(problems(host, to(NEXT) as never), []);
 	assert.deepEqual(problems(host, to("1.29.15") as never), [`Kubernetes: found an upgrade to ${NEXT} that was cut off; expected ${NEXT}`]);
@@ -223,9 +227,7 @@ test("the preflight lets a cluster go to a later patch and to the next minor, an
 const APPLIED =
 	'applied\t\t"{\\"apiVersion\\":\\"flowcontrol.apiserver.k8s.io/v1beta3\\",\\"kind\\":\\"FlowSchema\\"\nby-server\tflowcontrol.apiserver.k8s.io/v1beta3 \t\ncreated\t\t\nnewer\t\t"{\\"apiVersion\\":\\"flowcontrol.apiserver.k8s.io/v1\\"\n';
 test("an upgrade to a minor that no longer has an API is refused while manifests were applied through that, by name", (t) => {
-	const host = goodHost(t);
-	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version: "1.29.15" }))
-		host.write(`${CLUSTER}/${name}`, value);
+	const host = inCluster(t);
 	host.write("/applied", APPLIED);
 	host.command("kubectl", 'case "$*" in *flowschemas*) cat "$KUBEADM_LAB_ROOT/applied" ;; esac');
 	const api = ["flowschemas", "prioritylevelconfigurations"].map((resource) => `${resource}.v1beta3.flowcontrol.apiserver.k8s.io`);
@@ -237,9 +239,7 @@ test("an upgrade to a minor that no longer has an API is refused while manifests
 });
 
 test("the preflight's facts name the Pods that an upgrade's drain ends for good", (t) => {
-	const host = goodHost(t);
-	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", finished: "yes", version: "1.29.15" }))
-		host.write(`${CLUSTER}/${name}`, value);
+	const host = inCluster(t);
 	host.command(
 		"kubectl",
 		"printf 'a/bare none \\na/owned ReplicaSet \\na/with ReplicaSet emptyDir\\nkube-system/proxy DaemonSet emptyDir\\nkube-system/etcd Node \\n'",

@@ -98,7 +98,8 @@ take_snapshot() { # BY (hand, timer or upgrade): TAKEN is its name
   mv -f -- "${SNAPSHOTS}/.new.about" "${SNAPSHOTS}/${TAKEN}.about"
   mv -f -- "${fresh}" "${SNAPSHOTS}/${TAKEN}.db" # from here on it is one
 }
-about() { sed -n "s/^$2=//p" -- "${SNAPSHOTS}/$1.about" 2>/dev/null | head -n 1; } # NAME KEY
+value_in() { sed -n "s/^$2=//p" -- "$1" 2>/dev/null | head -n 1; } # FILE KEY
+about() { value_in "${SNAPSHOTS}/$1.about" "$2"; }                  # NAME KEY
 snapshot_names() { # the oldest first
   local file
   for file in "${SNAPSHOTS}"/[0-9]*.db; do

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # Runs another step as this host keeps it: the text that was used last, checked by its hash, with the settings of that time.
-readonly KEEPER="${STATE}/scripts"
 
 find_kept_script() { # STEP, with its mark: KEPT_SCRIPT names its text; fails where that or the settings are gone
   KEPT_SCRIPT=''

@@ -19,14 +19,14 @@ lay_pki() {
 }
 # All that speaks against it, before anything is changed.
 expect_fitting_rescue() {
-  local name version
+  local name about version
   name="$(<"${RESCUE}/name")" version="$(kubeadm version -o short 2>/dev/null)" || version=''
-  [[ "$(rescue_value "${name}" cluster)" == "${CLUSTER_ID}" ]] ||
-    die "the snapshot that was laid down here, ${name}, is of cluster $(rescue_value "${name}" cluster), expected ${CLUSTER_ID}. Nothing was changed. Lay down one of this cluster: npm run etcd -- restore STACK FILE"
-  [[ "v$(rescue_value "${name}" kubernetes)" == "${version}" ]] ||
-    die "the snapshot that was laid down here, ${name}, is of Kubernetes $(rescue_value "${name}" kubernetes), and kubeadm is ${version:-not there}. Nothing was changed. Set kubernetesVersion to that of the snapshot, or lay down another one: npm run etcd -- restore STACK FILE"
+  about="${RESCUE}/${name}.about"
+  [[ "$(value_in "${about}" cluster)" == "${CLUSTER_ID}" ]] ||
+    die "the snapshot that was laid down here, ${name}, is of cluster $(value_in "${about}" cluster), expected ${CLUSTER_ID}. Nothing was changed. Lay down one of this cluster: npm run etcd -- restore STACK FILE"
+  [[ "v$(value_in "${about}" kubernetes)" == "${version}" ]] ||
+    die "the snapshot that was laid down here, ${name}, is of Kubernetes $(value_in "${about}" kubernetes), and kubeadm is ${version:-not there}. Nothing was changed. Set kubernetesVersion to that of the snapshot, or lay down another one: npm run etcd -- restore STACK FILE"
 }
-rescue_value() { sed -n "s/^$2=//p" -- "${RESCUE}/$1.about" 2>/dev/null | head -n 1; } # NAME KEY
 # The snapshot's data are there before etcd first starts. An API server on an empty etcd would tell kubelets, which its certificates let in, that they have no Pods: they would end them all.
 lay_data() {
   local name image address pattern='advertiseAddress:[[:space:]]*"?([0-9a-fA-F.:]+)'
@@ -39,7 +39,7 @@ lay_data() {
   mkdir -p -- "${ROOT}${ETCD_DATA}"
   chmod 0700 -- "${ROOT}${ETCD_DATA}"
   clear_work_folder
-  restored_into "${WORK_FOLDER}/making" "${RESCUE}/${name}.db" "$(rescue_value "${name}" revision)" "${NODE_NAME}" "${address}" || die "etcd can't restore ${name}: ${LAST_SEEN}. Lay down another one: npm run etcd -- restore STACK FILE"
+  restored_into "${WORK_FOLDER}/making" "${RESCUE}/${name}.db" "$(value_in "${RESCUE}/${name}.about" revision)" "${NODE_NAME}" "${address}" || die "etcd can't restore ${name}: ${LAST_SEEN}. Lay down another one: npm run etcd -- restore STACK FILE"
   mv -T -- "${WORK_FOLDER}/making/member" "${ROOT}${ETCD_DATA}/member"
   rm -rf -- "${WORK_FOLDER:?}"
   log "etcd begins with the data of ${name}"

@@ -38,19 +38,20 @@ take_over() {
 }
 # What apply runs is what its undo will run: the host keeps that script until then (scripts.sh). SCRIPT is its name, where the host has it.
 # Beside it the settings of this apply, for an undo that no state will ask for.
+readonly KEEPER="${STATE}/scripts"
 readonly STEP_MARK="${STEP}${NODE_NAME:+.${NODE_NAME}}"
 use_script() {
-  local keeper="${STATE}/scripts" was=''
-  [[ -n "${SCRIPT:-}" && -d "${keeper}/used" ]] || return 0
-  if [[ -n "${SETTINGS:-}" && "$(cat -- "${keeper}/settings/${STEP_MARK}" 2>/dev/null)" != "${SETTINGS}" ]]; then
-    (umask 077 && mkdir -p -- "${keeper}/settings" && put_line "${keeper}/settings/${STEP_MARK}" "${SETTINGS}") || cannot_mark
+  local was=''
+  [[ -n "${SCRIPT:-}" && -d "${KEEPER}/used" ]] || return 0
+  if [[ -n "${SETTINGS:-}" && "$(cat -- "${KEEPER}/settings/${STEP_MARK}" 2>/dev/null)" != "${SETTINGS}" ]]; then
+    (umask 077 && mkdir -p -- "${KEEPER}/settings" && put_line "${KEEPER}/settings/${STEP_MARK}" "${SETTINGS}") || cannot_mark
   fi
-  [[ ! -s "${keeper}/used/${STEP_MARK}" ]] || read -r was <"${keeper}/used/${STEP_MARK}"
-  [[ "${was}" == "${SCRIPT}" ]] || put_line "${keeper}/used/${STEP_MARK}" "${SCRIPT}" || cannot_mark
+  [[ ! -s "${KEEPER}/used/${STEP_MARK}" ]] || read -r was <"${KEEPER}/used/${STEP_MARK}"
+  [[ "${was}" == "${SCRIPT}" ]] || put_line "${KEEPER}/used/${STEP_MARK}" "${SCRIPT}" || cannot_mark
 }
 put_line() { printf '%s\n' "$2" >"$1.new" && mv -f -- "$1.new" "$1"; } # FILE TEXT
 cannot_mark() { die "can't write in ${STATE#"${ROOT}"}/scripts: the line above says why"; }
-leave_script() { rm -f -- "${STATE}"/scripts/{used,settings}/"${STEP_MARK}"; }
+leave_script() { rm -f -- "${KEEPER}"/{used,settings}/"${STEP_MARK}"; }
 # WHAT is the command that failed: with bash 5 an EXIT trap has only `eval` where the whole script was evaluated, as the provider does it.
 # 0, 2 and 3 are answers of main; a command may fail with 2 or 3 as well.
 tell_end() { [[ "${DIED}" == yes || (-z "${WHAT}" && "$1" == [023]) ]] || log "error: exit status $1 at: ${WHAT:-$2}"; } # STATUS COMMAND
