@@ -1,5 +1,6 @@
 // Loads a stack's configuration as validated, typed settings. Every problem of a stack is reported at once, each with its path.
 import * as pulumi from "@pulumi/pulumi";
+import { checkEndpoint } from "./config/endpoint.ts";
 import { resolveHostKeys } from "./config/host-keys.ts";
 import { checkHosts, checkNetworks, checkNodePodCidrs, choosePodCidrAllocator } from "./config/hosts.ts";
 import { chooseKubernetes, choosePackages, chooseRepositories, type Kubernetes } from "./config/kubernetes.ts";
@@ -33,6 +34,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 	const values = readValues(config, report);
 	checkHosts(values, report);
 	checkNetworks(values, report);
+	checkEndpoint(values, report);
 	const reach = reachOf(values, report);
 	const privateKey = reach && readPrivateKey(config, values, reach.identity, stack, report);
 	const sudoPassword = readSudoPassword(config, values, stack, report);
@@ -45,6 +47,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 	problems.throwIfAny();
 	if (!kubernetes) throw new Error("no problem reported, but no release chosen"); // a bug, not the user's mistake
 	const etcdSnapshots = values.snapshots as ClusterSettings["etcdSnapshots"];
+	const apiEndpoint = values.endpoint as ClusterSettings["apiEndpoint"];
 	const top = values.top as Required<Values["top"]>; // every field was read, or throwIfAny had thrown
 	return {
 		stack,
@@ -55,6 +58,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 			repositories,
 			...(proxy ? { proxy } : {}),
 			...(etcdSnapshots ? { etcdSnapshots } : {}),
+			...(apiEndpoint ? { apiEndpoint } : {}),
 		},
 		demo: {
 			enabled: top.demoEnabled,
@@ -70,7 +74,7 @@ export function loadSettings(config: pulumi.Config): Settings {
 	};
 }
 
-/** The control plane first, then the workers in the file's order: a Node's place decides its Pod CIDR. */
+/** The control planes first, then the workers in the file's order: a Node's place decides its Pod CIDR. */
 function hostSpecs(hosts: Reach<Values["hosts"][number]>["hosts"], hostKeys: (string | undefined)[]): HostSpec[] {
 	const specs = hosts.map((host, i) => ({ ...host, hostKey: hostKeys[i] }) as HostSpec);
 	return [...specs.filter((host) => host.role === "control-plane"), ...specs.filter((host) => host.role === "worker")];
@@ -93,7 +97,7 @@ function sshSettings(
 function clusterSettings(
 	top: Required<Values["top"]>,
 	kubernetes: Kubernetes,
-): Omit<ClusterSettings, "hosts" | "ssh" | "repositories" | "proxy" | "etcdSnapshots"> {
+): Omit<ClusterSettings, "hosts" | "ssh" | "repositories" | "proxy" | "etcdSnapshots" | "apiEndpoint"> {
 	const { release, runtime, flannel } = kubernetes;
 	const needs = unsupportedKernelNeeds(release, top.kernel);
 	return {

@@ -9,12 +9,12 @@ import { ControlPlane, rebuiltBy, unusedSteps } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, hostsBlock, preflight } from "./host.ts";
 import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
-import { pauseImage } from "./kubeadm.ts";
+import { firstControlPlane, pauseImage } from "./kubeadm.ts";
+import { Member } from "./member.ts";
 import { nodeStates } from "./node.ts";
 import { Places } from "./places.ts";
 import { type ActArgs, type HostState, hostAct, hostState, printed, type StateArgs, type StepOptions } from "./step.ts";
 import { stepName, stepScript, stepsIn } from "./step-text.ts";
-import { Worker } from "./worker.ts";
 
 export interface ClusterArgs extends ClusterSettings {
 	/** Images that workloads will need, pulled on the workers while the control plane starts. Default none. */
@@ -33,7 +33,7 @@ export interface Node {
 }
 
 /**
- * A kubeadm cluster with flannel on the hosts of `args`. `name` and the control plane's address tell it from any other cluster:
+ * A kubeadm cluster with flannel on the hosts of `args`. `name` and the first control plane's address tell it from any other cluster:
  * a host that is part of another one is refused.
  */
 export class Cluster extends pulumi.ComponentResource {
@@ -42,9 +42,12 @@ export class Cluster extends pulumi.ComponentResource {
 	readonly nodes: pulumi.Output<Node[]>;
 	/** For every Kubernetes resource on this cluster. */
 	readonly provider: Provider;
+	/** Where the cluster began. */
 	readonly controlPlane: ControlPlane;
+	/** Those that joined it, in their order. */
+	readonly otherControlPlanes: Member[];
 	readonly flannel: Flannel;
-	readonly workers: Worker[];
+	readonly workers: Member[];
 	/** What a Pod must wait for: flannel runs on every worker. */
 	readonly ready: pulumi.Resource[];
 	readonly #args: ClusterArgs;
@@ -55,7 +58,7 @@ export class Cluster extends pulumi.ComponentResource {
 		super("kubeadm-lab:cluster:Cluster", name, {}, opts);
 		this.#args = args;
 		const child = { parent: this };
-		const clusterId = `${name}-${controlPlaneSpec(args).address}`;
+		const clusterId = `${name}-${firstControlPlane(args).address}`;
 		const nodePodCidrs = args.podCidrs === "program" ? assignNodePodCidrs(args) : {};
 		const nodePodCidrOf = (host: Host) => nodePodCidrs[host.name] ?? "";
 
@@ -73,8 +76,9 @@ export class Cluster extends pulumi.ComponentResource {
 		const preflights = args.hosts.map((spec) => preflight(`${name}-${spec.name}`, { spec, cluster: args, clusterId, connections }, this));
 		const prepared = (spec: HostSpec) =>
 			new Host(`${name}-${spec.name}`, { spec, cluster: args, clusterId, preflights, connections, scripts, workloadImages: args.workloadImages }, child);
-		const controlPlaneHost = prepared(controlPlaneSpec(args));
-		const workerHosts = args.hosts.filter((spec) => spec.role === "worker").map(prepared);
+		const first = firstControlPlane(args);
+		const controlPlaneHost = prepared(first);
+		const joining = args.hosts.filter((spec) => spec !== first).map(prepared);
 
 		this.#configured = controlPlaneHost.configured;
 		this.controlPlane = new ControlPlane(
@@ -85,29 +89,36 @@ export class Cluster extends pulumi.ComponentResource {
 		this.flannel = new Flannel(`${name}-flannel`, { controlPlane: this.controlPlane, cluster: args }, child);
 		const places = new Places(args.joinsAtOnce);
 		const upgrades = new Places(args.upgrade.batch);
-		this.workers = workerHosts.map((host) => {
-			const { controlPlane } = this;
-			return new Worker(
-				`${name}-${host.name}-worker`,
-				{ host, controlPlane, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host), places, upgrades },
+		const { controlPlane } = this;
+		const memberOf = (host: Host, after: pulumi.Resource[]) =>
+			new Member(
+				`${name}-${host.name}-${host.spec.role}`,
+				{ host, controlPlane, after, connections, cluster: args, clusterId, nodePodCidr: nodePodCidrOf(host), places, upgrades },
 				child,
 			);
-		});
-		const stateOf = (spec: HostSpec, member: pulumi.Resource, apiServer?: pulumi.Resource) =>
-			nodeStates(
-				`${name}-${spec.name}`,
-				{ spec, cluster: args, clusterId, controlPlane: this.controlPlane, flannel: this.flannel, member, connections, apiServer },
-				this,
-			);
-		const [apiServer] = stateOf(controlPlaneHost.spec, this.controlPlane.init);
-		this.ready = [this.flannel, ...this.workers.flatMap(({ host, join }) => stateOf(host, join, apiServer).slice(0, 1))];
+		const stateOf = (spec: HostSpec, member: pulumi.Resource, after: pulumi.Resource[]) =>
+			nodeStates(`${name}-${spec.name}`, { spec, cluster: args, clusterId, controlPlane, flannel: this.flannel, member, connections, after }, this);
+		// The second state of each Node asks an API server, which a repair by the first state of a control plane may restart.
+		let states = stateOf(first, controlPlane.init, []);
+		const apiServers = states.slice(0, 1);
+		// One after the other: etcd takes one new member at a time, and gives one up at a time.
+		this.otherControlPlanes = [];
+		for (const host of joining.filter(({ spec }) => spec.role === "control-plane")) {
+			const member = memberOf(host, this.otherControlPlanes.length === 0 ? [] : states);
+			states = stateOf(host.spec, member.join, this.otherControlPlanes.length === 0 ? apiServers : states);
+			apiServers.push(...states.slice(0, 1));
+			this.otherControlPlanes.push(member);
+		}
+		const joins = this.otherControlPlanes.map(({ join }) => join); // a kubelet must not be newer than an API server
+		this.workers = joining.filter(({ spec }) => spec.role === "worker").map((host) => memberOf(host, joins));
+		this.ready = [this.flannel, ...this.workers.flatMap(({ host, join }) => stateOf(host, join, apiServers).slice(0, 1))];
 
 		new ChangeCosts(`${name}-costs`, costs(args), { ...child, provider: connections, dependsOn: this.controlPlane.init });
 		this.provider = this.controlPlane.provider;
 		this.kubeconfig = this.controlPlane.kubeconfig;
 		const members = [
 			{ spec: controlPlaneHost.spec, version: this.controlPlane.version },
-			...this.workers.map(({ host, version }) => ({ spec: host, version })),
+			...[...this.otherControlPlanes, ...this.workers].map(({ host, version }) => ({ spec: host, version })),
 		];
 		this.nodes = pulumi.all(members.map(({ version }) => version)).apply((versions) => members.map(({ spec }, i) => nodeOf(spec, versions[i] ?? "")));
 		this.registerOutputs({ kubeconfig: this.kubeconfig, nodes: this.nodes });
@@ -179,18 +190,13 @@ export class Cluster extends pulumi.ComponentResource {
 export function costs(settings: ClusterSettings): Record<string, Cost> {
 	const changed = "This rebuilds the cluster: all that runs on it is gone.";
 	const gone = "This removes a Node: the Pods on it end, and the host is given back.";
+	const first = firstControlPlane(settings);
 	const upgraded = `This upgrades the cluster in place: the control plane, then the workers, ${settings.upgrade.batch === 1 ? "one by one" : `${settings.upgrade.batch} at once`}, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.`;
 	return Object.fromEntries([
 		...(settings.upgrade.inPlace ? [["kubernetesVersion", { value: settings.release.version, changed: upgraded }]] : []),
 		...Object.entries(rebuiltBy(settings)).map(([key, value]) => [key, { value, changed }]),
-		...settings.hosts.filter(({ role }) => role === "worker").map(({ name }) => [name, { value: "", gone }]),
+		...settings.hosts.filter((host) => host !== first).map(({ name }) => [name, { value: "", gone }]),
 	]);
-}
-
-function controlPlaneSpec({ hosts }: ClusterSettings): HostSpec {
-	const spec = hosts.find((candidate) => candidate.role === "control-plane");
-	if (!spec) throw new Error("no control plane among the hosts"); // loadSettings lets none through
-	return spec;
 }
 
 function nodeOf({ name, role, address, externalAddress }: HostSpec, version: string): Node {

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
-import { initConfiguration, upgradeSettings } from "./kubeadm.ts";
+import { apiEndpoint, initConfiguration, upgradeSettings } from "./kubeadm.ts";
 import { type HostState, hostAct, hostState, printed } from "./step.ts";
 import { stepName } from "./step-text.ts";
 
@@ -85,7 +85,7 @@ export class ControlPlane extends pulumi.ComponentResource {
 			{
 				host: host.name,
 				step: new URL("./steps/kubeconfig.sh", import.meta.url),
-				settings: { HOST_NAME: host.name }, // nothing of the release: with another kubeconfig, as far as a preview knows, all on the cluster would be updated
+				settings: { HOST_NAME: host.name, ...(cluster.apiEndpoint ? { SERVER: `https://${apiEndpoint(cluster)}` } : {}) }, // nothing of the release: with another kubeconfig, as far as a preview knows, all on the cluster would be updated
 				isSecret: true,
 				undo: false,
 			},
@@ -119,8 +119,17 @@ export class ControlPlane extends pulumi.ComponentResource {
 }
 
 /** What of the cluster's steps this stack's hosts keep no script of: `npm run etcd` brings its own, and the other is a setting's. */
-export function unusedSteps({ etcdSnapshots, renewCertificates }: Pick<ClusterSettings, "etcdSnapshots" | "renewCertificates">): string[] {
-	return ["etcd", ...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)]), ...(renewCertificates === "timer" ? [] : ["renewal"])];
+export function unusedSteps({
+	apiEndpoint,
+	etcdSnapshots,
+	renewCertificates,
+}: Pick<ClusterSettings, "apiEndpoint" | "etcdSnapshots" | "renewCertificates">): string[] {
+	return [
+		"etcd",
+		...(apiEndpoint ? [] : ["endpoint", "hand-over"]),
+		...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)]),
+		...(renewCertificates === "timer" ? [] : ["renewal"]),
+	];
 }
 
 /** What makes another cluster with another value: what kubeadm init takes only once, and the version where the stack wants it so. */

@@ -1,7 +1,7 @@
 // The other resources of the provider in provider/, beside the states of steps (step.ts): the way to the hosts, their recordings, and what a change costs.
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSpec, SshSettings } from "../config/settings.ts";
-import { digest } from "../provider/shell.ts";
+import { digest, type Setting } from "../provider/shell.ts";
 import { stepName, stepScript } from "./step-text.ts";
 
 /**
@@ -51,6 +51,22 @@ export class HostConnections extends pulumi.ProviderResource {
 	ownerOn(host: string): pulumi.Output<string> {
 		return pulumi.interpolate`${this.owner} ${host}`;
 	}
+}
+
+export interface StepCall {
+	/** Name of one of the provider's hosts. */
+	host: string;
+	/** One of the provider's steps. */
+	step: string;
+	verb: "apply" | "check" | "undo";
+	settings: Record<string, Setting>;
+}
+/**
+ * Runs a step on a host once, for what is due between two resources: to be called in a hook. Returns the names of the items that `check` found different.
+ * Throws with the host's own words where it is not reached or fails. Its settings are taken for secrets.
+ */
+export async function runStep(connections: HostConnections, { settings, ...call }: StepCall): Promise<{ differs: string[] }> {
+	return await pulumi.runtime.invoke("host:index:run", { ...call, settings: pulumi.secret(settings) }, { provider: connections });
 }
 
 export interface HostRecordingArgs {

@@ -5,8 +5,9 @@ import { apisRemovedIn } from "../config/removed-apis.ts";
 import type { ClusterSettings, HostSpec, Repository } from "../config/settings.ts";
 import type { Setting } from "../provider/shell.ts";
 import { containerdConfig, crictlConfig, dockerDaemonConfig, mirrorFiles } from "./containerd.ts";
+import { ENDPOINT_PACKAGES, endpointSettings } from "./endpoint.ts";
 import type { HostConnections } from "./host-provider.ts";
-import { imagesFor } from "./kubeadm.ts";
+import { controlPlanes, imagesFor } from "./kubeadm.ts";
 import { type HostState, hostAct, hostState, type StateArgs } from "./step.ts";
 
 export interface HostArgs {
@@ -63,11 +64,13 @@ export class Host extends pulumi.ComponentResource {
 		this.installed = keeper.printed;
 		const kept = [keeper];
 		state("identity", {}, kept, { shared: ["HOSTS_BLOCK"] });
-		const packages = state("packages", packagesSettings(cluster), kept);
+		const packages = state("packages", packagesSettings(spec, cluster), kept);
 		const system = state("system", { ...systemSettings(cluster), ...usedSettings(spec, cluster) }, [packages]);
 		// Docker turns forwarding on when it starts: what was there before must have been recorded by then. And firewalld, when it stops, takes Docker's rules along.
 		this.runtime = state("runtime", runtimeSettings(cluster), cluster.runtime.kind === "docker" ? [system] : [packages]);
-		this.configured = [system, this.runtime];
+		// Until the cluster is gone: what is on it is deleted through this address.
+		const endpoint = hasEndpoint(spec, cluster) ? [state("endpoint", endpointSettings(spec, cluster), [packages, system])] : [];
+		this.configured = [system, this.runtime, ...endpoint];
 		// A state that keeps nothing: its undo is what it is there for.
 		this.leave = state("leave", { CLUSTER_ID: clusterId }, this.configured, { apply: false });
 		// An act: the kubelet removes images that nobody uses when the disk is full, and pulls them again.
@@ -119,6 +122,7 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		KUBERNETES_VERSION: cluster.release.version,
 		UPGRADES: cluster.upgrade.inPlace,
 		...(cluster.upgrade.inPlace ? upgradePlan(spec, cluster) : {}),
+		...endpointPlan(spec, cluster),
 		SERVICE_CIDR: cluster.serviceCidr,
 		TIME_SOURCE: timeSource,
 		...(timeProxy === undefined || timeProxy === "none" ? {} : { TIME_PROXY: timeProxy }),
@@ -126,6 +130,17 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 	};
 	const step = new URL("./steps/preflight.sh", import.meta.url);
 	return hostState(`${name}-preflight`, { host: spec.name, step, settings, looksOnly: true }, { parent, provider: connections });
+}
+
+/** Whether keepalived and haproxy run here. */
+function hasEndpoint({ role }: HostSpec, { apiEndpoint }: ClusterSettings): boolean {
+	return role === "control-plane" && apiEndpoint !== undefined;
+}
+/** What must be free: the address, but for where one of the control planes carries it. */
+function endpointPlan(spec: HostSpec, cluster: ClusterSettings): Record<string, Setting> {
+	if (!cluster.apiEndpoint || !hasEndpoint(spec, cluster)) return {};
+	const { address, port } = cluster.apiEndpoint;
+	return { ENDPOINT: address, ENDPOINT_PORT: port, CONTROL_PLANES: controlPlanes(cluster).map((host) => host.address) };
 }
 
 /** What cluster/steps/lib/upgrade-plan.sh tells beforehand. */
@@ -145,12 +160,12 @@ export function hostsBlock({ hosts, os }: ClusterSettings): string {
 	return os.hostsFile ? hosts.map(({ address, name }) => `${address} ${name}`).join("\n") : "";
 }
 
-function packagesSettings(cluster: ClusterSettings) {
+function packagesSettings(spec: HostSpec, cluster: ClusterSettings) {
 	const { repositories, packages } = cluster;
 	return {
 		REPOSITORIES: repositories.map((repository) => `${repository.id}\n${repositoryFile(repository, proxyFor(repository.baseUrl, cluster))}`),
 		PACKAGES: packages.pinned,
-		EXTRA_PACKAGES: packages.extra,
+		EXTRA_PACKAGES: hasEndpoint(spec, cluster) ? [...packages.extra, ...ENDPOINT_PACKAGES] : packages.extra,
 		REMOVE_ON_UNDO: packages.removeOnDestroy,
 		UPGRADES: cluster.upgrade.inPlace,
 	};

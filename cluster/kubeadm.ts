@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { digest } from "../provider/shell.ts";
 
-const API_PORT = 6443;
+export const API_PORT = 6443;
 
 /** How the kubelet reaches the runtime. Up to 1.23 kubeadm wants a path; from 1.24 on it wants a URL and warns about plain paths. */
 export function criSocket({ release, runtime }: Pick<ClusterSettings, "release" | "runtime">): string {
@@ -11,12 +11,16 @@ export function criSocket({ release, runtime }: Pick<ClusterSettings, "release" 
 	return release.minor <= 23 ? path : `unix://${path}`;
 }
 
-/** Where the API server answers: the control plane's internal address, although the default route is on the other card. */
-export function apiEndpoint({ hosts }: Pick<ClusterSettings, "hosts">): string {
-	return `${controlPlaneOf(hosts).address}:${API_PORT}`;
+/** Where the API servers answer: the stack's endpoint, or the control plane's internal address, although the default route is on the other card. */
+export function apiEndpoint({ hosts, apiEndpoint: endpoint }: Pick<ClusterSettings, "hosts" | "apiEndpoint">): string {
+	return endpoint ? `${endpoint.address}:${endpoint.port}` : `${firstControlPlane({ hosts }).address}:${API_PORT}`;
 }
-function controlPlaneOf(hosts: HostSpec[]): HostSpec {
-	const host = hosts.find(({ role }) => role === "control-plane");
+export function controlPlanes({ hosts }: Pick<ClusterSettings, "hosts">): HostSpec[] {
+	return hosts.filter(({ role }) => role === "control-plane");
+}
+/** Where kubeadm init runs. By its address a cluster is told from others, for as long as it lives. */
+export function firstControlPlane(cluster: Pick<ClusterSettings, "hosts">): HostSpec {
+	const [host] = controlPlanes(cluster);
 	if (!host) throw new Error("no control plane among the hosts"); // loadSettings lets none through
 	return host;
 }
@@ -26,7 +30,7 @@ function controlPlaneOf(hosts: HostSpec[]): HostSpec {
  * It names no bootstrap token: kubeadm then makes one of its own, which the init script deletes.
  */
 export function initConfiguration(cluster: ClusterSettings): string {
-	const host = controlPlaneOf(cluster.hosts);
+	const host = firstControlPlane(cluster);
 	const kubeadm = { apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}` };
 	const { conntrackMaxPerCore: maxPerCore, conntrackMin: min } = cluster.kubeProxy;
 	const conntrack = { ...(maxPerCore === undefined ? {} : { maxPerCore }), ...(min === undefined ? {} : { min }) };
@@ -47,7 +51,7 @@ export function initConfiguration(cluster: ClusterSettings): string {
 			controlPlaneEndpoint: apiEndpoint(cluster),
 			networking: { dnsDomain: "cluster.local", podSubnet: cluster.podCidr, serviceSubnet: cluster.serviceCidr },
 			apiServer: {
-				certSANs: certSans(host),
+				certSANs: certSans(cluster),
 				extraArgs: args(cluster, { ...gates(cluster), ...NO_PROFILING }),
 				...(isV1beta4(cluster) ? {} : { timeoutForControlPlane: limit }),
 			},
@@ -83,14 +87,26 @@ export function upgradeSettings(cluster: ClusterSettings): Record<string, string
 	return { KUBERNETES_VERSION: cluster.upgrade.inPlace ? cluster.release.version : "", PAUSE_IMAGE: pauseImage(cluster) };
 }
 
+/** Text for `kubeadm init phase upload-certs --config`: what a control plane that joins must know is kept on the cluster under this key, encrypted. */
+export function uploadConfiguration(cluster: ClusterSettings, certificateKey: string): string {
+	const kubeadm = { apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}` };
+	const { address } = firstControlPlane(cluster);
+	return yamlDocuments(
+		{ ...kubeadm, kind: "InitConfiguration", certificateKey, localAPIEndpoint: { advertiseAddress: address, bindPort: API_PORT } },
+		{ ...kubeadm, kind: "ClusterConfiguration", kubernetesVersion: `v${cluster.release.version}`, controlPlaneEndpoint: apiEndpoint(cluster) },
+	);
+}
+
 export interface Discovery {
 	/** Join token. A secret: the text that holds it is one too. */
 	token: string;
 	/** `sha256:...` of the cluster's CA, always pinned. */
 	caHash: string;
+	/** What the control plane's certificates are encrypted with while they are handed over; for a control plane. A secret. */
+	certificateKey?: string;
 }
-/** Text for `kubeadm join --config` of one worker. */
-export function joinConfiguration(cluster: ClusterSettings, host: HostSpec, { token, caHash }: Discovery): string {
+/** Text for `kubeadm join --config` of one host. */
+export function joinConfiguration(cluster: ClusterSettings, host: HostSpec, { token, caHash, certificateKey }: Discovery): string {
 	const limit = innerLimit(cluster.timeouts.joinSeconds);
 	return yamlDocuments({
 		apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}`,
@@ -100,6 +116,7 @@ export function joinConfiguration(cluster: ClusterSettings, host: HostSpec, { to
 			...(isV1beta4(cluster) ? {} : { timeout: limit }),
 		},
 		nodeRegistration: nodeRegistration(cluster, host),
+		...(certificateKey === undefined ? {} : { controlPlane: { certificateKey, localAPIEndpoint: { advertiseAddress: host.address, bindPort: API_PORT } } }),
 		...(isV1beta4(cluster) ? { timeouts: { discovery: limit, kubeletHealthCheck: limit, tlsBootstrap: limit } } : {}),
 	});
 }
@@ -136,7 +153,12 @@ const coreDnsNeedsPath = ({ imageRepository, release }: ClusterSettings) => imag
 /** kubeadm gives up a minute before the script that runs it is killed, so that its own diagnosis is shown. 300 s give 240 s, kubeadm's default. */
 const innerLimit = (seconds: number) => `${Math.max(seconds - 60, Math.ceil(seconds / 2))}s`;
 
-const certSans = ({ name, address, externalAddress }: HostSpec) => [name, address, "127.0.0.1", ...(externalAddress === undefined ? [] : [externalAddress])];
+/** Each control plane's own name and address come with its join. Of the others here only what kubeadm can't know. */
+function certSans(cluster: ClusterSettings): string[] {
+	const { name, address } = firstControlPlane(cluster);
+	const external = controlPlanes(cluster).flatMap(({ externalAddress }) => externalAddress ?? []);
+	return [name, address, "127.0.0.1", ...external];
+}
 
 function nodeRegistration(cluster: ClusterSettings, host: HostSpec) {
 	return { name: host.name, criSocket: criSocket(cluster), kubeletExtraArgs: args(cluster, { "node-ip": host.address }) };
@@ -145,13 +167,14 @@ function nodeRegistration(cluster: ClusterSettings, host: HostSpec) {
 /** Nobody needs to see what these programs spend their time on; CIS 1.2.16, 1.3.2 and 1.4.1 (docs/security.md). */
 const NO_PROFILING = { profiling: "false" };
 /**
- * leader-elect: with a single control plane there is nobody to elect against, and the first attempt, refused while the API server starts, costs 4 s.
+ * leader-elect: with a single control plane there is nobody to elect against, and the first attempt, refused while the API server starts, costs 4 s. With an
+ * endpoint of the stack's there may be more, or more may come.
  * kube-api-qps, kube-api-burst: the controller-manager makes an account for each of its controllers when it first starts, about 100 requests; at the default
  * of 20 a second the last controllers, those that let workers in among them, begin 3 s late.
  * allocate-node-cidrs: off where the program gives each Node its range; podSubnet stays, kube-proxy takes its clusterCIDR from it.
  */
 function components(cluster: ClusterSettings) {
-	const election = { "leader-elect": "false" };
+	const election: Record<string, string> = cluster.apiEndpoint ? {} : { "leader-elect": "false" };
 	const allocation: Record<string, string> = cluster.podCidrs === "program" ? { "allocate-node-cidrs": "false" } : {};
 	return {
 		controllerManager: {

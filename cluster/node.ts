@@ -16,20 +16,20 @@ export interface NodeArgs {
 	/** The step that made the host a Node: its join, or init. */
 	member: pulumi.Resource;
 	connections: HostConnections;
+	/** What `node` waits for beside: the states of control planes whose repair may restart the API server that it asks; of a control plane that joined, those of the one before. */
+	after: pulumi.Resource[];
 	/** Without it no Node becomes Ready. */
 	flannel: Flannel;
-	/** The control plane's `kubelet`, whose repair may restart the API server that `node` asks. Of the control plane's own Node: undefined. */
-	apiServer?: pulumi.Resource;
 }
 
 /**
  * Two states of one Node.
  * `kubelet`, on its host: flags, configuration, static Pods and certificates as kubeadm left them, and flannel's file: what a Pod waits for. Delete: nothing, the
  * host's reset takes them along.
- * `node`, on the control plane: labels, taints, Ready. Delete: drains a worker and deletes its Node, unless the control plane goes too.
+ * `node`, on the first control plane: labels, taints, Ready. Delete: drains the Node and deletes it, with its etcd member, unless the first control plane goes too.
  */
 export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource): HostState[] {
-	const { spec, cluster, clusterId, controlPlane, member, connections, flannel, apiServer } = args;
+	const { spec, cluster, clusterId, controlPlane, member, connections, flannel, after } = args;
 	// A host that joins anew starts with new states: what kubeadm wrote is kept again.
 	const opts = { parent, provider: connections, replaceWith: [member], deletedWith: controlPlane.init };
 	const kubelet = hostState(
@@ -53,9 +53,9 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 			host: controlPlane.host.name,
 			step: new URL("./steps/node.sh", import.meta.url),
 			settings: nodeSettings(spec, cluster, controlPlane.host),
-			undo: spec.role === "worker",
+			undo: spec.name !== controlPlane.host.name,
 		},
-		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep, ...(apiServer ? [apiServer] : [])] },
+		{ ...opts, dependsOn: [member, kubelet, controlPlane.kubeconfigStep, ...after] },
 	);
 	// After the kubelet's step, which renews what is due: the timer's first run has little to do then.
 	if (spec.role === "control-plane" && cluster.renewCertificates === "timer") {
@@ -72,6 +72,7 @@ function nodeSettings(spec: HostSpec, { release, timeouts }: ClusterSettings, co
 	return {
 		HOST_NAME: controlPlane.name,
 		NODE_NAME: spec.name,
+		...(spec.role === "control-plane" && spec.name !== controlPlane.name ? { ROLE: spec.role } : {}),
 		TIMEOUT_SECONDS: timeouts.joinSeconds,
 		DRAIN_SECONDS: timeouts.drainSeconds,
 		LABELS: [...own.labels, ...keys.map((key) => `${key}=${labels[key]}`)],

@@ -1,4 +1,4 @@
-// Checks hosts and networks: is every name and address there once, one control plane, and does no range get in another's way? Pure.
+// Checks hosts and networks: is every name and address there once, are there as many control planes as there may be, and does no range get in another's way? Pure.
 
 import { contains, formatCidr, NODE_PREFIX, nodesIn, overlap, parseAddress, parseCidr, type Range } from "./network.ts";
 import { assignNodePodCidrs } from "./pod-cidr.ts";
@@ -9,13 +9,13 @@ import type { ClusterSettings, HostSpec } from "./settings.ts";
 
 type Hosts = Values["hosts"];
 
-export function checkHosts({ hosts, top }: Values, report: Report): void {
+export function checkHosts({ hosts, top, endpoint }: Values, report: Report): void {
 	if (hosts.length === 0) {
-		if (top.hosts !== undefined) report("hosts", "not set. List one control plane and its workers, each with name, address and role.");
+		if (top.hosts !== undefined) report("hosts", "not set. List a control plane and its workers, each with name, address and role.");
 		return;
 	}
 	checkTwice(hosts, report);
-	checkRoles(hosts, top.demoEnabled ?? false, report);
+	checkRoles(hosts, { demoEnabled: top.demoEnabled ?? false, hasEndpoint: endpoint !== undefined }, report);
 }
 
 function checkTwice(hosts: Hosts, report: Report): void {
@@ -34,13 +34,23 @@ function checkTwice(hosts: Hosts, report: Report): void {
 	}
 }
 
-function checkRoles(hosts: Hosts, demoEnabled: boolean, report: Report): void {
+const MOST_CONTROL_PLANES = 5; // each more makes every write slower; etcd advises no more than seven members
+function checkRoles(hosts: Hosts, { demoEnabled, hasEndpoint }: { demoEnabled: boolean; hasEndpoint: boolean }, report: Report): void {
 	if (hosts.some((host) => host.role === undefined)) return; // reported already, and the count would mislead
 	const label = (chosen: Hosts) => chosen.map((host) => host.name ?? host.address ?? "?").join(", ");
 	const controlPlanes = hosts.filter((host) => host.role === "control-plane");
-	if (controlPlanes.length === 0) report("hosts", `found no control plane, need exactly 1. Set role: control-plane on one of ${label(hosts)}.`);
-	if (controlPlanes.length > 1)
-		report("hosts", `found ${controlPlanes.length} control planes (${label(controlPlanes)}), need exactly 1. Set role: worker on the others.`);
+	const count = controlPlanes.length;
+	if (count === 0) report("hosts", `found no control plane, need 1, or 3 and an apiEndpoint. Set role: control-plane on one of ${label(hosts)}.`);
+	if (count > 0 && (count % 2 === 0 || count > MOST_CONTROL_PLANES))
+		report(
+			"hosts",
+			`found ${count} control planes (${label(controlPlanes)}), need 1, 3 or 5: etcd goes on while more than half of them do, so an even one more bears no loss. Set role: worker on ${count > MOST_CONTROL_PLANES ? "the others" : "one of them"}, or add one.`,
+		);
+	else if (count > 1 && !hasEndpoint)
+		report(
+			"apiEndpoint",
+			`not set, with ${count} control planes (${label(controlPlanes)}). Name a free address of nodeNetwork under which all of them answer, such as apiEndpoint: { address: 172.16.1.100 }; or set role: worker on all but one.`,
+		);
 	if (demoEnabled && controlPlanes.length === hosts.length)
 		report("hosts", "found no worker, but the demo Pod needs one: a control plane takes no ordinary Pods. Add a worker, or set demoEnabled: false.");
 }

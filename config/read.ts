@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { nearestWord, pathText, type Report } from "./problems.ts";
-import { BASTION_FIELDS, HOST_FIELDS, KEYS, type Key, PROXY_FIELDS, pulumiType, REPOSITORY_FIELDS, SNAPSHOT_FIELDS } from "./schema.ts";
+import { BASTION_FIELDS, ENDPOINT_FIELDS, HOST_FIELDS, KEYS, type Key, PROXY_FIELDS, pulumiType, REPOSITORY_FIELDS, SNAPSHOT_FIELDS } from "./schema.ts";
 
 type Fields = Record<string, z.ZodType>;
 /** What could be read: fields with a problem are missing. */
@@ -16,6 +16,8 @@ export interface Values {
 	proxy: Read<typeof PROXY_FIELDS>;
 	/** Undefined where the stack sets none. */
 	snapshots: Read<typeof SNAPSHOT_FIELDS> | undefined;
+	/** Undefined where the stack sets none. */
+	endpoint: Read<typeof ENDPOINT_FIELDS> | undefined;
 }
 
 /** An example for each field that must be there. */
@@ -43,8 +45,13 @@ export function readValues(config: pulumi.Config, report: Report): Values {
 		bastion: readBastion(top.bastion, report),
 		repositories: (top.repositories ?? []).map((repository, i) => readFields(REPOSITORY_FIELDS, repository, ["repositories", i], report)),
 		proxy: readFields(PROXY_FIELDS, top.proxy ?? {}, ["proxy"], report),
-		snapshots: Object.keys(top.etcdSnapshots ?? {}).length === 0 ? undefined : readFields(SNAPSHOT_FIELDS, top.etcdSnapshots ?? {}, ["etcdSnapshots"], report),
+		snapshots: readOptional(SNAPSHOT_FIELDS, top.etcdSnapshots, "etcdSnapshots", report),
+		endpoint: readOptional(ENDPOINT_FIELDS, top.apiEndpoint, "apiEndpoint", report),
 	};
+}
+
+function readOptional<F extends Fields>(fields: F, raw: Record<string, unknown> = {}, key: string, report: Report): Read<F> | undefined {
+	return Object.keys(raw).length === 0 ? undefined : readFields(fields, raw, [key], report);
 }
 
 /** One hop: the plugin's `connection.proxy` has no proxy of its own (pulumi-command 1.2.1), and what not every login can do none does. */

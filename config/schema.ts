@@ -179,7 +179,9 @@ export const SNAPSHOT_FIELDS = {
 	keep: count(1, 1000),
 	keepOnDestroy: z.boolean().default(false),
 };
-/** Top-level keys. `hosts`, `bastion`, `repositories`, `proxy` and `etcdSnapshots` are looked into by their own fields. */
+/** Fields of `apiEndpoint`. */
+export const ENDPOINT_FIELDS = { address, port: count(1, 65535).default(8443) };
+/** Top-level keys. `hosts`, `bastion`, `repositories`, `proxy`, `etcdSnapshots` and `apiEndpoint` are looked into by their own fields. */
 export const KEYS = {
 	hosts: z.array(z.record(z.string(), z.unknown())).default([]),
 	nodeNetwork: optional(cidr("172.16.1.0/24")).default(""),
@@ -203,6 +205,7 @@ export const KEYS = {
 	kubernetesVersion: z.string().default("1.29.15"),
 	onVersionChange: oneOf("upgrade", "rebuild").default("upgrade"),
 	upgradeBatch: count(1, 1000).default(1),
+	apiEndpoint: z.record(z.string(), z.unknown()).default({}),
 	podCidr: cidr("10.244.0.0/16").default("10.244.0.0/16"),
 	serviceCidr: cidr("10.96.0.0/12").default("10.96.0.0/12"),
 	podCidrs: oneOf("auto", "program", "controller-manager").default("auto"),

@@ -66,11 +66,13 @@ export interface ProxySettings {
 }
 
 export interface ClusterSettings {
-	/** Exactly one control plane, then the workers, in the order of the stack's file. */
+	/** One, three or five control planes, then the workers, in the order of the stack's file. The first control plane is where the cluster begins. */
 	hosts: HostSpec[];
 	ssh: SshSettings;
 	/** CIDR that holds every host's address. */
 	nodeNetwork: string;
+	/** Where all control planes answer, by keepalived and haproxy. Default none: the first one's own address. */
+	apiEndpoint?: { address: string; port: number };
 	podCidr: string;
 	serviceCidr: string;
 	/** Row of releases.ts, chosen by `kubernetesVersion`. */

@@ -1,4 +1,5 @@
 // Checks the inputs of `host:index:Step`, and fills in what is computed.
+import type { Verb } from "./hosts.ts";
 import { containsSecret, isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 import { type Scripts, unpackScript } from "./scripts.ts";
 import { SETTING_NAME, type Setting } from "./shell.ts";
@@ -97,6 +98,18 @@ function hasNul(value: Value): boolean {
 /** Nothing that comes of a step with a secret among its settings may be shown. */
 export function isHidden(inputs: Properties): boolean {
 	return containsSecret(inputs.settings ?? null);
+}
+
+/** What the function `host:index:run` is asked for. Throws, without a value in its words, where that is no call. */
+export function callIn(args: Properties): { inputs: Properties; verb: Verb } {
+	const { verb, ...inputs } = args;
+	const { host, step } = inputs;
+	if (typeof host !== "string" || typeof step !== "string") throw new Error("expected the names of a host and a step");
+	if (verb !== "apply" && verb !== "check" && verb !== "undo") throw new Error(`${host} ${step}: expected apply, check or undo`);
+	checkSettings(open(inputs.settings ?? null), (path, reason) => {
+		throw new Error(`${host} ${step}: ${path} ${reason}`);
+	});
+	return { inputs, verb };
 }
 
 export function stepInputs(properties: Properties): Inputs {

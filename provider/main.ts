@@ -1,6 +1,6 @@
 // The resource plugin `host`: the converged state of hosts, read and repaired over SSH, as `host:index:Step`. It knows scripts and connections, and
 // nothing of what the scripts are for. docs/drift.md says how it is used. `host:index:Recording` shows a summary of what hosts recorded, when it is deleted;
-// `host:index:Costs` says before a change what it costs.
+// `host:index:Costs` says before a change what it costs. `host:index:run` runs a step once, between two resources.
 import { tmpdir } from "node:os";
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
@@ -10,7 +10,7 @@ import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts"
 import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
 import { diffStep, isOtherScriptOnly } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
-import { checkStep, type Failure } from "./inputs.ts";
+import { callIn, checkStep, type Failure } from "./inputs.ts";
 import { removeKubeconfigs } from "./kubeconfigs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
@@ -25,6 +25,7 @@ const VERSION = "0.1.0";
 const TYPE = "host:index:Step";
 const RECORDING = "host:index:Recording";
 const COSTS = "host:index:Costs";
+const RUN = "host:index:run";
 
 const log = new EngineLog(printable);
 const cancelled = new AbortController();
@@ -194,6 +195,14 @@ const handlers: grpc.UntypedServiceImplementation = {
 		if (isRecording(request)) await deleteRecording(request.getUrn(), state);
 		else await counted("undo", state, () => workOnStep(request.getUrn(), (steps, shown) => steps.remove(state, shown)));
 		return new empty.Empty();
+	}),
+	// For what the program must have done on a host between two resources (cluster/host-provider.ts).
+	invoke: unary(async (request: provider.InvokeRequest) => {
+		const known = steps;
+		if (request.getTok() !== RUN) throw new Error(`${request.getTok()}: the provider host has ${RUN} only`);
+		if (!known) throw new Error("the provider's configuration is not known yet");
+		const differs = await work(log, () => known.call(callIn(fromStruct(request.getArgs()))));
+		return new provider.InvokeResponse().setReturn(toStruct({ differs }));
 	}),
 };
 

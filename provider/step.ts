@@ -106,6 +106,17 @@ export class Steps {
 		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
 	}
 
+	/** Runs a step once, of which no state is kept: by this version's script. Returns the items that a `check` found different. */
+	async call({ inputs, verb }: { inputs: Properties; verb: Verb }): Promise<string[]> {
+		const script = this.scripts.current(String(inputs.step));
+		if (script === undefined) throw new Error(`${inputs.step}: none of the provider's scripts`);
+		const step = stepInputs({ ...inputs, script });
+		const ended = await this.#send(step, { verb, isProbe: verb === "check" });
+		if (verb === "check") return [...parseAnswer(ended).keys()];
+		if (ended.code !== 0) throw new Error(failure(step, verb, ended));
+		return [];
+	}
+
 	/** The last word on a host, of what only looked: whether a run that was killed has left something that no state knows. One that is not reached is not waited for. */
 	async #leaveNothing(step: Inputs): Promise<void> {
 		const ended = await this.#send(step, { verb: "undo", isProbe: true }).catch((error: Error) => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh kept-scripts.sh upgrade.sh etcd-tools.sh etcd-data.sh rescue.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh kept-scripts.sh upgrade.sh etcd-tools.sh etcd-members.sh etcd-data.sh rescue.sh certificates.sh api-address.sh
 # This step makes a host the control plane, by kubeadm init.
 # CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
 # KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh. A cluster that is done is brought to another version or configuration in place, by kubeadm upgrade apply, after a snapshot of its etcd.
@@ -23,6 +23,7 @@ apply() {
     end_rescue # of a run that was killed just before it
     keep_going
   else
+    expect_no_other_answer
     if is_to_be_rescued; then expect_fitting_rescue; else expect_first_time; fi
     start_afresh control-plane "${KUBEADM_CONFIG}"
     if is_to_be_rescued; then
@@ -37,6 +38,15 @@ apply() {
   cluster_value ca && printf '\n'
   version_line
 }
+# Other control planes of this cluster go on: a second cluster under their address would be worse than one without this host.
+expect_no_other_answer() {
+  local server code
+  server="$(wanted_server)"
+  [[ -n "${server}" ]] && ! cluster_is_claimed || return 0 # one that a killed run left half-done answers itself
+  code="$(curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null --write-out '%{http_code}' -- "${server}/readyz")" || true
+  [[ "${code}" != 200 ]] ||
+    die "an API server answers at ${server}, and this host is in no cluster. Nothing was changed. Where the other control planes of this cluster go on: to make the first one anew beside them is not done by this program (docs/day-two.md). Where it is another cluster's: choose another address for apiEndpoint"
+}
 # Of a control plane that the state knows nothing may be made anew by the way: what its workers run would be lost.
 expect_first_time() {
   [[ "${AGAIN:-no}" == no ]] || cluster_is_claimed ||
@@ -50,7 +60,6 @@ keep_going() {
   fi
   if needs_upgrade || [[ "$(cluster_value config)" != "$(checksum "${KUBEADM_CONFIG}")" ]]; then change_cluster; fi
 }
-readonly APPLY_SECONDS=$((3 * TIMEOUT_SECONDS)) # each component is waited for by itself
 change_cluster() {
   local wanted from
   lock_kept "${LOCK_SECONDS}" # a renewal of certificates would stop etcd or the API server in the middle
@@ -59,6 +68,7 @@ change_cluster() {
     return 0
   }
   expect_kubeadm
+  expect_movable
   wanted="${KUBERNETES_VERSION} $(checksum "${KUBEADM_CONFIG}")" from="$(cluster_version)"
   snapshot_first "${wanted}"
   begin_upgrade
@@ -70,6 +80,7 @@ change_cluster() {
     apply_upgrade || die "kubeadm upgrade apply failed (bound: ${APPLY_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there. The snapshot of before: npm run etcd -- list"
     wait_for "${TIMEOUT_SECONDS}" api_answers || die "the control plane has ${KUBERNETES_VERSION}, and its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. See $(list_containers)"
     remove_backups
+    move_endpoint
     set_cluster_value upgraded "${wanted}"
   fi
   bring_kubelet
@@ -111,18 +122,6 @@ snapshot_first() { # WANTED: once for each change, however often it is tried
   [[ "$(cluster_value snapshot)" != "$1" ]] || return 0
   (take_snapshot upgrade && log "snapshot of etcd before the change: ${TAKEN}") || die 'no snapshot of etcd before the change: the lines above say why. Nothing was changed'
   set_cluster_value snapshot "$1"
-}
-# kubeadm leaves copies of manifests and of etcd's data there, all of the cluster's secrets among them.
-keep_backup_names() { # of before the first try
-  [[ -e "${CLUSTER}/backups" ]] || set_cluster_value backups "$(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true)"
-}
-remove_backups() {
-  local name theirs
-  theirs="$(cluster_value backups)"
-  while read -r name; do
-    [[ "${name}" != kubeadm-* ]] || has_line "${theirs}"$'\n' "${name}" || rm -rf -- "${ROOT}/etc/kubernetes/tmp/${name:?}"
-  done < <(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)
-  rmdir -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true
 }
 # kubeadm leaves a token that is good for 24 hours; joins get their own, for minutes. Its end and the Pod CIDR side by side: each kubectl takes 0.2 s.
 finish_init() { # CA

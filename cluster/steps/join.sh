@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh clock.sh kept-scripts.sh upgrade.sh
-# This step makes a host a worker, by kubeadm join.
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh clock.sh kept-scripts.sh upgrade.sh api-address.sh
+# This step makes a host a worker, or one more control plane (ROLE: control-plane), by kubeadm join.
 # CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
 # NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
 # KUBELET_CONFIG: tells one configuration of the kubelets from another; HOST_INSTALLED one installation of the host (scripts.sh). KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh; who sends this has drained the Node before (cluster/drain.ts).
@@ -9,10 +9,15 @@
 # Prints a line `node version`. undo resets.
 
 wanted_ca() { [[ ! "${JOIN_CONFIG}" =~ sha256:[0-9a-f]{64} ]] || printf '%s' "${BASH_REMATCH[0]}"; }
-is_joined() { is_done && [[ "$(cluster_value ca)" == "$(wanted_ca)" ]]; }
+is_joined() { is_done && [[ "$(cluster_value ca) $(cluster_role)" == "$(wanted_ca) ${ROLE:-worker}" ]]; }
 check() {
   local found
-  is_joined || differs 'cluster' "${CLUSTER_ID}" "$(cluster_value id) ($(cluster_value ca))"
+  if is_joined; then
+    found="$(server_in "${KUBELET_CONF}")"
+    [[ -z "$(wanted_server)" || "${found}" == "$(wanted_server)" ]] || differs 'API server' "$(wanted_server)" "${found}"
+  else
+    differs 'cluster' "${CLUSTER_ID}" "$(cluster_value id) ($(cluster_value ca))"
+  fi
   found="$(unit_active kubelet.service)"
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found}"
 }
@@ -21,12 +26,14 @@ apply() {
   if is_joined; then
     own "${CLUSTER}"
     expect_same_version
-    if needs_upgrade || has_other_config; then upgrade_worker; fi
+    if needs_upgrade || has_other_config; then upgrade_member; fi
     [[ "$(cluster_value kubelet-config)" == "${KUBELET_CONFIG:-}" ]] || set_cluster_value kubelet-config "${KUBELET_CONFIG:-}"
+    follow_endpoint
     [[ "$(unit_active kubelet.service)" == active ]] || start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'
   else
+    expect_same_role
     compare_clocks
-    start_afresh worker "${JOIN_CONFIG}"
+    start_afresh "${ROLE:-worker}" "${JOIN_CONFIG}"
     end=$((SECONDS + TIMEOUT_SECONDS)) # what it took to leave an old cluster does not count
     join_until "${end}"
     [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" $((end - SECONDS))
@@ -37,21 +44,46 @@ apply() {
   fi
   version_line
 }
+# One that goes on in the other role would leave an etcd member behind, or come back as one without data.
+expect_same_role() {
+  [[ -z "$(cluster_value finished)" || "$(cluster_value id)" != "${CLUSTER_ID}" || "$(cluster_role)" == "${ROLE:-worker}" ]] ||
+    die "this host is a $(cluster_role) of ${CLUSTER_ID}, expected a ${ROLE:-worker}, or none. Nothing was changed. Take it out of hosts, run pulumi up, then write it in again with its other role"
+}
+# The control planes answer under another address now.
+follow_endpoint() {
+  local found wanted
+  found="$(server_in "${KUBELET_CONF}")" wanted="$(wanted_server)"
+  [[ -n "${wanted}" && "${found}" != "${wanted}" ]] || return 0
+  lock_kept "${LOCK_SECONDS}" # the kubelet step would put the old file back
+  point_at "${found}" "${wanted}"
+  keep_files
+  restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
+  wait_for 60 kubelet_answers || die "the kubelet was restarted for ${wanted}, and has not answered at ${HEALTHZ} in 60 s. See journalctl -u kubelet"
+}
 # A host of a version before this does not say which it has.
 has_other_config() {
   local had
   had="$(cluster_value kubelet-config)"
   [[ -n "${KUBERNETES_VERSION:-}" && -n "${had}" && "${had}" != "${KUBELET_CONFIG:-}" ]]
 }
-upgrade_worker() {
+upgrade_member() {
   expect_kubeadm
-  expect_newer_control_plane
+  [[ "${ROLE:-worker}" == control-plane ]] || expect_newer_control_plane # one after the other, the first first
   expect_drained
   if needs_upgrade; then log "upgrading this Node in place: $(cluster_version) -> ${KUBERNETES_VERSION}"; else log 'kubelet configuration: another one; its kubelet takes it'; fi
   begin_upgrade
-  run_kubeadm "${TIMEOUT_SECONDS}" upgrade node || die "kubeadm upgrade node failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there"
+  if [[ "${ROLE:-worker}" == control-plane ]]; then
+    lock_kept "${LOCK_SECONDS}" # a renewal of certificates would stop etcd or the API server in the middle
+    keep_backup_names
+    run_kubeadm "${APPLY_SECONDS}" upgrade node --certificate-renewal=false || upgrade_failed "${APPLY_SECONDS}"
+    wait_for "${TIMEOUT_SECONDS}" api_is_ready || die "this control plane has ${KUBERNETES_VERSION}, and its API server is not ready after ${TIMEOUT_SECONDS} s. See $(list_containers)"
+    remove_backups
+  else
+    run_kubeadm "${TIMEOUT_SECONDS}" upgrade node || upgrade_failed "${TIMEOUT_SECONDS}"
+  fi
   bring_kubelet
 }
+upgrade_failed() { die "kubeadm upgrade node failed (bound: $1 s): ${LAST_SEEN}. Run pulumi up again: it goes on there"; } # SECONDS
 # A kubelet must not be newer than its API server, as it would be where only this host is asked for (--target).
 expect_newer_control_plane() {
   local found minor="${KUBERNETES_VERSION#*.}" pattern='"gitVersion": *"v1\.([0-9]+)\.'

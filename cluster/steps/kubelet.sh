@@ -74,7 +74,7 @@ join_again() {
   if [[ "$(cluster_value step)" == init ]]; then
     printf 'Run pulumi destroy, then pulumi up'
   else
-    printf "To let it join again: pulumi up --replace '**-%s-worker-join'" "${HOST_NAME}"
+    printf "To let it join again: pulumi up --replace '**-%s-%s-join'" "${HOST_NAME}" "$(cluster_role)"
   fi
 }
 put_back_files() {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# uses: kubectl.sh
+# uses: cluster-signs.sh kubectl.sh etcd-tools.sh etcd-members.sh
 # This step keeps labels and taints of a Node, waits until it is Ready, and drains it at its end: from the control plane, by kubectl.
 # NODE_NAME, LABELS (array: key=value), TAINTS (array: key=value:effect or key:effect), TIMEOUT_SECONDS (until Ready), DRAIN_SECONDS (default 300).
+# ROLE (may be left out): control-plane for one more, whose etcd member goes with it, and which is kept where the others could write nothing without it.
 # Labels: those that are wanted, and those that an earlier apply set. Taints as a whole: one too many keeps Pods away.
 # Left alone: what Kubernetes itself and a cordon write (node.kubernetes.io/...), but for a cordon of our own upgrade. undo drains and deletes the Node.
 takes_no_lock() { :; } # several at once on one host; each has its state in the API
@@ -72,7 +73,7 @@ check() {
 apply() {
   [[ -s "${ROOT}${ADMIN}" ]] || die "no ${ADMIN}: this is not a control plane that kubeadm init has finished"
   read_node
-  exists || die "Node ${NODE_NAME} is not in the cluster any more. To let its host join again: pulumi up --replace '**-${NODE_NAME}-worker-join'"
+  exists || die "Node ${NODE_NAME} is not in the cluster any more. To let its host join again: pulumi up --replace '**-${NODE_NAME}-${ROLE:-worker}-join'"
   set_labels
   set_taints
   [[ "${READY}" == True ]] || wait_until_ready
@@ -129,7 +130,15 @@ wait_until_ready() {
 undo() {
   [[ -s "${ROOT}${ADMIN}" ]] || return 0
   read_node
-  exists || return 0
+  if [[ "${ROLE:-worker}" == control-plane ]]; then
+    find_tools
+    expect_quorum_without "${NODE_NAME}"
+  fi
+  ! exists || leave_cluster
+  # After the Pods' end, which its API server may have been asked for; also where a run was killed behind the Node's deletion.
+  [[ "${ROLE:-worker}" != control-plane ]] || remove_member "${NODE_NAME}"
+}
+leave_cluster() {
   if [[ "${READY}" == True ]]; then drain; else log "Node ${NODE_NAME} is not Ready: it is not drained"; fi
   change delete node "${NODE_NAME}"
 }

@@ -4,6 +4,7 @@
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
 # MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
 # CLUSTER_POD_CIDR, SERVICE_CIDR (CIDRs), PROXIES (array of http://HOST:PORT that the host must reach).
+# ENDPOINT, ENDPOINT_PORT, CONTROL_PLANES (array of addresses), together or none: an address under which these answer, and which nobody else may have.
 # KUBERNETES_VERSION, UPGRADES (yes or no): whether another version than the cluster's is brought to it in place. REMOVED_APIS (array of RESOURCE.VERSION.GROUP, for the control plane): what that version's minor no longer has; KUBEADM_API, such as v1beta4; IMAGES (full names): what its upgrade pulls.
 # A host that is in this cluster already passes, where that version can follow the one that it has.
 changes_nothing() { :; }
@@ -39,6 +40,8 @@ look_at_cluster() {
     problem 'cluster' "${id}" "${CLUSTER_ID} or none" 'run pulumi destroy for that cluster first'
   elif [[ -n "${id}" && "${node}" != "${HOST_NAME}" && -n "$(cluster_value finished)" ]]; then # one that was cut off is reset by the next join
     problem 'host name' "Node ${node} of ${id}" "${HOST_NAME}" 'a Node cannot be renamed: give the host its old name in hosts, or destroy first'
+  elif [[ -n "${id}" && "$(cluster_role)" != "${ROLE}" && -n "$(cluster_value finished)" ]]; then
+    problem 'role' "$(cluster_role) of ${id}" "${ROLE}" 'a Node keeps its role: take the host out of hosts, run pulumi up, then write it in again with the other role'
   elif [[ -z "${id}" ]]; then
     signs="$(cluster_signs "${ROLE}")"
     [[ -z "${signs}" ]] || problem 'cluster' "one that is not ours, as $(hostname_now): ${signs//$'\n'/, }" 'none' 'choose another host; or, if that cluster may go, run kubeadm reset there and remove these files'
@@ -106,15 +109,42 @@ look_at_files() {
   done
 }
 look_at_ports() {
-  local port ports=(10250) users used
-  ! is_ours || return 0
-  [[ "${ROLE}" != control-plane ]] || ports=(6443 2379 2380 10250 10257 10259)
+  local port ports=() users used
+  if ! is_ours; then
+    ports=(10250)
+    [[ "${ROLE}" != control-plane ]] || ports=(6443 2379 2380 10250 10257 10259)
+  fi
+  [[ -z "${ENDPOINT_PORT:-}" || -d "${STATE}/endpoint" ]] || ports+=("${ENDPOINT_PORT}")
+  ((${#ports[@]} > 0)) || return 0
   used="$(ss -ltnp 2>/dev/null)" || true
   for port in "${ports[@]}"; do
     [[ "${used}" == *":${port} "* ]] || continue
     users="$(printf '%s\n' "${used}" | awk -v end=":${port}" 'substr($4, length($4) - length(end) + 1) == end { print (sub(/.*users:\(\(/, "") ? $0 : "a process") }' | sed 's/",pid=.*/"/' | sort -u | paste -s -d ' ')"
     [[ -z "${users}" ]] || problem "port ${port}" "in use by ${users}" 'free' "stop what listens there: ss -ltnp | grep :${port}"
   done
+}
+# Nobody may have it but a control plane of ours. Who has an address answers for it on the wire, whatever a firewall lets through.
+look_at_endpoint() {
+  local holder peer expected='an address that no machine has' advice='choose another address for apiEndpoint'
+  [[ -n "${ENDPOINT:-}" && ! -d "${STATE}/endpoint" ]] || return 0 # else this host is among those that carry it
+  if [[ $'\n'"${ADDRESSES}/" =~ [[:space:]]"${ENDPOINT}"/ ]]; then
+    problem 'endpoint' "${ENDPOINT} on a card of this host" "${expected}" "take it off that card, or ${advice}"
+    return 0
+  fi
+  holder="$(neighbour "${ENDPOINT}")"
+  [[ -n "${holder}" ]] || return 0
+  for peer in "${CONTROL_PLANES[@]+"${CONTROL_PLANES[@]}"}"; do [[ "$(neighbour "${peer}")" != "${holder}" ]] || return 0; done
+  problem 'endpoint' "${ENDPOINT} in use by the machine with ${holder}" "${expected}" "${advice}"
+}
+# The hardware address that answers for an address of this network; nothing where none does. An old entry is asked anew first, which takes the kernel up to 8 s.
+neighbour() { # ADDRESS
+  local entry end=$((SECONDS + 10))
+  timeout 2 bash -c "</dev/tcp/\"\$1\"/6443" - "$1" >/dev/null 2>&1 || true # whatever comes of it
+  while entry="$(ip -4 neighbour show to "$1" 2>/dev/null | head -n 1)" && [[ "${entry}" =~ (STALE|DELAY|PROBE|INCOMPLETE) ]]; do
+    ((SECONDS < end)) || break
+    sleep 0.5
+  done
+  [[ ! "${entry}" =~ lladdr\ ([0-9a-f:]+) ]] || printf '%s' "${BASH_REMATCH[1]}"
 }
 overlap() { # CIDR CIDR; what is no CIDR overlaps nothing
   local cidr bits=32 numbers=()
@@ -181,6 +211,7 @@ look_at_all() {
   look_at_disk
   look_at_files
   look_at_ports
+  look_at_endpoint
   look_at_networks
   look_at_proxies
   look_at_clock

@@ -56,7 +56,8 @@ spec() { if [[ -e "${OWN}/specs/$1.spec" ]]; then printf '%s' "${OWN}/specs/$1.s
 # Lays out what each spec packs, one tree a spec.
 stage() { # TREES
   local trees="$1" debian="$1/debian" name
-  unpack_debian "${debian}" containerd runc containernetworking-plugins conntrack socat ethtool ipset libipset13 dnf-plugins-core
+  unpack_debian "${debian}" containerd runc containernetworking-plugins conntrack socat ethtool ipset libipset13 dnf-plugins-core \
+    haproxy libopentracing-c-wrapper0 libopentracing1 keepalived libnl-3-200 libnl-genl-3-200 libsnmp40 libsensors5 libpci3
   mkdir -p -- "${trees}"/{kubernetes,docker-ce,centos,kubernetes-cni,conntrack-tools}
   cp -R --no-preserve=all -- "${HERE}/packages/." "${trees}/"
   [[ ! -d "${OWN}/packages" ]] || cp -R --no-preserve=all -- "${OWN}/packages/." "${trees}/"
@@ -77,7 +78,9 @@ stage() { # TREES
   install -D -t "${trees}/centos/usr/bin" -- "${debian}/usr/bin/socat"
   install -D -t "${trees}/centos/usr/sbin" -- "${debian}/usr/sbin/ipset" "${debian}/sbin/ethtool"
   for name in ebtables ebtables-save ebtables-restore; do ln -s xtables-nft-multi "${trees}/centos/usr/sbin/${name}"; done
-  install -d -- "${trees}/centos/usr/lib/x86_64-linux-gnu"
+  install -D -t "${trees}/centos/usr/sbin" -- "${debian}"/usr/sbin/{haproxy,keepalived}
+  install -d -- "${trees}/centos/usr/lib/x86_64-linux-gnu" "${trees}/centos/var/lib/haproxy"
+  for name in opentracing nl netsnmp sensors pci; do find "${debian}"/{usr/,}lib/x86_64-linux-gnu -maxdepth 1 -name "lib${name}*.so.*" -exec cp -P -t "${trees}/centos/usr/lib/x86_64-linux-gnu" -- {} +; done
   cp -P -- "${debian}"/usr/lib/x86_64-linux-gnu/libipset.so.* "${trees}/centos/usr/lib/x86_64-linux-gnu/"
   name=usr/lib/python3/dist-packages/dnf-plugins
   install -D -m 0644 -t "${trees}/centos/${name}" -- "${debian}/${name}/versionlock.py"

@@ -28,8 +28,8 @@ export const STAYS: Stays[] = [
 /** What any running host writes by itself, cluster or not. */
 export const BY_ITSELF: RegExp[] = [/ \/(root\/\.gnupg|var\/lib\/chrony|var\/lib\/systemd|var\/tmp)/, /^[+-] active (session|user)/];
 
-/** Differences that no line of the list covers. */
-export const unexplained = (differences: string[]): string[] => {
-	const patterns = [...STAYS.flatMap(({ found = [] }) => found), ...BY_ITSELF];
+/** Differences that no line of the list covers, nor `more`, what a stack of the test's own leaves. */
+export const unexplained = (differences: string[], more: RegExp[] = []): string[] => {
+	const patterns = [...STAYS.flatMap(({ found = [] }) => found), ...BY_ITSELF, ...more];
 	return differences.filter((line) => !patterns.some((pattern) => pattern.test(line)));
 };

@@ -1,7 +1,7 @@
 // What a stack's configuration must not say of hosts: names, addresses, roles, users, labels and taints.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hosts, problems, withHost } from "./settings.ts";
+import { controlPlanes, hosts, problems, withHost } from "./settings.ts";
 
 const wrong: [string, Record<string, unknown>, string[]][] = [
 	["a missing field", withHost(1, { name: undefined }), ["hosts[1].name: not set. Add it, such as name: k8s-node01"]],
@@ -50,12 +50,48 @@ const wrong: [string, Record<string, unknown>, string[]][] = [
 	[
 		"no control plane",
 		withHost(0, { role: "worker" }),
-		["hosts: found no control plane, need exactly 1. Set role: control-plane on one of k8s-master, k8s-node01, k8s-node02."],
+		["hosts: found no control plane, need 1, or 3 and an apiEndpoint. Set role: control-plane on one of k8s-master, k8s-node01, k8s-node02."],
 	],
 	[
 		"two control planes",
 		withHost(1, { role: "control-plane" }),
-		["hosts: found 2 control planes (k8s-master, k8s-node01), need exactly 1. Set role: worker on the others."],
+		[
+			"hosts: found 2 control planes (k8s-master, k8s-node01), need 1, 3 or 5: etcd goes on while more than half of them do, so an even one more bears no loss. Set role: worker on one of them, or add one.",
+		],
+	],
+	[
+		"three control planes without an address for all of them",
+		{ hosts: controlPlanes(3), demoEnabled: false },
+		[
+			"apiEndpoint: not set, with 3 control planes (k8s-master, k8s-node01, k8s-node02). Name a free address of nodeNetwork under which all of them answer, such as apiEndpoint: { address: 172.16.1.100 }; or set role: worker on all but one.",
+		],
+	],
+	["three control planes with one", { hosts: controlPlanes(3), apiEndpoint: { address: "172.16.1.100" }, demoEnabled: false }, []],
+	[
+		"an endpoint that is a host's own",
+		{ apiEndpoint: { address: "172.16.1.110", port: 6443 } },
+		[
+			"apiEndpoint.port: 6443 is the API server's on a control plane. Use another, such as 8443.",
+			"apiEndpoint.address: 172.16.1.110 is k8s-master's own address. Use one that no machine has: it moves between the control planes.",
+		],
+	],
+	[
+		"an endpoint in another network",
+		{ apiEndpoint: { address: "192.0.2.1" } },
+		["apiEndpoint.address: 192.0.2.1 is outside nodeNetwork 172.16.1.0/24. Use a free address of the network that the hosts share."],
+	],
+	[
+		"an endpoint that is the broadcast address",
+		{ apiEndpoint: { address: "172.16.1.255" } },
+		["apiEndpoint.address: 172.16.1.255 is the broadcast address of nodeNetwork 172.16.1.0/24. Use a free address in between."],
+	],
+	[
+		"an endpoint that is no address, with a field of another",
+		{ apiEndpoint: { address: "api.example.com", ports: 1 } },
+		[
+			"apiEndpoint.ports: unknown key. Did you mean port?",
+			'apiEndpoint.address: "api.example.com" is not an IPv4 address. Use the address you ssh to, such as 172.16.1.111.',
+		],
 	],
 	[
 		"nowhere to run the demo",

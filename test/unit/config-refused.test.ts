@@ -26,7 +26,7 @@ test("every problem is reported at once, each with its path", () => {
 test("an empty stack is told everything it must say", () => {
 	const nothing = { hosts: undefined, nodeNetwork: undefined, sshPrivateKey: undefined, repositories: undefined };
 	assert.deepEqual(problems(nothing, { stack: "prod" }), [
-		"hosts: not set. List one control plane and its workers, each with name, address and role.",
+		"hosts: not set. List a control plane and its workers, each with name, address and role.",
 		"nodeNetwork: not set. Add the network that holds every host's address, such as nodeNetwork: 172.16.1.0/24",
 		"sshPrivateKey: not set. Run: pulumi config set -s prod --secret sshPrivateKey < ~/.ssh/id_ed25519, or set sshPrivateKeyFile or sshAgent.",
 		"repositories: not set. List the yum repositories that hold CentOS, the container runtime and Kubernetes, as Pulumi.dev.yaml does.",

@@ -170,7 +170,7 @@ test("the README's list of what stays is the one that destroyed hosts are compar
 test("docs/hosts.md has a row for each step that the program runs on a host", () => {
 	const document = text("docs/hosts.md");
 	const steps = new Set(
-		[...["host", "control-plane", "worker", "node"].map((name) => `cluster/${name}.ts`), "workloads/lifecycle-demo.ts", "workloads/recorder.ts"].flatMap(
+		[...["host", "control-plane", "member", "node"].map((name) => `cluster/${name}.ts`), "workloads/lifecycle-demo.ts", "workloads/recorder.ts"].flatMap(
 			(path) => stepsIn(text(path)),
 		),
 	);

@@ -97,10 +97,13 @@ const WAITS: Record<string, string[]> = {
 	look: ["lifecycle-demo-pause-pause-private", "lifecycle-demo-pause-pause-shared"],
 	"gallery-main-ends": ["lab-flannel-daemon-set", ...WORKERS.map((host) => `lab-${host}-kubelet`)],
 	runtime: [], // the service that it starts itself
+	endpoint: [], // the services that it starts itself, where an API server is ready already
 	renewal: ["lab-k8s-master-kubelet"], // static Pods, that come again
 };
 test("whatever waits for another's work depends on it, so that a single slot of the engine is enough", async () => {
-	const { graph: whole } = await program({ changes: { pauseProof: true, gallery: ["main-ends"], renewCertificates: "timer" } });
+	const { graph: whole } = await program({
+		changes: { pauseProof: true, gallery: ["main-ends"], renewCertificates: "timer", apiEndpoint: { address: "172.16.1.100" } },
+	});
 	const names = whole.resources.map(({ name }) => name);
 	for (const [end, needed] of Object.entries(WAITS)) {
 		const waiting = names.filter((name) => name.endsWith(`-${end}`));
@@ -110,6 +113,7 @@ test("whatever waits for another's work depends on it, so that a single slot of 
 	// A script with a new wait has to be thought about here.
 	const waits = shellFiles.filter(({ text }) => /^ *[^#\n]*\b(wait_for [^|{]|kubectl .* (wait|--watch))/m.test(text)).map(({ name }) => name);
 	const known: Record<string, string> = {
+		"api-address": "init",
 		certificates: "kubelet",
 		pause: "look",
 		recording: "api-recording",

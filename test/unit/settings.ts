@@ -38,6 +38,8 @@ export const hosts = () => [
 	{ name: "k8s-node01", address: "172.16.1.111", externalAddress: "10.0.0.111", role: "worker", hostKey: hostKey() },
 	{ name: "k8s-node02", address: "172.16.1.112", externalAddress: "10.0.0.112", role: "worker", hostKey: hostKey() },
 ];
+/** So many of them are control planes. */
+export const controlPlanes = (count: number, all = hosts()) => all.map((host, i) => ({ ...host, role: i < count ? "control-plane" : "worker" }));
 /** The least that a stack must say. */
 export const base = (): Record<string, unknown> => ({
 	hosts: hosts(),

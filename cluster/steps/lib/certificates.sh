@@ -12,7 +12,7 @@ ENDING_CAS='' # with their ends
 certificates() { # PATH NAME POD, one a line, kubeconfigs last: NAME for kubeadm certs renew, kubelet, or - for a CA; POD to restart, or -
   local pki=/etc/kubernetes/pki
   printf '%s kubelet -\n%s - -\n' "${CLIENT_CERTIFICATE}" "${pki}/ca.crt"
-  [[ "$(cluster_value step)" == init ]] || return 0
+  [[ "$(cluster_role)" == control-plane ]] || return 0
   printf '%s\n' "${pki}/front-proxy-ca.crt - -" "${pki}/etcd/ca.crt - -" \
     "${pki}/apiserver.crt apiserver kube-apiserver" "${pki}/apiserver-kubelet-client.crt apiserver-kubelet-client kube-apiserver" \
     "${pki}/apiserver-etcd-client.crt apiserver-etcd-client kube-apiserver" "${pki}/front-proxy-client.crt front-proxy-client kube-apiserver" \

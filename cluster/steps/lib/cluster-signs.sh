@@ -15,6 +15,12 @@ cluster_is_claimed() { [[ -e "${CLUSTER}/id" ]]; }
 cluster_value() { # NAME: id, step, node, socket, ca, finished, ...; empty where there is none
   [[ ! -e "${CLUSTER}/$1" ]] || printf '%s' "$(<"${CLUSTER}/$1")"
 }
+cluster_role() { # control-plane or worker; a host of a version before this does not say so
+  local role
+  role="$(cluster_value role)"
+  [[ -n "${role}" ]] || { [[ "$(cluster_value step)" == init ]] && role=control-plane || role=worker; }
+  printf '%s' "${role}"
+}
 # What the cluster's own steps last brought this host to, such as 1.29.15. A host of a version before this does not say so: its kubelet does.
 cluster_version() {
   local version

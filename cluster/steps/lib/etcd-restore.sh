@@ -24,13 +24,21 @@ expect_restorable() {
   ! is_newer "$(about "${NAME}" etcd | cut -d . -f 1,2)" "${found%.*}" || refuse "it is of etcd $(about "${NAME}" etcd), expected ${found} or older, which runs here. Choose an older snapshot: npm run etcd -- list"
   is_whole "${file}" || refuse "it is damaged or cut short: found $(stat -c %s -- "${file}") bytes whose SHA-256 is not the one at their end, expected $(about "${NAME}" size) bytes as etcd sent them. Choose another one: npm run etcd -- list"
   [[ "$(unit_active kubelet.service)" == active ]] || die "the kubelet is $(unit_active kubelet.service), expected active: it stops and starts etcd. Nothing was changed. First: systemctl start kubelet"
+  find_tools
+  expect_only_member
   expect_room "${ROOT}${ETCD_DATA}" $((2 * $(stat -c %s -- "${file}") + 64 * 1048576))
+}
+# The others would go on with data of their own. One whose etcd does not answer is taken for the only one.
+expect_only_member() {
+  local list count
+  list="$(ask_etcd 20 member list -w simple 2>/dev/null)" || return 0
+  count="$(printf '%s\n' "${list}" | grep -c .)" || true
+  ((count <= 1)) || refuse "this etcd has ${count} members, expected this one alone: a snapshot is restored onto one control plane. Take the others out of hosts first, then pulumi up; they join again afterwards"
 }
 # What a person wants to know before they say yes: lines of KEY tab VALUE.
 look_before() {
   local now
   expect_restorable
-  find_tools
   now="$(revision_now)"
   printf '%s\t%s\n' taken "$(about "${NAME}" taken)" revision "$(about "${NAME}" revision)" now "${now:-unknown}"
   [[ ! -e "${ASIDE}/name" ]] || printf 'cut off\t%s\n' "$(<"${ASIDE}/name")"
@@ -49,7 +57,6 @@ restore_snapshot() {
   expect_restorable
   lock_kept "${LOCK_SECONDS}" # the kubelet step puts manifests back
   lock_snapshots
-  find_tools
   take_back_another
   (umask 077 && mkdir -p -- "${MANIFESTS_ASIDE}")
   printf '%s' "${NAME}" >"${ASIDE}/name"

@@ -13,7 +13,7 @@ etcd_manifest() { # NAME: path of that static Pod's manifest
 image_of() { sed -n 's/^ *image: *//p' -- "$(etcd_manifest "$1")" | head -n 1; }       # NAME
 etcd_flag() { sed -n "s/^ *- --$1=//p" -- "$(etcd_manifest etcd)" | head -n 1; }       # NAME
 version_in_tag() { printf '%s' "${1##*:}" | sed -n 's/^v\{0,1\}\([0-9.]*\).*/\1/p'; } # IMAGE
-is_control_plane() { cluster_is_claimed && [[ "$(cluster_value step)" == init && -f "$(etcd_manifest etcd)" ]]; }
+is_control_plane() { cluster_is_claimed && [[ "$(cluster_role)" == control-plane && -f "$(etcd_manifest etcd)" ]]; }
 expect_control_plane() {
   is_control_plane || die "no etcd here: found no $(cluster_is_claimed && printf '%s' "${MANIFESTS}/etcd.yaml" || printf 'cluster'); expected a control plane that kubeadm init has finished. First: pulumi up"
 }
@@ -52,8 +52,8 @@ copy_tools() { # IMAGE FOLDER
   rm -rf -- "${2:?}"
   mv -T -- "${fresh}" "$2"
 }
-ask_etcd() { # SECONDS ARGUMENTS...: etcdctl as the Pod's own health check asks
-  timeout "$1" "${ETCDCTL}" --endpoints https://127.0.0.1:2379 --cacert "${ROOT}${ETCD_PKI}/ca.crt" --cert "${ROOT}${ETCD_PKI}/healthcheck-client.crt" --key "${ROOT}${ETCD_PKI}/healthcheck-client.key" "${@:2}"
+ask_etcd() { # SECONDS ARGUMENTS...: etcdctl as the Pod's own health check asks; ENDPOINT_URL (may be left out) is another member's
+  timeout "$1" "${ETCDCTL}" --endpoints "${ENDPOINT_URL:-https://127.0.0.1:2379}" --cacert "${ROOT}${ETCD_PKI}/ca.crt" --cert "${ROOT}${ETCD_PKI}/healthcheck-client.crt" --key "${ROOT}${ETCD_PKI}/healthcheck-client.key" "${@:2}"
 }
 number_in() { # KEY JSON
   local pattern="\"$1\":([0-9]+)"

@@ -34,6 +34,7 @@ claim_cluster() { # ID NODE SOCKET ROLE
   network_now >"${CLUSTER}.new/network"
   pod_cgroups >"${CLUSTER}.new/cgroups"
   printf '%s' "${STEP}" >"${CLUSTER}.new/step"
+  printf '%s' "$4" >"${CLUSTER}.new/role"
   printf '%s' "$2" >"${CLUSTER}.new/node"
   printf '%s' "$3" >"${CLUSTER}.new/socket"
   put_owner "${CLUSTER}.new"

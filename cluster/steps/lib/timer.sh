@@ -11,7 +11,7 @@ program_of() { # COMMAND VARIABLES... -- FUNCTIONS...
   shift
   printf '#!/usr/bin/env bash\nset -euo pipefail\numask 077\n'
   declare -p ROOT STATE WHERE STEP CLUSTER "${names[@]}"
-  declare -f log die seen encode cluster_is_claimed cluster_value is_dockershim "$@"
+  declare -f log die seen encode cluster_is_claimed cluster_value cluster_role is_dockershim "$@"
   printf '%s\n' "PATH='${PATH}' ${command}" exit
 }
 check_timer() { # ITEM WANTED: what a run of it that failed is called, such as `last snapshot` and `taken`

@@ -3,6 +3,8 @@
 # KUBERNETES_VERSION: the one that is wanted; empty where another version is another cluster. PAUSE_IMAGE: what sandboxes run there.
 # What is done is written down beside the cluster's id, so that a run that was killed goes on: `upgrading` from the first change on, `upgraded` when kubeadm has done the control plane, `version` when all of it is done.
 readonly KUBELET_FLAGS=/var/lib/kubelet/kubeadm-flags.env
+# shellcheck disable=SC2034 # init.sh and join.sh wait so long
+readonly APPLY_SECONDS=$((3 * TIMEOUT_SECONDS)) # of a control plane: each component is waited for by itself
 
 needs_upgrade() { [[ -n "${KUBERNETES_VERSION:-}" && ("$(cluster_version)" != "${KUBERNETES_VERSION}" || -n "$(cluster_value upgrading)") ]]; }
 # Where another version makes another cluster, init was undone before it is here again; else the state never knew which version it had.
@@ -43,4 +45,16 @@ begin_upgrade() {
   set_cluster_value upgrading "${KUBERNETES_VERSION}"
   rm -rf -- "${KEPT:?}/files"
   rm -f -- "${CLUSTER:?}/config" "${CLUSTER:?}/kubelet-config"
+}
+# kubeadm leaves copies of manifests and of etcd's data there, all of the cluster's secrets among them.
+keep_backup_names() { # of before the first try
+  [[ -e "${CLUSTER}/backups" ]] || set_cluster_value backups "$(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true)"
+}
+remove_backups() {
+  local name theirs
+  theirs="$(cluster_value backups)"
+  while read -r name; do
+    [[ "${name}" != kubeadm-* ]] || has_line "${theirs}"$'\n' "${name}" || rm -rf -- "${ROOT}/etc/kubernetes/tmp/${name:?}"
+  done < <(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)
+  rmdir -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true
 }

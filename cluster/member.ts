@@ -1,40 +1,47 @@
-// A worker: one prepared host joins the cluster.
+// A member that joins: one prepared host becomes a worker, or one more control plane.
 import type { Command } from "@pulumi/command/remote/command.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings } from "../config/settings.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { versionOf } from "./control-plane.ts";
 import { drain, uncordon } from "./drain.ts";
+import { HandOver } from "./hand-over.ts";
 import type { Host } from "./host.ts";
+import type { HostConnections } from "./host-provider.ts";
 import { closeJoin, listNodes, newToken, nodesAtFirst, openJoin, removeStrays } from "./join-token.ts";
 import { joinConfiguration, kubeletDigest, upgradeSettings } from "./kubeadm.ts";
 import type { Places } from "./places.ts";
+import { settled } from "./settled.ts";
 import { hostAct, printed } from "./step.ts";
 
-export interface WorkerArgs {
+export interface MemberArgs {
 	/** Prepared host. Its name becomes the Node's name. */
 	host: Host;
-	/** Control plane to join. */
+	/** Where the cluster began. */
 	controlPlane: ControlPlane;
+	/** What it waits for beside its host: a worker for every control plane, a control plane for the one before. */
+	after: pulumi.Resource[];
+	connections: HostConnections;
 	cluster: ClusterSettings;
 	/** Tells this cluster from any other. A host that is a Node of another one is left alone. */
 	clusterId: string;
 	/** The Node's Pod CIDR; empty where the controller-manager gives it out. */
 	nodePodCidr: string;
-	/** Of those that join at once: shared by all workers. */
+	/** Of those that join at once: shared by all that join. */
 	places: Places;
-	/** Of those that are upgraded at once: shared by all workers. */
+	/** Of those that are upgraded at once: shared by all that join. */
 	upgrades: Places;
 }
 
 /**
  * Joins one prepared host to the cluster.
  * Create: makes a join token that lives 15 minutes, joins, ends the token's life. On a joined host it changes nothing.
- * Another version of Kubernetes upgrades it in place, one worker after the other: drained, upgraded, Ready again.
- * A new control plane makes it leave the old cluster and join again.
+ * To a control plane the certificates are handed over before, on the cluster and encrypted, for as long as the join takes (hand-over.ts).
+ * Another version of Kubernetes upgrades it in place, one host after the other: drained, upgraded, Ready again.
+ * A new cluster makes it leave the old cluster and join again.
  * Delete: `kubeadm reset` on the host, and what that leaves behind. Where the cluster goes on, its Node was drained and deleted before (node.ts).
  */
-export class Worker extends pulumi.ComponentResource {
+export class Member extends pulumi.ComponentResource {
 	/** The host it runs on. */
 	readonly host: Host["spec"];
 	/** The step that makes the host a Node. */
@@ -44,9 +51,10 @@ export class Worker extends pulumi.ComponentResource {
 	/** The kubelet's version, such as v1.29.15. */
 	readonly version: pulumi.Output<string>;
 
-	constructor(name: string, args: WorkerArgs, opts?: pulumi.ComponentResourceOptions) {
-		super("kubeadm-lab:cluster:Worker", name, {}, opts);
-		const { host, controlPlane, cluster, clusterId, nodePodCidr, places, upgrades } = args;
+	constructor(name: string, args: MemberArgs, opts?: pulumi.ComponentResourceOptions) {
+		const isWorker = args.host.spec.role === "worker";
+		super(`kubeadm-lab:cluster:${isWorker ? "Worker" : "JoinedControlPlane"}`, name, {}, opts);
+		const { host, controlPlane, cluster, clusterId, nodePodCidr, places, upgrades, after, connections } = args;
 
 		// The token's text is made once and kept in the state, encrypted; what is good for 15 minutes is the Secret of that name on the cluster (join-token.ts).
 		// So the join's text stays the same from run to run, and a retry after an hour gets a valid token all the same.
@@ -57,6 +65,10 @@ export class Worker extends pulumi.ComponentResource {
 		);
 		const token = pulumi.secret(stash.output as pulumi.Output<string>);
 		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
+		const caHash = settled(controlPlane.caHash);
+		const handOver = isWorker
+			? undefined
+			: new HandOver(`${name}-certificate-key`, { controlPlane, cluster, connections, clusterId, newcomer: host.spec }, this);
 		const upgrade = {
 			version: cluster.release.version,
 			seconds: cluster.timeouts.drainSeconds,
@@ -99,7 +111,11 @@ export class Worker extends pulumi.ComponentResource {
 			const before = await places.take(host.name, 2 * cluster.timeouts.joinSeconds);
 			if (before.length > 0) await pulumi.log.warn(`${host.name} joins beside ${before.join(", ")}, which did not end in time`, this);
 		};
-		const openNow = async () => openJoin(...(await known()), host.name);
+		const openNow = async () => {
+			if (handOver && !(await handOver.isDue(await caHash()))) return;
+			await handOver?.give();
+			await openJoin(...(await known()), host.name);
+		};
 		const openFirst = async () => {
 			try {
 				await openNow();
@@ -114,7 +130,7 @@ export class Worker extends pulumi.ComponentResource {
 		// A token that outlives its join is worth a warning, not a failed join: it is dead soon anyway.
 		const closeNow = async () => {
 			places.giveBack(host.name);
-			await closeJoin(...(await known()));
+			await Promise.all([closeJoin(...(await known())), handOver?.takeBack()]);
 		};
 		const close = new pulumi.ResourceHook(`${name}-close`, closeNow, { ignoreErrors: true });
 		// What a join that failed, or one that was killed, left on the cluster under another name. A warning where it can't be done: the join's own error is what counts.
@@ -135,6 +151,9 @@ export class Worker extends pulumi.ComponentResource {
 			places.giveBack(host.name);
 			stopUpgrades();
 			await clear(listNodes);
+			await handOver
+				?.takeBack(true)
+				.catch((error: Error) => pulumi.log.warn(`${host.name}: what its join left on the cluster is still there: ${error.message}`, this));
 			return false; // not again: what failed does not heal by itself
 		});
 		// An act with a check and an undo: step.ts says why.
@@ -147,7 +166,12 @@ export class Worker extends pulumi.ComponentResource {
 				settings: {
 					CLUSTER_ID: clusterId,
 					OWNER: host.owner,
-					JOIN_CONFIG: pulumi.all([token, controlPlane.caHash]).apply(([text, caHash]) => joinConfiguration(cluster, host.spec, { token: text, caHash })),
+					JOIN_CONFIG: pulumi
+						.all([token, controlPlane.caHash, handOver?.key])
+						.apply(([text, caHash, certificateKey]) =>
+							joinConfiguration(cluster, host.spec, { token: text, caHash, ...(certificateKey === undefined ? {} : { certificateKey }) }),
+						),
+					...(isWorker ? {} : { ROLE: host.spec.role }),
 					IGNORE_PREFLIGHT_ERRORS: cluster.kubeadm.ignorePreflightErrors,
 					TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
 					NODE_NAME: host.name,
@@ -161,7 +185,7 @@ export class Worker extends pulumi.ComponentResource {
 			},
 			{
 				parent: this,
-				dependsOn: [host, controlPlane.kubeconfigStep],
+				dependsOn: [host, controlPlane.kubeconfigStep, ...after],
 				deletedWith: host.leave,
 				// Updates too: where a host was installed anew meanwhile, one joins again.
 				hooks: {
@@ -179,12 +203,4 @@ export class Worker extends pulumi.ComponentResource {
 		this.version = printed(this.join).apply((text) => versionOf(text, host.name, "join"));
 		this.registerOutputs({ version: this.version });
 	}
-}
-
-/** Values for a hook, which runs outside of any apply. Hooks of a resource run after everything it depends on, so the values are there by then. */
-function settled<T>(output: pulumi.Output<T>): () => Promise<pulumi.Unwrap<T>> {
-	const value = new Promise<pulumi.Unwrap<T>>((resolve) => {
-		output.apply((ready) => resolve(ready as pulumi.Unwrap<T>));
-	});
-	return () => value;
 }

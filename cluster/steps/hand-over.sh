@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# uses: cluster-signs.sh kubectl.sh etcd-tools.sh etcd-members.sh
+# This step hands the control plane's certificates to a host that joins as another one, through the cluster: kubeadm keeps them there in a Secret, under a key that only that host and
+# the program have. No resource has this step: the join's hooks run it on the first control plane (cluster/hand-over.ts).
+# CLUSTER_ID, NEWCOMER (its Node's name), NEWCOMER_ADDRESS. apply: UPLOAD_CONFIG (text with the key: a secret). undo: GAVE_UP (yes: the join has failed, and its etcd member goes too).
+takes_no_lock() { :; } # the joins come one after the other
+readonly ADMIN=/etc/kubernetes/admin.conf CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600
+readonly OWNERS='jsonpath={range .metadata.ownerReferences[*]}{.name} {end}'
+
+at_exit() { rm -rf -- "${CONFIG_FILE}" "${KUBECTL_CACHE:?}"; }
+check() { :; }
+apply() {
+  local answer
+  expect_control_plane
+  find_tools
+  remove_left_member "${NEWCOMER}" "${NEWCOMER_ADDRESS}"
+  rm -f -- "${CONFIG_FILE}"
+  (umask 077 && printf '%s\n' "${UPLOAD_CONFIG}" >"${CONFIG_FILE}") || die "can't write ${CONFIG_FILE}"
+  # It prints the key, at its end. Only its complaints are shown.
+  answer="$(timeout 120 kubeadm init phase upload-certs --upload-certs --config "${CONFIG_FILE}" 2>&1)" ||
+    die "kubeadm init phase upload-certs failed: $(printf '%s\n' "${answer}" | grep -Ei 'error|fail|timed out' | sed 's/[0-9a-f]\{64\}/<key>/g' | tail -n 2 | paste -s -d ' ')"
+  leave_script # nothing of it is to be undone but by who has called it
+}
+# kubeadm lets the Secret end after two hours by a bootstrap token that owns it.
+undo() {
+  local owners answer
+  [[ -s "${ROOT}${ADMIN}" ]] || return 0
+  owners="$(kube "${ADMIN}" -n kube-system get secret kubeadm-certs --ignore-not-found -o "${OWNERS}" 2>/dev/null)" || owners=''
+  # shellcheck disable=SC2086 # several names, or none
+  answer="$(kube "${ADMIN}" -n kube-system delete secret kubeadm-certs ${owners} --ignore-not-found 2>&1)" || die "the Secret kubeadm-certs is still there, for two hours at most: ${answer##*$'\n'}"
+  [[ "${GAVE_UP:-no}" != yes ]] || {
+    find_tools
+    remove_left_member "${NEWCOMER}" "${NEWCOMER_ADDRESS}"
+  }
+}
+main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Under which address a Node asks the API servers, and how that becomes another one in place.
+readonly ASKING_FILES=(/etc/kubernetes/admin.conf /etc/kubernetes/super-admin.conf /etc/kubernetes/kubelet.conf) # a controller-manager and a scheduler stay with the API server beside them
+
+server_in() { sed -n 's/^ *server: *//p' -- "${ROOT}$1" 2>/dev/null | head -n 1; } # KUBECONFIG
+wanted_server() { # by the kubeadm configuration of init or of a join; empty where it names none
+  local pattern='(controlPlaneEndpoint|apiServerEndpoint):[[:space:]]*"?([^"[:space:]]+)'
+  [[ ! "${KUBEADM_CONFIG:-${JOIN_CONFIG:-}}" =~ ${pattern} ]] || printf 'https://%s' "${BASH_REMATCH[2]}"
+}
+point_at() { # OLD NEW
+  local path
+  for path in "${ASKING_FILES[@]}"; do
+    [[ "$(server_in "${path}")" == "$1" ]] || continue
+    sed "s|^\( *server: *\)$1\$|\1$2|" -- "${ROOT}${path}" | (umask 077 && cat >"${ROOT}${path}.kubeadm-lab-new") || die "can't write ${path}.kubeadm-lab-new; look at df /etc"
+    mv -fT -- "${ROOT}${path}.kubeadm-lab-new" "${ROOT}${path}"
+    log "${path} asks $2, no longer $1"
+  done
+}
+# On the first control plane, whose kubeadm configuration is on the cluster already: its certificate names the new address before anybody asks there. The last is admin.conf, so
+# that a run that was killed does all of it again.
+move_endpoint() {
+  local old new
+  old="$(server_in "${ADMIN_CONF}")" new="$(wanted_server)"
+  [[ -n "${new}" && "${old}" != "${new}" ]] || return 0
+  log "the API answers at ${new} from now on, no longer at ${old}"
+  certify_api_server
+  tell_joins "${old}" "${new}"
+  kube "${ADMIN_CONF}" -n kube-system rollout restart daemonset kube-proxy >/dev/null 2>&1 || log 'kube-proxy was not restarted for the new address; run: kubectl -n kube-system rollout restart daemonset kube-proxy'
+  point_at "${old}" "${new}"
+}
+# The other control planes' certificates and kubeconfigs name the old one, and without an endpoint nobody is elected among them.
+expect_movable() {
+  local old new
+  old="$(server_in "${ADMIN_CONF}")" new="$(wanted_server)"
+  [[ -n "${new}" && "${old}" != "${new}" ]] || return 0
+  find_tools
+  read_members
+  (($(printf '%s\n' "${MEMBERS}" | wc -l) == 1)) ||
+    die "the control planes answer at ${old}, expected ${new}: that can be changed while there is one control plane. Nothing was changed. Take the others out of hosts with apiEndpoint as it was, run pulumi up, then change apiEndpoint"
+}
+certify_api_server() {
+  local name folder="${CLUSTER}/certificate" pki="${ROOT}/etc/kubernetes/pki" id
+  rm -rf -- "${folder:?}"
+  (umask 077 && mkdir -p -- "${folder}" && cp -a -t "${folder}" -- "${pki}"/ca.{crt,key}) || die "can't write ${folder}: the line above says why"
+  write_config "$(printf '%s\n' "${KUBEADM_CONFIG}" | sed "s|^kind: ClusterConfiguration\$|&\ncertificatesDir: ${folder}|")" || die "can't write ${CONFIG_FILE}"
+  run_kubeadm 120 init phase certs apiserver --config "${CONFIG_FILE}" || die "kubeadm init phase certs apiserver failed: ${LAST_SEEN}"
+  for name in key crt; do mv -fT -- "${folder}/apiserver.${name}" "${pki}/apiserver.${name}"; done
+  rm -rf -- "${folder:?}" "${CONFIG_FILE}"
+  id="$(containers kube-apiserver)"
+  [[ -z "${id}" ]] || stop_container "${id}" >/dev/null || die "the API server has a new certificate and did not stop to read it; see $(list_containers)"
+  { wait_for 120 runs_anew kube-apiserver "${id}" && wait_for 120 api_is_ready; } || die "the API server was stopped for its new certificate, and is not ready after 120 s; see $(list_containers)"
+}
+# What a join reads first, signed by the cluster with each token that there is.
+tell_joins() { # OLD NEW
+  local text answer
+  text="$(kube "${ADMIN_CONF}" -n kube-public get configmap cluster-info -o yaml 2>&1)" || die "the API server does not answer: ${text##*$'\n'}"
+  answer="$(printf '%s\n' "${text}" | sed "s|^\( *server: *\)$1\$|\1$2|" | kube "${ADMIN_CONF}" replace -f - 2>&1)" || die "ConfigMap cluster-info was not changed: ${answer##*$'\n'}"
+}

@@ -1,0 +1,202 @@
+// More than one control plane: from one to three in place, one of them without power, no way below quorum, back to one, and all hosts as before.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { stepText } from "../../cluster/step-text.ts";
+import { unexplained } from "../bare/stays.ts";
+import { controlPlane, kubectl, lab, onHost, project, pulumiArgs, read, run, succeed } from "../e2e/lab.ts";
+import { differences, snapshot } from "../e2e/snapshot.ts";
+import { stepFile } from "../scripts/shell-files.ts";
+
+const [second, third, worker] = ["k8s-node01", "k8s-node02", "k8s-node03"] as const;
+const hosts = [controlPlane, second, third, worker];
+const ENDPOINT = "172.16.1.100";
+const ADMIN = "/root/admin.conf";
+/** Users that packages make stay; haproxy is the one whose user a bare host does not have. */
+const HAPROXY_USER = [/ \/etc\/(passwd|shadow|group|gshadow)-?( |$)/];
+/** The stack's file with so many control planes, and one worker. */
+const settings = (text: string, count: number, hasEndpoint: boolean) => {
+	const list = [...hosts.slice(0, count), worker].map(
+		(name) => `    - name: ${name}\n      address: 172.16.1.${110 + hosts.indexOf(name)}\n      role: ${name === worker ? "worker" : "control-plane"}\n`,
+	);
+	const endpoint = hasEndpoint ? `  kubeadm-lab:apiEndpoint: { address: ${ENDPOINT} }\n` : "";
+	return text.replace(/( {2}kubeadm-lab:hosts:\n)[\s\S]*?(?= {2}kubeadm-lab:nodeNetwork)/, `$1${list.join("")}${endpoint}`);
+};
+
+describe("more than one control plane", { concurrency: false }, () => {
+	let folder = "";
+	let bare: Set<string>[] = [];
+	let pod = "";
+	const args = (command: string, file: string) => pulumiArgs(command, "lab", "--config-file", join(folder, `${file}.yaml`));
+	const pulumi = async (command: string, file: string) => (await succeed(`${project}lab/lab`, args(command, file), { timeoutSeconds: 1200 })).output;
+	const onWorker = (command: string) => read(worker, `kubectl --kubeconfig ${ADMIN} --request-timeout 10s ${command}`);
+	const nodes = (from = kubectl) =>
+		from("get nodes --no-headers -o custom-columns=N:.metadata.name,R:'.status.conditions[?(@.type==\"Ready\")].status' | sort");
+	const ready = (...names: string[]) =>
+		names
+			.map((name) => `${name}   True\n`)
+			.sort()
+			.join("");
+	const members = async () =>
+		(
+			await kubectl(
+				"-n kube-system exec etcd-k8s-master -- etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt --key /etc/kubernetes/pki/etcd/healthcheck-client.key member list -w simple",
+			)
+		)
+			.trim()
+			.split("\n")
+			.map((line) => line.split(", ")[2])
+			.sort();
+	const server = (host: string) => read(host, "sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf");
+	const podNow = () => kubectl("get pod lifecycle-demo-pod -o jsonpath='{.metadata.uid} {.status.phase} {.status.containerStatuses[0].restartCount}'");
+	const carrier = async (among = hosts.slice(0, 3)): Promise<string> => {
+		for (const host of among) if ((await read(host, "ip -o -4 address show")).includes(` ${ENDPOINT}/32 `)) return host;
+		return assert.fail(`none of ${among} has ${ENDPOINT}`);
+	};
+	const isAsBefore = async (host: string) =>
+		assert.deepEqual(unexplained(differences(bare[hosts.indexOf(host)] as Set<string>, await snapshot(host)), HAPROXY_USER), [], host);
+
+	before(async () => {
+		folder = await mkdtemp(join(tmpdir(), "kubeadm-lab-control-planes-"));
+		await lab("up", "--workers", "3");
+		await lab("reset");
+		const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");
+		for (const [file, count, hasEndpoint] of [
+			["one", 1, false],
+			["one-behind", 1, true],
+			["three", 3, true],
+		] as const)
+			await writeFile(join(folder, `${file}.yaml`), settings(text, count, hasEndpoint));
+		bare = await Promise.all(hosts.map(snapshot));
+		await pulumi("up", "one");
+		pod = await podNow();
+	});
+	after(async () => {
+		await lab("down");
+		await rm(folder, { recursive: true });
+	});
+
+	test("an address that another machine has is refused before anything is changed", async () => {
+		await read(worker, `ip address add ${ENDPOINT}/32 dev $(ip -o -4 address show | awk '$4 ~ /^172.16.1.113/ {print $2; exit}')`);
+		const { code, output } = await run(`${project}lab/lab`, args("preview", "three"), { timeoutSeconds: 600 });
+		await read(worker, `ip address delete ${ENDPOINT}/32 dev $(ip -o -4 address show | awk '$4 ~ /^172.16.1.100/ {print $2; exit}')`);
+		assert.match(output, /endpoint: found 172\.16\.1\.100 in use by the machine with [0-9a-f:]+; expected an address that no machine has/);
+		assert.ok(code === 0 || code === 1, output);
+	});
+	test("one becomes three behind one address, in place: what ran runs on, and every kubelet asks there", async () => {
+		const output = await pulumi("up", "three");
+		assert.match(output, /lab-control-plane-init updated/);
+		assert.match(output, /lab-k8s-node01-control-plane-join created/);
+		assert.match(output, /lab-k8s-node02-control-plane-join created/);
+		assert.doesNotMatch(output, /replaced/);
+		assert.equal(await nodes(), ready(...hosts));
+		assert.deepEqual(await members(), [controlPlane, second, third]);
+		assert.equal(await podNow(), pod);
+		for (const host of hosts) assert.equal(await server(host), `https://${ENDPOINT}:8443\n`, host);
+		assert.match(await kubectl("-n kube-public get configmap cluster-info -o yaml"), new RegExp(`server: https://${ENDPOINT}:8443`));
+		for (const name of ["kube-controller-manager", "kube-scheduler"]) assert.match(await kubectl(`-n kube-system get lease ${name} -o name`), /lease/);
+		assert.equal(
+			(await onHost(controlPlane, "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get secret kubeadm-certs")).code,
+			1,
+			"the certificates are on the cluster still",
+		);
+		assert.equal(await kubectl("-n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token -o name"), "");
+		assert.match(await pulumi("preview", "three"), /^ {4}\d+ unchanged$/m);
+	});
+	test("without power on the one that carries the address the API answers on, nothing acknowledged is lost, and power brings all back", async () => {
+		const admin = await read(controlPlane, "cat /etc/kubernetes/admin.conf");
+		assert.equal((await onHost(worker, `umask 077; cat >${ADMIN}`, { input: admin })).code, 0);
+		const lost = await carrier();
+		await read(
+			worker,
+			`cat >/root/writer <<'END'
+cd /root; rm -f acknowledged stop; i=0
+while [[ ! -e stop ]]; do i=$((i + 1)); kubectl --kubeconfig ${ADMIN} --request-timeout 5s create configmap written-$i >/dev/null 2>>errors && echo "written-$i $(date +%s%N)" >>acknowledged; done
+END
+systemd-run --quiet --unit writer /bin/bash /root/writer`,
+		);
+		await sleep(10_000);
+		await lab("power", lost, "off");
+		await sleep(40_000);
+		await read(worker, "touch /root/stop; while systemctl is-active -q writer; do sleep 0.2; done");
+		const lines = (await read(worker, "cat /root/acknowledged"))
+			.trim()
+			.split("\n")
+			.map((line) => line.split(" ") as [string, string]);
+		const there = new Set((await onWorker("get configmaps -o custom-columns=N:.metadata.name --no-headers")).split("\n"));
+		assert.deepEqual(
+			lines.map(([name]) => name).filter((name) => !there.has(name)),
+			[],
+		);
+		const times = lines.map(([, at]) => Number(BigInt(at) / 1_000_000n));
+		const longest = Math.max(...times.slice(1).map((at, i) => at - (times[i] as number)));
+		console.log(`${lines.length} writes acknowledged; the longest time between two: ${(longest / 1000).toFixed(1)} s (${lost} without power)`);
+		assert.ok((times.at(-1) as number) > (times[0] as number) + 30_000, "it went on afterwards");
+		assert.notEqual(await carrier(hosts.slice(0, 3).filter((host) => host !== lost)), lost);
+
+		// No way below quorum while it is away, by a script that runs where the node states run.
+		const [one, other] = hosts.slice(0, 3).filter((host) => host !== lost) as [string, string];
+		const undo = stepText(stepFile("node"), {
+			HOST_NAME: one,
+			NODE_NAME: other,
+			ROLE: "control-plane",
+			LABELS: [],
+			TAINTS: [],
+			TIMEOUT_SECONDS: 60,
+			DRAIN_SECONDS: 60,
+		});
+		const refused = await onHost(one, "bash -s -- undo", { input: undo });
+		assert.notEqual(refused.code, 0);
+		assert.match(
+			refused.output,
+			new RegExp(`${other} can't leave: of the 2 etcd members that would be left 1 answer \\(silent: ${lost}\\), expected at least 2`),
+		);
+
+		await lab("power", lost, "on");
+		assert.match(await pulumi("up", "three"), /unchanged/);
+		for (let i = 0; i < 60 && (await nodes(onWorker)) !== ready(...hosts); i++) await sleep(2000);
+		assert.equal(await nodes(onWorker), ready(...hosts));
+		assert.match(await pulumi("preview", "three"), /^ {4}\d+ unchanged$/m);
+		await onWorker("delete configmaps -l app!=none --field-selector metadata.name!=kube-root-ca.crt --wait=false");
+	});
+	test("a configuration that somebody edited, a service that was stopped: drift, and up mends it", async () => {
+		await read(second, "systemctl stop haproxy; echo >>/etc/keepalived/keepalived.conf");
+		const shown = await pulumi("preview", "three");
+		assert.match(shown, /lab-k8s-node01-endpoint update/);
+		await pulumi("up", "three");
+		assert.match(await pulumi("preview", "three"), /^ {4}\d+ unchanged$/m);
+	});
+	test("the address can't go while several answer there: told, and nothing changed", async () => {
+		const { code, output } = await run(`${project}lab/lab`, args("up", "one"), { timeoutSeconds: 600 });
+		assert.notEqual(code, 0);
+		assert.match(
+			output,
+			/the control planes answer at https:\/\/172\.16\.1\.100:8443, expected https:\/\/172\.16\.1\.110:6443: that can be changed while there is one control plane\. Nothing was changed/,
+		);
+		assert.deepEqual(await members(), [controlPlane, second, third]);
+	});
+	test("two of them leave, one after the other, and are as before; the cluster goes on behind the address, then without it", async () => {
+		await pulumi("up", "one-behind");
+		assert.equal(await nodes(), ready(controlPlane, worker));
+		assert.deepEqual(await members(), [controlPlane]);
+		for (const host of [second, third]) await isAsBefore(host);
+		assert.equal(await podNow(), pod);
+		await pulumi("up", "one");
+		for (const host of [controlPlane, worker]) assert.equal(await server(host), "https://172.16.1.110:6443\n", host);
+		assert.equal(await nodes(), ready(controlPlane, worker));
+		assert.equal(await podNow(), pod);
+		assert.match(await pulumi("preview", "one"), /^ {4}\d+ unchanged$/m);
+	});
+	test("three from the beginning, and destroy gives all hosts back as they were", async () => {
+		await pulumi("destroy", "one");
+		await pulumi("up", "three");
+		assert.equal(await nodes(), ready(...hosts));
+		assert.deepEqual(await members(), [controlPlane, second, third]);
+		await pulumi("destroy", "three");
+		await read(worker, "rm -f /root/admin.conf /root/writer /root/acknowledged /root/errors /root/stop; rm -rf /root/.kube");
+		for (const host of hosts) await isAsBefore(host);
+	});
+});
