@@ -48,19 +48,19 @@ apply() {
   [[ "$(unit_enabled "${UNITS[0]}")" == enabled && "$(unit_enabled "${UNITS[1]}")" == enabled ]] || enable_units "${UNITS[@]}"
   for unit in "${UNITS[@]}"; do bring_up "${unit}"; done
   if in_cluster && api_is_ready && ! wait_for 10 endpoint_answers; then
-    restart_unit keepalived.service || failed_to_start keepalived.service # it does not miss an address that somebody took away
+    restart_unit keepalived.service || service_failed keepalived.service # it does not miss an address that somebody took away
     wait_for 30 endpoint_answers || die "the API server here is ready, and ${ENDPOINT}:${PORT} does not answer in 30 s. See ip address show dev ${CARD} on each control plane, journalctl -u keepalived -u haproxy"
   fi
 }
 bring_up() { # UNIT. A reload keeps haproxy's connections, and keepalived's address where it is
   if is_due "restart $1" && [[ "$(unit_active "$1")" == active ]]; then
-    timeout 60 systemctl reload -- "$1" || restart_unit "$1" || failed_to_start "$1"
+    timeout 60 systemctl reload -- "$1" || restart_unit "$1" || service_failed "$1"
   elif [[ "$(unit_active "$1")" != active ]]; then
-    start_unit "$1" || failed_to_start "$1"
+    start_unit "$1" || service_failed "$1"
   fi
   paid "restart $1"
 }
-failed_to_start() { # UNIT
+service_failed() { # UNIT
   journalctl -u "$1" -n 15 --no-pager -o cat >&2 || true
   die "$1 does not start. The lines above are the end of journalctl -u $1"
 }

@@ -14,7 +14,7 @@ check() {
   local found
   if is_joined; then
     found="$(server_in "${KUBELET_CONF}")"
-    [[ -z "$(wanted_server)" || "${found}" == "$(wanted_server)" ]] || differs 'API server' "$(wanted_server)" "${found}"
+    [[ -z "${found}" || -z "$(wanted_server)" || "${found}" == "$(wanted_server)" ]] || differs 'API server' "$(wanted_server)" "${found}"
   else
     differs 'cluster' "${CLUSTER_ID}" "$(cluster_value id) ($(cluster_value ca))"
   fi
@@ -46,14 +46,14 @@ apply() {
 }
 # One that goes on in the other role would leave an etcd member behind, or come back as one without data.
 expect_same_role() {
-  [[ -z "$(cluster_value finished)" || "$(cluster_value id)" != "${CLUSTER_ID}" || "$(cluster_role)" == "${ROLE:-worker}" ]] ||
+  [[ -z "$(cluster_value finished)" || "$(cluster_value id) $(cluster_value step)" != "${CLUSTER_ID} ${STEP}" || "$(cluster_role)" == "${ROLE:-worker}" ]] ||
     die "this host is a $(cluster_role) of ${CLUSTER_ID}, expected a ${ROLE:-worker}, or none. Nothing was changed. Take it out of hosts, run pulumi up, then write it in again with its other role"
 }
 # The control planes answer under another address now.
 follow_endpoint() {
   local found wanted
   found="$(server_in "${KUBELET_CONF}")" wanted="$(wanted_server)"
-  [[ -n "${wanted}" && "${found}" != "${wanted}" ]] || return 0
+  [[ -n "${found}" && -n "${wanted}" && "${found}" != "${wanted}" ]] || return 0
   lock_kept "${LOCK_SECONDS}" # the kubelet step would put the old file back
   point_at "${found}" "${wanted}"
   keep_files

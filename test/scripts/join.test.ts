@@ -126,3 +126,33 @@ test("a Node that has another Pod CIDR is an error at once, not after the bound"
 	assert.equal(status, 1);
 	assert.match(stderr, /error: Node k8s-node02 has another Pod CIDR than 10\.244\.2\.0\/24, and it can't change: 10\.244\.9\.0\/24\./);
 });
+
+test("one more control plane joins as one, and says so ever after; another role is refused before anything is changed", (t) => {
+	const host = preparedHost(t);
+	const asControlPlane = { ROLE: "control-plane" };
+	assert.equal(host.run("join", "apply", worker(asControlPlane)).status, 0);
+	assert.equal(host.read("/var/lib/kubeadm-lab/cluster/role"), "control-plane");
+	assert.equal(host.run("join", "check", worker(asControlPlane)).status, 0);
+	const before = tree(host);
+	const { status, stderr } = host.run("join", "apply", worker());
+	assert.equal(status, 1);
+	assert.match(stderr, /this host is a control-plane of \S+, expected a worker, or none\. Nothing was changed\. Take it out of hosts, run pulumi up, then/);
+	assert.deepEqual(tree(host), before);
+});
+
+test("a Node asks the API under another address where the control planes answer there: its kubelet is restarted once, and no join is done", (t) => {
+	const host = preparedHost(t);
+	host.run("join", "apply", worker());
+	host.write("/etc/kubernetes/kubelet.conf", "clusters:\n- cluster:\n    server: https://172.16.1.110:6443\n");
+	host.command("curl", "exit 0");
+	const behind = worker({ JOIN_CONFIG: DISCOVERY.replace("172.16.1.110:6443", "172.16.1.100:8443") });
+	assert.equal(host.run("join", "check", behind).stdout, "API server\thttps://172.16.1.100:8443\thttps://172.16.1.110:6443\n");
+	host.forgetCalls();
+	for (let i = 0; i < 2; i++) assert.equal(host.run("join", "apply", behind).status, 0);
+	assert.equal(host.read("/etc/kubernetes/kubelet.conf"), "clusters:\n- cluster:\n    server: https://172.16.1.100:8443\n");
+	assert.equal(host.read("/var/lib/kubeadm-lab/cluster/kubelet/files/%2Fetc%2Fkubernetes%2Fkubelet.conf"), host.read("/etc/kubernetes/kubelet.conf"));
+	assert.deepEqual(
+		host.calls().filter((call) => /^(kubeadm|systemctl restart)/.test(call)),
+		["systemctl restart -- kubelet.service"],
+	);
+});

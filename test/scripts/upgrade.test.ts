@@ -63,6 +63,19 @@ test("a drained worker takes its configuration first, then the new kubelet by th
 	assert.deepEqual(kubeadms(host), [], "there is nothing left to do");
 });
 
+test("one more control plane takes its components too, keeps its certificates, and waits for its own API server", (t) => {
+	const host = member(t, "join");
+	host.write(`${CLUSTER}/role`, "control-plane");
+	drained(host);
+	const { status, stderr } = host.run("join", "apply", worker({ ...upgraded, ROLE: "control-plane" }));
+	assert.equal(status, 0, stderr);
+	const calls = host.calls().filter((call) => /^(kubeadm upgrade|curl .*6443|packages)/.test(call));
+	assert.deepEqual(
+		calls.map((call) => call.replace(/^curl .* -- /, "curl ")),
+		["kubeadm upgrade node --certificate-renewal=false", "curl https://127.0.0.1:6443/readyz", "packages apply WITH_KUBELET=yes of kubernetes"],
+	);
+	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
+});
 test("another configuration of the kubelets reaches a worker without a drain, and a host that does not say which it has is left alone", (t) => {
 	const host = member(t, "join");
 	host.command("kubeadm", '[[ "$1" != version ]] || echo v1.29.15');

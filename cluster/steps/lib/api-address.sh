@@ -21,7 +21,7 @@ point_at() { # OLD NEW
 move_endpoint() {
   local old new
   old="$(server_in "${ADMIN_CONF}")" new="$(wanted_server)"
-  [[ -n "${new}" && "${old}" != "${new}" ]] || return 0
+  [[ -n "${old}" && -n "${new}" && "${old}" != "${new}" ]] || return 0
   log "the API answers at ${new} from now on, no longer at ${old}"
   certify_api_server
   tell_joins "${old}" "${new}"
@@ -32,7 +32,7 @@ move_endpoint() {
 expect_movable() {
   local old new
   old="$(server_in "${ADMIN_CONF}")" new="$(wanted_server)"
-  [[ -n "${new}" && "${old}" != "${new}" ]] || return 0
+  [[ -n "${old}" && -n "${new}" && "${old}" != "${new}" ]] || return 0
   find_tools
   read_members
   (($(printf '%s\n' "${MEMBERS}" | wc -l) == 1)) ||
