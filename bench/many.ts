@@ -11,7 +11,9 @@ import { PROGRAM, withoutLooking } from "./drift.ts";
 import { measure, project as root } from "./measure.ts";
 
 const COUNTS = [20, 50, 100, 200, 400];
-const KINDS = ["first up", "preview", "preview that looks at nothing", "check", "repair of one item", "destroy"] as const;
+const KINDS = ["first up", "preview", "preview that looks at nothing", "check", "repair of one item", "one more host", "destroy"] as const;
+/** What grows with the hosts in the table of ratios: all but this, which should not. */
+const ONE_MORE = "one more host";
 type Kind = (typeof KINDS)[number];
 interface Run {
 	seconds: number;
@@ -29,7 +31,7 @@ interface Costs {
 const ENDING_MS = 1000; // the last sessions end
 
 async function costsOf(count: number): Promise<Costs> {
-	const played = await PlayedHosts.start(count, { settings: "LogLevel VERBOSE" });
+	const played = await PlayedHosts.start(count + 1, { settings: "LogLevel VERBOSE" });
 	const project = new Project(PROGRAM, { host: join(root, "provider") });
 	const runs = new Map<Kind, Run>();
 	const run = async (kind: Kind, args: string[]): Promise<void> => {
@@ -49,7 +51,9 @@ async function costsOf(count: number): Promise<Costs> {
 	try {
 		const sample = SAMPLE_HOSTS.find(({ name }) => name === PLAYED) as SampleHost;
 		const settings = Object.fromEntries(STEPS.map((step) => [step, sampleSettings(step, sample)]));
-		project.settings({ hosts: played.hosts, privateKey: played.privateKey, settings } as never);
+		const hosts = Object.entries(played.hosts);
+		const use = (some: number) => project.settings({ hosts: Object.fromEntries(hosts.slice(0, some)), privateKey: played.privateKey, settings } as never);
+		use(count);
 		await project.init();
 		await run("first up", ["up", "--yes", "--skip-preview"]);
 		await stack("export");
@@ -64,6 +68,8 @@ async function costsOf(count: number): Promise<Costs> {
 		await run("check", ["refresh", "--preview-only", "--expect-no-changes"]);
 		played.change("host1");
 		await run("repair of one item", ["up", "--yes", "--skip-preview", "--refresh"]);
+		use(count + 1);
+		await run(ONE_MORE, ["up", "--yes", "--skip-preview"]);
 		await run("destroy", ["destroy", "--yes", "--skip-preview"]);
 		return { count, runs, stateKiB };
 	} finally {
@@ -104,11 +110,13 @@ The same without what the hosts themselves work, which real hosts do side by sid
 
 ${table(["hosts", ...KINDS], bare)}
 
+One more host is a whole \`up\` for it, without a look at the others; \`destroy\` is of all of them.
+
 Milliseconds a host, without the hosts' own work; a straight line has a ratio of 1:
 
 ${table(
 	["", "20 hosts", "200 hosts", "ratio"],
-	KINDS.map((kind) => ratioRow(kind, all)),
+	KINDS.filter((kind) => kind !== ONE_MORE).map((kind) => ratioRow(kind, all)),
 )}
 
 ## State and memory
