@@ -101,10 +101,10 @@ export class Cluster extends pulumi.ComponentResource {
 		// The second state of each Node asks an API server, which a repair by the first state of a control plane may restart.
 		let states = stateOf(first, controlPlane.init, []);
 		const apiServers = states.slice(0, 1);
-		// One after the other: etcd takes one new member at a time, and gives one up at a time.
+		// One after the other: etcd takes one new member at a time, and gives one up at a time; and what restarts one of them waits for the one before.
 		this.otherControlPlanes = [];
 		for (const host of joining.filter(({ spec }) => spec.role === "control-plane")) {
-			const member = memberOf(host, this.otherControlPlanes.length === 0 ? [] : states);
+			const member = memberOf(host, states);
 			states = stateOf(host.spec, member.join, this.otherControlPlanes.length === 0 ? apiServers : states);
 			apiServers.push(...states.slice(0, 1));
 			this.otherControlPlanes.push(member);

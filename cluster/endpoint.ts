@@ -71,8 +71,8 @@ function keepalivedConfig(host: HostSpec, cluster: ClusterSettings, { address }:
 		"    enable_script_security",
 		"}",
 		"vrrp_script haproxy {",
-		'    script "/usr/bin/pgrep -x haproxy"',
-		"    interval 1",
+		'    script "/usr/bin/systemctl is-active --quiet haproxy.service"',
+		"    interval 2",
 		"    fall 2",
 		"    rise 1",
 		"}",
@@ -83,6 +83,7 @@ function keepalivedConfig(host: HostSpec, cluster: ClusterSettings, { address }:
 		`    virtual_router_id ${routerId(address)}`,
 		`    priority ${200 - all.indexOf(host)}`,
 		"    advert_int 1",
+		"    garp_master_refresh 5", // who has asked a host that is gone by now
 		`    unicast_src_ip ${host.address}`,
 		...(peers.length > 0 ? ["    unicast_peer {", ...peers, "    }"] : []),
 		"    virtual_ipaddress {",

@@ -27,6 +27,9 @@ export class HandOver {
 	readonly key: pulumi.Output<string>;
 	readonly #args: HandOverArgs;
 	readonly #key: () => Promise<string>;
+	readonly #caHash: () => Promise<string>;
+	/** By this run. */
+	#isGiven = false;
 
 	constructor(name: string, args: HandOverArgs, parent: pulumi.Resource) {
 		const input = pulumi.secret(randomBytes(KEY_BYTES).toString("hex"));
@@ -34,24 +37,54 @@ export class HandOver {
 		this.key = pulumi.secret(stash.output as pulumi.Output<string>);
 		this.#args = args;
 		this.#key = settled(this.key);
+		this.#caHash = settled(args.controlPlane.caHash);
 	}
 
-	/** Whether the newcomer is none of the cluster's control planes yet, by what its own host says; `caHash` is the cluster's. Throws where that host is not reached. */
-	async isDue(caHash: string): Promise<boolean> {
-		const { newcomer, clusterId, connections } = this.#args;
-		const settings = { CLUSTER_ID: clusterId, NODE_NAME: newcomer.name, JOIN_CONFIG: caHash };
-		const { differs } = await runStep(connections, { host: newcomer.name, step: "join", verb: "check", settings });
-		return differs.includes("cluster");
-	}
-
-	/** Puts the certificates on the cluster, and takes an etcd member away that a host of this name has left there. */
-	async give(): Promise<void> {
+	/**
+	 * Where the newcomer is none of the cluster's control planes yet, by what its own host says, puts the certificates on the cluster, and takes an etcd member away that a
+	 * host of this name has left there. A join that was cut off there is undone first. Throws where a host is not reached. Returns whether a join is due.
+	 */
+	async give(): Promise<boolean> {
+		const differs = await this.#lookAtNewcomer();
+		if (!differs.includes("cluster")) return false;
+		if (differs.includes("join")) await this.#onNewcomer("undo");
+		this.#isGiven = true;
 		await this.#run("apply", { UPLOAD_CONFIG: uploadConfiguration(this.#args.cluster, await this.#key()) });
+		return true;
 	}
 
-	/** Takes them away again. `gaveUp`: the join has failed, and its etcd member goes too. */
-	async takeBack(gaveUp = false): Promise<void> {
-		await this.#run("undo", { GAVE_UP: gaveUp });
+	/** Takes them away again, where this run has given them. */
+	async takeBack(): Promise<void> {
+		if (this.#isGiven) await this.#run("undo", { GAVE_UP: false });
+		this.#isGiven = false;
+	}
+
+	/** After a join that failed: its etcd member goes too, unless its host says that it is in the cluster all the same. */
+	async giveUp(): Promise<void> {
+		if (!this.#isGiven) return;
+		const isOut = await this.#lookAtNewcomer().then(
+			(differs) => differs.includes("cluster"),
+			() => false, // not reached: nobody knows
+		);
+		await this.#run("undo", { GAVE_UP: isOut });
+		this.#isGiven = false;
+	}
+
+	/** Items that differ from a host that has joined as a control plane. */
+	async #lookAtNewcomer(): Promise<string[]> {
+		return (await this.#onNewcomer("check")).differs;
+	}
+
+	async #onNewcomer(verb: "check" | "undo"): Promise<{ differs: string[] }> {
+		const { newcomer, clusterId, connections, cluster } = this.#args;
+		const settings = {
+			CLUSTER_ID: clusterId,
+			NODE_NAME: newcomer.name,
+			ROLE: newcomer.role,
+			JOIN_CONFIG: await this.#caHash(),
+			TIMEOUT_SECONDS: cluster.timeouts.joinSeconds,
+		};
+		return runStep(connections, { host: newcomer.name, step: "join", verb, settings });
 	}
 
 	async #run(verb: "apply" | "undo", settings: Record<string, Setting>): Promise<void> {

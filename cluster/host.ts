@@ -136,11 +136,9 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 function hasEndpoint({ role }: HostSpec, { apiEndpoint }: ClusterSettings): boolean {
 	return role === "control-plane" && apiEndpoint !== undefined;
 }
-/** What must be free: the address, but for where one of the control planes carries it. */
+/** Who may carry the endpoint's address already. */
 function endpointPlan(spec: HostSpec, cluster: ClusterSettings): Record<string, Setting> {
-	if (!cluster.apiEndpoint || !hasEndpoint(spec, cluster)) return {};
-	const { address, port } = cluster.apiEndpoint;
-	return { ENDPOINT: address, ENDPOINT_PORT: port, CONTROL_PLANES: controlPlanes(cluster).map((host) => host.address) };
+	return hasEndpoint(spec, cluster) ? { CONTROL_PLANES: controlPlanes(cluster).map((host) => host.address) } : {};
 }
 
 /** What cluster/steps/lib/upgrade-plan.sh tells beforehand. */
@@ -151,8 +149,10 @@ function upgradePlan({ role }: HostSpec, cluster: ClusterSettings): Record<strin
 }
 
 /** What the inspection in cluster/steps/lib/used-host.sh depends on. */
-function usedSettings({ address, role }: HostSpec, { runtime, podCidr }: ClusterSettings) {
-	return { ADDRESS: address, ROLE: role, RUNTIME_KIND: runtime.kind, CLUSTER_POD_CIDR: podCidr };
+function usedSettings(spec: HostSpec, cluster: ClusterSettings): Record<string, Setting> {
+	const { runtime, podCidr, apiEndpoint } = cluster;
+	const endpoint: Record<string, Setting> = apiEndpoint && hasEndpoint(spec, cluster) ? { ENDPOINT: apiEndpoint.address, ENDPOINT_PORT: apiEndpoint.port } : {};
+	return { ADDRESS: spec.address, ROLE: spec.role, RUNTIME_KIND: runtime.kind, CLUSTER_POD_CIDR: podCidr, ...endpoint };
 }
 
 /** For each host's /etc/hosts, a line `address name` a host; empty where people have DNS for that. */

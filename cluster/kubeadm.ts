@@ -82,6 +82,11 @@ export function kubeletDigest(cluster: ClusterSettings): string {
 	return digest(yamlDocuments(kubeletConfiguration(cluster)));
 }
 
+/** The same for control planes, whose static Pods come of all of it. */
+export function controlPlaneDigest(cluster: ClusterSettings): string {
+	return digest(initConfiguration(cluster));
+}
+
 /** For `init` and `join`: what a host that is in the cluster already is brought to in place. Empty where another version makes another cluster. */
 export function upgradeSettings(cluster: ClusterSettings): Record<string, string> {
 	return { KUBERNETES_VERSION: cluster.upgrade.inPlace ? cluster.release.version : "", PAUSE_IMAGE: pauseImage(cluster) };
@@ -90,9 +95,15 @@ export function upgradeSettings(cluster: ClusterSettings): Record<string, string
 /** Text for `kubeadm init phase upload-certs --config`: what a control plane that joins must know is kept on the cluster under this key, encrypted. */
 export function uploadConfiguration(cluster: ClusterSettings, certificateKey: string): string {
 	const kubeadm = { apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}` };
-	const { address } = firstControlPlane(cluster);
+	const host = firstControlPlane(cluster);
 	return yamlDocuments(
-		{ ...kubeadm, kind: "InitConfiguration", certificateKey, localAPIEndpoint: { advertiseAddress: address, bindPort: API_PORT } },
+		{
+			...kubeadm,
+			kind: "InitConfiguration",
+			certificateKey,
+			localAPIEndpoint: { advertiseAddress: host.address, bindPort: API_PORT },
+			nodeRegistration: nodeRegistration(cluster, host),
+		},
 		{ ...kubeadm, kind: "ClusterConfiguration", kubernetesVersion: `v${cluster.release.version}`, controlPlaneEndpoint: apiEndpoint(cluster) },
 	);
 }

@@ -9,7 +9,7 @@ import { HandOver } from "./hand-over.ts";
 import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
 import { closeJoin, listNodes, newToken, nodesAtFirst, openJoin, removeStrays } from "./join-token.ts";
-import { joinConfiguration, kubeletDigest, upgradeSettings } from "./kubeadm.ts";
+import { controlPlaneDigest, joinConfiguration, kubeletDigest, upgradeSettings } from "./kubeadm.ts";
 import type { Places } from "./places.ts";
 import { settled } from "./settled.ts";
 import { hostAct, printed } from "./step.ts";
@@ -65,7 +65,6 @@ export class Member extends pulumi.ComponentResource {
 		);
 		const token = pulumi.secret(stash.output as pulumi.Output<string>);
 		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
-		const caHash = settled(controlPlane.caHash);
 		const handOver = isWorker
 			? undefined
 			: new HandOver(`${name}-certificate-key`, { controlPlane, cluster, connections, clusterId, newcomer: host.spec }, this);
@@ -112,8 +111,7 @@ export class Member extends pulumi.ComponentResource {
 			if (before.length > 0) await pulumi.log.warn(`${host.name} joins beside ${before.join(", ")}, which did not end in time`, this);
 		};
 		const openNow = async () => {
-			if (handOver && !(await handOver.isDue(await caHash()))) return;
-			await handOver?.give();
+			if (handOver && !(await handOver.give())) return; // it has joined, and needs no token
 			await openJoin(...(await known()), host.name);
 		};
 		const openFirst = async () => {
@@ -152,7 +150,7 @@ export class Member extends pulumi.ComponentResource {
 			stopUpgrades();
 			await clear(listNodes);
 			await handOver
-				?.takeBack(true)
+				?.giveUp()
 				.catch((error: Error) => pulumi.log.warn(`${host.name}: what its join left on the cluster is still there: ${error.message}`, this));
 			return false; // not again: what failed does not heal by itself
 		});
@@ -177,7 +175,7 @@ export class Member extends pulumi.ComponentResource {
 					NODE_NAME: host.name,
 					NODE_POD_CIDR: nodePodCidr,
 					...upgradeSettings(cluster),
-					KUBELET_CONFIG: kubeletDigest(cluster),
+					KUBELET_CONFIG: isWorker ? kubeletDigest(cluster) : controlPlaneDigest(cluster),
 					HOST_INSTALLED: host.installed, // it joins again then
 					MAXIMUM_CLOCK_SKEW_SECONDS: cluster.preflight.maximumClockSkewSeconds,
 				},

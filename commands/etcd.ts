@@ -30,9 +30,8 @@ type Act = (action: string, settings?: Record<string, Setting>, seconds?: number
 class ToldError extends Error {}
 
 function controlPlaneOf(hosts: StackHost[]): StackHost {
-	const found = hosts.filter(({ role }) => role === "control-plane");
-	const [host] = found;
-	if (host === undefined || found.length > 1) throw new StackFileError(`hosts: found ${found.length} with role control-plane, expected one.`);
+	const host = hosts.find(({ role }) => role === "control-plane"); // the first, where there are several: snapshots are taken there
+	if (host === undefined) throw new StackFileError("hosts: found none with role control-plane, expected one.");
 	return host;
 }
 /** The hosts of a stack, and how an action is run on one. */

@@ -23,13 +23,11 @@ apply() {
 }
 # kubeadm lets the Secret end after two hours by a bootstrap token that owns it.
 undo() {
-  local owners=() answer
+  local owners=() answer status=0
   [[ -s "${ROOT}${ADMIN}" ]] || return 0
+  if [[ "${GAVE_UP:-no}" == yes ]]; then (find_tools && remove_left_member "${NEWCOMER}" "${NEWCOMER_ADDRESS}") || status=1; fi
   read -r -a owners < <(kube "${ADMIN}" -n kube-system get secret kubeadm-certs --ignore-not-found -o "${OWNERS}" 2>/dev/null) || true
   answer="$(kube "${ADMIN}" -n kube-system delete secret kubeadm-certs "${owners[@]+"${owners[@]}"}" --ignore-not-found 2>&1)" || die "the Secret kubeadm-certs is still there, for two hours at most: ${answer##*$'\n'}"
-  [[ "${GAVE_UP:-no}" != yes ]] || {
-    find_tools
-    remove_left_member "${NEWCOMER}" "${NEWCOMER_ADDRESS}"
-  }
+  return "${status}"
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -87,18 +87,6 @@ change_cluster() {
   wait_until_settled
   set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
 }
-# A kubelet of another minor starts the static Pods anew, some seconds after its own start: the API server goes once more, and comes again.
-readonly SETTLED_SECONDS=10
-wait_until_settled() {
-  local quiet="${SECONDS}" end=$((SECONDS + TIMEOUT_SECONDS))
-  until ((SECONDS - quiet >= SETTLED_SECONDS)); do
-    if ! api_is_ready; then
-      ((SECONDS < end)) || die "the kubelet has ${KUBERNETES_VERSION}, and the API server has not answered for ${SETTLED_SECONDS} s on end in ${TIMEOUT_SECONDS} s. See $(list_containers)"
-      quiet="${SECONDS}"
-    fi
-    sleep 0.5
-  done
-}
 # Where a run was cut off, the control plane may just be coming back: kubeadm gives the Job that it tries first 15 s, which is too short for that.
 apply_upgrade() {
   local end=$((SECONDS + TIMEOUT_SECONDS)) ignored

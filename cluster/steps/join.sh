@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh clock.sh kept-scripts.sh upgrade.sh api-address.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh kubeadm.sh kept-files.sh clock.sh kept-scripts.sh upgrade.sh api-address.sh etcd-tools.sh etcd-members.sh
 # This step makes a host a worker, or one more control plane (ROLE: control-plane), by kubeadm join.
 # CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
 # NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
@@ -17,6 +17,7 @@ check() {
     [[ -z "${found}" || -z "$(wanted_server)" || "${found}" == "$(wanted_server)" ]] || differs 'API server' "$(wanted_server)" "${found}"
   else
     differs 'cluster' "${CLUSTER_ID}" "$(cluster_value id) ($(cluster_value ca))"
+    ! cluster_is_claimed || [[ -n "$(cluster_value finished)" ]] || differs 'join' 'ended' 'cut off'
   fi
   found="$(unit_active kubelet.service)"
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found}"
@@ -55,10 +56,13 @@ follow_endpoint() {
   found="$(server_in "${KUBELET_CONF}")" wanted="$(wanted_server)"
   [[ -n "${found}" && -n "${wanted}" && "${found}" != "${wanted}" ]] || return 0
   lock_kept "${LOCK_SECONDS}" # the kubelet step would put the old file back
+  rm -rf -- "${KEPT:?}/files" # of a run that ends here: else the kubelet step puts the old address back
+  : >"${KEPT}/restart"        # and does what is left
   point_at "${found}" "${wanted}"
   keep_files
   restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
   wait_for 60 kubelet_answers || die "the kubelet was restarted for ${wanted}, and has not answered at ${HEALTHZ} in 60 s. See journalctl -u kubelet"
+  rm -f -- "${KEPT}/restart"
 }
 # A host of a version before this does not say which it has.
 has_other_config() {
@@ -68,7 +72,7 @@ has_other_config() {
 }
 upgrade_member() {
   expect_kubeadm
-  [[ "${ROLE:-worker}" == control-plane ]] || expect_newer_control_plane # one after the other, the first first
+  if [[ "${ROLE:-worker}" == control-plane ]]; then expect_first_upgraded; else expect_newer_control_plane; fi
   expect_drained
   if needs_upgrade; then log "upgrading this Node in place: $(cluster_version) -> ${KUBERNETES_VERSION}"; else log 'kubelet configuration: another one; its kubelet takes it'; fi
   begin_upgrade
@@ -78,12 +82,21 @@ upgrade_member() {
     run_kubeadm "${APPLY_SECONDS}" upgrade node --certificate-renewal=false || upgrade_failed "${APPLY_SECONDS}"
     wait_for "${TIMEOUT_SECONDS}" api_is_ready || die "this control plane has ${KUBERNETES_VERSION}, and its API server is not ready after ${TIMEOUT_SECONDS} s. See $(list_containers)"
     remove_backups
+    bring_kubelet
+    wait_until_settled # else the next one begins while this etcd is away
   else
     run_kubeadm "${TIMEOUT_SECONDS}" upgrade node || upgrade_failed "${TIMEOUT_SECONDS}"
+    bring_kubelet
   fi
-  bring_kubelet
 }
 upgrade_failed() { die "kubeadm upgrade node failed (bound: $1 s): ${LAST_SEEN}. Run pulumi up again: it goes on there"; } # SECONDS
+# kubeadm goes by the version that the cluster has on record, which the first control plane writes; only this host may be asked for (--target).
+expect_first_upgraded() {
+  local found pattern='kubernetesVersion: *v?([0-9.]+)'
+  found="$(kube "${KUBELET_CONF}" -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' 2>/dev/null)" || found=''
+  [[ ! "${found}" =~ ${pattern} || "${BASH_REMATCH[1]}" == "${KUBERNETES_VERSION}" ]] ||
+    die "the cluster has Kubernetes ${BASH_REMATCH[1]}, expected ${KUBERNETES_VERSION} there first. Nothing was changed. Run pulumi up for the whole stack"
+}
 # A kubelet must not be newer than its API server, as it would be where only this host is asked for (--target).
 expect_newer_control_plane() {
   local found minor="${KUBERNETES_VERSION#*.}" pattern='"gitVersion": *"v1\.([0-9]+)\.'
@@ -104,6 +117,7 @@ join_until() { # END
     [[ "${LAST_SEEN}" == *'already exists in the cluster'* && $((SECONDS + 10)) -lt "$1" ]] || die "kubeadm join failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     log "Node ${NODE_NAME} is still Ready from before; trying again in 5 s"
     rm -f -- "${ROOT}/etc/kubernetes/pki/ca.crt" "${ROOT}/etc/kubernetes/bootstrap-kubelet.conf" # written before it was refused; the next try wants neither there
+    [[ "${ROLE:-worker}" != control-plane ]] || rm -f -- "${ROOT}"/etc/kubernetes/manifests/{etcd,kube-apiserver,kube-controller-manager,kube-scheduler}.yaml
     sleep 5
   done
 }

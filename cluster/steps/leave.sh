@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh
+# uses: cluster-signs.sh folders.sh network-rules.sh kubectl.sh reset.sh etcd-tools.sh etcd-members.sh
 # This step takes a host out of its cluster when the host is given back: all hosts at once, while init and join undo only what is made anew on hosts that stay.
 # apply does nothing. undo resets a host that init or join claimed, also one that a killed run left half-way. CLUSTER_ID.
 

@@ -78,8 +78,10 @@ function hostsOf(resources: Resource[]): string[] {
 function belongs({ type, urn, inputs }: Resource, host: string): boolean {
 	const name = nameOf({ urn });
 	const settings = (inputs?.settings ?? {}) as Record<string, unknown>;
-	if (type === STEP) return inputs?.host === host || settings.NODE_NAME === host;
+	// The Node of a control plane that joined is the first one's to take away, with its etcd member: that is done by the next up.
+	if (type === STEP) return inputs?.host === host || (settings.NODE_NAME === host && settings.ROLE !== "control-plane");
 	if (type === "kubeadm-lab:cluster:Host") return name.endsWith(`-${host}`);
+	if (type === "kubeadm-lab:cluster:JoinedControlPlane") return name.endsWith(`-${host}-control-plane`);
 	return type === "kubeadm-lab:cluster:Worker" && name.endsWith(`-${host}-worker`);
 }
 function podOn({ type, outputs }: Resource, host: string): boolean {
@@ -91,9 +93,11 @@ const ofWorkload = (urn: string, type: string): boolean => type === "command:rem
 
 function ownOf(resources: Resource[], host: string): Set<string> {
 	const own = new Set(resources.filter((one) => belongs(one, host) || podOn(one, host)).map(({ urn }) => urn));
-	// The control plane's component has no host's name: it is the one that its kubeconfig is read in, and all that lives on the cluster goes with it.
+	// The first control plane's component has no host's name: it is the one that its kubeconfig is read in, and all that lives on the cluster goes with it. A host whose run
+	// died before that may be it as well, unless another one has joined the cluster that it would be.
 	const isControlPlane = ({ inputs }: Resource) => (inputs?.settings as { ROLE?: string } | undefined)?.ROLE === "control-plane";
-	if (resources.some((one) => own.has(one.urn) && one.type === STEP && isControlPlane(one)))
+	const isJoined = resources.some(({ type, urn }) => type === "kubeadm-lab:cluster:JoinedControlPlane" && nameOf({ urn }).endsWith(`-${host}-control-plane`));
+	if (!isJoined && resources.some((one) => own.has(one.urn) && one.type === STEP && isControlPlane(one)))
 		for (const { urn, type } of resources)
 			if (type === "kubeadm-lab:cluster:ControlPlane" || type === "pulumi:providers:kubernetes" || type.startsWith("kubernetes:") || ofWorkload(urn, type))
 				own.add(urn);

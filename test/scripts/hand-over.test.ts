@@ -1,6 +1,6 @@
 // Certificates for a control plane that joins, and the members of etcd, on a played control plane. Its etcdctl prints what that of 3.5.16 prints.
 import assert from "node:assert/strict";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { controlPlane } from "./etcd-host.ts";
@@ -107,6 +107,21 @@ test("never below quorum: one that the others need stays, and nothing is changed
 	);
 	assert.ok(!host.calls().some((call) => /drain|delete|member remove/.test(call)));
 });
+test("a control plane whose join is undone takes its own member along, and goes on where nobody answers", (t) => {
+	for (const refuses of [false, true]) {
+		const host = withMembers(t, MEMBERS);
+		for (const [name, value] of Object.entries({ step: "join", node: "k8s-node01", role: "control-plane", network: "", cgroups: "" }))
+			host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
+		host.write("/etc/kubernetes/pki/etcd/healthcheck-client.crt", "made up");
+		if (refuses) host.write("/refuses", "context deadline exceeded\n");
+		for (const name of ["crictl", "iptables-save", "ip6tables-save"]) host.command(name);
+		const { status, stderr } = host.run("leave", "undo", {}, "k8s-node01");
+		assert.equal(status, 0, stderr);
+		assert.deepEqual(removed(host), ["1d2e3f4a5b6c7d8e"]);
+		assert.equal(/its etcd member is still among those of the cluster/.test(stderr), refuses);
+		assert.equal(host.exists("/var/lib/kubeadm-lab/cluster"), false);
+	}
+});
 test("the dead one may go", (t) => {
 	const host = withMembers(t, [MEMBERS[0], { ...MEMBERS[1], answers: false }, MEMBERS[2]] as Member[]);
 	assert.equal(leave(host).status, 0);
@@ -119,6 +134,17 @@ test("a run that was killed behind the Node's deletion removes the member all th
 	assert.deepEqual(removed(host), ["1d2e3f4a5b6c7d8e"]);
 	host.write("/refuses", "etcdserver: re-configuration failed due to not enough started members\n");
 	assert.match(leave(host).stderr, /etcd does not let its member k8s-node01 \(\S+, \S+\) go: etcdserver: re-configuration failed/);
+});
+test("where etcd does not answer, the endpoint's configuration says that there are several", (t) => {
+	const host = withMembers(t, MEMBERS);
+	const NAME = host.run("etcd", "apply", { ACTION: "snapshot" }, "k8s-master").stdout.split("\t")[0] ?? "";
+	host.write("/members", "");
+	host.write("/etc/haproxy/haproxy.cfg", "backend b\n    server a 1.2.3.4:6443\n    server b 1.2.3.5:6443\n");
+	const text = host.read("/etcdctl").replace(`cat "\${KUBEADM_LAB_ROOT}/members"`, "exit 1");
+	host.write("/etcdctl", text);
+	for (const file of readdirSync(join(host.root, "var/lib/kubeadm-lab/cluster/snapshots/tools")))
+		host.write(`/var/lib/kubeadm-lab/cluster/snapshots/tools/${file}/etcdctl`, text);
+	assert.match(host.run("etcd", "apply", { ACTION: "restore", NAME }, "k8s-master").stderr, /this etcd has 2 members, expected this one alone/);
 });
 test("with several members no snapshot is restored onto one of them", (t) => {
 	const host = withMembers(t, MEMBERS);

@@ -1,8 +1,12 @@
 // kubeadm join: its token, its bounds, and a worker that is in this cluster already, or in an older one.
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { DISCOVERY, HASH, kubeadms, preparedHost, TOKEN, tree, worker } from "./cluster-host.ts";
+import { stepText } from "../../cluster/step-text.ts";
+import { DISCOVERY, HASH, ID, kubeadms, preparedHost, TOKEN, tree, worker } from "./cluster-host.ts";
 import { withFiles } from "./fake-host.ts";
+import { stepFile } from "./shell-files.ts";
 
 test("join hands its configuration over in a 0600 file that is gone afterwards, and never on a command line", (t) => {
 	const host = preparedHost(t);
@@ -140,11 +144,29 @@ test("one more control plane joins as one, and says so ever after; another role 
 	assert.deepEqual(tree(host), before);
 });
 
+test("with no more than the hand-over of certificates sends, check tells whether a join is due, and whether one was cut off", (t) => {
+	const host = preparedHost(t);
+	const text = stepText(stepFile("join"), { CLUSTER_ID: ID, NODE_NAME: "k8s-node02", ROLE: "control-plane", JOIN_CONFIG: HASH, TIMEOUT_SECONDS: 300 }); // cluster/hand-over.ts
+	const items = () => {
+		const { status, stdout, stderr } = host.sent(text, "check");
+		assert.equal(status, stdout === "" ? 0 : 3, stderr);
+		return stdout.split("\n").map((line) => line.split("\t")[0]);
+	};
+	assert.ok(items().includes("cluster") && !items().includes("join"));
+	host.run("join", "apply", worker({ ROLE: "control-plane" }));
+	assert.deepEqual(items(), [""]);
+	rmSync(join(host.root, "var/lib/kubeadm-lab/cluster/finished"));
+	assert.ok(items().includes("cluster") && items().includes("join"));
+	assert.equal(host.sent(text, "undo").status, 0);
+	assert.equal(host.exists("/var/lib/kubeadm-lab/cluster"), false);
+});
+
 test("a Node asks the API under another address where the control planes answer there: its kubelet is restarted once, and no join is done", (t) => {
 	const host = preparedHost(t);
 	host.run("join", "apply", worker());
 	host.write("/etc/kubernetes/kubelet.conf", "clusters:\n- cluster:\n    server: https://172.16.1.110:6443\n");
 	host.command("curl", "exit 0");
+	host.write("/var/lib/kubeadm-lab/cluster/kubelet/files/%2Fetc%2Fkubernetes%2Fkubelet.conf", "as the kubelet step kept it\n");
 	const behind = worker({ JOIN_CONFIG: DISCOVERY.replace("172.16.1.110:6443", "172.16.1.100:8443") });
 	assert.equal(host.run("join", "check", behind).stdout, "API server\thttps://172.16.1.100:8443\thttps://172.16.1.110:6443\n");
 	host.forgetCalls();

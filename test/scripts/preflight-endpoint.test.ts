@@ -42,6 +42,39 @@ test("its port must be free, also on a host that is in the cluster already", (t)
 		host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
 	assert.deepEqual(problems(host, PLAN), expected);
 });
+test("an address that can't become another is refused before the services that carry it change", (t) => {
+	const host = network(t, {});
+	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", role: "control-plane", finished: "yes" }))
+		host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
+	const asks = (server: string) => host.write("/etc/kubernetes/admin.conf", `    server: ${server}\n`);
+	const alone = { ROLE: "control-plane" };
+	asks("https://172.16.1.112:6443");
+	assert.deepEqual(problems(host, PLAN), [], "it gets one");
+	assert.deepEqual(problems(host, { ...PLAN, UPGRADES: false }), ["endpoint: found https://172.16.1.112:6443; expected https://172.16.1.100:8443"]);
+	host.write("/var/lib/kubeadm-lab/endpoint/values/x", "");
+	asks("https://172.16.1.100:8443");
+	assert.deepEqual(problems(host, PLAN), [], "it has it");
+	assert.deepEqual(problems(host, { ...PLAN, ENDPOINT: "172.16.1.101" }), ["endpoint: found https://172.16.1.100:8443; expected https://172.16.1.101:8443"]);
+	host.write("/etc/haproxy/haproxy.cfg", "backend b\n    server a 1.2.3.4:6443\n");
+	assert.deepEqual(problems(host, alone), [], "it may go with one");
+	host.write("/etc/haproxy/haproxy.cfg", "backend b\n    server a 1.2.3.4:6443\n    server b 1.2.3.5:6443\n");
+	assert.deepEqual(problems(host, alone), ["endpoint: found several control planes at https://172.16.1.100:8443; expected one, before apiEndpoint goes"]);
+});
+test("a haproxy or keepalived of somebody else's is refused, not taken over", (t) => {
+	const host = network(t, {});
+	host.write("/units/keepalived.active", "active\n");
+	assert.deepEqual(problems(host, PLAN), ["unit: found keepalived.service running, which is not ours; expected not running"]);
+});
+test("rules that keep etcd's members, VRRP or the endpoint's port out are named", (t) => {
+	const host = network(t, {});
+	host.command(
+		"iptables-nft-save",
+		"printf '%s\\n' '*filter' ':INPUT ACCEPT [0:0]' '-A INPUT -p tcp -m tcp --dport 6443 -j ACCEPT' '-A INPUT -p tcp -m tcp --dport 10250 -j ACCEPT' '-A INPUT -p udp -m udp --dport 8472 -j ACCEPT' '-A INPUT -i cni0 -j ACCEPT' '-A INPUT -j REJECT' COMMIT",
+	);
+	const [found = ""] = problems(host, PLAN);
+	assert.match(found, /packet filter: found -A INPUT -j REJECT \(stops tcp 2379, tcp 2380, vrrp \(IP protocol 112\), tcp 8443 of 172\.16\.1\.100\)/);
+	assert.deepEqual(problems(host, { ROLE: "control-plane" }), []);
+});
 test("a Node keeps its role", (t) => {
 	const host = goodHost(t);
 	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", step: "join", finished: "yes" }))

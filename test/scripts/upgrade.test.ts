@@ -70,10 +70,11 @@ test("one more control plane takes its components too, keeps its certificates, a
 	const { status, stderr } = host.run("join", "apply", worker({ ...upgraded, ROLE: "control-plane" }));
 	assert.equal(status, 0, stderr);
 	const calls = host.calls().filter((call) => /^(kubeadm upgrade|curl .*6443|packages)/.test(call));
-	assert.deepEqual(
-		calls.map((call) => call.replace(/^curl .* -- /, "curl ")),
-		["kubeadm upgrade node --certificate-renewal=false", "curl https://127.0.0.1:6443/readyz", "packages apply WITH_KUBELET=yes of kubernetes"],
-	);
+	assert.deepEqual(calls.map((call) => call.replace(/^curl .* -- /, "curl ")).slice(0, 3), [
+		"kubeadm upgrade node --certificate-renewal=false",
+		"curl https://127.0.0.1:6443/readyz",
+		"packages apply WITH_KUBELET=yes of kubernetes",
+	]);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
 });
 test("another configuration of the kubelets reaches a worker without a drain, and a host that does not say which it has is left alone", (t) => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StateError, withoutHost } from "../../commands/forget/state.ts";
-import { graph, HOSTS } from "./program.ts";
+import { graph, HOSTS, program } from "./program.ts";
+import { controlPlanes } from "./settings.ts";
 
 interface Kept {
 	urn: string;
@@ -12,11 +13,11 @@ interface Kept {
 	parent: string;
 }
 /** As `pulumi stack export` prints it; the Pod runs on k8s-node01. */
-const state = (operations: { resource: object; type: string }[] = []) =>
+const state = (operations: { resource: object; type: string }[] = [], of = graph) =>
 	JSON.stringify({
 		version: 3,
 		deployment: {
-			resources: graph.resources.map(({ urn, type, parent, inputs, needs, deletedWith }) => ({
+			resources: of.resources.map(({ urn, type, parent, inputs, needs, deletedWith }) => ({
 				urn,
 				type,
 				parent,
@@ -31,6 +32,17 @@ const state = (operations: { resource: object; type: string }[] = []) =>
 const parsed = (text: string) => (JSON.parse(text) as { deployment: { resources: Kept[]; pending_operations?: object[] } }).deployment;
 const nameOf = (urn: string) => urn.slice(urn.lastIndexOf("::") + 2);
 
+test("one of several control planes is no more than itself: the cluster stays, and the first one takes its Node and its etcd member away", async () => {
+	const { graph: several } = await program({ changes: { hosts: controlPlanes(3), apiEndpoint: { address: "172.16.1.100" } } });
+	const { text, isControlPlane } = withoutHost(state([], several), "k8s-node01");
+	const left = parsed(text).resources.map(({ urn }) => nameOf(urn));
+	assert.equal(isControlPlane, false);
+	for (const name of ["lab-control-plane-init", "lifecycle-demo-pod", "lab-flannel-daemon-set", "lab-k8s-node02-control-plane-join", "lab-k8s-node01-node"])
+		assert.ok(left.includes(name), name);
+	for (const name of ["lab-k8s-node01-control-plane-join", "lab-k8s-node01-control-plane-certificate-key", "lab-k8s-node01-endpoint", "lab-k8s-node01-kubelet"])
+		assert.ok(!left.includes(name), name);
+	assert.equal(withoutHost(state([], several), "k8s-master").isControlPlane, true);
+});
 for (const host of HOSTS)
 	test(`without ${host} nothing that stays names what goes, and every step of another host stays`, () => {
 		const { text, isControlPlane } = withoutHost(state(), host);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Under which address a Node asks the API servers, and how that becomes another one in place.
-readonly ASKING_FILES=(/etc/kubernetes/admin.conf /etc/kubernetes/super-admin.conf /etc/kubernetes/kubelet.conf) # a controller-manager and a scheduler stay with the API server beside them
+readonly ASKING_FILES=(/etc/kubernetes/kubelet.conf /etc/kubernetes/super-admin.conf /etc/kubernetes/admin.conf) # in this order; a controller-manager and a scheduler stay with the API server beside them
 
-server_in() { sed -n 's/^ *server: *//p' -- "${ROOT}$1" 2>/dev/null | head -n 1; } # KUBECONFIG
+server_in() { { sed -n 's/^ *server: *//p' -- "${ROOT}$1" 2>/dev/null || true; } | head -n 1; } # KUBECONFIG; empty where there is none
 wanted_server() { # by the kubeadm configuration of init or of a join; empty where it names none
   local pattern='(controlPlaneEndpoint|apiServerEndpoint):[[:space:]]*"?([^"[:space:]]+)'
   [[ ! "${KUBEADM_CONFIG:-${JOIN_CONFIG:-}}" =~ ${pattern} ]] || printf 'https://%s' "${BASH_REMATCH[2]}"

@@ -11,5 +11,6 @@ keep_files() {
     encode "${path}"
     cp -a -- "${ROOT}${path}" "${KEPT}/new/${ENCODED}"
   done
+  rm -rf -- "${KEPT:?}/files" # one that is cut off here has none, and the kubelet step keeps what is there then
   mv -T -- "${KEPT}/new" "${KEPT}/files"
 }

@@ -78,7 +78,7 @@ tell_other_name() {
   log "the kubelet registered as Node ${subject}, expected ${NODE_NAME}: take --hostname-override out of ${file:-the flags of the kubelet (systemctl cat kubelet)}, then run again"
 }
 at_exit() { # STATUS
-  rm -f -- "${CONFIG_FILE}"
+  rm -rf -- "${CONFIG_FILE}" "${CLUSTER:?}/certificate" # the second: api-address.sh
   quick_kubelet off
   rm -rf -- "${KUBECTL_CACHE:?}"
   [[ "$1" != 0 && "${STARTED}" == yes && "${KILLED}" == no ]] || return 0

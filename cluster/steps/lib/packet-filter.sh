@@ -46,7 +46,7 @@ nft_as_iptables() {
 }
 # RULE, tab, what it rejects: one a line.
 rejecting_rules() { # CARD NODE_NETWORK
-  awk -v card="$1" -v nodes="$2" -v pods="${CLUSTER_POD_CIDR:-10.244.0.0/16}" -v address="${ADDRESS}" -v role="${ROLE}" '
+  awk -v card="$1" -v nodes="$2" -v pods="${CLUSTER_POD_CIDR:-10.244.0.0/16}" -v address="${ADDRESS}" -v role="${ROLE}" -v endpoint="${ENDPOINT:-}" -v endpoint_port="${ENDPOINT_PORT:-}" '
     function number(a,   p) { split(a, p, "."); return ((p[1] * 256 + p[2]) * 256 + p[3]) * 256 + p[4] }
     function has(cidr, network,   c, n, cb, nb, size, part, parts, i, r, best) { # 2: CIDR has all of NETWORK, 1: some of it, or nobody knows, 0: nothing
       parts = split(cidr, part, ",")
@@ -87,7 +87,7 @@ rejecting_rules() { # CARD NODE_NETWORK
         if (o == "-m") { if (v !~ /^(state|conntrack|tcp|udp|multiport|comment)$/) sure = 1; i++; continue }
         if (o == "--comment") { i++; continue }
         r = 1
-        if (o == "-p") r = v == proto || v == "all" || v == (proto == "tcp" ? 6 : 17) ? 2 : (v ~ /,/ ? 1 : 0)
+        if (o == "-p") r = v == proto || v == "all" || v == (proto == "tcp" ? 6 : proto == "udp" ? 17 : 112) ? 2 : (v ~ /,/ ? 1 : 0)
         else if (o == "-i") r = is_link(v, from)
         else if (o == "-o") r = is_link(v, to)
         else if (o == "-s") r = has(v, source)
@@ -128,6 +128,11 @@ rejecting_rules() { # CARD NODE_NETWORK
       from = card; to = ""; source = nodes; target = address; proto = "tcp"
       if (role == "control-plane") { port = 6443; follow("INPUT", "tcp 6443") }
       port = 10250; follow("INPUT", "tcp 10250")
+      if (endpoint != "") {
+        port = 2379; follow("INPUT", "tcp 2379"); port = 2380; follow("INPUT", "tcp 2380")
+        proto = "vrrp"; port = 0; follow("INPUT", "vrrp (IP protocol 112)")
+        proto = "tcp"; port = endpoint_port; target = endpoint; follow("INPUT", "tcp " port " of " endpoint); target = address
+      }
       proto = "udp"; port = 8472; follow("INPUT", "udp 8472")
       proto = "tcp"; port = 6443; from = "cni0"; source = pods
       if (role == "control-plane") follow("INPUT", "tcp 6443 from Pods")
@@ -165,6 +170,7 @@ look_at_filter() {
   while read -r line network; do [[ "${network%/*}" != "${ADDRESS}" ]] || { card="${line}" && break; }; done < <(printf '%s\n' "${ADDRESSES}")
   [[ -n "${card}" ]] || return 0
   [[ "${ROLE}" != control-plane ]] || ports="tcp 6443, ${ports}"
+  [[ -z "${ENDPOINT:-}" ]] || ports="tcp ${ENDPOINT_PORT}, 2379 and 2380, IP protocol 112, ${ports}"
   while IFS=$'\t' read -r rule what; do
     [[ -n "${rule}" ]] || continue
     known+="${rule}"$'\n'

@@ -142,6 +142,7 @@ release_own() {
 release_cluster() {
   log "resetting this host: it leaves $(cluster_value id)"
   rm -f -- "${CLUSTER}/finished" # first: a reset that dies in the middle is done again, by the next apply too
+  ! has_function leave_etcd || leave_etcd # while its etcd still runs
   if unit_exists kubelet.service; then
     timeout 120 systemctl stop kubelet.service || die 'the kubelet did not stop in 120 s; see journalctl -u kubelet'
   fi

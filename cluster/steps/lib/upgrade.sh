@@ -4,7 +4,7 @@
 # What is done is written down beside the cluster's id, so that a run that was killed goes on: `upgrading` from the first change on, `upgraded` when kubeadm has done the control plane, `version` when all of it is done.
 readonly KUBELET_FLAGS=/var/lib/kubelet/kubeadm-flags.env
 # shellcheck disable=SC2034 # init.sh and join.sh wait so long
-readonly APPLY_SECONDS=$((3 * TIMEOUT_SECONDS)) # of a control plane: each component is waited for by itself
+readonly APPLY_SECONDS=$((3 * ${TIMEOUT_SECONDS:-0})) # of a control plane: each component is waited for by itself
 
 needs_upgrade() { [[ -n "${KUBERNETES_VERSION:-}" && ("$(cluster_version)" != "${KUBERNETES_VERSION}" || -n "$(cluster_value upgrading)") ]]; }
 # Where another version makes another cluster, init was undone before it is here again; else the state never knew which version it had.
@@ -57,4 +57,16 @@ remove_backups() {
     [[ "${name}" != kubeadm-* ]] || has_line "${theirs}"$'\n' "${name}" || rm -rf -- "${ROOT}/etc/kubernetes/tmp/${name:?}"
   done < <(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)
   rmdir -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true
+}
+# A kubelet of another minor starts the static Pods anew, some seconds after its own start: the API server goes once more, and comes again.
+readonly SETTLED_SECONDS=10
+wait_until_settled() {
+  local quiet="${SECONDS}" end=$((SECONDS + TIMEOUT_SECONDS))
+  until ((SECONDS - quiet >= SETTLED_SECONDS)); do
+    if ! api_is_ready; then
+      ((SECONDS < end)) || die "the kubelet has ${KUBERNETES_VERSION}, and the API server has not answered for ${SETTLED_SECONDS} s on end in ${TIMEOUT_SECONDS} s. See $(list_containers)"
+      quiet="${SECONDS}"
+    fi
+    sleep 0.5
+  done
 }
