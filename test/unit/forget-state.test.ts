@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StateError, withoutHost } from "../../commands/forget/state.ts";
 import { graph, HOSTS, program } from "./program.ts";
-import { controlPlanes } from "./settings.ts";
+import { controlPlanes, hostKey, hosts } from "./settings.ts";
 
 interface Kept {
 	urn: string;
@@ -33,13 +33,21 @@ const parsed = (text: string) => (JSON.parse(text) as { deployment: { resources:
 const nameOf = (urn: string) => urn.slice(urn.lastIndexOf("::") + 2);
 
 test("one of several control planes is no more than itself: the cluster stays, and the first one takes its Node and its etcd member away", async () => {
-	const { graph: several } = await program({ changes: { hosts: controlPlanes(3), apiEndpoint: { address: "172.16.1.100" } } });
-	const { text, isControlPlane } = withoutHost(state([], several), "k8s-node01");
+	const { graph: several } = await program({
+		changes: {
+			hosts: controlPlanes(3, [
+				...hosts(),
+				{ ...hosts()[2], name: "k8s-node03", address: "172.16.1.113", externalAddress: "10.0.0.113", hostKey: hostKey() } as ReturnType<typeof hosts>[number],
+			]),
+			apiEndpoint: { address: "172.16.1.100" },
+		},
+	});
+	const { text, isControlPlane } = withoutHost(state([], several), "k8s-node02");
 	const left = parsed(text).resources.map(({ urn }) => nameOf(urn));
 	assert.equal(isControlPlane, false);
-	for (const name of ["lab-control-plane-init", "lifecycle-demo-pod", "lab-flannel-daemon-set", "lab-k8s-node02-control-plane-join", "lab-k8s-node01-node"])
+	for (const name of ["lab-control-plane-init", "lifecycle-demo-pod", "lab-flannel-daemon-set", "lab-k8s-node01-control-plane-join", "lab-k8s-node02-node"])
 		assert.ok(left.includes(name), name);
-	for (const name of ["lab-k8s-node01-control-plane-join", "lab-k8s-node01-control-plane-certificate-key", "lab-k8s-node01-endpoint", "lab-k8s-node01-kubelet"])
+	for (const name of ["lab-k8s-node02-control-plane-join", "lab-k8s-node02-control-plane-certificate-key", "lab-k8s-node02-endpoint"])
 		assert.ok(!left.includes(name), name);
 	assert.equal(withoutHost(state([], several), "k8s-master").isControlPlane, true);
 });
