@@ -159,9 +159,10 @@ look_at_holder() {
   for peer in "${CONTROL_PLANES[@]+"${CONTROL_PLANES[@]}"}"; do [[ "$(neighbour "${peer}")" != "${holder}" ]] || return 0; done
   problem 'endpoint' "${ENDPOINT} in use by the machine with ${holder}" "${expected}" "${advice}"
 }
-# The hardware address that answers for an address of this network; nothing where none does. An old entry is asked anew first, which takes the kernel up to 8 s.
+# The hardware address that answers for an address of this network; nothing where none does. The kernel forgets what it knows of it, and asks anew: 3 s where nobody answers.
 neighbour() { # ADDRESS
   local entry end=$((SECONDS + 10))
+  ip -4 neighbour flush to "$1" >/dev/null 2>&1 || true
   timeout 2 bash -c "</dev/tcp/\"\$1\"/6443" - "$1" >/dev/null 2>&1 || true # whatever comes of it
   while entry="$(ip -4 neighbour show to "$1" 2>/dev/null | head -n 1)" && [[ "${entry}" =~ (STALE|DELAY|PROBE|INCOMPLETE) ]]; do
     ((SECONDS < end)) || break
