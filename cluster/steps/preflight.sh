@@ -134,7 +134,7 @@ look_at_own_address() {
   wanted="${own}"
   [[ -z "${ENDPOINT:-}" ]] || wanted="https://${ENDPOINT}:${ENDPOINT_PORT}"
   [[ -n "${ENDPOINT:-}" || -d "${STATE}/endpoint" ]] && is_ours && [[ "${ROLE}" == control-plane && -n "$(cluster_value finished)" ]] || return 0
-  found="$(server_in /etc/kubernetes/admin.conf)"
+  found="$(server_in /etc/kubernetes/kubelet.conf)"
   [[ -n "${found}" && "${found}" != "${wanted}" ]] || return 0
   if [[ "${found}" != "${own}" && -n "${ENDPOINT:-}" ]]; then
     problem 'endpoint' "${found}" "${wanted}" 'one address can not become another: set apiEndpoint as it was, go down to one control plane, take apiEndpoint out, pulumi up, and only then set the new one'

@@ -46,7 +46,7 @@ test("an address that can't become another is refused before the services that c
 	const host = network(t, {});
 	for (const [name, value] of Object.entries({ id: "sample-172.16.1.110", node: "k8s-node02", role: "control-plane", finished: "yes" }))
 		host.write(`/var/lib/kubeadm-lab/cluster/${name}`, value);
-	const asks = (server: string) => host.write("/etc/kubernetes/admin.conf", `    server: ${server}\n`);
+	const asks = (server: string) => host.write("/etc/kubernetes/kubelet.conf", `    server: ${server}\n`);
 	const alone = { ROLE: "control-plane" };
 	asks("https://172.16.1.112:6443");
 	assert.deepEqual(problems(host, PLAN), [], "it gets one");

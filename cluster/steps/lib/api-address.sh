@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Under which address a Node asks the API servers, and how that becomes another one in place.
-readonly ASKING_FILES=(/etc/kubernetes/kubelet.conf /etc/kubernetes/super-admin.conf /etc/kubernetes/admin.conf) # in this order; a controller-manager and a scheduler stay with the API server beside them
+readonly ASKING_FILES=(/etc/kubernetes/super-admin.conf /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf) # in this order; a controller-manager and a scheduler stay with the API server beside them
+
+OLD_SERVER='' NEW_SERVER=''
 
 server_in() { { sed -n 's/^ *server: *//p' -- "${ROOT}$1" 2>/dev/null || true; } | head -n 1; } # KUBECONFIG; empty where there is none
 wanted_server() { # by the kubeadm configuration of init or of a join; empty where it names none
@@ -16,27 +18,36 @@ point_at() { # OLD NEW
     log "${path} asks $2, no longer $1"
   done
 }
-# On the first control plane, whose kubeadm configuration is on the cluster already: its certificate names the new address before anybody asks there. The last is admin.conf, so
-# that a run that was killed does all of it again.
-move_endpoint() {
-  local old new
-  old="$(server_in "${ADMIN_CONF}")" new="$(wanted_server)"
-  [[ -n "${old}" && -n "${new}" && "${old}" != "${new}" ]] || return 0
-  log "the API answers at ${new} from now on, no longer at ${old}"
-  certify_api_server
-  tell_joins "${old}" "${new}"
-  kube "${ADMIN_CONF}" -n kube-system rollout restart daemonset kube-proxy >/dev/null 2>&1 || log 'kube-proxy was not restarted for the new address; run: kubectl -n kube-system rollout restart daemonset kube-proxy'
-  point_at "${old}" "${new}"
+# On the first control plane. What asks elsewhere than it shall is told by the kubelet's file: kubeadm itself writes admin.conf anew in the middle of an upgrade, and goes by it.
+moves() { # OLD_SERVER and NEW_SERVER, where they differ
+  OLD_SERVER="$(server_in "${KUBELET_CONF}")" NEW_SERVER="$(wanted_server)"
+  [[ -n "${OLD_SERVER}" && -n "${NEW_SERVER}" && "${OLD_SERVER}" != "${NEW_SERVER}" ]]
 }
 # The other control planes' certificates and kubeconfigs name the old one, and without an endpoint nobody is elected among them.
 expect_movable() {
-  local old new
-  old="$(server_in "${ADMIN_CONF}")" new="$(wanted_server)"
-  [[ -n "${old}" && -n "${new}" && "${old}" != "${new}" ]] || return 0
+  moves || return 0
   find_tools
   read_members
   (($(printf '%s\n' "${MEMBERS}" | wc -l) == 1)) ||
-    die "the control planes answer at ${old}, expected ${new}: that can be changed while there is one control plane. Nothing was changed. Take the others out of hosts with apiEndpoint as it was, run pulumi up, then change apiEndpoint"
+    die "the control planes answer at ${OLD_SERVER}, expected ${NEW_SERVER}: that can be changed while there is one control plane. Nothing was changed. Take the others out of hosts with apiEndpoint as it was, run pulumi up, then change apiEndpoint"
+}
+# Before kubeadm asks there.
+prepare_move() {
+  moves || return 0
+  log "the API answers at ${NEW_SERVER} from now on, no longer at ${OLD_SERVER}"
+  is_certified || certify_api_server
+}
+is_certified() { # for NEW_SERVER
+  local name="${NEW_SERVER#https://}" text
+  text="$(openssl x509 -in "${ROOT}/etc/kubernetes/pki/apiserver.crt" -noout -text 2>/dev/null)" || return 1
+  [[ "${text}," =~ 'IP Address:'"${name%:*}"[,[:space:]] ]]
+}
+# When it has the new configuration. The kubelet's file is the last, so that a run that was killed does all of it again.
+move_endpoint() {
+  moves || return 0
+  tell_joins "${OLD_SERVER}" "${NEW_SERVER}"
+  kube "${ADMIN_CONF}" -n kube-system rollout restart daemonset kube-proxy >/dev/null 2>&1 || log 'kube-proxy was not restarted for the new address; run: kubectl -n kube-system rollout restart daemonset kube-proxy'
+  point_at "${OLD_SERVER}" "${NEW_SERVER}"
 }
 certify_api_server() {
   local name folder="${CLUSTER}/certificate" pki="${ROOT}/etc/kubernetes/pki" id
