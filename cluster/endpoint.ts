@@ -6,8 +6,9 @@ import { API_PORT, controlPlanes } from "./kubeadm.ts";
 
 /** Packages of the distribution, beside those of every host. */
 export const ENDPOINT_PACKAGES = ["haproxy", "keepalived"];
-/** What stands in keepalived's configuration for the card that has the host's address; the step puts the card's name there. */
+/** What stands in keepalived's configuration for the card that has the host's address, and in the line for its peers; the step puts them there. */
 const CARD = "@CARD@";
+const PEERS = "@PEERS@";
 
 /** Settings of the step `endpoint` on one control plane. */
 export function endpointSettings(host: HostSpec, cluster: ClusterSettings): Record<string, Setting> {
@@ -18,6 +19,9 @@ export function endpointSettings(host: HostSpec, cluster: ClusterSettings): Reco
 		ENDPOINT: apiEndpoint.address,
 		PORT: apiEndpoint.port,
 		HAPROXY_CONFIG: haproxyConfig(cluster, apiEndpoint),
+		PEERS: controlPlanes(cluster)
+			.filter(({ name }) => name !== host.name)
+			.map(({ address }) => address),
 		KEEPALIVED_CONFIG: keepalivedConfig(host, cluster, apiEndpoint),
 	};
 }
@@ -61,8 +65,6 @@ function haproxyConfig(cluster: ClusterSettings, { address, port }: NonNullable<
  * it goes from a host whose haproxy has ended.
  */
 function keepalivedConfig(host: HostSpec, cluster: ClusterSettings, { address }: NonNullable<ClusterSettings["apiEndpoint"]>): string {
-	const all = controlPlanes(cluster);
-	const peers = all.filter(({ name }) => name !== host.name).map((peer) => `        ${peer.address}`);
 	return `${[
 		"# Written by kubeadm-lab.",
 		"global_defs {",
@@ -81,11 +83,11 @@ function keepalivedConfig(host: HostSpec, cluster: ClusterSettings, { address }:
 		"    nopreempt",
 		`    interface ${CARD}`,
 		`    virtual_router_id ${routerId(address)}`,
-		`    priority ${200 - all.indexOf(host)}`,
+		`    priority ${200 - controlPlanes(cluster).indexOf(host)}`,
 		"    advert_int 1",
 		"    garp_master_refresh 5", // who has asked a host that is gone by now
 		`    unicast_src_ip ${host.address}`,
-		...(peers.length > 0 ? ["    unicast_peer {", ...peers, "    }"] : []),
+		PEERS,
 		"    virtual_ipaddress {",
 		`        ${address}/32 dev ${CARD}`,
 		"    }",

@@ -2,7 +2,8 @@
 # uses: cards.sh cluster-signs.sh
 # shellcheck disable=SC2153 # settings
 # This step keeps the address under which the control planes answer: keepalived carries it to one of them, and haproxy there hands each connection to one whose API server is ready.
-# ADDRESS (this host's own), ENDPOINT, PORT, HAPROXY_CONFIG, KEEPALIVED_CONFIG (texts; @CARD@ in the second stands for the card that has ADDRESS).
+# ADDRESS (this host's own), ENDPOINT, PORT, PEERS (array of the others' addresses), HAPROXY_CONFIG, KEEPALIVED_CONFIG (texts; in the second @CARD@ stands for the card that has ADDRESS,
+# and a line @PEERS@ for the peers).
 # undo takes the address off this host, and gives both files and both units back as they were.
 readonly UNITS=(haproxy.service keepalived.service) # in the order of their start
 readonly HAPROXY_FILE=/etc/haproxy/haproxy.cfg KEEPALIVED_FILE=/etc/keepalived/keepalived.conf
@@ -14,7 +15,19 @@ find_card() { # CARD: the one that has ADDRESS
   while read -r card address; do [[ "${address%/*}" != "${ADDRESS}" ]] || CARD="${card}"; done < <(printf '%s\n' "${ADDRESSES}")
   [[ -n "${CARD}" ]] || die "no card has ${ADDRESS}; found $(printf '%s\n' "${ADDRESSES}" | paste -s -d ' '). Correct address in hosts"
 }
-keepalived_config() { printf '%s' "${KEEPALIVED_CONFIG//@CARD@/${CARD}}"; }
+# Peers that have left stay in the list: while they leave, a host that no longer listened to them would carry the address beside them. Nobody minds one that is gone.
+keepalived_config() {
+  local peer text="${KEEPALIVED_CONFIG//@CARD@/${CARD}}" list=' ' block=''
+  for peer in "${PEERS[@]+"${PEERS[@]}"}" $(former_peers); do
+    [[ "${list}" != *" ${peer} "* && "${peer}" != "${ADDRESS}" ]] || continue
+    list+="${peer} " block+=$'\n'"        ${peer}"
+  done
+  [[ -z "${block}" ]] || block="    unicast_peer {${block}"$'\n    }\n'
+  printf '%s' "${text/@PEERS@$'\n'/${block}}"
+}
+former_peers() { # only of a file of ours, and only what are addresses
+  ! is_kept "${KEEPALIVED_FILE}" || sed -n '/^    unicast_peer {$/,/^    }$/s/^        \([0-9.]*\)$/\1/p' -- "${ROOT}${KEEPALIVED_FILE}" 2>/dev/null || true
+}
 # Any answer of an API server's TLS counts: which one is ready is haproxy's business.
 endpoint_answers() { curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null -- "https://${ENDPOINT}:${PORT}/readyz"; }
 in_cluster() { [[ -n "$(cluster_value finished)" ]]; }

@@ -15,7 +15,7 @@ at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
 # One kubectl for all of it.
 read_node() {
   local text kind key value
-  text="$(kube "${ADMIN}" get node "${NODE_NAME}" --ignore-not-found -o go-template="${TEMPLATE}" 2>&1)" ||
+  text="$(kube_moving get node "${NODE_NAME}" --ignore-not-found -o go-template="${TEMPLATE}")" ||
     die "the API server does not answer: ${text##*$'\n'}"
   HAS=() TAINTED=() READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING='' CORDONED_BEFORE=no
   while IFS=$'\t' read -r kind key value; do
@@ -116,9 +116,22 @@ is_overwritten() { # TAINT: another value of the same key and effect is wanted
   for taint in "${TAINTS[@]+"${TAINTS[@]}"}"; do [[ "${taint%%[=:]*}:${taint##*:}" != "${1%%[=:]*}:${1##*:}" ]] || return 0; done
   return 1
 }
+# Where the control planes share an address, that may just be on its way from one to another.
+kube_moving() { # ARGUMENTS of kubectl
+  local answer end="${SECONDS}" pattern='Unable to connect|deadline exceeded|connection refused|no route to host|i/o timeout|EOF'
+  [[ ! -d "${STATE}/endpoint" ]] || end=$((SECONDS + 60))
+  until answer="$(kube "${ADMIN}" "$@" 2>&1)"; do
+    [[ "${answer}" =~ ${pattern} && "${SECONDS}" -lt "${end}" ]] || {
+      printf '%s' "${answer}"
+      return 1
+    }
+    sleep 1
+  done
+  printf '%s' "${answer}"
+}
 change() { # ARGUMENTS of kubectl
   local answer
-  answer="$(kube "${ADMIN}" "$@" 2>&1)" || die "kubectl $1 of Node ${NODE_NAME} failed: ${answer##*$'\n'}"
+  answer="$(kube_moving "$@")" || die "kubectl $1 of Node ${NODE_NAME} failed: ${answer##*$'\n'}"
   log "${answer}"
 }
 # One kubectl that watches: asking again and again would keep a control plane busy that has just begun. The kubelet itself is the kubelet step's.

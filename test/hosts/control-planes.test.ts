@@ -174,7 +174,7 @@ systemd-run --quiet --unit writer /bin/bash /root/writer`,
 		assert.notEqual(code, 0);
 		assert.match(
 			output,
-			/the control planes answer at https:\/\/172\.16\.1\.100:8443, expected https:\/\/172\.16\.1\.110:6443: that can be changed while there is one control plane\. Nothing was changed/,
+			/endpoint: found several control planes at https:\/\/172\.16\.1\.100:8443; expected one, before apiEndpoint goes\. To go on: set apiEndpoint as it was/,
 		);
 		assert.deepEqual(await members(), [controlPlane, second, third]);
 	});

@@ -20,7 +20,7 @@ test("both are written, for the card that has the host's address, and started, h
 	const host = prepared(t);
 	const { status, stderr } = host.run("endpoint", "apply");
 	assert.equal(status, 0, stderr);
-	assert.equal(host.read(KEEPALIVED), "vrrp_instance kubernetes_api {\n    interface eth1\n}\n");
+	assert.equal(host.read(KEEPALIVED), "vrrp_instance kubernetes_api {\n    interface eth1\n    unicast_peer {\n        172.16.1.111\n    }\n}\n");
 	assert.match(host.read(HAPROXY), /bind 172\.16\.1\.100:8443 transparent/);
 	const starts = host.calls().filter((call) => /^systemctl (start|enable|reload)/.test(call));
 	assert.deepEqual(
@@ -46,6 +46,16 @@ test("another configuration is taken by a reload, which keeps connections", (t) 
 		host.calls().filter((call) => /^systemctl (re)?(start|load)/.test(call)),
 		["systemctl reload -- haproxy.service"],
 	);
+});
+test("a peer that leaves stays in the list, or both would carry the address while it does; without any there is no list", (t) => {
+	const host = prepared(t);
+	host.run("endpoint", "apply", { PEERS: ["172.16.1.110", "172.16.1.111"] });
+	assert.equal(host.run("endpoint", "apply", { PEERS: [] }).status, 0);
+	assert.match(host.read(KEEPALIVED), /unicast_peer \{\n {8}172\.16\.1\.110\n {8}172\.16\.1\.111\n {4}\}/);
+	assert.equal(host.run("endpoint", "check", { PEERS: [] }).status, 0);
+	const alone = prepared(t);
+	alone.run("endpoint", "apply", { PEERS: [] });
+	assert.equal(alone.read(KEEPALIVED), "vrrp_instance kubernetes_api {\n    interface eth1\n}\n");
 });
 test("a configuration that haproxy does not take is not started", (t) => {
 	const host = prepared(t);

@@ -178,8 +178,9 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			ADDRESS: host.address,
 			ENDPOINT: "172.16.1.100",
 			PORT: 8443,
+			PEERS: ["172.16.1.111"],
 			HAPROXY_CONFIG: `frontend kubernetes-api\n    bind 172.16.1.100:8443 transparent\n`,
-			KEEPALIVED_CONFIG: "vrrp_instance kubernetes_api {\n    interface @CARD@\n}\n",
+			KEEPALIVED_CONFIG: "vrrp_instance kubernetes_api {\n    interface @CARD@\n@PEERS@\n}\n",
 		},
 		"hand-over": {
 			HOST_NAME: host.name,
