@@ -213,8 +213,15 @@ systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
 		assert.equal(await podNow(), pod);
 		assert.match(await pulumi("preview", "one"), /^ {4}\d+ unchanged$/m);
 	});
-	test("three from the beginning, and destroy gives all hosts back as they were", async () => {
+	test("three from the beginning, the third without power in the middle of its join; and destroy gives all hosts back as they were", async () => {
 		await pulumi("destroy", "one");
+		const cutOff = run(`${project}lab/lab`, args("up", "three"), { timeoutSeconds: 1200 });
+		const manifest = async () => (await onHost(third, "test -e /etc/kubernetes/manifests/etcd.yaml")).code === 0;
+		for (let i = 0; i < 1000 && !(await manifest()); i++) await sleep(200);
+		assert.ok(await manifest(), "its join has not come so far in time");
+		await lab("power", third, "off");
+		assert.notEqual((await cutOff).code, 0);
+		await lab("power", third, "on");
 		await pulumi("up", "three");
 		assert.equal(await nodes(), ready(...hosts));
 		assert.deepEqual(await members(), [controlPlane, second, third]);
