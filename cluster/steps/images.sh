@@ -19,6 +19,11 @@ pull() { # IMAGE
       log "image $1: this host does not take the certificate of ${1%%/*}. Where that is a registry of your own: put its CA into /etc/pki/ca-trust/source/anchors, then update-ca-trust && systemctl restart ${RUNTIME_KIND}"
       return 1
     fi
+    # By a destroy after a run that was cut off. Nobody waits for this script, which takes no lock: it must not go on behind that destroy.
+    [[ "$(unit_active "${RUNTIME_KIND}.service")" =~ ^(active|activating|reloading)$ ]] || {
+      log "image $1: not tried again: ${RUNTIME_KIND} was stopped meanwhile"
+      return 1
+    }
     sleep 2
   done
   ((attempt <= PULL_TRIES)) || return 1

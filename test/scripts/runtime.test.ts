@@ -291,10 +291,28 @@ test("a registry whose certificate the host does not take is asked once, and wha
 test("an image that can't be pulled is tried three times and named", (t) => {
 	const host = new FakeHost(t);
 	host.command("sleep");
+	host.write("/units/containerd.active", "active\n");
 	host.command("crictl", `case "$*" in images) ${LISTED} ;; *) echo 'not found' >&2; exit 1 ;; esac`);
 	const { status, stderr } = host.run("images", "apply", { IMAGES: ["docker.io/library/no:such"] });
 	assert.equal(status, 1);
 	assert.equal(stderr.match(/image docker\.io\/library\/no:such: try \d of 3 failed: not found/g)?.length, 3);
 	assert.match(stderr, /error: not every image could be pulled/);
 	assert.equal(host.run("images", "check", { IMAGES: ["docker.io/library/no:such"] }).stdout, "image docker.io/library/no:such\tpresent\tabsent\n");
+});
+test("pulls that a run which was cut off has left end with the runtime, and do not go on behind a destroy", (t) => {
+	const host = new FakeHost(t);
+	host.command("sleep");
+	host.command(
+		"crictl",
+		`case "$*" in images) ${LISTED} ;; *pull*) systemctl stop containerd.service; echo 'connection refused' >&2; exit 1 ;; *) exit 1 ;; esac`,
+	);
+	host.write("/units/containerd.active", "active\n");
+	const { status, stderr } = host.run("images", "apply");
+	assert.equal(status, 1);
+	assert.match(stderr, /image docker\.io\/flannel\/flannel:v0\.25\.7: not tried again: containerd was stopped meanwhile/);
+	assert.equal(host.calls().filter((call) => call.includes(" pull ")).length, 3, "each of the three that are missing is tried once");
+	assert.deepEqual(
+		host.calls().filter((call) => call.startsWith("sleep")),
+		[],
+	);
 });
