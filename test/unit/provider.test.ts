@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { details, parseAnswer, summaryLine } from "../../provider/answer.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "../../provider/configuration.ts";
 import { diffStep, isOtherScriptOnly } from "../../provider/diff.ts";
-import { checkStep, stepInputs } from "../../provider/inputs.ts";
+import { callIn, checkStep, stepInputs } from "../../provider/inputs.ts";
 import { asSecret, isSecret, open, type Properties, UNKNOWN } from "../../provider/plugin/values.ts";
 import { changes, facts, Report } from "../../provider/report.ts";
 import { packScripts, Scripts, unpackScripts } from "../../provider/scripts.ts";
@@ -254,4 +254,16 @@ test("a configuration that is not known yet has no settings", () => {
 	assert.equal(settingsOf({ hosts: UNKNOWN, privateKey: "pem" }), undefined);
 	assert.equal(settingsOf({ ...configuration({ one: host }), privateKey: UNKNOWN }), undefined);
 	assert.equal(settingsOf(configuration({ one: host }))?.lookTimeoutSeconds, 60);
+});
+
+test("a call of a step needs a host, a step, a verb and settings that a shell can hold; no value is in what is said of it", () => {
+	const call = { host: "k8s-master", step: "join", verb: "check", settings: asSecret({ A: "x", LIST: ["y"] }) };
+	assert.deepEqual(callIn(call), { inputs: { host: "k8s-master", step: "join", settings: call.settings }, verb: "check" });
+	assert.throws(() => callIn({ ...call, host: 1 }), /^Error: expected the names of a host and a step$/);
+	assert.throws(() => callIn({ ...call, verb: "again" }), /^Error: k8s-master join: expected apply, check or undo$/);
+	assert.throws(() => callIn({ ...call, settings: { "a b": "secret" } }), /^Error: k8s-master join: settings\["a b"\] is no setting's name/);
+	assert.throws(
+		() => callIn({ ...call, settings: { A: "secret\0" } }),
+		(error: Error) => /holds a NUL character/.test(error.message) && !error.message.includes("secret\0"),
+	);
 });
