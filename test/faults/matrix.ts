@@ -75,7 +75,7 @@ export const MOMENTS: Moment[] = [
 	said("change", "lab-k8s-node01-system", worker),
 	said("change", "lab-k8s-node01-runtime", worker),
 	said("destroy", "lifecycle-demo-pod"),
-	said("destroy", "lab-k8s-node01-node", master),
+	said("destroy", "lab-k8s-node01-node"), // on no host: where the control plane goes too, the engine leaves its undo out
 	runs("destroy", "lab-k8s-node01-leave", worker, /\bkubeadm\b.* reset/, "kubeadm reset"),
 	gone("destroy", "lab-k8s-node01-leave", worker, "/etc/kubernetes/kubelet.conf"),
 	said("destroy", "lab-k8s-node01-runtime", worker),
