@@ -74,7 +74,8 @@ function workOnStep<T>(urn: string, act: (steps: Steps, shown: Shown) => Promise
 	);
 }
 
-const counted = <T>(verb: "apply" | "undo", { step }: Properties, work: () => Promise<T>): Promise<T> => progress.during(verb, String(step), work);
+const counted = <T>(verb: "apply" | "undo", { step, apply }: Properties, work: () => Promise<T>): Promise<T> =>
+	verb === "apply" && apply === false ? work() : progress.during(verb, String(step), work); // the first does nothing
 
 /** Loaded only then: it is more than all the rest. */
 const summarize: Summarize = async (recordings, pod) => (await import("../lifecycle/render/summary.ts")).finalSummary(recordings, pod);

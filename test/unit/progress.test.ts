@@ -60,3 +60,25 @@ test("what fails is not done; of few hosts, and before ten seconds, nothing is t
 	await few.work("apply", "packages", 60);
 	assert.deepEqual(few.lines, []);
 });
+test("of what goes side by side the rest takes as long as the hosts that are left need beside each other", async () => {
+	const lines: string[] = [];
+	let ms = 0;
+	const progress = new Progress(
+		9,
+		(line) => lines.push(line),
+		() => ms,
+	);
+	const ends: (() => void)[] = [];
+	const all = Array.from({ length: 9 }, () => progress.during("apply", "packages", () => new Promise<void>((resolve) => ends.push(resolve))));
+	ms = 13_000;
+	ends[0]?.();
+	await all[0];
+	assert.deepEqual(lines, ["packages done on 1 of 9 hosts, about 12 s more for it"]);
+	for (const end of ends) end();
+	await Promise.all(all);
+});
+test("a step that only one host has is not counted among the others", async () => {
+	const { lines, work } = played(9);
+	await work("apply", "kubeconfig", 20);
+	assert.deepEqual(lines, []);
+});
