@@ -61,7 +61,13 @@ test("another version, and a worker that is gone, are said once, with what makes
 });
 test("a version that is brought to the cluster in place is said to be no rebuild, with what it costs", async () => {
 	const at = (version: string) =>
-		costs({ release: { version }, hosts: [], podCidr: "", serviceCidr: "", upgrade: { inPlace: true, batch: 1 } } as unknown as ClusterSettings);
+		costs({
+			release: { version },
+			hosts: [{ name: "m", role: "control-plane" }],
+			podCidr: "",
+			serviceCidr: "",
+			upgrade: { inPlace: true, batch: 1 },
+		} as unknown as ClusterSettings);
 	assert.deepEqual(costsOf({ costs: at("1.29.15") } as never, { costs: at("1.30.14") } as never), [
 		"kubernetesVersion 1.29.15 -> 1.30.14: This upgrades the cluster in place: the control plane, then the workers, one by one, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.",
 	]);
