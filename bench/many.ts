@@ -112,7 +112,7 @@ The same without what the hosts themselves work, which real hosts do side by sid
 
 ${table(["hosts", ...KINDS], bare)}
 
-One more host is a whole \`up\` for it, without a look at the others; \`destroy\` is of all of them.
+One more host is a whole \`up\` for it, which looks at all others too, as each does; \`destroy\` is of all of them.
 
 Milliseconds a host, without the hosts' own work; a straight line has a ratio of 1:
 
