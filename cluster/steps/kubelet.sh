@@ -49,7 +49,7 @@ check() {
   [[ ! -e "${KEPT}/restart" ]] || differs 'kubelet restart' 'done' 'due'
   found="$(kubelet_found)"
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found:-not installed}"
-  ! has_own_api || api_is_ready || differs 'API server' 'ready' 'no answer'
+  ! is_joined_control_plane || api_is_ready || differs 'API server' 'ready' 'no answer' # of the first, init tells that
   [[ -s "${ROOT}${SUBNET_FILE}" ]] || differs "file ${SUBNET_FILE}" 'present' 'absent'
   certificates_check
 }
@@ -67,13 +67,11 @@ apply() {
   renew_certificates
   start_kubelet
   restart_static_pods
-  ! has_own_api || wait_for 120 api_is_ready || die "this control plane's API server is not ready after 120 s, or its etcd is not. See $(list_containers)"
+  ! is_joined_control_plane || wait_for 120 api_is_ready || die "this control plane's API server is not ready after 120 s, or its etcd is not. See $(list_containers)"
   wait_for_flannel
   [[ "${isNew}" == no || "$(cluster_value step)" != join ]] || wait_until_open
   tell_ending_cas
 }
-# Of the first control plane init tells that.
-has_own_api() { [[ "$(cluster_value step) $(cluster_role)" == 'join control-plane' ]]; }
 join_again() {
   if [[ "$(cluster_value step)" == init ]]; then
     printf 'Run pulumi destroy, then pulumi up'

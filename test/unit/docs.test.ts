@@ -139,7 +139,7 @@ test("every error text of the README's troubleshooting occurs in the code, or is
 });
 
 test("the README's preflight table has exactly the items that the preflight reports", () => {
-	const script = ["preflight", "upgrade-plan", "used-host", "packet-filter"].map((name) => shellFile(name).text).join("");
+	const script = ["preflight", "endpoint-free", "upgrade-plan", "used-host", "packet-filter"].map((name) => shellFile(name).text).join("");
 	const placeholder = (word: string) => `<${word === "port" ? "number" : word === "name" ? "module" : "folder"}>`;
 	const reported = new Set(
 		[...script.matchAll(/\bproblem (?:'([^']+)'|"([^"]+)")/g)].map(

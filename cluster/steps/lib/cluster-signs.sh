@@ -21,6 +21,7 @@ cluster_role() { # control-plane or worker; a host of a version before this does
   [[ -n "${role}" ]] || { [[ "$(cluster_value step)" == init ]] && role=control-plane || role=worker; }
   printf '%s' "${role}"
 }
+is_joined_control_plane() { [[ "$(cluster_value step) $(cluster_role)" == 'join control-plane' ]]; } # any but the first
 # What the cluster's own steps last brought this host to, such as 1.29.15. A host of a version before this does not say so: its kubelet does.
 cluster_version() {
   local version
