@@ -68,9 +68,15 @@ export interface Options {
 	samples?: boolean;
 	/** Exit codes that are no failure. Default 0. */
 	codes?: number[];
+	/** Default 600. */
+	timeoutSeconds?: number;
 }
-/** Throws with the end of the output when the command fails or takes longer than 10 minutes. */
-export async function measure(command: string, args: string[], { cwd = project, env, watch, samples = true, codes = [0] }: Options = {}): Promise<Measured> {
+/** Throws with the end of the output when the command fails or takes longer than its bound. */
+export async function measure(
+	command: string,
+	args: string[],
+	{ cwd = project, env, watch, samples = true, codes = [0], timeoutSeconds = 600 }: Options = {},
+): Promise<Measured> {
 	const started = process.hrtime.bigint();
 	const elapsed = () => Number(process.hrtime.bigint() - started) / 1e9;
 	const before = cpuTicks();
@@ -92,14 +98,15 @@ export async function measure(command: string, args: string[], { cwd = project, 
 			for (const line of whole) lines.push({ at: elapsed(), text: line });
 		});
 	};
-	const { code, output } = await run(command, args, { cwd, env, timeoutSeconds: 600, onStart }).finally(() => clearInterval(sampler));
+	const { code, output } = await run(command, args, { cwd, env, timeoutSeconds, onStart }).finally(() => clearInterval(sampler));
 	if (!codes.includes(code)) throw new Error(`${command} ${args.join(" ")}: exit code ${code}\n${output.slice(-3000)}`);
 	const after = cpuTicks();
 	const busyPercent = 100 - (100 * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
 	return { seconds: elapsed(), memoryMiB, watchedMiB, busyPercent, output, lines };
 }
 
-export const lab = (...args: string[]) => measure(`${project}lab/lab`, args);
+/** `up` builds what is missing, on a new machine for half an hour. */
+export const lab = (...args: string[]) => measure(`${project}lab/lab`, args, { timeoutSeconds: 3600 });
 export const pulumi = (command: string, stack = "lab", args: string[] = [], cwd = project) =>
 	measure(
 		`${project}lab/lab`,

@@ -7,24 +7,23 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stepText } from "../../cluster/step-text.ts";
 import { unexplained } from "../bare/stays.ts";
+import {
+	ENDPOINT,
+	fourHosts,
+	HAPROXY_USER,
+	nodes,
+	onWorker,
+	ready,
+	removeWriter,
+	second,
+	third,
+	whileWriting,
+	withControlPlanes,
+	worker,
+} from "../e2e/control-planes.ts";
 import { controlPlane, kubectl, lab, onHost, project, pulumiArgs, read, run, succeed } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
 import { stepFile } from "../scripts/shell-files.ts";
-
-const [second, third, worker] = ["k8s-node01", "k8s-node02", "k8s-node03"] as const;
-const hosts = [controlPlane, second, third, worker];
-const ENDPOINT = "172.16.1.100";
-const ADMIN = "/root/admin.conf";
-/** Users that packages make stay; haproxy is the one whose user a bare host does not have. */
-const HAPROXY_USER = [/ \/etc\/(passwd|shadow|group|gshadow)-?( |$)/];
-/** The stack's file with so many control planes, and one worker. */
-const settings = (text: string, count: number, hasEndpoint: boolean) => {
-	const list = [...hosts.slice(0, count), worker].map(
-		(name) => `    - name: ${name}\n      address: 172.16.1.${110 + hosts.indexOf(name)}\n      role: ${name === worker ? "worker" : "control-plane"}\n`,
-	);
-	const endpoint = hasEndpoint ? `  kubeadm-lab:apiEndpoint: { address: ${ENDPOINT} }\n` : "";
-	return text.replace(/( {2}kubeadm-lab:hosts:\n)[\s\S]*?(?= {2}kubeadm-lab:nodeNetwork)/, `$1${list.join("")}${endpoint}`);
-};
 
 describe("more than one control plane", { concurrency: false }, () => {
 	let folder = "";
@@ -32,14 +31,6 @@ describe("more than one control plane", { concurrency: false }, () => {
 	let pod = "";
 	const args = (command: string, file: string) => pulumiArgs(command, "lab", "--config-file", join(folder, `${file}.yaml`));
 	const pulumi = async (command: string, file: string) => (await succeed(`${project}lab/lab`, args(command, file), { timeoutSeconds: 1200 })).output;
-	const onWorker = (command: string) => read(worker, `kubectl --kubeconfig ${ADMIN} --request-timeout 10s ${command}`);
-	const nodes = (from = kubectl) =>
-		from("get nodes --no-headers -o custom-columns=N:.metadata.name,R:'.status.conditions[?(@.type==\"Ready\")].status' | sort");
-	const ready = (...names: string[]) =>
-		names
-			.map((name) => `${name}   True\n`)
-			.sort()
-			.join("");
 	const members = async () =>
 		(
 			await kubectl(
@@ -52,44 +43,12 @@ describe("more than one control plane", { concurrency: false }, () => {
 			.sort();
 	const server = (host: string) => read(host, "sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf");
 	const podNow = () => kubectl("get pod lifecycle-demo-pod -o jsonpath='{.metadata.uid} {.status.phase} {.status.containerStatuses[0].restartCount}'");
-	const carrier = async (among = hosts.slice(0, 3)): Promise<string> => {
+	const carrier = async (among = fourHosts.slice(0, 3)): Promise<string> => {
 		for (const host of among) if ((await read(host, "ip -o -4 address show")).includes(` ${ENDPOINT}/32 `)) return host;
 		return assert.fail(`none of ${among} has ${ENDPOINT}`);
 	};
 	const isAsBefore = async (host: string) =>
-		assert.deepEqual(unexplained(differences(bare[hosts.indexOf(host)] as Set<string>, await snapshot(host)), HAPROXY_USER), [], host);
-
-	/** A worker writes one object after the other meanwhile. What was acknowledged must be there afterwards. Returns the longest time between two of them, in seconds. */
-	async function whileWriting(name: string, act: () => Promise<unknown>): Promise<number> {
-		const admin = await read(controlPlane, "cat /etc/kubernetes/admin.conf");
-		assert.equal((await onHost(worker, `umask 077; cat >${ADMIN}`, { input: admin })).code, 0);
-		await read(
-			worker,
-			`cat >/root/writer <<'END'
-cd /root; rm -f acknowledged stop; i=0
-while [[ ! -e stop ]]; do i=$((i + 1)); kubectl --kubeconfig ${ADMIN} --request-timeout 5s create configmap ${name}-$i >/dev/null 2>>errors && echo "${name}-$i $(date +%s%N)" >>acknowledged; done
-END
-systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
-		);
-		try {
-			await act();
-		} finally {
-			await read(worker, `touch /root/stop; while systemctl is-active -q writer-${name}; do sleep 0.2; done`);
-		}
-		const ended = BigInt((await read(worker, "date +%s%N")).trim());
-		const lines = (await read(worker, "cat /root/acknowledged"))
-			.trim()
-			.split("\n")
-			.map((line) => line.split(" ") as [string, string]);
-		assert.ok(lines.length > 20, `${lines.length} writes`);
-		const there = new Set((await onWorker("get configmaps -o custom-columns=N:.metadata.name --no-headers")).split("\n"));
-		assert.deepEqual(
-			lines.map(([one]) => one).filter((one) => !there.has(one)),
-			[],
-		);
-		const times = [...lines.map(([, at]) => BigInt(at)), ended].map((at) => Number(at / 1_000_000n) / 1000);
-		return Math.max(...times.slice(1).map((at, i) => at - (times[i] as number)));
-	}
+		assert.deepEqual(unexplained(differences(bare[fourHosts.indexOf(host)] as Set<string>, await snapshot(host)), HAPROXY_USER), [], host);
 
 	before(async () => {
 		folder = await mkdtemp(join(tmpdir(), "kubeadm-lab-control-planes-"));
@@ -101,8 +60,8 @@ systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
 			["one-behind", 1, true],
 			["three", 3, true],
 		] as const)
-			await writeFile(join(folder, `${file}.yaml`), settings(text, count, hasEndpoint));
-		bare = await Promise.all(hosts.map(snapshot));
+			await writeFile(join(folder, `${file}.yaml`), withControlPlanes(text, count, hasEndpoint));
+		bare = await Promise.all(fourHosts.map(snapshot));
 		await pulumi("up", "one");
 		pod = await podNow();
 	});
@@ -124,10 +83,10 @@ systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
 		assert.match(output, /lab-k8s-node01-control-plane-join created/);
 		assert.match(output, /lab-k8s-node02-control-plane-join created/);
 		assert.doesNotMatch(output, /replaced/);
-		assert.equal(await nodes(), ready(...hosts));
+		assert.equal(await nodes(), ready(...fourHosts));
 		assert.deepEqual(await members(), [controlPlane, second, third]);
 		assert.equal(await podNow(), pod);
-		for (const host of hosts) assert.equal(await server(host), `https://${ENDPOINT}:8443\n`, host);
+		for (const host of fourHosts) assert.equal(await server(host), `https://${ENDPOINT}:8443\n`, host);
 		assert.match(await kubectl("-n kube-public get configmap cluster-info -o yaml"), new RegExp(`server: https://${ENDPOINT}:8443`));
 		for (const name of ["kube-controller-manager", "kube-scheduler"]) assert.match(await kubectl(`-n kube-system get lease ${name} -o name`), /lease/);
 		assert.equal(await kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "", "the certificates are on the cluster still");
@@ -142,10 +101,10 @@ systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
 			await sleep(40_000);
 		});
 		console.log(`${lost} without power: the longest time between two writes was ${longest.toFixed(1)} s`);
-		assert.notEqual(await carrier(hosts.slice(0, 3).filter((host) => host !== lost)), lost);
+		assert.notEqual(await carrier(fourHosts.slice(0, 3).filter((host) => host !== lost)), lost);
 
 		// No way below quorum while it is away, by a script that runs where the node states run.
-		const [one, other] = hosts.slice(0, 3).filter((host) => host !== lost) as [string, string];
+		const [one, other] = fourHosts.slice(0, 3).filter((host) => host !== lost) as [string, string];
 		const undo = stepText(stepFile("node"), {
 			HOST_NAME: one,
 			NODE_NAME: other,
@@ -164,8 +123,8 @@ systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
 
 		await lab("power", lost, "on");
 		assert.match(await pulumi("up", "three"), /unchanged/);
-		for (let i = 0; i < 60 && (await nodes(onWorker)) !== ready(...hosts); i++) await sleep(2000);
-		assert.equal(await nodes(onWorker), ready(...hosts));
+		for (let i = 0; i < 60 && (await nodes(onWorker)) !== ready(...fourHosts); i++) await sleep(2000);
+		assert.equal(await nodes(onWorker), ready(...fourHosts));
 		assert.match(await pulumi("preview", "three"), /^ {4}\d+ unchanged$/m);
 	});
 	test("a configuration that somebody edited, a service that was stopped: drift, and up mends it", async () => {
@@ -185,10 +144,10 @@ systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
 		console.log(`configuration of three control planes: the longest time between two writes was ${longest.toFixed(1)} s`);
 		for (const name of ["lab-control-plane-init", `lab-${second}-control-plane-join`, `lab-${third}-control-plane-join`])
 			assert.match(output, new RegExp(`${name} updated`));
-		for (const host of hosts.slice(0, 3))
+		for (const host of fourHosts.slice(0, 3))
 			assert.match(await read(host, "cat /etc/kubernetes/manifests/kube-apiserver.yaml"), /--feature-gates=PodLifecycleSleepAction=true/, host);
 		assert.ok(longest < 10, `${longest} s without a write`);
-		assert.equal(await nodes(), ready(...hosts));
+		assert.equal(await nodes(), ready(...fourHosts));
 		assert.match(await pulumi("preview", "gate"), /^ {4}\d+ unchanged$/m);
 		await pulumi("up", "three");
 	});
@@ -223,10 +182,10 @@ systemd-run --quiet --unit writer-${name} /bin/bash /root/writer`,
 		assert.notEqual((await cutOff).code, 0);
 		await lab("power", third, "on");
 		await pulumi("up", "three");
-		assert.equal(await nodes(), ready(...hosts));
+		assert.equal(await nodes(), ready(...fourHosts));
 		assert.deepEqual(await members(), [controlPlane, second, third]);
 		await pulumi("destroy", "three");
-		await read(worker, "rm -f /root/admin.conf /root/writer /root/acknowledged /root/errors /root/stop; rm -rf /root/.kube");
-		for (const host of hosts) await isAsBefore(host);
+		await removeWriter();
+		for (const host of fourHosts) await isAsBefore(host);
 	});
 });

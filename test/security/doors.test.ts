@@ -7,20 +7,9 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { controlPlane, hosts, kubectl, lab, labFolder, project, pulumi, pulumiArgs, read, run, succeed } from "../e2e/lab.ts";
 import { CHECKS, SHELL } from "./checks.ts";
+import { EVERYWHERE, external, internal, ON_CONTROL_PLANE, ON_ITS_ADDRESS, openPorts } from "./ports.ts";
 
 const cli = `${project}lab/lab`;
-const internal = (host: string) => `172.16.1.${110 + hosts.indexOf(host)}`;
-const external = (host: string) => `10.0.0.${110 + hosts.indexOf(host)}`;
-/** Ports that anybody on a network may reach, and why. The first list is of every host. */
-const EVERYWHERE: Record<number, string> = {
-	22: "sshd, the host's own",
-	10250: "the kubelet: needs a client's certificate or token",
-	10256: "kube-proxy's health for load balancers: says whether it is alive",
-};
-const ON_CONTROL_PLANE: Record<number, string> = {
-	6443: "the API server: its certificate has both addresses, so that kubectl can be used from either network",
-};
-const ON_ITS_ADDRESS: Record<number, string> = { 2379: "etcd for clients: needs a client's certificate", 2380: "etcd for other members: the same" };
 
 describe("a running cluster", { concurrency: false }, () => {
 	before(async () => {
@@ -36,12 +25,7 @@ describe("a running cluster", { concurrency: false }, () => {
 			["the external network", external(host)],
 		] as const)
 			test(`on ${host}, seen from ${network}, every port that takes a connection is one of those in docs/security.md`, async () => {
-				const { stdout } = await succeed(cli, ["exec", "--", "node", join(import.meta.dirname, "scan.ts"), address], { timeoutSeconds: 280 });
-				const found = stdout
-					.trim()
-					.split("\n")
-					.map(Number)
-					.sort((a, b) => a - b);
+				const found = await openPorts(address);
 				const expected = [EVERYWHERE, ...(host === controlPlane ? [ON_CONTROL_PLANE, ...(address === internal(host) ? [ON_ITS_ADDRESS] : [])] : [])].flatMap(
 					(ports) => Object.keys(ports).map(Number),
 				);

@@ -6,21 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controlPlane, hosts, lab, labFolder, onHost, project, pulumiArgs, read, run } from "../e2e/lab.ts";
+import { controlPlane, hosts, lab, labFolder, project, pulumiArgs, read, run } from "../e2e/lab.ts";
 import type { Needles } from "./needles.ts";
-import { filesIn, keptFiles, knownSecrets } from "./secrets.ts";
+import { filesIn, keptFiles, knownSecrets, secretsOn, setMark } from "./secrets.ts";
 import { Watch } from "./watch.ts";
 
 const cli = `${project}lab/lab`;
-const MARK = "/run/kubeadm-lab-leaks";
-/** Files of a host that were written since the mark, but for images and what processes show. */
-const WRITTEN = `find / \\( -path /proc -o -path /sys -o -path /dev -o -path '/var/lib/containerd/io.containerd.*' -o -path '/run/containerd/io.containerd.*' -o -path '/var/log/journal' \\) -prune -o -type f -newer ${MARK} -size -64M`;
-/** Where a secret belongs on the control plane; nothing of them is anywhere else, nor on a worker. */
-const HOME: [RegExp, RegExp][] = [
-	[/^key of /, /^\/etc\/kubernetes\/(pki\/|[a-z-]+\.conf$)/],
-	[/^join token /, /^\/var\/lib\/etcd\//],
-	[/^key of .*kubelet/, /^\/var\/lib\/kubelet\/pki\//],
-];
 
 describe("secrets", { concurrency: false }, () => {
 	let needles: Needles;
@@ -46,7 +37,7 @@ describe("secrets", { concurrency: false }, () => {
 		scratch = mkdtempSync(join(tmpdir(), "kubeadm-lab-leaks-"));
 		await lab("up");
 		await lab("reset");
-		for (const host of hosts) await read(host, `touch ${MARK}; sleep 0.05`);
+		await setMark(hosts);
 		watch = new Watch();
 	});
 	after(async () => {
@@ -101,20 +92,8 @@ describe("secrets", { concurrency: false }, () => {
 
 	for (const host of hosts)
 		test(`on ${host} each is where it belongs, and nowhere else`, async () => {
-			const { stdout, code, stderr } = await onHost(
-				host,
-				`cat >/run/needles; ${WRITTEN} ! -path /run/needles -print0 | xargs -0 grep -aoFH -f /run/needles 2>/dev/null | sort -u; journalctl --no-pager -o cat -a | grep -aoF -f /run/needles | sed 's/^/the journal:/' | sort -u; rm /run/needles`,
-				{ input: needles.lines },
-			);
-			assert.equal(code, 0, stderr);
-			const [wrong, home] = [new Set<string>(), new Set<string>()];
-			for (const line of stdout.split("\n").filter((one) => one !== "")) {
-				const [, file = "", piece = ""] = /^(.*?):([A-Za-z0-9+/.=]+)$/.exec(line) ?? [];
-				for (const name of needles.named(piece))
-					if (HOME.some(([what, where]) => what.test(name) && where.test(file))) home.add(name);
-					else wrong.add(`${name} in ${file}`);
-			}
-			assert.deepEqual([...wrong], []);
+			const { home, wrong } = await secretsOn(host, needles);
+			assert.deepEqual(wrong, []);
 			const own = needles.names.filter((name) => name.endsWith(` on ${host}`));
 			assert.ok(own.length > 0 && own.every((name) => home.has(name)), `found where they belong: ${[...home].join(", ")}; expected ${own.join(", ")}`);
 		});
@@ -154,12 +133,8 @@ describe("secrets", { concurrency: false }, () => {
 		assert.ok(looks > 200 && count > 500, `${looks} looks, ${count} texts`);
 		assert.deepEqual(await needles.inFiles([...logs(), ...keptFiles()], scratch), {});
 		for (const host of hosts) {
-			const { stdout } = await onHost(
-				host,
-				`cat >/run/needles; ${WRITTEN} ! -path /run/needles -print0 | xargs -0 grep -aoFH -f /run/needles 2>/dev/null | sort -u; rm /run/needles`,
-				{ input: needles.lines },
-			);
-			assert.equal(stdout, "", host);
+			const { home, wrong } = await secretsOn(host, needles);
+			assert.deepEqual([...home, ...wrong], [], host);
 		}
 	});
 });

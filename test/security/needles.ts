@@ -38,10 +38,11 @@ export function inBase64(text: string): string[] {
 export class Needles {
 	/** Piece in any form -> the secret's name. */
 	readonly #names = new Map<string, string>();
+	/** What is known already keeps its name: control planes have the same CAs. */
 	add(name: string, secret: string): void {
 		const pieces = piecesOf(secret);
 		if (pieces.length === 0) throw new Error(`${name}: no piece of ${secret.length} characters is long enough to be searched for`);
-		for (const piece of pieces) for (const form of [piece, ...inBase64(piece)]) this.#names.set(form, name);
+		for (const piece of pieces) for (const form of [piece, ...inBase64(piece)]) if (!this.#names.has(form)) this.#names.set(form, name);
 	}
 	get names(): string[] {
 		return [...new Set(this.#names.values())];

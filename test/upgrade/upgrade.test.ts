@@ -1,6 +1,5 @@
 // An upgrade in place on three hosts of the lab: what a preview says, what is refused, what holds it up, and that it goes on after a kill; then the hosts as they were.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { apisRemovedIn } from "../../config/removed-apis.ts";
 import { unexplained } from "../bare/stays.ts";
 import { controlPlane, hosts, kubectl, lab, messageFile, noteWhatRuns, project, pulumiArgs, read, run, workers } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
+import { killedUp } from "./killed.ts";
 
 const cli = `${project}lab/lab`;
 const NGINX = "registry.cn-beijing.aliyuncs.com/google_registry/nginx:1.17";
@@ -38,18 +38,6 @@ describe("an upgrade in place", { concurrency: false }, () => {
 		kubectl("get nodes -o jsonpath='{range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.spec.unschedulable}{\"\\n\"}{end}'");
 	const all = (version: string) => hosts.map((host) => `${host} v${version} \n`).join("");
 	const uid = (pod: string) => kubectl(`get pod ${pod} -o jsonpath='{.metadata.uid}'`);
-	/** Starts an up and kills it, the engine and all that it started, and the script on the host, as soon as the host is where `isThen` (a condition of its shell) says. */
-	async function killedUp(version: string, host: string, isThen: string): Promise<void> {
-		const child = spawn(cli, pulumiArgs("up", "lab", "--config-file", settings(version)), { cwd: project, stdio: "ignore", detached: true });
-		const ended = new Promise((resolve) => child.once("close", resolve));
-		const kill = `for p in /proc/[0-9]*; do case "$(tr '\\0' ' ' <$p/cmdline 2>/dev/null)" in *'kubeadm-lab apply '|kubeadm\\ upgrade*) kill -9 "\${p#/proc/}" ;; esac; done`;
-		const script = `for i in $(seq 6000); do if ${isThen}; then ${kill}; echo killed; exit; fi; sleep 0.05; done; exit 1`;
-		assert.match((await run(cli, ["ssh", host, script], RUN)).stdout, /killed/, `${host} never came to: ${isThen}`);
-		process.kill(-(child.pid ?? 0), "SIGKILL");
-		await ended;
-		await run(cli, ["exec", "--", "pulumi", "cancel", "lab", "--yes"]);
-	}
-
 	before(async () => {
 		folder = await mkdtemp(join(tmpdir(), "kubeadm-lab-upgrade-"));
 		await lab("up", "--era", "upgrade");
@@ -168,11 +156,11 @@ rm -rf -- "$KUBECTL_CACHE"`;
 	});
 	test("killed while kubeadm upgrades the control plane, and again while a worker has its new kubelet and does not run it, the next up goes on", async () => {
 		const before = await uid("lifecycle-demo-pod");
-		await killedUp("1.31.14", controlPlane, "grep -q v1.31.14 /etc/kubernetes/manifests/kube-apiserver.yaml");
+		await killedUp(settings("1.31.14"), controlPlane, "grep -q v1.31.14 /etc/kubernetes/manifests/kube-apiserver.yaml");
 		const back = await pulumi("up", "1.30.14");
 		assert.notEqual(back.code, 0);
 		assert.match(back.output, /Kubernetes: found an upgrade to 1\.31\.14 that was cut off; expected 1\.31\.14/);
-		await killedUp("1.31.14", "k8s-node01", "kubelet --version | grep -q v1.31.14");
+		await killedUp(settings("1.31.14"), "k8s-node01", "kubelet --version | grep -q v1.31.14");
 		// What is on the cluster is done by the Kubernetes provider, which gives up where the API server is away as the run begins, as it may be right after a kill.
 		const first = await pulumi("up", "1.31.14");
 		if (first.code !== 0) {
