@@ -5,8 +5,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Host } from "./host.ts";
 import type { HostConnections } from "./host-provider.ts";
-import { apiEndpoint, initConfiguration, upgradeSettings } from "./kubeadm.ts";
-import { type HostState, hostAct, hostState, printed } from "./step.ts";
+import { apiEndpoint, controlPlanes, initConfiguration, upgradeSettings } from "./kubeadm.ts";
+import { rejoinHook } from "./rejoin.ts";
+import { type HostState, hostAct, hostState, printed, resultIn } from "./step.ts";
 import { stepName } from "./step-text.ts";
 
 export interface ControlPlaneArgs {
@@ -27,6 +28,7 @@ const FIRST_SERVER_SIDE_APPLY = 22;
 /**
  * Runs kubeadm init.
  * Create: init; on a host that already is this cluster's control plane it changes nothing. A half-done init of ours is reset first.
+ * On a host that was installed anew, beside other control planes that go on, it joins those (rejoin.ts).
  * What init can take only once (Pod and Service CIDRs) replaces the cluster when it changes: workers, flannel and Pods with it; so does another version where the stack
  * wants that. Any other change of the kubeadm configuration, another version too, runs the step again, which brings the control plane to it in place.
  * Delete: kubeadm reset, and what it leaves behind; where the host is given back too, its `leave` does that.
@@ -78,6 +80,9 @@ export class ControlPlane extends pulumi.ComponentResource {
 				deletedWith: host.leave,
 				ignoreChanges: ["triggers[1]"], // another version is no other cluster, unless asked for; what a state of before has there stays
 				...(cluster.upgrade.inPlace ? {} : { replacementTrigger: release.version }),
+				...(controlPlanes(cluster).length > 1
+					? { hooks: { beforeUpdate: [rejoinHook(name, { ...args, host: host.spec }, (text) => caHashOf(resultIn(text), host.name), this)] } }
+					: {}),
 			},
 		);
 		this.kubeconfigStep = hostState(

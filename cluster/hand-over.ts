@@ -5,21 +5,37 @@ import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Setting } from "../provider/shell.ts";
-import type { ControlPlane } from "./control-plane.ts";
 import { type HostConnections, runStep } from "./host-provider.ts";
 import { uploadConfiguration } from "./kubeadm.ts";
 import { settled } from "./settled.ts";
 
 /** kubeadm takes a key of AES-256 in hexadecimal. */
 const KEY_BYTES = 32;
+export const newCertificateKey = (): string => randomBytes(KEY_BYTES).toString("hex");
 
-export interface HandOverArgs {
-	controlPlane: ControlPlane;
-	cluster: ClusterSettings;
+/** Who takes part, by name and address. */
+export interface Parties {
 	connections: HostConnections;
 	clusterId: string;
+	/** A control plane that has the certificates. */
+	giver: HostSpec;
 	/** The host that joins. */
 	newcomer: HostSpec;
+}
+/** The step `hand-over` on the giver's host. */
+export async function runHandOver(
+	{ connections, clusterId, giver, newcomer }: Parties,
+	verb: "apply" | "undo",
+	settings: Record<string, Setting>,
+): Promise<void> {
+	const all = { HOST_NAME: giver.name, CLUSTER_ID: clusterId, NEWCOMER: newcomer.name, NEWCOMER_ADDRESS: newcomer.address, ...settings };
+	await runStep(connections, { host: giver.name, step: "hand-over", verb, settings: all });
+}
+
+export interface HandOverArgs extends Parties {
+	cluster: ClusterSettings;
+	/** `sha256:...` of the CA's public key. */
+	caHash: pulumi.Output<string>;
 }
 
 export class HandOver {
@@ -32,12 +48,12 @@ export class HandOver {
 	#isGiven = false;
 
 	constructor(name: string, args: HandOverArgs, parent: pulumi.Resource) {
-		const input = pulumi.secret(randomBytes(KEY_BYTES).toString("hex"));
+		const input = pulumi.secret(newCertificateKey());
 		const stash = new pulumi.Stash(name, { input }, { parent, ignoreChanges: ["input"], additionalSecretOutputs: ["input", "output"] });
 		this.key = pulumi.secret(stash.output as pulumi.Output<string>);
 		this.#args = args;
 		this.#key = settled(this.key);
-		this.#caHash = settled(args.controlPlane.caHash);
+		this.#caHash = settled(args.caHash);
 	}
 
 	/**
@@ -88,9 +104,6 @@ export class HandOver {
 	}
 
 	async #run(verb: "apply" | "undo", settings: Record<string, Setting>): Promise<void> {
-		const { connections, controlPlane, clusterId, newcomer } = this.#args;
-		const { name } = controlPlane.host;
-		const all = { HOST_NAME: name, CLUSTER_ID: clusterId, NEWCOMER: newcomer.name, NEWCOMER_ADDRESS: newcomer.address, ...settings };
-		await runStep(connections, { host: name, step: "hand-over", verb, settings: all });
+		await runHandOver(this.#args, verb, settings);
 	}
 }

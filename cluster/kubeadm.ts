@@ -92,15 +92,20 @@ export function upgradeSettings(cluster: ClusterSettings): Record<string, string
 	return { KUBERNETES_VERSION: cluster.upgrade.inPlace ? cluster.release.version : "", PAUSE_IMAGE: pauseImage(cluster) };
 }
 
-/** Text for `kubeadm init phase upload-certs --config`: what a control plane that joins must know is kept on the cluster under this key, encrypted. */
-export function uploadConfiguration(cluster: ClusterSettings, certificateKey: string): string {
+/**
+ * Text for `kubeadm init phase upload-certs --config`: what a control plane that joins must know is kept on the cluster under this key, encrypted. With a join token (a
+ * secret) also for `kubeadm token create --config`.
+ */
+export function uploadConfiguration(cluster: ClusterSettings, certificateKey: string, token?: string): string {
 	const kubeadm = { apiVersion: `kubeadm.k8s.io/${cluster.release.kubeadmApi}` };
 	const host = firstControlPlane(cluster);
+	const tokens = [{ token, ttl: "15m0s", usages: ["signing", "authentication"], groups: ["system:bootstrappers:kubeadm:default-node-token"] }];
 	return yamlDocuments(
 		{
 			...kubeadm,
 			kind: "InitConfiguration",
 			certificateKey,
+			...(token === undefined ? {} : { bootstrapTokens: tokens }),
 			localAPIEndpoint: { advertiseAddress: host.address, bindPort: API_PORT },
 			nodeRegistration: nodeRegistration(cluster, host),
 		},

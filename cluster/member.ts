@@ -67,7 +67,11 @@ export class Member extends pulumi.ComponentResource {
 		const known = settled(pulumi.all([controlPlane.kubeconfig, token]));
 		const handOver = isWorker
 			? undefined
-			: new HandOver(`${name}-certificate-key`, { controlPlane, cluster, connections, clusterId, newcomer: host.spec }, this);
+			: new HandOver(
+					`${name}-certificate-key`,
+					{ giver: controlPlane.host, caHash: controlPlane.caHash, cluster, connections, clusterId, newcomer: host.spec },
+					this,
+				);
 		const upgrade = {
 			version: cluster.release.version,
 			seconds: cluster.timeouts.drainSeconds,

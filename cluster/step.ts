@@ -140,8 +140,10 @@ function connectionTo(host: pulumi.Output<HostSpec>, ssh: SshSettings): remote.C
 
 /** What the script's `apply` printed, without what the login printed before; secret where the plugin marks all outputs so because the connection is (1.2.1 does not). */
 export function result(step: Command): pulumi.Output<string> {
-	return step.stdout.apply((stdout) => scriptOutput(stdout) ?? stdout); // a state from before the mark has no other lines
+	return step.stdout.apply(resultIn);
 }
+/** The same of its stdout. A state from before the mark has no other lines. */
+export const resultIn = (stdout: string): string => scriptOutput(stdout) ?? stdout;
 /** The same as plain text, for people too. */
 export function printed(step: Command): pulumi.Output<string> {
 	return pulumi.unsecret(result(step)).apply(printable);

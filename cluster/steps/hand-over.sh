@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh kubectl.sh etcd-tools.sh etcd-members.sh
 # This step hands the control plane's certificates to a host that joins as another one, through the cluster: kubeadm keeps them there in a Secret, under a key that only that host and
-# the program have. No resource has this step: the join's hooks run it on the first control plane (cluster/hand-over.ts).
-# CLUSTER_ID, NEWCOMER (its Node's name), NEWCOMER_ADDRESS. apply: UPLOAD_CONFIG (text with the key: a secret). undo: GAVE_UP (yes: the join has failed, and its etcd member goes too).
+# the program have. No resource has this step: the join's hooks run it on the first control plane (cluster/hand-over.ts), those of init on another one (cluster/rejoin.ts).
+# CLUSTER_ID, NEWCOMER (its Node's name), NEWCOMER_ADDRESS. apply: UPLOAD_CONFIG (text with the key: a secret), WITH_TOKEN (yes: it names a join token too, which is made; default no).
+# undo: GAVE_UP (yes: the join has failed, and its etcd member goes too), TOKEN_ID (of that token, or left out).
 takes_no_lock() { :; } # the joins come one after the other
 readonly ADMIN=/etc/kubernetes/admin.conf CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600
 readonly OWNERS='jsonpath={range .metadata.ownerReferences[*]}{.name} {end}'
@@ -19,6 +20,8 @@ apply() {
   # It prints the key, at its end. Only its complaints are shown.
   answer="$(timeout 120 kubeadm init phase upload-certs --upload-certs --config "${CONFIG_FILE}" 2>&1)" ||
     die "kubeadm init phase upload-certs failed: $(printf '%s\n' "${answer}" | grep -Ei 'error|fail|timed out' | sed 's/[0-9a-f]\{64\}/<key>/g' | tail -n 2 | paste -s -d ' ')"
+  [[ "${WITH_TOKEN:-no}" == no ]] || answer="$(timeout 60 kubeadm token create --config "${CONFIG_FILE}" 2>&1)" ||
+    die "kubeadm token create failed: $(printf '%s\n' "${answer}" | grep -Ei 'error|fail|timed out' | sed 's/[a-z0-9]\{6\}\.[a-z0-9]\{16\}/<token>/g' | tail -n 2 | paste -s -d ' ')"
   leave_script # nothing of it is to be undone but by who has called it
 }
 # kubeadm lets the Secret end after two hours by a bootstrap token that owns it.
@@ -27,6 +30,7 @@ undo() {
   [[ -s "${ROOT}${ADMIN}" ]] || return 0
   if [[ "${GAVE_UP:-no}" == yes ]]; then (find_tools && remove_left_member "${NEWCOMER}" "${NEWCOMER_ADDRESS}") || status=1; fi
   read -r -a owners < <(kube "${ADMIN}" -n kube-system get secret kubeadm-certs --ignore-not-found -o "${OWNERS}" 2>/dev/null) || true
+  [[ -z "${TOKEN_ID:-}" ]] || owners+=("bootstrap-token-${TOKEN_ID}")
   answer="$(kube "${ADMIN}" -n kube-system delete secret kubeadm-certs "${owners[@]+"${owners[@]}"}" --ignore-not-found 2>&1)" || die "the Secret kubeadm-certs is still there, for two hours at most: ${answer##*$'\n'}"
   return "${status}"
 }

@@ -4,6 +4,7 @@
 # CLUSTER_ID, KUBEADM_CONFIG (text), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS, NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty).
 # KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh. A cluster that is done is brought to another version or configuration in place, by kubeadm upgrade apply, after a snapshot of its etcd.
 # HOST_INSTALLED: tells one installation of the host from another (scripts.sh). One that was installed anew is made the same control plane again from a snapshot (rescue.sh), and is none without it.
+# Where other control planes go on it joined them before this step ran, and this step finds it done (cluster/rejoin.ts).
 # It is never reset, also when its API server does not answer; one that a killed run left half-done is reset first; somebody else's is not touched.
 # Prints the CA's hash (sha256:...), which joins pin, and a line `node version`. undo resets.
 readonly ADMIN_CONF=/etc/kubernetes/admin.conf
@@ -24,6 +25,7 @@ apply() {
     keep_going
   else
     expect_no_other_answer
+    expect_not_half_joined
     if is_to_be_rescued; then expect_fitting_rescue; else expect_first_time; fi
     start_afresh control-plane "${KUBEADM_CONFIG}"
     if is_to_be_rescued; then
@@ -38,14 +40,19 @@ apply() {
   cluster_value ca && printf '\n'
   version_line
 }
-# Other control planes of this cluster go on: a second cluster under their address would be worse than one without this host.
+# A second cluster under the address of one that goes on would be worse than one without this host.
 expect_no_other_answer() {
   local server code
   server="$(wanted_server)"
   [[ -n "${server}" ]] && ! cluster_is_claimed || return 0 # one that a killed run left half-done answers itself
   code="$(curl --silent --insecure --noproxy '*' --max-time 5 --output /dev/null --write-out '%{http_code}' -- "${server}/readyz")" || true
   [[ "${code}" != 200 ]] ||
-    die "an API server answers at ${server}, and this host is in no cluster. Nothing was changed. Where the other control planes of this cluster go on: to make the first one anew beside them is not done by this program (docs/day-two.md). Where it is another cluster's: choose another address for apiEndpoint"
+    die "an API server answers at ${server}, and this host is in no cluster. Nothing was changed. Where other control planes of this cluster go on: their hosts must be reached by SSH, then pulumi up joins this one there. Where it is another cluster's: choose another address for apiEndpoint"
+}
+# Nor may one begin while those that have the data are away.
+expect_not_half_joined() {
+  [[ "$(cluster_value by)" != join ]] ||
+    die "this host was joining the other control planes of ${CLUSTER_ID} when a run was cut off, and none of them is reached now. Nothing was changed. Bring one of them up, then run pulumi up: it goes on there"
 }
 # Of a control plane that the state knows nothing may be made anew by the way: what its workers run would be lost.
 expect_first_time() {

@@ -151,6 +151,28 @@ describe("more than one control plane", { concurrency: false }, () => {
 		assert.match(await pulumi("preview", "gate"), /^ {4}\d+ unchanged$/m);
 		await pulumi("up", "three");
 	});
+	for (const [host, what] of [
+		[second, "another control plane"],
+		[controlPlane, "the first control plane"],
+	] as const)
+		test(`${what}, installed anew while the others go on, joins them by a plain up, and nothing acknowledged is lost`, async () => {
+			const name = host === controlPlane ? "lab-control-plane-init" : `lab-${host}-control-plane-join`;
+			let output = "";
+			const longest = await whileWriting(`anew-${host}`, async () => {
+				await lab("reset", host);
+				assert.match(await pulumi("preview", "three"), new RegExp(`${name} update`));
+				output = await pulumi("up", "three");
+			});
+			console.log(`${host} installed anew: the longest time between two writes was ${longest.toFixed(1)} s`);
+			assert.match(output, new RegExp(`${name} updated`));
+			if (host === controlPlane) assert.match(output, /k8s-master is in no cluster, and k8s-node01 goes on with lab-172\.16\.1\.110: it joins there/);
+			assert.equal(await nodes(), ready(...fourHosts));
+			assert.deepEqual(await members(), [controlPlane, second, third]);
+			assert.equal(await podNow(), pod);
+			assert.equal(await kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "", "the certificates are on the cluster still");
+			assert.equal(await kubectl("-n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token -o name"), "");
+			assert.match(await pulumi("preview", "three"), /^ {4}\d+ unchanged$/m);
+		});
 	test("the address can't go while several answer there: told, and nothing changed", async () => {
 		const { code, output } = await run(`${project}lab/lab`, args("up", "one"), { timeoutSeconds: 600 });
 		assert.notEqual(code, 0);

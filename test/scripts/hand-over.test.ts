@@ -65,6 +65,18 @@ test("they are taken away again, with the token that lets them end by themselves
 	assert.equal(host.run("hand-over", "undo").status, 0);
 	assert.ok(host.calls().some((call) => call.endsWith("-n kube-system delete secret kubeadm-certs bootstrap-token-abcdef --ignore-not-found")));
 });
+test("with a join token, where the first control plane joins the others: it comes from the same file, is on no command line, and goes with the certificates", (t) => {
+	const TOKEN = "abcdef.0123456789abcdef";
+	const host = withMembers(t, MEMBERS.slice(0, 1));
+	const { status, stdout, stderr } = host.run("hand-over", "apply", { NEWCOMER: "k8s-node01", WITH_TOKEN: true, UPLOAD_CONFIG: `token: ${TOKEN}` });
+	assert.equal(status, 0, stderr);
+	assert.ok(host.calls().some((call) => /^kubeadm token create --config \S+$/.test(call)));
+	for (const text of [stdout, stderr, host.calls().join("\n")]) assert.ok(!text.includes(TOKEN));
+	assert.equal(host.run("hand-over", "undo", { TOKEN_ID: "fedcba" }).status, 0);
+	assert.ok(host.calls().some((call) => call.endsWith("delete secret kubeadm-certs bootstrap-token-abcdef bootstrap-token-fedcba --ignore-not-found")));
+	host.command("kubeadm", `case "$*" in *'token create'*) echo "error: token ${TOKEN} is taken"; exit 1 ;; esac`);
+	assert.match(host.run("hand-over", "apply", { WITH_TOKEN: true }).stderr, /kubeadm token create failed: error: token <token> is taken$/m);
+});
 test("a member that a host of this name left behind goes before it joins, also one that never started", (t) => {
 	for (const left of [
 		{ ...MEMBERS[1], answers: false },

@@ -30,6 +30,7 @@ test("kubeadm is told the endpoint, elects leaders, and joins a control plane wi
 	const second = cluster.hosts[1] as HostSpec;
 	golden("endpoint/init.yaml", initConfiguration(cluster));
 	golden("endpoint/upload.yaml", uploadConfiguration(cluster, "ab".repeat(32)));
+	golden("endpoint/upload-with-token.yaml", uploadConfiguration(cluster, "ab".repeat(32), "abcdef.0123456789abcdef"));
 	golden(
 		"endpoint/join.yaml",
 		joinConfiguration(cluster, second, { token: "abcdef.0123456789abcdef", caHash: `sha256:${"0".repeat(64)}`, certificateKey: "ab".repeat(32) }),
@@ -48,6 +49,12 @@ test("with one control plane there is no keepalived, no haproxy and no script of
 		Object.keys(one.named("lab-k8s-master-preflight").inputs.settings).filter((name) => name.includes("ENDPOINT")),
 		[],
 	);
+});
+test("the first control plane looks for the others before its init runs again, where there are others", async () => {
+	const { graph: one } = await program();
+	assert.deepEqual(one.named("lab-control-plane-init").hooks.beforeUpdate, []);
+	assert.deepEqual(graph.named("lab-control-plane-init").hooks.beforeUpdate, ["lab-control-plane-rejoin"]);
+	assert.deepEqual(graph.named("lab-control-plane-init").hooks.beforeCreate, []);
 });
 test("control planes join one after the other, each before any worker, and leave in the opposite order", () => {
 	for (const host of ["k8s-master", "k8s-node01", "k8s-node02"]) {

@@ -2,15 +2,16 @@
 # How init and join run kubeadm.
 # A failed run gives the host back at once: a create that failed leaves nothing in the state that would undo it later.
 readonly CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600: a join's configuration holds a token
+readonly CLAIMS_AS="${CLAIM_AS:-${STEP}}"                    # whose the cluster's records say that it is: the first control plane's host is init's, also where it joins (cluster/rejoin.ts)
 STARTED=no
 
 checksum() { printf '%s\n' "$1" | sha256sum | cut -c 1-64; }
-is_done() { [[ "$(cluster_value id) $(cluster_value step) $(cluster_value node)" == "${CLUSTER_ID} ${STEP} ${NODE_NAME}" && -n "$(cluster_value finished)" ]]; }
+is_done() { [[ "$(cluster_value id) $(cluster_value step) $(cluster_value node)" == "${CLUSTER_ID} ${CLAIMS_AS} ${NODE_NAME}" && -n "$(cluster_value finished)" ]]; }
 start_afresh() { # ROLE CONFIG
   if cluster_is_claimed && [[ "$(cluster_value id)" != "${CLUSTER_ID}" ]]; then
     die "this host is in cluster $(cluster_value id), expected ${CLUSTER_ID} or none. Nothing was changed. Run pulumi destroy for that cluster first"
-  elif cluster_is_claimed && [[ "$(cluster_value step)" != "${STEP}" && -n "$(cluster_value finished)" ]]; then
-    die "this host is in ${CLUSTER_ID} by $(cluster_value step), expected ${STEP} or nothing. Nothing was changed. Run pulumi destroy before you change its role"
+  elif cluster_is_claimed && [[ "$(cluster_value step)" != "${CLAIMS_AS}" && -n "$(cluster_value finished)" ]]; then
+    die "this host is in ${CLUSTER_ID} by $(cluster_value step), expected ${CLAIMS_AS} or nothing. Nothing was changed. Run pulumi destroy before you change its role"
   elif cluster_is_claimed && [[ "$(cluster_value node)" != "${NODE_NAME}" && -n "$(cluster_value finished)" ]]; then
     die "this host is Node $(cluster_value node) of ${CLUSTER_ID}, expected ${NODE_NAME} or none. Nothing was changed. A Node can't be renamed: give the host its old name in hosts, or run pulumi destroy first"
   elif cluster_is_claimed; then

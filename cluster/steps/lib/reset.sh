@@ -33,7 +33,8 @@ claim_cluster() { # ID NODE SOCKET ROLE
   keep_overwritten "${CLUSTER}.new/files"
   network_now >"${CLUSTER}.new/network"
   pod_cgroups >"${CLUSTER}.new/cgroups"
-  printf '%s' "${STEP}" >"${CLUSTER}.new/step"
+  printf '%s' "${CLAIM_AS:-${STEP}}" >"${CLUSTER}.new/step"
+  printf '%s' "${STEP}" >"${CLUSTER}.new/by"
   printf '%s' "$4" >"${CLUSTER}.new/role"
   printf '%s' "$2" >"${CLUSTER}.new/node"
   printf '%s' "$3" >"${CLUSTER}.new/socket"
@@ -82,7 +83,7 @@ set_cluster_value() { # NAME VALUE: beside the id, whole or not at all
 # Through --raw: a kubelet may write its Node's status but not read it (nodes/status), which kubectl patch does first.
 leave_node() {
   local path
-  [[ "${STEP}" == join && "$(cluster_value step)" == join && -e "${ROOT}${KUBELET_CONF}" ]] && command -v kubectl >/dev/null || return 0
+  [[ "${STEP}" == join && "$(cluster_value step) $(cluster_value by)" == *join* && -e "${ROOT}${KUBELET_CONF}" ]] && command -v kubectl >/dev/null || return 0
   path="/api/v1/nodes/$(cluster_value node)"
   kube "${KUBELET_CONF}" get --raw "${path}" 2>/dev/null | sed -n 's/\("type":"Ready","status":\)"True"/\1"Unknown"/p' |
     kube "${KUBELET_CONF}" replace --raw "${path}/status" -f - >/dev/null 2>&1 || true
