@@ -128,12 +128,14 @@ export function unusedSteps({
 	apiEndpoint,
 	etcdSnapshots,
 	renewCertificates,
-}: Pick<ClusterSettings, "apiEndpoint" | "etcdSnapshots" | "renewCertificates">): string[] {
+	upgrade,
+}: Pick<ClusterSettings, "apiEndpoint" | "etcdSnapshots" | "renewCertificates" | "upgrade">): string[] {
 	return [
 		"etcd",
 		...(apiEndpoint ? [] : ["endpoint", "hand-over"]),
 		...(etcdSnapshots ? [] : [stepName(SNAPSHOTS)]),
 		...(renewCertificates === "timer" ? [] : ["renewal"]),
+		...(upgrade.inPlace ? [] : ["reconnect"]),
 	];
 }
 

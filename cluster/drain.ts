@@ -25,6 +25,8 @@ export interface Drained {
 	say: (line: string) => Promise<void> | void;
 	/** Gets what was not done, and why. */
 	warn: (line: string) => Promise<void> | void;
+	/** Lets the Node's kubelet ask the API server at once, which may just have been away for its own upgrade. Only a try. */
+	reconnect: () => Promise<void>;
 }
 
 interface Node {
@@ -62,7 +64,7 @@ const named = ({ metadata }: Pod) => `${metadata.namespace}/${metadata.name}`;
  * @returns whether the Node is in an upgrade now, which `uncordon` ends
  * @throws naming the Pods that are still there after the bound, and what keeps them
  */
-export async function drain(kubeconfig: string, name: string, { version, seconds, say, warn }: Drained): Promise<boolean> {
+export async function drain(kubeconfig: string, name: string, { version, seconds, say, warn, reconnect }: Drained): Promise<boolean> {
 	const node = await nodeOf(new Api(kubeconfig), name).catch(async (error: Error) => {
 		await warn(`Node ${name} is not looked at before its host's update, which upgrades nothing then: ${error.message}`);
 		return undefined;
@@ -73,17 +75,22 @@ export async function drain(kubeconfig: string, name: string, { version, seconds
 	await expectOthersReady(api, name, version);
 	const theirs = node.spec.unschedulable && mark === undefined ? { [THEIRS]: "yes" } : {};
 	await set(api, name, "cordon", { metadata: { annotations: { [OURS]: version, ...theirs } }, spec: { unschedulable: true } });
-	if (readyOf(node)?.status === "True") await evictAll(api, node, { seconds, say });
+	if (readyOf(node)?.status === "True") await evictAll(api, node, { seconds, say, warn, reconnect });
 	else await warn(`Node ${name} is not Ready (${readyOf(node)?.reason}), so nobody ends its Pods there: it is not drained`);
 	await set(api, name, "mark", { metadata: { annotations: { [OURS]: drained(version) } } });
 	return true;
 }
-async function evictAll(api: Api, { metadata: { name }, status }: Node, { seconds, say }: Pick<Drained, "seconds" | "say">): Promise<void> {
+async function evictAll(api: Api, { metadata: { name }, status }: Node, { seconds, say, warn, reconnect }: Omit<Drained, "version">): Promise<void> {
 	const minor = Number(status.nodeInfo.kubeletVersion.split(".")[1]); // the API server is of the same, or one newer
 	const end = Date.now() + seconds * 1000;
 	const kept = new Map<string, string>();
 	let pods = await podsOn(api, name);
-	if (pods.length > 0) await say(`draining Node ${name}, so that preStop hooks run: ${pods.map(named).join(", ")}`);
+	if (pods.length > 0) {
+		await reconnect().catch((error: Error) =>
+			warn(`Node ${name}'s kubelet was not started anew before its Pods are evicted, which may take longer: ${error.message}`),
+		);
+		await say(`draining Node ${name}, so that preStop hooks run: ${pods.map(named).join(", ")}`);
+	}
 	while (pods.length > 0) {
 		if (Date.now() > end) {
 			const reasons = pods.map((pod) => `${named(pod)}${kept.get(pod.metadata.uid) ?? ""}`).join("; ");

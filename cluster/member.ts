@@ -7,7 +7,7 @@ import { versionOf } from "./control-plane.ts";
 import { drain, uncordon } from "./drain.ts";
 import { HandOver } from "./hand-over.ts";
 import type { Host } from "./host.ts";
-import type { HostConnections } from "./host-provider.ts";
+import { type HostConnections, runStep } from "./host-provider.ts";
 import { closeJoin, listNodes, newToken, nodesAtFirst, openJoin, removeStrays } from "./join-token.ts";
 import { controlPlaneDigest, joinConfiguration, kubeletDigest, upgradeSettings } from "./kubeadm.ts";
 import type { Places } from "./places.ts";
@@ -77,6 +77,7 @@ export class Member extends pulumi.ComponentResource {
 			seconds: cluster.timeouts.drainSeconds,
 			say: (line: string) => pulumi.log.info(line, this),
 			warn: (line: string) => pulumi.log.warn(line, this),
+			reconnect: async () => void (await runStep(connections, { host: host.name, step: "reconnect", verb: "apply", settings: { CLUSTER_ID: clusterId } })),
 		};
 		// An update of a joined worker whose kubelet is of another version is its upgrade. One that fails stops those that wait: the next up goes on with it.
 		let isUpgrading = false;

@@ -68,7 +68,7 @@ keep_going() {
   if needs_upgrade || [[ "$(cluster_value config)" != "$(checksum "${KUBEADM_CONFIG}")" ]]; then change_cluster; fi
 }
 change_cluster() {
-  local wanted from
+  local wanted from before
   lock_kept "${LOCK_SECONDS}" # a renewal of certificates would stop etcd or the API server in the middle
   [[ -n "${KUBERNETES_VERSION:-}" ]] || {
     log 'kubeadm configuration: not the one that made this cluster; the cluster stays as it is. To use the new one: onVersionChange: upgrade, or destroy, then up'
@@ -91,8 +91,9 @@ change_cluster() {
     move_endpoint
     set_cluster_value upgraded "${wanted}"
   fi
+  before="$(static_pods)"
   bring_kubelet
-  wait_until_settled
+  wait_until_settled "${before}"
   set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
 }
 # Where a run was cut off, the control plane may just be coming back: kubeadm gives the Job that it tries first 15 s, which is too short for that.

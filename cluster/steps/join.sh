@@ -73,6 +73,7 @@ has_other_config() {
   [[ -n "${KUBERNETES_VERSION:-}" && -n "${had}" && "${had}" != "${KUBELET_CONFIG:-}" ]]
 }
 upgrade_member() {
+  local before
   expect_kubeadm
   if [[ "${ROLE:-worker}" == control-plane ]]; then expect_first_upgraded; else expect_newer_control_plane; fi
   expect_drained
@@ -84,8 +85,9 @@ upgrade_member() {
     run_kubeadm "${APPLY_SECONDS}" upgrade node --certificate-renewal=false || upgrade_failed "${APPLY_SECONDS}"
     wait_for "${TIMEOUT_SECONDS}" api_is_ready || die "this control plane has ${KUBERNETES_VERSION}, and its API server is not ready after ${TIMEOUT_SECONDS} s. See $(list_containers)"
     remove_backups
+    before="$(static_pods)"
     bring_kubelet
-    wait_until_settled # else the next one begins while this etcd is away
+    wait_until_settled "${before}" # else the next one begins while this etcd is away
   else
     run_kubeadm "${TIMEOUT_SECONDS}" upgrade node || upgrade_failed "${TIMEOUT_SECONDS}"
     bring_kubelet

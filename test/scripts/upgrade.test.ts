@@ -77,6 +77,31 @@ test("one more control plane takes its components too, keeps its certificates, a
 	]);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
 });
+test("when etcd and the API server have come as other containers after the kubelet's start, nobody waits for them to go", (t) => {
+	const host = member(t, "join");
+	host.write(`${CLUSTER}/role`, "control-plane");
+	drained(host);
+	host.command("crictl", `case "$*" in *etcd* | *kube-apiserver*) grep -c 'restart -- kubelet' "\${KUBEADM_LAB_ROOT}/calls" ;; esac`);
+	assert.equal(host.run("join", "apply", worker({ ...upgraded, ROLE: "control-plane" })).status, 0);
+	const looks = host.calls().filter((call) => /^curl .*6443\/readyz/.test(call));
+	assert.ok(looks.length <= 8, `${looks.length} looks, two a second`);
+});
+test("a kubelet asks the API server anew by a start, on a host of this cluster alone", (t) => {
+	const host = member(t, "join");
+	assert.equal(host.run("reconnect", "apply", { CLUSTER_ID: ID }).status, 0);
+	assert.deepEqual(
+		host.calls().filter((call) => call.startsWith("systemctl restart")),
+		["systemctl restart -- kubelet.service"],
+	);
+	host.forgetCalls();
+	const { status, stderr } = host.run("reconnect", "apply", { CLUSTER_ID: "other-172.16.1.110" });
+	assert.equal(status, 1);
+	assert.match(stderr, /this host is in cluster \S+, expected other-172\.16\.1\.110\. Nothing was changed/);
+	assert.deepEqual(
+		host.calls().filter((call) => call.startsWith("systemctl")),
+		[],
+	);
+});
 test("another configuration of the kubelets reaches a worker without a drain, and a host that does not say which it has is left alone", (t) => {
 	const host = member(t, "join");
 	host.command("kubeadm", '[[ "$1" != version ]] || echo v1.29.15');

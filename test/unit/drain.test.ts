@@ -15,7 +15,14 @@ interface Pod {
 /** A cluster of one worker. An eviction ends a Pod at once, unless its budget refuses. */
 async function cluster(
 	t: TestContext,
-	{ pods = [] as Pod[], kubelet = "v1.29.15", unschedulable = false, annotations = {} as Record<string, string>, others = [] as object[] } = {},
+	{
+		pods = [] as Pod[],
+		kubelet = "v1.29.15",
+		unschedulable = false,
+		annotations = {} as Record<string, string>,
+		others = [] as object[],
+		reconnectFails = false,
+	} = {},
 ) {
 	const node = {
 		metadata: { name: "k8s-node01", annotations },
@@ -64,6 +71,10 @@ async function cluster(
 	const with_ = (seconds: number) => ({
 		version: VERSION,
 		seconds,
+		reconnect: async () => {
+			if (reconnectFails) throw new Error("k8s-node01 reconnect: apply: the kubelet does not restart");
+			said.push(`reconnected before ${evictions.length} evictions`);
+		},
 		say: (line: string) => void said.push(line),
 		warn: (line: string) => void said.push(`warning: ${line}`),
 	});
@@ -85,7 +96,20 @@ test("a Node of another version is cordoned, its Pods are evicted but for a Daem
 	assert.deepEqual(evictions.map(({ name }) => name).sort(), ["bare", "owned"]);
 	assert.equal(node.spec.unschedulable, true);
 	assert.deepEqual(node.metadata.annotations, { "kubeadm-lab/upgrade": `${VERSION} drained` });
+	assert.equal(said[0], "reconnected before 0 evictions");
 	assert.match(said.join("\n"), /draining Node k8s-node01, so that preStop hooks run: default\/bare, default\/owned/);
+});
+test("a kubelet that could not be started anew is told, and its Pods are evicted all the same; without Pods nobody starts it", async (t) => {
+	const { evictions, said, drain } = await cluster(t, { pods: [{ name: "bare" }], reconnectFails: true });
+	assert.equal(await drain(), true);
+	assert.equal(evictions.length, 1);
+	assert.match(
+		said[0] ?? "",
+		/^warning: Node k8s-node01's kubelet was not started anew before its Pods are evicted, .*: k8s-node01 reconnect: apply: the kubelet/,
+	);
+	const empty = await cluster(t);
+	await empty.drain();
+	assert.deepEqual(empty.said, []);
 });
 test("a Node of the right version is left alone, and so is a cordon of somebody's", async (t) => {
 	const { node, asked, drain, uncordon } = await cluster(t, { kubelet: `v${VERSION}`, unschedulable: true });
@@ -163,7 +187,10 @@ test("an API server of before 1.22 is asked in its own words", async (t) => {
 test("an API server that does not answer holds up no update that is no upgrade: it is a warning, and the host's step asks by itself", async () => {
 	const said: string[] = [];
 	const note = (line: string) => void said.push(line);
-	assert.equal(await drain(kubeconfig("https://127.0.0.1:1"), "k8s-node01", { version: VERSION, seconds: 1, say: note, warn: note }), false);
+	assert.equal(
+		await drain(kubeconfig("https://127.0.0.1:1"), "k8s-node01", { version: VERSION, seconds: 1, say: note, warn: note, reconnect: async () => {} }),
+		false,
+	);
 	assert.match(
 		said.join(),
 		/Node k8s-node01 is not looked at before its host's update, which upgrades nothing then: can't read Node k8s-node01: https:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/,

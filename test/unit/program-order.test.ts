@@ -116,6 +116,7 @@ test("whatever waits for another's work depends on it, so that a single slot of 
 		"api-address": "init",
 		certificates: "kubelet",
 		pause: "look",
+		reconnect: "join", // in its hook: a kubelet that it starts itself
 		recording: "api-recording",
 		scenario: "gallery-main-ends",
 		upgrade: "init",

@@ -121,14 +121,3 @@ restart_static_pods() {
   done
   [[ "${is_done}" == no ]] || wait_for 120 api_is_ready || die "the API server is not ready 120 s after the renewal of certificates; see $(list_containers)"
 }
-containers() { # POD
-  if is_dockershim; then timeout 20 docker ps -q --filter "name=^/k8s_$1_" | head -n 1; else timeout 20 crictl --runtime-endpoint "$(cluster_value socket)" ps -q --name "^$1\$" | head -n 1; fi
-}
-stop_container() { # ID
-  if is_dockershim; then timeout 60 docker stop "$1"; else timeout 60 crictl --runtime-endpoint "$(cluster_value socket)" stop "$1"; fi
-}
-runs_anew() {                                                                                                   # POD OLD
-  local id
-  id="$(containers "$1")"
-  [[ -n "${id}" && "${id}" != "$2" ]]
-}

@@ -40,6 +40,17 @@ cluster_minor() { # such as 29
 }
 is_dockershim() { [[ "$(cluster_value socket)" == *dockershim* ]]; } # the kubelet itself speaks to Docker
 list_containers() { if is_dockershim; then printf 'docker ps -a'; else printf 'crictl ps -a'; fi; } # the command, also for a message
+containers() { # POD
+  if is_dockershim; then timeout 20 docker ps -q --filter "name=^/k8s_$1_" | head -n 1; else timeout 20 crictl --runtime-endpoint "$(cluster_value socket)" ps -q --name "^$1\$" | head -n 1; fi
+}
+stop_container() { # ID
+  if is_dockershim; then timeout 60 docker stop "$1"; else timeout 60 crictl --runtime-endpoint "$(cluster_value socket)" stop "$1"; fi
+}
+runs_anew() { # POD OLD
+  local id
+  id="$(containers "$1")"
+  [[ -n "${id}" && "${id}" != "$2" ]]
+}
 api_is_ready() { curl --silent --fail --insecure --noproxy '*' --max-time 5 --output /dev/null -- https://127.0.0.1:6443/readyz; } # this control plane's own
 readonly HEALTHZ=http://127.0.0.1:10248/healthz # the kubelet's default
 kubelet_answers() { curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null -- "${HEALTHZ}"; }

@@ -58,15 +58,25 @@ remove_backups() {
   done < <(ls -A -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null)
   rmdir -- "${ROOT}/etc/kubernetes/tmp" 2>/dev/null || true
 }
-# A kubelet of another minor starts the static Pods anew, some seconds after its own start: the API server goes once more, and comes again.
-readonly SETTLED_SECONDS=10
-wait_until_settled() {
-  local quiet="${SECONDS}" end=$((SECONDS + TIMEOUT_SECONDS))
-  until ((SECONDS - quiet >= SETTLED_SECONDS)); do
+# A kubelet of another minor starts the static Pods anew, some seconds after its own start: the API server goes once more, and comes again. Whether it will go nobody knows;
+# when it has come as another container, and etcd as well, a moment is enough.
+readonly SETTLED_SECONDS=10 MOMENT_SECONDS=2
+static_pods() { printf '%s %s' "$(containers etcd)" "$(containers kube-apiserver)"; } # their containers
+wait_until_settled() { # STATIC_PODS: before the kubelet's start
+  local quiet="${SECONDS}" end=$((SECONDS + TIMEOUT_SECONDS)) enough="${SETTLED_SECONDS}"
+  until ((SECONDS - quiet >= enough)); do
     if ! api_is_ready; then
-      ((SECONDS < end)) || die "the kubelet has ${KUBERNETES_VERSION}, and the API server has not answered for ${SETTLED_SECONDS} s on end in ${TIMEOUT_SECONDS} s. See $(list_containers)"
+      ((SECONDS < end)) || die "the kubelet has ${KUBERNETES_VERSION}, and the API server has not answered for ${enough} s on end in ${TIMEOUT_SECONDS} s. See $(list_containers)"
       quiet="${SECONDS}"
+    elif [[ "${enough}" == "${SETTLED_SECONDS}" ]] && are_other_containers "$1" "$(static_pods)"; then
+      enough="${MOMENT_SECONDS}"
     fi
     sleep 0.5
   done
+}
+are_other_containers() { # BEFORE NOW: each of two words is there, and is another
+  local etcd api old_etcd old_api
+  read -r old_etcd old_api < <(printf '%s\n' "$1")
+  read -r etcd api < <(printf '%s\n' "$2")
+  [[ -n "${api}" && "${etcd}" != "${old_etcd}" && "${api}" != "${old_api}" ]]
 }
