@@ -1,7 +1,8 @@
-// What can happen to a run, and when: every fault at every moment of an `up`, of a change and of a `destroy`.
+// What can happen to a run, and when: every fault at every moment of an `up`, of a change, of an `up` with a worker less and of a `destroy`.
 import { LabHost } from "./host.ts";
 
-export type Verb = "up" | "change" | "destroy";
+/** `fewer`: an `up` of a stack with one worker less. */
+export type Verb = "up" | "change" | "fewer" | "destroy";
 export interface Moment {
 	verb: Verb;
 	/** The resource that is at work then. */
@@ -24,7 +25,9 @@ export interface Case {
 
 const master = new LabHost("k8s-master");
 const worker = new LabHost("k8s-node01");
-const DOING = { up: "creating", change: "updating", destroy: "deleting" };
+/** The one that goes. */
+const leaving = new LabHost("k8s-node02");
+const DOING = { up: "creating", change: "updating", fewer: "deleting", destroy: "deleting" };
 
 const said = (verb: Verb, resource: string, host?: LabHost): Moment => ({
 	verb,
@@ -83,6 +86,9 @@ export const MOMENTS: Moment[] = [
 	runs("destroy", "lab-k8s-node01-packages", worker, /^rpm -e (?!--test)/, "rpm"),
 	said("destroy", "lab-k8s-node01-identity", worker),
 	said("destroy", "lab-k8s-node01-scripts", worker),
+	runs("fewer", "lab-k8s-node02-node", master, /\bkubectl\b.* drain /, "kubectl drain"),
+	gone("fewer", "lab-k8s-node02-leave", leaving, "/etc/kubernetes/kubelet.conf"),
+	runs("fewer", "lab-k8s-node02-packages", leaving, /^rpm -e (?!--test)/, "rpm"),
 ];
 
 /** Whether the fault can happen at that moment: a destroy runs no program, and where nothing runs on a host, there is none to be lost. */

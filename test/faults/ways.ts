@@ -13,9 +13,11 @@ import type { Case, Fault, Verb } from "./matrix.ts";
 import { type Result, tell } from "./results.ts";
 import { PulumiRun, processes } from "./run.ts";
 
-const VERBS: Verb[] = ["up", "change", "destroy"];
-const COMMAND = { up: "up", change: "up", destroy: "destroy" } as const;
-const DONE = { up: "created", change: "updated", destroy: "deleted" };
+const VERBS: Verb[] = ["up", "change", "fewer", "destroy"];
+const COMMAND = { up: "up", change: "up", fewer: "up", destroy: "destroy" } as const;
+const DONE = { up: "created", change: "updated", fewer: "deleted", destroy: "deleted" };
+/** Whom a stack with one worker less is without. */
+const LEAVING = "k8s-node02";
 /** How often a moment is waited for that has passed by the time the fault comes. */
 const TRIES = 3;
 const seconds = (from: number) => (performance.now() - from) / 1000;
@@ -42,6 +44,7 @@ class Ways {
 	#isLost = true;
 	#folder = "";
 	#isChanged = false;
+	#isFewer = false;
 	readonly #bare = new Map<string, Set<string>>();
 	readonly #written = new Map<string, string>();
 
@@ -53,10 +56,16 @@ class Ways {
 		this.#folder = mkdtempSync(join(tmpdir(), "faults-"));
 		const text = readFileSync(join(project, "Pulumi.lab.yaml"), "utf8");
 		const more = "  kubeadm-lab:extraSysctls: {net.ipv4.tcp_keepalive_time: 7100}\n";
-		writeFileSync(
-			join(this.#folder, "Pulumi.lab.yaml"),
-			text.replace("    docker.io:", "    quay.io: ['http://172.16.1.1:5000']\n    docker.io:").replace(/^encryptionsalt/m, `${more}encryptionsalt`),
-		);
+		const changed = text
+			.replace("    docker.io:", "    quay.io: ['http://172.16.1.1:5000']\n    docker.io:")
+			.replace(/^encryptionsalt/m, `${more}encryptionsalt`);
+		for (const [name, all] of [
+			["same", text],
+			["changed", changed],
+		] as const) {
+			writeFileSync(join(this.#folder, `${name}.yaml`), all);
+			writeFileSync(join(this.#folder, `${name}-fewer.yaml`), all.replace(new RegExp(` {4}- name: ${LEAVING}[^]*?(?= {2}kubeadm-lab:nodeNetwork)`), ""));
+		}
 		await lab("up");
 		await this.#startAfresh();
 	}
@@ -109,6 +118,7 @@ class Ways {
 		const { verb, resource, what, host } = moment;
 		await this.#ready(verb);
 		if (verb === "change") this.#isChanged = !this.#isChanged;
+		if (verb === "fewer") this.#isFewer = true;
 		const run = new PulumiRun(COMMAND[verb], ...this.#settings());
 		const isDue = () => fault !== "script killed" || (host?.scripts().length ?? 0) > 0; // a moment may be the engine's, before the script's first
 		await run.until(what, () => moment.isReached(run.output) && isDue());
@@ -120,22 +130,31 @@ class Ways {
 		await this.#mend(fault, host?.name ?? "");
 		return { isHalfWay, run, code, endSeconds };
 	}
-	/** Bare hosts for an `up`, a cluster for the others. */
+	/** Bare hosts for an `up`, a cluster of all hosts for the others. */
 	async #ready(verb: Verb): Promise<void> {
 		if (this.#isLost) await this.#startAfresh();
-		if ((verb === "up") === !this.#isUp) return;
-		await pulumi(verb === "up" ? "destroy" : "up", ...(verb === "up" ? [] : this.#settings()));
-		this.#isUp = !this.#isUp;
+		const hadAll = !this.#isFewer;
+		this.#isFewer = false;
+		if (verb === "up" && this.#isUp) await pulumi("destroy");
+		if (verb !== "up" && !(this.#isUp && hadAll)) await pulumi("up", ...this.#settings());
+		this.#isUp = verb !== "up";
+		// A worker that Pods run on is drained by hand before it is taken out (README).
+		if (verb !== "fewer" || (await this.#podsNode()) !== LEAVING) return;
+		await kubectl(`cordon ${LEAVING}`);
+		await pulumi("up", "--replace", "**lifecycle-demo-pod", ...this.#settings());
+		assert.notEqual(await this.#podsNode(), LEAVING);
 	}
+	#podsNode = async () => (await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.spec.nodeName}'")).trim();
 	async #startAfresh(): Promise<void> {
 		await lab("reset");
 		this.#isUp = false;
+		this.#isFewer = false;
 		this.#isLost = false;
 		this.#written.clear();
 		for (const host of hosts) this.#bare.set(host, await snapshot(host));
 	}
 	#settings(): string[] {
-		return this.#isChanged ? ["--config-file", join(this.#folder, "Pulumi.lab.yaml")] : [];
+		return ["--config-file", join(this.#folder, `${this.#isChanged ? "changed" : "same"}${this.#isFewer ? "-fewer" : ""}.yaml`)];
 	}
 
 	async #happen(fault: Fault, host: string, run: PulumiRun): Promise<void> {
@@ -165,16 +184,23 @@ class Ways {
 				.split("\n")
 				.map((line) => line.split(/ +/))
 				.sort(),
-			hosts.map((host) => [host, "True"]).sort(),
+			hosts
+				.filter((host) => !(this.#isFewer && host === LEAVING))
+				.map((host) => [host, "True"])
+				.sort(),
 		);
+		if (this.#isFewer) await this.#isAsBefore(LEAVING);
 		await kubectl("wait pod lifecycle-demo-pod --for=condition=Ready --timeout=60s");
 		await pulumi("preview", "--expect-no-changes", "--diff", ...this.#settings());
-		const node = (await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.spec.nodeName}'")).trim();
+		const node = await this.#podsNode();
 		await this.#onlyGrew();
 		assert.match(this.#written.get(node) ?? "", /Hello initContainers\nHello from the postStart handler\n$/, `the message file on ${node}`);
 	}
+	async #isAsBefore(host: string): Promise<void> {
+		assert.deepEqual(unexplained(differences(this.#bare.get(host) ?? new Set(), await snapshot(host))), [], `${host}, given back`);
+	}
 	async #isGivenBack(): Promise<void> {
-		for (const host of hosts) assert.deepEqual(unexplained(differences(this.#bare.get(host) ?? new Set(), await snapshot(host))), [], `${host} after destroy`);
+		for (const host of hosts) await this.#isAsBefore(host);
 		const { stdout } = await pulumi("stack export");
 		assert.deepEqual(JSON.parse(stdout).deployment.resources ?? [], []);
 		await this.#onlyGrew();
