@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import type { Setting } from "../provider/shell.ts";
 import { type HostConnections, runStep } from "./host-provider.ts";
-import { uploadConfiguration } from "./kubeadm.ts";
+import { upgradeSettings, uploadConfiguration } from "./kubeadm.ts";
 import { settled } from "./settled.ts";
 
 /** kubeadm takes a key of AES-256 in hexadecimal. */
@@ -65,7 +65,7 @@ export class HandOver {
 		if (!differs.includes("cluster")) return false;
 		if (differs.includes("join")) await this.#onNewcomer("undo");
 		this.#isGiven = true;
-		await this.#run("apply", { UPLOAD_CONFIG: uploadConfiguration(this.#args.cluster, await this.#key()) });
+		await this.#run("apply", { UPLOAD_CONFIG: uploadConfiguration(this.#args.cluster, await this.#key()), ...upgradeSettings(this.#args.cluster) });
 		return true;
 	}
 

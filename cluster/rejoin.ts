@@ -22,9 +22,8 @@ export interface RejoinArgs {
  * Where the host is in no cluster, and another control plane is in this one: joins it there, as what `init` made. Else does nothing; `init` says what is to be done.
  * Throws where the host is not reached or the join fails; what was made for it on the cluster is gone then too.
  * @param caHash `sha256:...` of the CA's public key
- * @param say told in one line what is done, and why
  */
-export async function rejoin(args: RejoinArgs, caHash: string, say: (line: string) => void): Promise<void> {
+async function rejoin(args: RejoinArgs, caHash: string, parent: pulumi.Resource): Promise<void> {
 	const { host: newcomer, cluster, connections, clusterId, nodePodCidr } = args;
 	const isOut = async () => {
 		const settings = { CLUSTER_ID: clusterId, NODE_NAME: newcomer.name };
@@ -33,11 +32,15 @@ export async function rejoin(args: RejoinArgs, caHash: string, say: (line: strin
 	if (!(await isOut())) return;
 	const giver = await giverAmong(args, caHash);
 	if (giver === undefined) return;
-	say(`${newcomer.name} is in no cluster, and ${giver.name} goes on with ${clusterId}: it joins there, as one of its control planes`);
+	await pulumi.log.info(`${newcomer.name} is in no cluster, and ${giver.name} goes on with ${clusterId}: it joins there, as one of its control planes`, parent);
 	const [parties, token, certificateKey] = [{ connections, clusterId, giver, newcomer }, newToken(), newCertificateKey()];
 	const takeBack = (gaveUp: boolean) => runHandOver(parties, "undo", { GAVE_UP: gaveUp, TOKEN_ID: token.slice(0, 6) });
 	try {
-		await runHandOver(parties, "apply", { UPLOAD_CONFIG: uploadConfiguration(cluster, certificateKey, token), WITH_TOKEN: true });
+		await runHandOver(parties, "apply", {
+			UPLOAD_CONFIG: uploadConfiguration(cluster, certificateKey, token),
+			WITH_TOKEN: true,
+			...upgradeSettings(cluster),
+		});
 		const settings = {
 			CLUSTER_ID: clusterId,
 			CLAIM_AS: "init",
@@ -54,11 +57,11 @@ export async function rejoin(args: RejoinArgs, caHash: string, say: (line: strin
 		await runStep(connections, { host: newcomer.name, step: "join", verb: "apply", settings });
 	} catch (error) {
 		const isOutStill = await isOut().catch(() => false); // not reached: nobody knows, and a member that answers is not removed
-		await takeBack(isOutStill).catch((other: Error) => say(`what the join left on the cluster is still there: ${other.message}`));
+		await takeBack(isOutStill).catch((other: Error) => pulumi.log.warn(`what the join left on the cluster is still there: ${other.message}`, parent));
 		throw error;
 	}
 	await takeBack(false).catch((error: Error) =>
-		say(`the certificates are on the cluster still, encrypted, and the join token for 15 minutes: ${error.message}`),
+		pulumi.log.warn(`the certificates are on the cluster still, encrypted, and the join token for 15 minutes: ${error.message}`, parent),
 	);
 }
 
@@ -77,6 +80,6 @@ export function rejoinHook(name: string, args: RejoinArgs, caHashOf: (stdout: st
 	return new pulumi.ResourceHook(`${name}-rejoin`, async ({ oldOutputs }) => {
 		const stdout: unknown = oldOutputs?.stdout;
 		if (typeof stdout !== "string") throw new Error(`${name}: its state has no output`);
-		await rejoin(args, caHashOf(stdout), (line) => void pulumi.log.info(line, parent));
+		await rejoin(args, caHashOf(stdout), parent);
 	});
 }

@@ -2,7 +2,7 @@
 # uses: cluster-signs.sh kubectl.sh etcd-tools.sh etcd-members.sh
 # This step hands the control plane's certificates to a host that joins as another one, through the cluster: kubeadm keeps them there in a Secret, under a key that only that host and
 # the program have. No resource has this step: the join's hooks run it on the first control plane (cluster/hand-over.ts), those of init on another one (cluster/rejoin.ts).
-# CLUSTER_ID, NEWCOMER (its Node's name), NEWCOMER_ADDRESS. apply: UPLOAD_CONFIG (text with the key: a secret), WITH_TOKEN (yes: it names a join token too, which is made; default no).
+# CLUSTER_ID, NEWCOMER (its Node's name), NEWCOMER_ADDRESS. apply: UPLOAD_CONFIG (text with the key: a secret), WITH_TOKEN (yes: it names a join token too, which is made; default no), KUBERNETES_VERSION (with which it joins; may be left out).
 # undo: GAVE_UP (yes: the join has failed, and its etcd member goes too), TOKEN_ID (of that token, or left out).
 takes_no_lock() { :; } # the joins come one after the other
 readonly ADMIN=/etc/kubernetes/admin.conf CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600
@@ -13,6 +13,7 @@ check() { :; }
 apply() {
   local answer
   expect_control_plane
+  expect_version
   find_tools
   remove_left_member "${NEWCOMER}" "${NEWCOMER_ADDRESS}"
   rm -f -- "${CONFIG_FILE}"
@@ -23,6 +24,11 @@ apply() {
   [[ "${WITH_TOKEN:-no}" == no ]] || answer="$(timeout 60 kubeadm token create --config "${CONFIG_FILE}" 2>&1)" ||
     die "kubeadm token create failed: $(printf '%s\n' "${answer}" | grep -Ei 'error|fail|timed out' | sed 's/[a-z0-9]\{6\}\.[a-z0-9]\{16\}/<token>/g' | tail -n 2 | paste -s -d ' ')"
   leave_script # nothing of it is to be undone but by who has called it
+}
+# A host that joins brings its own kubelet, which must not be newer than this API server.
+expect_version() {
+  [[ -z "${KUBERNETES_VERSION:-}" || "$(cluster_version)" == "${KUBERNETES_VERSION}" ]] ||
+    die "the cluster has Kubernetes $(cluster_version), and ${NEWCOMER} is to join with ${KUBERNETES_VERSION}. Nothing was changed. Set kubernetesVersion to $(cluster_version) and run pulumi up, then set it to ${KUBERNETES_VERSION}"
 }
 # kubeadm lets the Secret end after two hours by a bootstrap token that owns it.
 undo() {

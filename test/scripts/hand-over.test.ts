@@ -77,6 +77,15 @@ test("with a join token, where the first control plane joins the others: it come
 	host.command("kubeadm", `case "$*" in *'token create'*) echo "error: token ${TOKEN} is taken"; exit 1 ;; esac`);
 	assert.match(host.run("hand-over", "apply", { WITH_TOKEN: true }).stderr, /kubeadm token create failed: error: token <token> is taken$/m);
 });
+test("nothing is handed to a host that would join with another version than the cluster has", (t) => {
+	const host = withMembers(t, MEMBERS.slice(0, 1));
+	host.write("/var/lib/kubeadm-lab/cluster/version", "1.29.15");
+	const { status, stderr } = host.run("hand-over", "apply", { KUBERNETES_VERSION: "1.30.14" });
+	assert.equal(status, 1);
+	assert.match(stderr, /the cluster has Kubernetes 1\.29\.15, and k8s-node01 is to join with 1\.30\.14\. Nothing was changed\./);
+	assert.equal(host.exists("/config"), false);
+	assert.equal(host.run("hand-over", "apply", { KUBERNETES_VERSION: "1.29.15" }).status, 0);
+});
 test("a member that a host of this name left behind goes before it joins, also one that never started", (t) => {
 	for (const left of [
 		{ ...MEMBERS[1], answers: false },
