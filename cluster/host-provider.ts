@@ -1,6 +1,6 @@
 // The other resources of the provider in provider/, beside the states of steps (step.ts): the way to the hosts, their recordings, and what a change costs.
 import * as pulumi from "@pulumi/pulumi";
-import type { HostSpec, SshSettings } from "../config/settings.ts";
+import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { digest, type Setting } from "../provider/shell.ts";
 import { stepName, stepScript } from "./step-text.ts";
 
@@ -19,7 +19,13 @@ export class HostConnections extends pulumi.ProviderResource {
 	 */
 	constructor(
 		name: string,
-		{ hosts, ssh, steps, shared = {} }: { hosts: HostSpec[]; ssh: SshSettings; steps: URL[]; shared?: Record<string, string> },
+		{
+			hosts,
+			ssh,
+			steps,
+			shared = {},
+			apiEndpoint,
+		}: Pick<ClusterSettings, "hosts" | "ssh"> & Partial<Pick<ClusterSettings, "apiEndpoint">> & { steps: URL[]; shared?: Record<string, string> },
 		opts?: pulumi.ResourceOptions,
 	) {
 		const known = hosts.map(({ name, address, port, user, hostKey }) => [name, { address, port, user, hostKey }]);
@@ -31,6 +37,7 @@ export class HostConnections extends pulumi.ProviderResource {
 				...(ssh.privateKey ? { privateKey: pulumi.secret(ssh.privateKey) } : { sshAgent: true }),
 				...(ssh.sudoPassword ? { sudoPassword: pulumi.secret(ssh.sudoPassword) } : {}),
 				...(ssh.bastion ? { bastion: JSON.stringify(ssh.bastion) } : {}),
+				...(apiEndpoint ? { apiServers: JSON.stringify([`${apiEndpoint.address}:${apiEndpoint.port}`]) } : {}),
 				scripts: pulumi.secret(JSON.stringify(Object.fromEntries(steps.map((step) => [stepName(step), stepScript(step)])))), // no secret, but thousands of lines
 				shared: JSON.stringify(shared),
 				dialErrorLimit: ssh.dialErrorLimit,

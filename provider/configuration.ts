@@ -20,6 +20,16 @@ function objectOf<T>(value: Value | undefined): T | undefined {
 	}
 }
 const hasAgent = (value: Value | undefined) => String(reveal(value ?? null)) === "true";
+/** JSON too. */
+function listOf(value: Value | undefined): string[] {
+	const opened = reveal(value ?? null);
+	try {
+		const list: unknown = typeof opened === "string" ? JSON.parse(opened) : opened;
+		return Array.isArray(list) ? list.filter((one) => typeof one === "string") : [];
+	} catch {
+		return [];
+	}
+}
 const hostsOf = (value: Value | undefined) => objectOf<Record<string, Host>>(value);
 
 function checkHost(host: Host | undefined, path: string, failures: Failure[]): void {
@@ -72,7 +82,7 @@ function keptScripts(old: Value | undefined, scripts: Record<string, string>): V
 
 /**
  * Names what is wrong, by property. Hosts that the old configuration had and the new one has not stay in it:
- * steps of a host that was taken out are undone through the new configuration.
+ * steps of a host that was taken out are undone through the new configuration. So do API servers: the run that leaves one behind still has a kubeconfig that leads there.
  */
 export function checkConfiguration(urn: string, olds: Properties, wanted: Properties): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = [];
@@ -80,7 +90,13 @@ export function checkConfiguration(urn: string, olds: Properties, wanted: Proper
 	if (!scripts && wanted.scripts !== undefined && !isUnknown(open(wanted.scripts)))
 		failures.push({ property: "scripts", reason: "must be an object: name of a step to its script, a text without NUL" });
 	if (!sharedOf(wanted.shared)) failures.push({ property: "shared", reason: "must be an object: names of settings to texts without NUL" });
-	const news: Properties = { ...wanted, owner: ownerOf(urn, olds, failures), ...(scripts ? { scripts: keptScripts(olds.scripts, scripts) } : {}) };
+	const apiServers = [...new Set([...listOf(olds.apiServers), ...listOf(wanted.apiServers)])];
+	const news: Properties = {
+		...wanted,
+		owner: ownerOf(urn, olds, failures),
+		...(scripts ? { scripts: keptScripts(olds.scripts, scripts) } : {}),
+		...(apiServers.length > 0 ? { apiServers: JSON.stringify(apiServers) } : {}),
+	};
 	if (isUnknown(open(news.hosts ?? null))) return { inputs: news, failures };
 	const hosts = hostsOf(news.hosts);
 	if (!hosts) failures.push({ property: "hosts", reason: "must be an object: name of a host to address, port, user and hostKey" });
@@ -110,7 +126,7 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
 
 /** Undefined while something in it is not known yet. */
 export function settingsOf(configuration: Properties): Settings | undefined {
-	const { hosts, bastion, privateKey, sshAgent, sudoPassword, owner, strict, scripts, shared, ...rest } = reveal(configuration) as Properties;
+	const { hosts, bastion, privateKey, sshAgent, sudoPassword, owner, strict, scripts, shared, apiServers, ...rest } = reveal(configuration) as Properties;
 	const known = hostsOf(hosts);
 	const isOpen = hasAgent(sshAgent) || (typeof privateKey === "string" && !isUnknown(privateKey));
 	if (!known || !isOpen || (sudoPassword !== undefined && isUnknown(sudoPassword))) return undefined;
@@ -120,6 +136,7 @@ export function settingsOf(configuration: Properties): Settings | undefined {
 		...(bastion === undefined ? {} : { bastion: objectOf<Host>(bastion) as Host }), // checked before
 		privateKey: typeof privateKey === "string" ? privateKey : undefined,
 		...(typeof sudoPassword === "string" ? { sudoPassword } : {}),
+		apiServers: listOf(apiServers),
 		owner: typeof owner === "string" ? owner : "",
 		scripts: textsOf(scripts) ?? {},
 		shared: sharedOf(shared) ?? {},

@@ -23,6 +23,8 @@ export interface Settings {
 	privateKey: string | undefined;
 	/** For users whose sudo asks. Default: none may. */
 	sudoPassword?: string;
+	/** Where API servers answer beside the hosts' own addresses, by now or in a configuration before: `address:port`. */
+	apiServers: string[];
 	/** Whose work is done: each script gets it, with the host's name behind it. Empty in the state of a version before. */
 	owner: string;
 	/** Settings that steps get besides their own, by name. */

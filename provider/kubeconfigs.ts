@@ -5,17 +5,18 @@ import { basename, join, resolve } from "node:path";
 
 /** As Go's os.CreateTemp("", "kubeconfig") names them. */
 const NAME = /^kubeconfig\d+$/;
-const SERVER = /^\s*server:\s*"?https:\/\/([^:/\s"]+):6443"?\s*$/m;
+const SERVER = /^\s*server:\s*"?https:\/\/([^:/\s"]+:\d+)"?\s*$/m;
+const API_PORT = 6443;
 const LARGEST_BYTES = 1_000_000;
 /** Beside another run of the Kubernetes provider: older ones are left of a run that was killed; between that and this run's own they may be that one's. */
 const OLD_MS = 3_600_000;
 
 /**
- * Removes from `folder` those that are this user's own, lead to one of `addresses`, and are of this run (not older than `since`, ms since 1970) or left of one
+ * Removes from `folder` those that are this user's own, lead to one of `servers` (`address:port`, as serversOf gives them), and are of this run (not older than `since`, ms since 1970) or left of one
  * before, such as a killed one. What can't be read or removed stays.
  * @param isBeside whether another run may be using one
  */
-export function removeKubeconfigs(folder: string, addresses: ReadonlySet<string>, since: number, now = Date.now(), isBeside = isAnotherRun(folder)): void {
+export function removeKubeconfigs(folder: string, servers: ReadonlySet<string>, since: number, now = Date.now(), isBeside = isAnotherRun(folder)): void {
 	for (const name of namesIn(folder)) {
 		const path = join(folder, name);
 		try {
@@ -23,11 +24,15 @@ export function removeKubeconfigs(folder: string, addresses: ReadonlySet<string>
 			const { mtimeMs, size, uid } = stat;
 			if (!stat.isFile() || uid !== process.getuid?.() || size > LARGEST_BYTES || (isBeside && mtimeMs < since && mtimeMs > now - OLD_MS)) continue;
 			const server = SERVER.exec(readFileSync(path, "utf8"))?.[1];
-			if (server !== undefined && addresses.has(server)) unlinkSync(path);
+			if (server !== undefined && servers.has(server)) unlinkSync(path);
 		} catch {
 			// gone meanwhile, or not ours to read
 		}
 	}
+}
+/** Where the API servers of a stack's own answer: on each host, and under the addresses of its endpoint. */
+export function serversOf({ hosts, apiServers }: { hosts: Record<string, { address: string }>; apiServers: string[] }): Set<string> {
+	return new Set([...Object.values(hosts).map(({ address }) => `${address}:${API_PORT}`), ...apiServers]);
 }
 function namesIn(folder: string): string[] {
 	try {

@@ -11,7 +11,7 @@ import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
 import { diffStep, isOtherScriptOnly } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
 import { callIn, checkStep, type Failure } from "./inputs.ts";
-import { removeKubeconfigs } from "./kubeconfigs.ts";
+import { removeKubeconfigs, serversOf } from "./kubeconfigs.ts";
 import { EngineLog } from "./plugin/engine-log.ts";
 import { serveResources, work } from "./plugin/resources.ts";
 import { unary as anyUnary } from "./plugin/serve.ts";
@@ -207,5 +207,5 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 };
 
-process.on("exit", () => removeKubeconfigs(tmpdir(), new Set(Object.values(hosts?.settings.hosts ?? {}).map(({ address }) => address)), began));
+process.on("exit", () => hosts && removeKubeconfigs(tmpdir(), serversOf(hosts.settings), began));
 await serveResources(handlers, { version: VERSION, log, cancelled });

@@ -44,6 +44,8 @@ test("with one control plane there is no keepalived, no haproxy and no script of
 		scripts.filter((name) => ["endpoint", "hand-over"].includes(name)),
 		[],
 	);
+	assert.equal(one.named("hosts").inputs.apiServers, undefined);
+	assert.equal(graph.named("hosts").inputs.apiServers, '["172.16.1.100:8443"]');
 	assert.ok(!one.named("lab-k8s-master-packages").inputs.settings.EXTRA_PACKAGES.includes("haproxy"));
 	assert.deepEqual(
 		Object.keys(one.named("lab-k8s-master-preflight").inputs.settings).filter((name) => name.includes("ENDPOINT")),

@@ -6,8 +6,9 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { isAnotherRun, removeKubeconfigs } from "../../provider/kubeconfigs.ts";
+import { isAnotherRun, removeKubeconfigs, serversOf } from "../../provider/kubeconfigs.ts";
 
+const SERVERS = serversOf({ hosts: { "k8s-master": { address: "172.16.1.110" } }, apiServers: ["172.16.1.100:8443"] });
 const kubeconfig = (server: string) =>
 	`apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: YQ==\n    server: ${server}\n  name: kubernetes\n`;
 test("kubeconfigs of this run and of killed ones that lead to the stack's own hosts go; links, others' files, other clusters' and those of a run beside stay", (t) => {
@@ -22,18 +23,20 @@ test("kubeconfigs of this run and of killed ones that lead to the stack's own ho
 	write("kubeconfig1", ours);
 	write("kubeconfig2", ours, 4000);
 	write("kubeconfig3", ours, 600);
+	write("kubeconfig8", "https://172.16.1.100:8443");
+	write("kubeconfig9", "https://172.16.1.100:6443");
 	write("kubeconfig4", "https://172.16.1.111:6443");
 	write("kubeconfig5", "https://172.16.1.110:8443");
 	write("kubeconfig", ours);
 	write("my-kubeconfig6", ours);
 	writeFileSync(join(folder, "target"), kubeconfig(ours));
 	symlinkSync(join(folder, "target"), join(folder, "kubeconfig7"));
-	const others = ["kubeconfig", "kubeconfig4", "kubeconfig5", "kubeconfig7", "my-kubeconfig6", "target"];
-	removeKubeconfigs(folder, new Set(["172.16.1.110"]), now - 10_000, now, true);
+	const others = ["kubeconfig", "kubeconfig4", "kubeconfig5", "kubeconfig7", "kubeconfig9", "my-kubeconfig6", "target"];
+	removeKubeconfigs(folder, SERVERS, now - 10_000, now, true);
 	assert.deepEqual(readdirSync(folder).sort(), [...others, "kubeconfig3"].sort());
-	removeKubeconfigs(folder, new Set(["172.16.1.110"]), now - 10_000, now, false);
+	removeKubeconfigs(folder, SERVERS, now - 10_000, now, false);
 	assert.deepEqual(readdirSync(folder).sort(), others);
-	removeKubeconfigs(join(folder, "nowhere"), new Set(["172.16.1.110"]), 0); // no folder, no matter
+	removeKubeconfigs(join(folder, "nowhere"), SERVERS, 0); // no folder, no matter
 });
 
 test("another engine's Kubernetes provider counts as a run beside this one, and this engine's own does not", async (t) => {

@@ -267,3 +267,12 @@ test("a call of a step needs a host, a step, a verb and settings that a shell ca
 		(error: Error) => /holds a NUL character/.test(error.message) && !error.message.includes("secret\0"),
 	);
 });
+test("where API servers answered in a configuration before stays known, and a stack that never had such an address says nothing of it", () => {
+	const plain = configuration({ one: host });
+	const at = (address: string) => ({ ...plain, apiServers: JSON.stringify([address]) });
+	const first = checkConfiguration(URN, {}, at("10.0.0.100:8443")).inputs;
+	const second = checkConfiguration(URN, first, at("10.0.0.101:8443")).inputs;
+	assert.deepEqual(settingsOf(checkConfiguration(URN, second, plain).inputs)?.apiServers, ["10.0.0.100:8443", "10.0.0.101:8443"]);
+	assert.equal(checkConfiguration(URN, {}, plain).inputs.apiServers, undefined);
+	assert.deepEqual(settingsOf(plain)?.apiServers, []);
+});
