@@ -86,11 +86,13 @@ describe("three control planes", { concurrency: false }, () => {
 			);
 		});
 	test("haproxy listens on the cluster's address alone, and says nothing of itself", async () => {
-		const expected = [EVERYWHERE, ON_CONTROL_PLANE].flatMap((ports) => Object.keys(ports).map(Number));
+		const expected = [HAPROXY_PORT, ...[EVERYWHERE, ON_CONTROL_PLANE].flatMap((ports) => Object.keys(ports).map(Number))];
+		const found = await openPorts(ENDPOINT);
 		assert.deepEqual(
-			await openPorts(ENDPOINT),
-			[...expected, HAPROXY_PORT].sort((a, b) => a - b),
+			found.filter((port) => !expected.includes(port)),
+			[],
 		);
+		assert.ok(found.includes(HAPROXY_PORT), found.join()); // the others are looked for on each host's own address
 	});
 	test("destroy leaves nothing of them", async () => {
 		await logged("destroy");
