@@ -13,6 +13,8 @@ const drained = (version: string) => `${version} drained`;
 /** First minor with policy/v1. */
 const FIRST_POLICY_V1 = 22;
 const AGAIN_MS = 1000;
+const RECENT_MS = 600_000;
+const READY_MS = 60_000;
 /** The control plane was upgraded just before: its new kubelet may start the API server once more. */
 const PATIENCE = { patienceSeconds: 60 };
 
@@ -82,15 +84,13 @@ export async function drain(kubeconfig: string, name: string, { version, seconds
 }
 async function evictAll(api: Api, { metadata: { name }, status }: Node, { seconds, say, warn, reconnect }: Omit<Drained, "version">): Promise<void> {
 	const minor = Number(status.nodeInfo.kubeletVersion.split(".")[1]); // the API server is of the same, or one newer
-	const end = Date.now() + seconds * 1000;
 	const kept = new Map<string, string>();
 	let pods = await podsOn(api, name);
 	if (pods.length > 0) {
-		await reconnect().catch((error: Error) =>
-			warn(`Node ${name}'s kubelet was not started anew before its Pods are evicted, which may take longer: ${error.message}`),
-		);
+		if (await wasAway(api)) await reconnectNode(api, name, { warn, reconnect });
 		await say(`draining Node ${name}, so that preStop hooks run: ${pods.map(named).join(", ")}`);
 	}
+	const end = Date.now() + seconds * 1000;
 	while (pods.length > 0) {
 		if (Date.now() > end) {
 			const reasons = pods.map((pod) => `${named(pod)}${kept.get(pod.metadata.uid) ?? ""}`).join("; ");
@@ -102,6 +102,32 @@ async function evictAll(api: Api, { metadata: { name }, status }: Node, { second
 		await sleep(AGAIN_MS);
 		pods = await podsOn(api, name);
 	}
+}
+/** Whether an API server has started in the last minutes, so that kubelets may have given it up meanwhile, and ask it again only each half minute. */
+async function wasAway(api: Api): Promise<boolean> {
+	const what = "look at the API servers' start";
+	const { headers } = await api.ask("GET", "/version", { what });
+	const now = headers.date === undefined ? Date.now() : Date.parse(headers.date); // not this machine's clock
+	const pods = await api.list<{ status?: { containerStatuses?: { state?: { running?: { startedAt?: string } } }[] } }>(
+		"/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver",
+		what,
+	);
+	const starts = pods.flatMap(({ status }) => status?.containerStatuses?.map(({ state }) => state?.running?.startedAt) ?? []);
+	return starts.some((at) => at === undefined || now - Date.parse(at) < RECENT_MS);
+}
+/** A kubelet that starts reports its Node as not Ready for a moment, in which no budget would count its Pods: that is over before they are evicted. */
+async function reconnectNode(api: Api, name: string, { warn, reconnect }: Pick<Drained, "warn" | "reconnect">): Promise<void> {
+	try {
+		await reconnect();
+	} catch (error) {
+		await warn(`Node ${name}'s kubelet was not started anew before its Pods are evicted, which may take longer: ${(error as Error).message}`);
+		return;
+	}
+	for (const end = Date.now() + READY_MS; Date.now() < end; await sleep(AGAIN_MS)) {
+		const node = await nodeOf(api, name);
+		if (!node || readyOf(node)?.status === "True") return;
+	}
+	await warn(`Node ${name} is not Ready ${READY_MS / 1000} s after a start of its kubelet; its Pods are evicted all the same`);
 }
 /** One that was upgraded and is not Ready since: the next would only be another. Those of this run are waited for before their place is given on. */
 async function expectOthersReady(api: Api, name: string, version: string): Promise<void> {

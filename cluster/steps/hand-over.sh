@@ -9,7 +9,11 @@ readonly ADMIN=/etc/kubernetes/admin.conf CONFIG_FILE="${ROOT}/run/kubeadm-lab-$
 readonly OWNERS='jsonpath={range .metadata.ownerReferences[*]}{.name} {end}'
 
 at_exit() { rm -rf -- "${CONFIG_FILE}" "${KUBECTL_CACHE:?}"; }
-check() { :; }
+# Whether this control plane can hand anything over, and whether it has the configuration that CONFIG_DIGEST (may be left out) stands for: another one is still to be applied.
+check() {
+  api_is_ready || differs 'API server' 'ready' 'no answer'
+  [[ -z "${CONFIG_DIGEST:-}" || "$(cluster_value kubelet-config)" == "${CONFIG_DIGEST}" ]] || differs 'configuration' "${CONFIG_DIGEST}" "$(cluster_value kubelet-config)"
+}
 apply() {
   local answer
   expect_control_plane

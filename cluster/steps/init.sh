@@ -52,7 +52,7 @@ expect_no_other_answer() {
 # Nor may one begin while those that have the data are away.
 expect_not_half_joined() {
   [[ "$(cluster_value step) $(cluster_value by)" != 'init join' || -n "$(cluster_value finished)" ]] ||
-    die "this host was joining the other control planes of ${CLUSTER_ID} when a run was cut off, and none of them is reached now. Nothing was changed. Bring one of them up, then run pulumi up: it goes on there"
+    die "this host was joining the other control planes of ${CLUSTER_ID} when a run was cut off, and none of them is there to go on with: none is reached, or none of those that are has an API server that is ready. Nothing was changed. Bring them up, then run pulumi up: it goes on there"
 }
 # Of a control plane that the state knows nothing may be made anew by the way: what its workers run would be lost.
 expect_first_time() {

@@ -4,7 +4,7 @@
 # CLUSTER_ID, JOIN_CONFIG (text with the token: a secret), IGNORE_PREFLIGHT_ERRORS, TIMEOUT_SECONDS,
 # NODE_NAME, NODE_POD_CIDR (this Node's own range, or empty), MAXIMUM_CLOCK_SKEW_SECONDS (default 5).
 # KUBELET_CONFIG: tells one configuration of the kubelets from another; HOST_INSTALLED one installation of the host (scripts.sh). KUBERNETES_VERSION, PAUSE_IMAGE: upgrade.sh; who sends this has drained the Node before (cluster/drain.ts).
-# CLAIM_AS, KUBEADM_CONFIG (may be left out): the first control plane's host joins as what init made, with that configuration (cluster/rejoin.ts).
+# CLAIM_AS, KUBEADM_CONFIG (may be left out): the first control plane's host joins as what init made (cluster/rejoin.ts); KUBEADM_CONFIG where that is what the cluster has.
 # A host that is in this cluster (same id, same CA) stays as it is, or is upgraded in place; one of a cluster since made anew, or half-joined, is reset first; somebody else's is not touched.
 # It waits for nothing but the control plane: flannel is another step's work, which may have to wait for this one's end (docs/design.md).
 # Prints a line `node version`. undo resets.
@@ -44,6 +44,7 @@ apply() {
     set_cluster_value kubelet-config "${KUBELET_CONFIG:-}"
     [[ -z "${KUBEADM_CONFIG:-}" ]] || set_cluster_value config "$(checksum "${KUBEADM_CONFIG}")"
     set_cluster_value finished yes
+    set_cluster_value by "${CLAIMS_AS}" # behind it: before, one that is cut off here would pass for a cluster that was begun
   fi
   version_line
 }

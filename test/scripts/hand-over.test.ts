@@ -60,6 +60,17 @@ test("certificates go to the cluster under the key, which is on no command line,
 	host.write("/fails", "");
 	assert.match(host.run("hand-over", "apply").stderr, /upload-certs failed: error: no API server, key <key>$/m);
 });
+test("its check tells whether it can hand anything over, and whether it has the configuration that is wanted", (t) => {
+	const host = withMembers(t, MEMBERS.slice(0, 1));
+	host.write("/var/lib/kubeadm-lab/cluster/kubelet-config", "0123456789abcdef");
+	const items = (changes = {}) => host.run("hand-over", "check", changes).stdout.replace(/\t.*/g, "");
+	host.command("curl", "exit 0");
+	assert.equal(items(), "");
+	assert.equal(items({ CONFIG_DIGEST: "0123456789abcdef" }), "");
+	assert.equal(items({ CONFIG_DIGEST: "fedcba9876543210" }), "configuration\n");
+	host.command("curl", "exit 22");
+	assert.equal(items({ CONFIG_DIGEST: "fedcba9876543210" }), "API server\nconfiguration\n");
+});
 test("they are taken away again, with the token that lets them end by themselves", (t) => {
 	const host = withMembers(t, MEMBERS.slice(0, 1));
 	assert.equal(host.run("hand-over", "undo").status, 0);

@@ -22,6 +22,7 @@ async function cluster(
 		annotations = {} as Record<string, string>,
 		others = [] as object[],
 		reconnectFails = false,
+		apiServerSeconds = 60,
 	} = {},
 ) {
 	const node = {
@@ -31,7 +32,7 @@ async function cluster(
 	};
 	let left = pods;
 	const evictions: { name: string; apiVersion: string }[] = [];
-	const answer = ({ method, path, body }: Asked): { status: number; body?: string } => {
+	const answer = ({ method, path, body }: Asked): { status: number; body?: string; date?: string } => {
 		if (method === "PATCH") {
 			const change = JSON.parse(body);
 			Object.assign(node.spec, change.spec);
@@ -42,6 +43,11 @@ async function cluster(
 			return { status: 200 };
 		}
 		if (path === "/api/v1/nodes/k8s-node01") return { status: 200, body: JSON.stringify(node) };
+		if (path === "/version") return { status: 200, date: new Date().toUTCString() };
+		if (path === "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver") {
+			const startedAt = new Date(Date.now() - apiServerSeconds * 1000).toISOString();
+			return { status: 200, body: JSON.stringify({ items: [{ status: { containerStatuses: [{ state: { running: { startedAt } } }] } }] }) };
+		}
 		if (path === "/api/v1/nodes") return { status: 200, body: JSON.stringify({ items: [node, ...others] }) };
 		if (path.startsWith("/api/v1/pods?fieldSelector=spec.nodeName%3Dk8s-node01")) {
 			const items = left.map(({ name, owner, isMirror }) => ({
@@ -110,6 +116,12 @@ test("a kubelet that could not be started anew is told, and its Pods are evicted
 	const empty = await cluster(t);
 	await empty.drain();
 	assert.deepEqual(empty.said, []);
+});
+test("where the API server was there all the time no kubelet is started anew", async (t) => {
+	const { evictions, said, drain } = await cluster(t, { pods: [{ name: "bare" }], apiServerSeconds: 3600 });
+	await drain();
+	assert.equal(evictions.length, 1);
+	assert.match(said[0] ?? "", /^draining Node k8s-node01/);
 });
 test("a Node of the right version is left alone, and so is a cordon of somebody's", async (t) => {
 	const { node, asked, drain, uncordon } = await cluster(t, { kubelet: `v${VERSION}`, unschedulable: true });

@@ -61,7 +61,11 @@ remove_backups() {
 # A kubelet of another minor starts the static Pods anew, some seconds after its own start: the API server goes once more, and comes again. Whether it will go nobody knows;
 # when it has come as another container, and etcd as well, a moment is enough.
 readonly SETTLED_SECONDS=10 MOMENT_SECONDS=2
-static_pods() { printf '%s %s' "$(containers etcd)" "$(containers kube-apiserver)"; } # their containers
+static_pods() { # the containers of etcd and the API server; - for one that does not run
+  local etcd api
+  etcd="$(containers etcd)" api="$(containers kube-apiserver)"
+  printf '%s %s' "${etcd:--}" "${api:--}"
+}
 wait_until_settled() { # STATIC_PODS: before the kubelet's start
   local quiet="${SECONDS}" end=$((SECONDS + TIMEOUT_SECONDS)) enough="${SETTLED_SECONDS}"
   until ((SECONDS - quiet >= enough)); do
@@ -78,5 +82,5 @@ are_other_containers() { # BEFORE NOW: each of two words is there, and is anothe
   local etcd api old_etcd old_api
   read -r old_etcd old_api < <(printf '%s\n' "$1")
   read -r etcd api < <(printf '%s\n' "$2")
-  [[ -n "${api}" && "${etcd}" != "${old_etcd}" && "${api}" != "${old_api}" ]]
+  [[ " $1 $2 " != *' - '* && "${etcd}" != "${old_etcd}" && "${api}" != "${old_api}" ]]
 }

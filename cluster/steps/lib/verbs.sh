@@ -10,10 +10,10 @@ finish_undo() {
   for ((i = ${#folders[@]} - 1; i >= 0; i--)); do # inner ones first
     rmdir -- "${ROOT}${folders[i]}" 2>/dev/null || true # in use by somebody else by now: stays
   done
-  rm -rf -- "${RECORDS:?}" "${ROOT}/run/lock/kubeadm-lab-${STEP}.lock"
+  rm -rf -- "${RECORDS:?}" "${ROOT}/run/lock/kubeadm-lab-${CLAIM_AS:-${STEP}}.lock"
   rmdir -- "${STATE}" 2>/dev/null || true # the other steps' records
 }
-# One run of a step at a time. Children inherit the lock: what a killed run left running is waited for.
+# One run of a step at a time, or of two that do one thing's work (CLAIM_AS: join.sh). Children inherit the lock: what a killed run left running is waited for.
 take_lock() { # NAME
   local lock="${ROOT}/run/lock/kubeadm-lab-$1.lock"
   [[ -d "${lock%/*}" ]] || mkdir -p -- "${lock%/*}"
@@ -30,7 +30,7 @@ take_lock() { # NAME
 is_left_alone() {
   is_anothers_work || return 1
   log "left alone: this is the work of $(owner_text "${FOUND}"), and not of $(owner_text "${OWNER}")"
-  rm -f -- "${ROOT}/run/lock/kubeadm-lab-${STEP}.lock"
+  rm -f -- "${ROOT}/run/lock/kubeadm-lab-${CLAIM_AS:-${STEP}}.lock"
 }
 take_over() {
   ! is_anothers_host || die "this host is $(owner_text "${FOUND}"), expected nobody's or that of $(owner_text "${OWNER}"). Nothing was changed. To go on: ${OTHER_STACK}"
@@ -90,7 +90,7 @@ main() { # VERB
   trap 'on_exit "$?" "${BASH_COMMAND}"' EXIT
   trap 'KILLED=yes; exit 143' HUP INT TERM
   [[ -n "${ROOT}" || "${EUID}" == 0 ]] || die "runs as $(id -un), expected root. Connect as root, or let this user run sudo without a password"
-  [[ "$1" == check ]] || has_function takes_no_lock || has_function changes_nothing || take_lock "${STEP}"
+  [[ "$1" == check ]] || has_function takes_no_lock || has_function changes_nothing || take_lock "${CLAIM_AS:-${STEP}}"
   [[ "$1" != undo ]] || ! is_left_alone || return 0
   if [[ "$1" == apply ]] && ! has_function changes_nothing; then
     take_over
