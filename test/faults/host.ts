@@ -22,6 +22,16 @@ export const pids = (): number[] =>
 		.filter((name) => /^\d+$/.test(name))
 		.map(Number);
 
+/** Sends a process a signal, by default the one that ends it. False where it is gone already, as the script's substitutions mostly are a moment after they were seen. */
+export function signalled(pid: number, signal: NodeJS.Signals = "SIGKILL"): boolean {
+	try {
+		return process.kill(pid, signal);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+		return false;
+	}
+}
+
 export class LabHost {
 	readonly name: string;
 	#first = 0;
@@ -48,5 +58,14 @@ export class LabHost {
 	/** The program's scripts that run there, and what they started. */
 	scripts(): number[] {
 		return this.running(/kubeadm-lab (apply|check|undo) *$/);
+	}
+	/** Until that is done no script of the program goes on there, begins or is heard of: some are done in less time than a fault takes. */
+	async still(act: () => Promise<unknown>): Promise<void> {
+		const held = this.running(/\bsshd\b|kubeadm-lab (apply|check|undo) *$/).filter((pid) => signalled(pid, "SIGSTOP"));
+		try {
+			await act();
+		} finally {
+			for (const pid of held) signalled(pid, "SIGCONT");
+		}
 	}
 }

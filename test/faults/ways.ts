@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { unexplained } from "../bare/stays.ts";
 import { hosts, kubectl, lab, labFolder, messageFile, onHost, project, pulumi, pulumiRun, workers } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
-import { LabHost } from "./host.ts";
+import { LabHost, signalled } from "./host.ts";
 import type { Case, Fault, Verb } from "./matrix.ts";
 import { type Result, tell } from "./results.ts";
 import { PulumiRun, processes } from "./run.ts";
@@ -108,7 +108,7 @@ class Ways {
 			throw error;
 		} finally {
 			this.#isLost = !result.survived;
-			if (this.#isLost) for (const { pid } of startedByLab()) killed(pid); // the run may be under way, and would go on on the next case's hosts
+			if (this.#isLost) for (const { pid } of startedByLab()) signalled(pid); // the run may be under way, and would go on on the next case's hosts
 			this.#tell(result);
 		}
 	}
@@ -162,12 +162,12 @@ class Ways {
 		else if (fault === "Ctrl-C") run.signal("SIGINT", "group");
 		else if (fault === "provider killed") run.signal("SIGKILL", /provider\/main\.ts/);
 		else if (fault === "program killed") run.signal("SIGKILL", /language-nodejs|language\/|language-host|index\.ts/);
-		else if (fault === "cable out") await lab("cable", host, "out");
-		else if (fault === "power off") await lab("power", host, "off");
+		else if (fault === "cable out") await new LabHost(host).still(() => lab("cable", host, "out"));
+		else if (fault === "power off") await new LabHost(host).still(() => lab("power", host, "off"));
 		else {
 			const scripts = new LabHost(host).scripts();
 			assert.ok(scripts.length > 0, `no script runs on ${host}`);
-			assert.ok(scripts.filter((pid) => killed(pid)).length > 0, `the scripts on ${host} ended just before they were killed`);
+			assert.ok(scripts.filter((pid) => signalled(pid)).length > 0, `the scripts on ${host} ended just before they were killed`);
 		}
 	}
 	async #mend(fault: Fault, host: string): Promise<void> {
@@ -230,7 +230,7 @@ class Ways {
 		// As README says: official plugins may outlive an engine that was killed, and are ended by whoever sees them.
 		for (const { pid, command } of startedByLab().filter(({ parent }) => parent === 1)) {
 			assert.match(command, /pulumi-resource-(kubernetes|command) |stand-ins\/command-plugin\.ts /, "a process of a run whose engine was killed");
-			killed(pid, "SIGTERM");
+			signalled(pid, "SIGTERM");
 		}
 		for (let i = 0; i < 50 && startedByLab().length > 0; i++) await sleep(100);
 		assert.deepEqual(
@@ -247,16 +247,6 @@ class Ways {
 		console.log(
 			`${this.#done} of ${this.#count}, about ${Math.ceil((each * (this.#count - this.#done)) / 60)} min left: ${result.survived ? "survived" : "NOT survived"}: ${result.fault}, ${result.resource}, ${result.what}; the run ended after ${result.endSeconds?.toFixed(0) ?? "?"} s, ${result.wholeBy} took ${result.convergeSeconds?.toFixed(0) ?? "?"} s`,
 		);
-	}
-}
-
-/** Ends a process. False where it is gone already, as the script's substitutions mostly are a moment after they were seen. */
-function killed(pid: number, signal: NodeJS.Signals = "SIGKILL"): boolean {
-	try {
-		return process.kill(pid, signal);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-		return false;
 	}
 }
 
