@@ -105,7 +105,7 @@ Ratio: ${notes.ratio("pulumi up", "by hand")}, aim at most 1.0.
 
 A snapshot of that cluster's etcd by \`npm run etcd\` took ${snapshots}.
 
-What it is made of, of 176 s in a run on 2026-11-28: 12 s until all hosts have packages and images, 91 s \`kubeadm upgrade apply\` (50 of it until the old API server has ended and the new one is seen, 15 each for controller-manager and scheduler), 18 s the control plane's kubelet and ten quiet seconds of the API server, 37 s the first worker's drain, most of it until its kubelet asks the API server again, and 12 s the second worker and the Pod.
+What it was made of, of 176 s in a run on 2026-11-28: 12 s until all hosts have packages and images, 91 s \`kubeadm upgrade apply\` (50 of it until the old API server has ended and the new one is seen, 15 each for controller-manager and scheduler), 18 s the control plane's kubelet and ten quiet seconds of the API server, 37 s the first worker's drain, most of it until its kubelet asks the API server again, and 12 s the second worker and the Pod. Since 2026-11-29 a worker's kubelet is started anew before its drain, and the quiet seconds are two where etcd and the API server have come as other containers: 22 s less.
 `;
 }
 
