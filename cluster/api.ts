@@ -80,6 +80,12 @@ export class Api {
 		return JSON.parse(body).items;
 	}
 
+	/** The API server's own clock, in ms since 1970: this machine's may be off by more than what it is asked for. */
+	async now(what: string): Promise<number> {
+		const { headers } = await this.ask("GET", "/version", { what });
+		return headers.date === undefined ? Date.now() : Date.parse(headers.date);
+	}
+
 	#send(method: string, path: string, body: string | undefined, type: string): Promise<Answer> {
 		const headers = body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) };
 		return new Promise((resolve, reject) => {

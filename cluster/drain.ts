@@ -106,8 +106,7 @@ async function evictAll(api: Api, { metadata: { name }, status }: Node, { second
 /** Whether an API server has started in the last minutes, so that kubelets may have given it up meanwhile, and ask it again only each half minute. */
 async function wasAway(api: Api): Promise<boolean> {
 	const what = "look at the API servers' start";
-	const { headers } = await api.ask("GET", "/version", { what });
-	const now = headers.date === undefined ? Date.now() : Date.parse(headers.date); // not this machine's clock
+	const now = await api.now(what);
 	const pods = await api.list<{ status?: { containerStatuses?: { state?: { running?: { startedAt?: string } } }[] } }>(
 		"/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver",
 		what,

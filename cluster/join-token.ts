@@ -46,9 +46,7 @@ const pathOf = (token: string) => `/api/v1/namespaces/kube-system/secrets/bootst
 export async function openJoin(kubeconfig: string, token: string, worker: string): Promise<void> {
 	const api = new Api(kubeconfig);
 	const what = "make a join token";
-	const { headers } = await api.ask("GET", "/version", { what });
-	const now = headers.date === undefined ? Date.now() : Date.parse(headers.date); // not this machine's clock: it may be off by more than a token's life
-	const secret = tokenSecret(token, worker, new Date(now + TOKEN_MINUTES * 60_000));
+	const secret = tokenSecret(token, worker, new Date((await api.now(what)) + TOKEN_MINUTES * 60_000));
 	await api.ask("PATCH", `${pathOf(token)}?fieldManager=kubeadm-lab&force=true`, { what, type: APPLY, body: JSON.stringify(secret) }); // apply: creates or renews
 }
 

@@ -61,7 +61,7 @@ export class LabHost {
 	}
 	/** Until that is done no script of the program goes on there, begins or is heard of: some are done in less time than a fault takes. */
 	async still(act: () => Promise<unknown>): Promise<void> {
-		const held = this.running(/\bsshd\b|kubeadm-lab (apply|check|undo) *$/).filter((pid) => signalled(pid, "SIGSTOP"));
+		const held = [...this.running(/\bsshd\b/), ...this.scripts()].filter((pid) => signalled(pid, "SIGSTOP"));
 		try {
 			await act();
 		} finally {

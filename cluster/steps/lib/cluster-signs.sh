@@ -22,6 +22,7 @@ cluster_role() { # control-plane or worker; a host of a version before this does
   printf '%s' "${role}"
 }
 is_joined_control_plane() { [[ "$(cluster_value step) $(cluster_role)" == 'join control-plane' ]]; } # any but the first
+was_joined() { [[ "$(cluster_value step) $(cluster_value by)" == *join* ]]; } # by kubeadm join: a host that is to be init's as well, until that join has ended (join.sh)
 # What the cluster's own steps last brought this host to, such as 1.29.15. A host of a version before this does not say so: its kubelet does.
 cluster_version() {
   local version

@@ -25,7 +25,7 @@ expect_quorum_without() { # NAME
 # Of one that joined, and leaves: its data go, and the others must not wait for it. Only a try: where all leave at once there may be nobody left to say so to, and what is left
 # is removed before the next join, or with the Node.
 leave_etcd() {
-  [[ "$(cluster_role)" == control-plane && "$(cluster_value step) $(cluster_value by)" == *join* ]] && [[ -s "${ROOT}${ETCD_PKI}/healthcheck-client.crt" && -f "$(etcd_manifest etcd)" ]] || return 0
+  was_joined && [[ "$(cluster_role)" == control-plane && -s "${ROOT}${ETCD_PKI}/healthcheck-client.crt" && -f "$(etcd_manifest etcd)" ]] || return 0
   (find_tools && remove_member "$(cluster_value node)") || log 'its etcd member is still among those of the cluster'
 }
 remove_member() { # NAME: nothing where there is none

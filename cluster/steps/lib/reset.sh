@@ -83,7 +83,7 @@ set_cluster_value() { # NAME VALUE: beside the id, whole or not at all
 # Through --raw: a kubelet may write its Node's status but not read it (nodes/status), which kubectl patch does first.
 leave_node() {
   local path
-  [[ "${STEP}" == join && "$(cluster_value step) $(cluster_value by)" == *join* && -e "${ROOT}${KUBELET_CONF}" ]] && command -v kubectl >/dev/null || return 0
+  [[ "${STEP}" == join && -e "${ROOT}${KUBELET_CONF}" ]] && was_joined && command -v kubectl >/dev/null || return 0
   path="/api/v1/nodes/$(cluster_value node)"
   kube "${KUBELET_CONF}" get --raw "${path}" 2>/dev/null | sed -n 's/\("type":"Ready","status":\)"True"/\1"Unknown"/p' |
     kube "${KUBELET_CONF}" replace --raw "${path}/status" -f - >/dev/null 2>&1 || true
