@@ -111,10 +111,14 @@ describe("from bare hosts to the Pod and back", { concurrency: false }, () => {
 		await read(other, `curl -fsS -o /dev/null --max-time 10 http://${address}/`);
 		await kubectl("-n kube-system rollout status deployment/coredns --timeout=90s");
 		const busybox = "registry.cn-beijing.aliyuncs.com/google_registry/busybox:1.24";
-		assert.match(
-			await kubectl(`run resolver --image=${busybox} --restart=Never --rm -i --quiet -- nslookup kubernetes.default.svc.cluster.local`),
-			/10\.96\.0\.1\b/,
-		);
+		// Read from the log: what `kubectl run -i` prints of a Pod that ends before it is attached to can be lost.
+		await kubectl(`run resolver --image=${busybox} --restart=Never -- nslookup kubernetes.default.svc.cluster.local`);
+		try {
+			await kubectl("wait pod/resolver --for=jsonpath={.status.phase}=Succeeded --timeout=60s");
+			assert.match(await kubectl("logs resolver"), /10\.96\.0\.1\b/);
+		} finally {
+			await kubectl("delete pod resolver --grace-period=1");
+		}
 	});
 
 	test("no private key, token or kubeconfig is readable in the state, its backups and history, in a log, or in what up printed", async () => {
