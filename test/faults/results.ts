@@ -1,7 +1,7 @@
 // What became of each fault: a line each in the file that FAULTS_RESULTS names, kept in results.jsonl until the same case is tried again; and the table made of them.
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { rounds, type Verb } from "./matrix.ts";
+import { type Case, rounds, type Verb } from "./matrix.ts";
 
 export interface Result {
 	verb: Verb;
@@ -46,12 +46,15 @@ export function table(results: Result[]): string {
 }
 
 const KEPT = join(import.meta.dirname, "results.jsonl");
-const keyOf = ({ verb, what, resource, fault }: Result) => [verb, what, resource, fault].join("\n");
+const keyOf = ({ verb, what, resource, fault }: Pick<Result, "verb" | "what" | "resource" | "fault">) => [verb, what, resource, fault].join("\n");
 const read = (file: string): Result[] =>
 	readFileSync(file, "utf8")
 		.split("\n")
 		.filter(Boolean)
 		.map((line) => JSON.parse(line));
+
+/** Whether what became of it is known from a run before. */
+export const isKept = ({ moment, fault }: Case): boolean => read(KEPT).some((one) => keyOf(one) === keyOf({ ...moment, fault }));
 
 /** Takes new results in and says what is known by now. */
 function merge(file: string, date: string, commit: string): string {
