@@ -111,7 +111,8 @@ export class Cluster extends pulumi.ComponentResource {
 		}
 		const joins = this.otherControlPlanes.map(({ join }) => join); // a kubelet must not be newer than an API server
 		this.workers = joining.filter(({ spec }) => spec.role === "worker").map((host) => memberOf(host, joins));
-		this.ready = [this.flannel, ...this.workers.flatMap(({ host, join }) => stateOf(host, join, apiServers).slice(0, 1))];
+		// Both states of each: a Pod that goes in the same run as its Node is gone before the drain, which would refuse one that nothing makes anew.
+		this.ready = [this.flannel, ...this.workers.flatMap(({ host, join }) => stateOf(host, join, apiServers))];
 
 		new ChangeCosts(`${name}-costs`, costs(args), { ...child, provider: connections, dependsOn: this.controlPlane.init });
 		this.provider = this.controlPlane.provider;

@@ -24,9 +24,9 @@ export interface NodeArgs {
 
 /**
  * Two states of one Node.
- * `kubelet`, on its host: flags, configuration, static Pods and certificates as kubeadm left them, and flannel's file: what a Pod waits for. Delete: nothing, the
+ * `kubelet`, on its host: flags, configuration, static Pods and certificates as kubeadm left them, and flannel's file. Delete: nothing, the
  * host's reset takes them along.
- * `node`, on the first control plane: labels, taints, Ready. Delete: drains the Node and deletes it, with its etcd member, unless the first control plane goes too.
+ * `node`, on the first control plane: labels, taints, Ready: what a Pod waits for. Delete: drains the Node and deletes it, with its etcd member, unless the first control plane goes too.
  */
 export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource): HostState[] {
 	const { spec, cluster, clusterId, controlPlane, member, connections, flannel, after } = args;

@@ -52,6 +52,7 @@ describe("more than one control plane", { concurrency: false }, () => {
 
 	before(async () => {
 		folder = await mkdtemp(join(tmpdir(), "kubeadm-lab-control-planes-"));
+		await lab("down"); // the one that is up has two workers
 		await lab("up", "--workers", "3");
 		await lab("reset");
 		const text = await readFile(`${project}Pulumi.lab.yaml`, "utf8");

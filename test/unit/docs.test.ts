@@ -92,6 +92,7 @@ const OTHERS = [
 	"failed to load checkpoint: EOF", // pulumi pkg/v3/backend/diy
 	"The resources in the stack have been deleted", // pulumi pkg/v3/backend/display
 	"^C received; cancelling", // pulumi pkg/v3/backend/cancellation_scope.go
+	"configured Kubernetes cluster is unreachable", // pulumi-kubernetes provider/v4/pkg/provider/provider.go, v4.25.0
 	"failed to fully initialize or become live: timed out waiting for the condition", // pulumi-kubernetes provider/v4/pkg/await, v4.25.0
 	"ssh: handshake failed: EOF", // golang.org/x/crypto ssh/client.go, in the command plugin
 	"incorrect passphrase", // pulumi pkg/v3/secrets/passphrase/manager.go

@@ -12,14 +12,15 @@ const assertBeside = (name: string, others: string[]) => {
 	for (const one of others) assert.ok(!graph.before(name).has(one) && !graph.before(one).has(name), `${name} and ${one} are not side by side`);
 };
 
-test("what is looked at of a Node comes after its join and flannel; the Pod waits for the kubelets of workers, and nothing for a Node object", () => {
+test("what is looked at of a Node comes after its join and flannel; the Pod waits for both states of workers, and nothing of a host for a Node object", () => {
 	const all = graph.resources.map(({ name }) => name);
 	for (const [host, member] of [["k8s-master", "lab-control-plane-init"], ...WORKERS.map((worker) => [worker, `lab-${worker}-worker-join`])]) {
 		assertBefore(`lab-${host}-kubelet`, [member ?? "", "lab-flannel-daemon-set"]);
 		assertBefore(`lab-${host}-node`, [member ?? "", `lab-${host}-kubelet`, "lab-k8s-master-kubelet"]); // the last may restart the API server
-		if (host === "k8s-master") assertBeside(`lab-${host}-kubelet`, ["lifecycle-demo-pod"]);
-		else assertBefore("lifecycle-demo-pod", [`lab-${host}-kubelet`]);
-		for (const other of all.filter((name) => name !== `lab-${host}-node`)) assert.ok(!graph.before(other).has(`lab-${host}-node`), `${other} waits for it`);
+		if (host === "k8s-master") assertBeside(`lab-${host}-node`, ["lifecycle-demo-pod"]);
+		else assertBefore("lifecycle-demo-pod", [`lab-${host}-kubelet`, `lab-${host}-node`]); // so that it is gone before the drain where both go in one run
+		const ofHosts = all.filter((name) => /^lab-(k8s|control-plane|flannel)-/.test(name) && name !== `lab-${host}-node`);
+		for (const other of ofHosts) assert.ok(!graph.before(other).has(`lab-${host}-node`), `${other} waits for it`);
 		assert.equal(graph.named(`lab-${host}-node`).inputs.host, "k8s-master", "it is looked at where the admin's kubeconfig is");
 	}
 });
