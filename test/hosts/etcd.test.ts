@@ -126,7 +126,9 @@ describe("etcd", { concurrency: false }, () => {
 		assert.equal((await own()).length, 1, "one at once");
 		assert.match((await pulumi("preview", "--config-file", file)).output, /unchanged/);
 		const [oldest = ""] = await own();
-		await read(controlPlane, `for i in $(seq 200); do [ -e ${FOLDER}/${oldest}.db ] || exit 0; sleep 1; done; exit 1`); // two more, a minute apart
+		const told = "systemctl list-timers --no-pager; journalctl -u kubeadm-lab-snapshots -n 40 --no-pager";
+		// Two more, a minute apart.
+		await read(controlPlane, `for i in $(seq 200); do [ -e ${FOLDER}/${oldest}.db ] || exit 0; sleep 1; done; { ${told}; } >&2; exit 1`);
 		assert.equal((await own()).length, 2);
 		for (const name of byHand) assert.ok((await names()).includes(name), "one by hand was pruned");
 		await read(controlPlane, "mv /etc/kubernetes/pki/etcd/healthcheck-client.key /root/; systemctl start kubeadm-lab-snapshots.service || true");
