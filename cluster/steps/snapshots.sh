@@ -20,7 +20,7 @@ take_and_prune() {
 timer_program() {
   program_of take_and_prune KEEP SNAPSHOTS MANIFESTS ETCD_DATA ETCD_PKI MANIFESTS_ASIDE SAVE_SECONDS -- \
     etcd_manifest image_of version_in_tag is_control_plane expect_control_plane ca_digest find_tools find_tools_in copy_tools ask_etcd \
-    number_in is_whole lock_snapshots expect_room take_snapshot value_in about snapshot_names prune_snapshots take_and_prune
+    number_in is_whole lock_snapshots expect_room next_time take_snapshot value_in about snapshot_names prune_snapshots take_and_prune
 }
 
 check() { check_timer 'last snapshot' 'taken'; }

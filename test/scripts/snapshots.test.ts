@@ -68,6 +68,17 @@ test("a timer is set, a first snapshot taken at once, and the last ones of the t
 		[],
 	);
 });
+test("a clock that was set back makes no new snapshot the oldest, which would be pruned at once", (t) => {
+	const host = controlPlane(t);
+	const ahead = ["20991231T235958Z-98", "20991231T235959Z-99"];
+	for (const name of ahead) {
+		host.write(`${FOLDER}/${name}.db`, name);
+		host.write(`${FOLDER}/${name}.about`, "by=timer\n");
+	}
+	good(run(host, "apply"));
+	assert.deepEqual(names(host), [ahead[1], "21000101T000000Z-624"]);
+	assert.match(host.read(`${FOLDER}/21000101T000000Z-624.about`), /^taken=20(?!99)/m, "when it was taken, by the clock");
+});
 test("snapshots taken by hand are not pruned", (t) => {
 	const host = controlPlane(t, "hand");
 	good(run(host, "apply", { KEEP: 1 }));

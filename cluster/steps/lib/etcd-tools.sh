@@ -90,7 +90,7 @@ take_snapshot() { # BY (hand, timer or upgrade): TAKEN is its name
   status="$(timeout 600 "${ETCDUTL}" snapshot status "${fresh}" -w json 2>/dev/null)" || status=''
   revision="$(number_in revision "${status}")"
   { is_whole "${fresh}" && [[ -n "${revision}" ]]; } || die "the snapshot that etcd sent is not whole (${status:-no status}); it was not kept. Look at the disk: dmesg, df ${SNAPSHOTS}"
-  TAKEN="$(date -u +%Y%m%dT%H%M%SZ)-${revision}"
+  TAKEN="$(next_time)-${revision}"
   (umask 077 && printf '%s\n' "cluster=$(cluster_value id)" "ca=$(ca_digest)" "kubernetes=$(version_in_tag "$(image_of kube-apiserver)")" "etcd=$(version_in_tag "$(image_of etcd)")" \
     "taken=$(date -u +%FT%TZ)" "by=$1" "hash=$(printf '%08x' "$(number_in hash "${status}")")" "revision=${revision}" "keys=$(number_in totalKey "${status}")" "size=$(stat -c %s -- "${fresh}")" >"${SNAPSHOTS}/.new.about")
   chmod 0600 -- "${fresh}"
@@ -100,6 +100,16 @@ take_snapshot() { # BY (hand, timer or upgrade): TAKEN is its name
 }
 value_in() { sed -n "s/^$2=//p" -- "$1" 2>/dev/null | head -n 1; } # FILE KEY
 about() { value_in "${SNAPSHOTS}/$1.about" "$2"; }                  # NAME KEY
+# The time of a new one's name: now, or, where the clock was set back, a second after the last one's. Else the new one would count as the oldest, and be pruned.
+next_time() {
+  local now last
+  now="$(date -u +%Y%m%dT%H%M%SZ)" last="$(snapshot_names | tail -n 1)"
+  if [[ -n "${last}" && ! "${now}" > "${last%%-*}" ]]; then
+    last="$(date -u -d "${last:0:4}-${last:4:2}-${last:6:2} ${last:9:2}:${last:11:2}:${last:13:2} UTC" +%s)"
+    now="$(date -u -d "@$((last + 1))" +%Y%m%dT%H%M%SZ)"
+  fi
+  printf '%s' "${now}"
+}
 snapshot_names() { # the oldest first
   local file
   for file in "${SNAPSHOTS}"/[0-9]*.db; do
