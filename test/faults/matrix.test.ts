@@ -3,11 +3,11 @@
 // FAULTS_RESULTS is the file that each result is appended to.
 import { describe } from "node:test";
 import { FAULTS, rounds } from "./matrix.ts";
-import { isKept } from "./results.ts";
+import { untried } from "./results.ts";
 import { tryAll } from "./ways.ts";
 
 const { FAULTS_ROUNDS, FAULTS_FIRST, FAULTS_UNTRIED } = process.env;
 describe("faults in the middle of a run", { concurrency: false }, () => {
 	const cases = rounds(Number(FAULTS_ROUNDS ?? FAULTS.length), Number(FAULTS_FIRST ?? 0));
-	tryAll(FAULTS_UNTRIED === "yes" ? cases.filter((one) => !isKept(one)) : cases);
+	tryAll(FAULTS_UNTRIED === "yes" ? untried(cases) : cases);
 });

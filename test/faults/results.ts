@@ -46,15 +46,19 @@ export function table(results: Result[]): string {
 }
 
 const KEPT = join(import.meta.dirname, "results.jsonl");
-const keyOf = ({ verb, what, resource, fault }: Pick<Result, "verb" | "what" | "resource" | "fault">) => [verb, what, resource, fault].join("\n");
+type Key = Pick<Result, "verb" | "what" | "resource" | "fault">;
+const keyOf = ({ verb, what, resource, fault }: Key) => [verb, what, resource, fault].join("\n");
 const read = (file: string): Result[] =>
 	readFileSync(file, "utf8")
 		.split("\n")
 		.filter(Boolean)
 		.map((line) => JSON.parse(line));
 
-/** Whether what became of it is known from a run before. */
-export const isKept = ({ moment, fault }: Case): boolean => read(KEPT).some((one) => keyOf(one) === keyOf({ ...moment, fault }));
+/** Those of them of which no result is kept from a run before. */
+export function untried(cases: Case[]): Case[] {
+	const kept = new Set(read(KEPT).map(keyOf));
+	return cases.filter(({ moment, fault }) => !kept.has(keyOf({ ...moment, fault })));
+}
 
 /** Takes new results in and says what is known by now. */
 function merge(file: string, date: string, commit: string): string {
