@@ -71,6 +71,6 @@ apply() {
   *) die "no action ${ACTION}" ;;
   esac
 }
-at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
+at_exit() { drop_kubectl_cache; }
 undo() { :; }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

@@ -8,7 +8,10 @@ takes_no_lock() { :; } # the joins come one after the other
 readonly ADMIN=/etc/kubernetes/admin.conf CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600
 readonly OWNERS='jsonpath={range .metadata.ownerReferences[*]}{.name} {end}'
 
-at_exit() { rm -rf -- "${CONFIG_FILE}" "${KUBECTL_CACHE:?}"; }
+at_exit() {
+  rm -f -- "${CONFIG_FILE}"
+  drop_kubectl_cache
+}
 # Whether this control plane can hand anything over, and whether it has the configuration that CONFIG_DIGEST (may be left out) stands for: another one is still to be applied.
 check() {
   api_is_ready || differs 'API server' 'ready' 'no answer'

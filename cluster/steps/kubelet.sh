@@ -9,7 +9,7 @@ readonly SUBNET_FILE=/run/flannel/subnet.env
 readonly READY='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.lastHeartbeatTime} {.status} {.reason}: {.message}{end}'
 readonly OPEN='jsonpath={range .status.conditions[?(@.type=="Ready")]}Ready {.status}{end}{range .spec.taints[*]} {.key}{end}'
 
-at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
+at_exit() { drop_kubectl_cache; }
 is_member() { [[ "$(cluster_value id)" == "${CLUSTER_ID}" && -n "$(cluster_value finished)" ]]; }
 kept_files() { # COPY PATH, one a line
   local copy name

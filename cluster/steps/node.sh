@@ -11,7 +11,7 @@ readonly TEMPLATE=$'{{range $k, $v := .metadata.labels}}label\t{{$k}}\t{{$v}}\n{
 declare -A HAS=() TAINTED=()
 READY='' REASON='' SET_BEFORE='' CORDONED=no UPGRADING='' CORDONED_BEFORE=no
 
-at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
+at_exit() { drop_kubectl_cache; }
 # One kubectl for all of it.
 read_node() {
   local text kind key value

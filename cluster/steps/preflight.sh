@@ -47,7 +47,7 @@ look_at_cluster() {
     [[ -z "${signs}" ]] || problem 'cluster' "one that is not ours, as $(hostname_now): ${signs//$'\n'/, }" 'none' 'choose another host; or, if that cluster may go, run kubeadm reset there and remove these files'
   fi
 }
-at_exit() { rm -rf -- "${KUBECTL_CACHE:?}"; }
+at_exit() { drop_kubectl_cache; }
 hostname_now() { cat -- "${ROOT}/proc/sys/kernel/hostname"; }
 look_at_address() {
   local found

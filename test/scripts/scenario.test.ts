@@ -55,6 +55,18 @@ test("undo deletes in the scenario's own way, leaves nothing, and may be run aga
 	assert.equal(calls(host, "delete pod").length, 1);
 	assert.equal(host.exists("/var/lib/kubeadm-lab"), false);
 });
+test("undo is done though a kubectl of another run writes in the cache that it takes away", (t) => {
+	const host = hostWith(t);
+	run(host, "apply");
+	const ends = '*"delete pod"*) rm "$r/pod"';
+	const writes = `(for i in {1..20000}; do [[ ! -e "$r/enough" ]] || break; mkdir -p "$HOME/$i" && : >"$HOME/$i/file"; done; : >"$r/ended") >/dev/null 2>&1 </dev/null &
+until [[ -e "$HOME/99/file" ]]; do :; done`;
+	host.write("/bin/kubectl", host.read("/bin/kubectl").replace(ends, `${ends}; ${writes.replaceAll("$", "$$$$")}`));
+	const { status, stderr } = run(host, "undo");
+	assert.equal(status, 0, stderr);
+	host.bash(`r="\${KUBEADM_LAB_ROOT}"; : >"$r/enough"; for _ in {1..600}; do [[ ! -e "$r/ended" ]] || exit 0; sleep 0.05; done; exit 1`);
+	assert.ok(host.exists("/run/kubeadm-lab-scenario.cache"), "nothing was written while it was taken away");
+});
 test("a Pod that the API server refuses fails with its answer", (t) => {
 	const host = hostWith(t);
 	host.command("kubectl", 'case "$*" in *create*) echo "Pod is invalid: spec.x"; exit 1 ;; esac');

@@ -40,6 +40,6 @@ undo() {
   answer="$(kube_within "${DELETE_SECONDS}" "${ADMIN}" delete pod "${NAME}" "${DELETE_OPTIONS[@]+"${DELETE_OPTIONS[@]}"}" 2>&1)" ||
     die "Pod ${NAME} is not gone after ${DELETE_SECONDS} s: ${answer}. See kubectl describe pod ${NAME}"
   log "${NAME} is gone"
-  rm -rf -- "${KUBECTL_CACHE:?}"
+  drop_kubectl_cache
 }
 main "$@" </dev/null # parsed whole before it runs, and no child can eat the script

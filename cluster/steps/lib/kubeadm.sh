@@ -81,7 +81,7 @@ tell_other_name() {
 at_exit() { # STATUS
   rm -rf -- "${CONFIG_FILE}" "${CLUSTER:?}/certificate" # the second: api-address.sh
   quick_kubelet off
-  rm -rf -- "${KUBECTL_CACHE:?}"
+  drop_kubectl_cache
   [[ "$1" != 0 && "${STARTED}" == yes && "${KILLED}" == no ]] || return 0
   STARTED=no
   cluster_is_claimed && [[ -z "$(cluster_value finished)" ]] || return 0

@@ -2,6 +2,8 @@
 # How kubectl is run on a host: bounded, and without a trace in anybody's home: one of 2020 keeps a cache there, whatever --cache-dir says.
 readonly KUBECTL_CACHE="${ROOT}/run/kubeadm-lab-${STEP}${NODE_NAME:+-${NODE_NAME}}.cache"
 
+# A kubectl of another run, such as those of the gallery, may be writing there: that fails no step, and the last run takes all of it away.
+drop_kubectl_cache() { rm -rf -- "${KUBECTL_CACHE:?}" 2>/dev/null || true; }
 kube() { # KUBECONFIG ARGUMENTS...
   local config="$1"
   shift

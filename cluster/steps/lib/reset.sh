@@ -162,6 +162,7 @@ release_cluster() {
   restore_cluster_sysctls
   rm -rf -- "${CLUSTER:?}.gone"
   mv -T -- "${CLUSTER}" "${CLUSTER}.gone" # from here on the host is nobody's
-  rm -rf -- "${CLUSTER:?}.gone" "${KUBECTL_CACHE:?}"
+  rm -rf -- "${CLUSTER:?}.gone"
+  drop_kubectl_cache
   rmdir -- "${STATE}" 2>/dev/null || true
 }
