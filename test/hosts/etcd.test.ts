@@ -132,7 +132,7 @@ describe("etcd", { concurrency: false }, () => {
 		assert.equal((await own()).length, 2);
 		for (const name of byHand) assert.ok((await names()).includes(name), "one by hand was pruned");
 		await read(controlPlane, "mv /etc/kubernetes/pki/etcd/healthcheck-client.key /root/; systemctl start kubeadm-lab-snapshots.service || true");
-		assert.match((await pulumiRun("preview", "--config-file", file)).output, /last snapshot/);
+		assert.match((await pulumiRun("preview", "--diff", "--config-file", file)).output, /last snapshot/);
 		await read(controlPlane, "mv /root/healthcheck-client.key /etc/kubernetes/pki/etcd/");
 		await pulumi("up", "--config-file", file);
 		assert.match((await pulumi("preview", "--config-file", file)).output, /unchanged/);

@@ -55,6 +55,12 @@ test("a timer is set, a first snapshot taken at once, and the last ones of the t
 	const host = controlPlane(t);
 	good(run(host, "apply"));
 	assert.match(host.read(`${UNITS}.timer`), /^OnUnitActiveSec=6h$/m);
+	const started = host.calls().filter((call) => /^systemctl (re)?start /.test(call));
+	assert.deepEqual(
+		started,
+		["systemctl restart -- kubeadm-lab-snapshots.timer", "systemctl start -- kubeadm-lab-snapshots.service"],
+		"systemd counts from a run of a loaded timer only",
+	);
 	const [kept, fresh = ""] = names(host);
 	assert.deepEqual([names(host).length, kept], [2, NAMES[2]]);
 	assert.match(fresh, /^\d{8}T\d{6}Z-624$/);

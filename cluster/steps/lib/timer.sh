@@ -31,9 +31,10 @@ apply_timer() { # FAILURE: how the error of a first run begins
   write_file "${UNIT_PATH}.timer" 0644 "$(timer_timer)"$'\n' 'start timer'
   if is_due 'start timer'; then timeout 60 systemctl daemon-reload || die 'systemd could not read its units again; see journalctl -b _PID=1'; fi
   [[ "$(unit_enabled "${UNIT}.timer")" == enabled ]] || enable_units "${UNIT}.timer"
-  if is_due 'start timer' || [[ "$(unit_active "${UNIT}.service")" == failed ]]; then # a first run, so that a host where it can't be done is told now
-    start_unit "${UNIT}.service" || die "$1: $(journalctl -u "${UNIT}.service" -n 20 -o cat --no-pager 2>/dev/null | grep 'error: ' | tail -n 1); see journalctl -u ${UNIT}"
+  # A first run, so that a host where it can't be done is told now. The timer before it: systemd forgets when a service ran that no timer has loaded, and OnUnitActiveSec has nothing to count from.
+  if is_due 'start timer' || [[ "$(unit_active "${UNIT}.service")" == failed ]]; then
     restart_unit "${UNIT}.timer" || die "can't start ${UNIT}.timer; see systemctl status ${UNIT}.timer"
+    start_unit "${UNIT}.service" || die "$1: $(journalctl -u "${UNIT}.service" -n 20 -o cat --no-pager 2>/dev/null | grep 'error: ' | tail -n 1); see journalctl -u ${UNIT}"
     paid 'start timer'
   elif [[ "$(unit_active "${UNIT}.timer")" != active ]]; then
     start_unit "${UNIT}.timer" || die "can't start ${UNIT}.timer; see systemctl status ${UNIT}.timer"
