@@ -55,8 +55,8 @@ export class Api {
 	/** Asks until there is an answer that a repetition would not change; 404 to DELETE is success. */
 	async ask(method: string, path: string, { what, body, type = JSON_BODY, codes = [] }: Request): Promise<Answer> {
 		let last = "";
-		const end = Date.now() + this.#patienceSeconds * 1000;
-		const isPatient = () => Date.now() < end;
+		const end = performance.now() + this.#patienceSeconds * 1000;
+		const isPatient = () => performance.now() < end;
 		for (let attempt = 0; attempt < TRIES || isPatient(); attempt++) {
 			if (attempt > 0) await sleep(1000);
 			try {

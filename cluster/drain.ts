@@ -90,9 +90,9 @@ async function evictAll(api: Api, { metadata: { name }, status }: Node, { second
 		if (await wasAway(api)) await reconnectNode(api, name, { warn, reconnect });
 		await say(`draining Node ${name}, so that preStop hooks run: ${pods.map(named).join(", ")}`);
 	}
-	const end = Date.now() + seconds * 1000;
+	const end = performance.now() + seconds * 1000;
 	while (pods.length > 0) {
-		if (Date.now() > end) {
+		if (performance.now() > end) {
 			const reasons = pods.map((pod) => `${named(pod)}${kept.get(pod.metadata.uid) ?? ""}`).join("; ");
 			throw new Error(
 				`Node ${name} still has Pods after ${seconds} s, and is not upgraded: ${reasons}. It stays cordoned. Let these Pods go (kubectl get pdb -A; kubectl -n NAMESPACE delete pod NAME), then run pulumi up again: it goes on there`,
@@ -122,7 +122,7 @@ async function reconnectNode(api: Api, name: string, { warn, reconnect }: Pick<D
 		await warn(`Node ${name}'s kubelet was not started anew before its Pods are evicted, which may take longer: ${(error as Error).message}`);
 		return;
 	}
-	for (const end = Date.now() + READY_MS; Date.now() < end; await sleep(AGAIN_MS)) {
+	for (const end = performance.now() + READY_MS; performance.now() < end; await sleep(AGAIN_MS)) {
 		const node = await nodeOf(api, name);
 		if (!node || readyOf(node)?.status === "True") return;
 	}
@@ -163,7 +163,7 @@ async function evict(api: Api, pod: Pod, minor: number): Promise<string> {
  */
 export async function uncordon(kubeconfig: string, name: string, { version, seconds, say }: Drained): Promise<void> {
 	const api = new Api(kubeconfig, PATIENCE);
-	const end = Date.now() + seconds * 1000;
+	const end = performance.now() + seconds * 1000;
 	let theirs: string | undefined;
 	for (;;) {
 		const node = await nodeOf(api, name);
@@ -171,7 +171,7 @@ export async function uncordon(kubeconfig: string, name: string, { version, seco
 		theirs = node.metadata.annotations[THEIRS];
 		const ready = readyOf(node);
 		if (isOf(node, version) && ready?.status === "True") break;
-		if (Date.now() > end)
+		if (performance.now() > end)
 			throw new Error(
 				`Node ${name} is not Ready with Kubernetes ${version} after ${seconds} s: it has ${node.status.nodeInfo.kubeletVersion}, ${ready?.reason}: ${ready?.message}. It stays cordoned, and no other is upgraded. See journalctl -u kubelet there, then run pulumi up again`,
 			);

@@ -148,7 +148,7 @@ class HostConnection {
 	}
 
 	async #connected(isProbe: boolean, onLine: (line: string) => void): Promise<Client> {
-		if (isProbe && this.#failed && Date.now() - this.#failed.at < REMEMBERED_MS) throw this.#failed.error;
+		if (isProbe && this.#failed && performance.now() - this.#failed.at < REMEMBERED_MS) throw this.#failed.error;
 		if (!isProbe && this.#isProbeDialling) await this.#client?.catch(() => {}); // what a probe gives up has tries left for an apply
 		this.#client ??= this.#dialled(isProbe, onLine);
 		return this.#client;
@@ -167,7 +167,7 @@ class HostConnection {
 			(error: Error) => {
 				this.#client = undefined;
 				this.#isProbeDialling = false;
-				this.#failed = { at: Date.now(), error: new NotReached(error.message) };
+				this.#failed = { at: performance.now(), error: new NotReached(error.message) };
 				throw this.#failed.error;
 			},
 		);

@@ -98,10 +98,12 @@ change_cluster() {
 }
 # Where a run was cut off, the control plane may just be coming back: kubeadm gives the Job that it tries first 15 s, which is too short for that.
 apply_upgrade() {
-  local end=$((SECONDS + TIMEOUT_SECONDS)) ignored
+  local end ignored
+  uptime_now
+  end=$((UPTIME + TIMEOUT_SECONDS))
   ignored="$(ignored_errors)"
   until run_kubeadm "${APPLY_SECONDS}" upgrade apply "v${KUBERNETES_VERSION}" --yes --certificate-renewal=false ${ignored:+--ignore-preflight-errors "${ignored}"}; do
-    [[ "${LAST_SEEN}" == *CreateJob* && "${SECONDS}" -lt "${end}" ]] || return 1
+    { [[ "${LAST_SEEN}" == *CreateJob* ]] && is_before "${end}"; } || return 1
     log "the cluster does not run a Job yet; trying again in 5 s (bound: ${TIMEOUT_SECONDS} s)"
     sleep 5
   done

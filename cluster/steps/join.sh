@@ -36,9 +36,11 @@ apply() {
     expect_same_role
     compare_clocks
     start_afresh "${ROLE:-worker}" "${JOIN_CONFIG}"
-    end=$((SECONDS + TIMEOUT_SECONDS)) # what it took to leave an old cluster does not count
+    uptime_now
+    end=$((UPTIME + TIMEOUT_SECONDS)) # what it took to leave an old cluster does not count
     join_until "${end}"
-    [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" $((end - SECONDS))
+    uptime_now
+    [[ -z "${NODE_POD_CIDR}" ]] || give_node_pod_cidr "${KUBELET_CONF}" "${NODE_NAME}" "${NODE_POD_CIDR}" $((end - UPTIME))
     set_cluster_value ca "$(wanted_ca)"
     [[ -z "${KUBERNETES_VERSION:-}" ]] || set_cluster_value version "${KUBERNETES_VERSION}"
     set_cluster_value kubelet-config "${KUBELET_CONFIG:-}"
@@ -117,9 +119,9 @@ expect_drained() {
   [[ "${answer##*$'\n'}" == "${KUBERNETES_VERSION} drained" ]] || die "Node ${NODE_NAME} was not drained for ${KUBERNETES_VERSION} (found: ${answer:-nothing}), and is not upgraded. Nothing was changed. The program drains it through the API server: run pulumi up again when that answers"
 }
 # A host that died as a Ready Node, and comes back empty, is refused until the control plane has missed it (40 s). Anything else does not heal by waiting.
-join_until() { # END
-  until begin_kubeadm $(($1 - SECONDS)) "${JOIN_CONFIG}" join; do
-    [[ "${LAST_SEEN}" == *'already exists in the cluster'* && $((SECONDS + 10)) -lt "$1" ]] || die "kubeadm join failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
+join_until() { # END: in UPTIME
+  until uptime_now && begin_kubeadm $(($1 - UPTIME)) "${JOIN_CONFIG}" join; do
+    { [[ "${LAST_SEEN}" == *'already exists in the cluster'* ]] && is_before $(($1 - 10)); } || die "kubeadm join failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     log "Node ${NODE_NAME} is still Ready from before; trying again in 5 s"
     rm -f -- "${ROOT}/etc/kubernetes/pki/ca.crt" "${ROOT}/etc/kubernetes/bootstrap-kubelet.conf" # written before it was refused; the next try wants neither there
     [[ "${ROLE:-worker}" != control-plane ]] || rm -f -- "${ROOT}"/etc/kubernetes/manifests/{etcd,kube-apiserver,kube-controller-manager,kube-scheduler}.yaml

@@ -118,10 +118,12 @@ is_overwritten() { # TAINT: another value of the same key and effect is wanted
 }
 # Where the control planes share an address, that may just be on its way from one to another.
 kube_moving() { # ARGUMENTS of kubectl
-  local answer end="${SECONDS}" pattern='Unable to connect|deadline exceeded|connection refused|no route to host|i/o timeout|EOF'
-  [[ ! -d "${STATE}/endpoint" ]] || end=$((SECONDS + 60))
+  local answer end pattern='Unable to connect|deadline exceeded|connection refused|no route to host|i/o timeout|EOF'
+  uptime_now
+  end="${UPTIME}"
+  [[ ! -d "${STATE}/endpoint" ]] || end=$((UPTIME + 60))
   until answer="$(kube "${ADMIN}" "$@" 2>&1)"; do
-    [[ "${answer}" =~ ${pattern} && "${SECONDS}" -lt "${end}" ]] || {
+    { [[ "${answer}" =~ ${pattern} ]] && is_before "${end}"; } || {
       printf '%s' "${answer}"
       return 1
     }

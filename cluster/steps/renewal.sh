@@ -14,7 +14,7 @@ timer_timer() { # at once when the timer starts, or 10 minutes after a boot, whe
 }
 timer_program() {
   program_of renew_all CLUSTER_ID KEPT WANTED_DAYS TOLD_DAYS CA_ROTATION CLIENT_CERTIFICATE ENDING_CAS ADMIN_CONF RENEWAL_SECONDS -- \
-    wait_for lock_kept cluster_version kubelet_version cluster_minor list_containers api_is_ready certificates is_good suspects first_certificates renew_certificate renew_certificates \
+    uptime_now is_before wait_for lock_kept cluster_version kubelet_version cluster_minor list_containers api_is_ready certificates is_good suspects first_certificates renew_certificate renew_certificates \
     restart_static_pods containers stop_container runs_anew tell_ending_cas renew_all
 }
 # The kubelet renews its own by itself.

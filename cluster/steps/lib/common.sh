@@ -45,12 +45,16 @@ differs() { # ITEM WANTED FOUND: one line of check's answer
 }
 notice() { printf 'note: %s\n' "$*" >&2; } # of check: what is no difference, and that a preview warns of
 seen() { LAST_SEEN="$*"; }
+# Bounds are in UPTIME: bash's SECONDS go by the clock, which chronyd or somebody may set meanwhile.
+uptime_now() { IFS='. ' read -r UPTIME _ </proc/uptime; } # UPTIME: seconds since the boot
+is_before() { uptime_now && ((UPTIME < $1)); }          # END: in UPTIME
 # Runs COMMAND until it succeeds, at most SECONDS long; what it printed last stays in LAST_SEEN.
 wait_for() { # SECONDS COMMAND...
-  local end=$((SECONDS + $1))
+  uptime_now
+  local end=$((UPTIME + $1))
   shift
   until LAST_SEEN="$("$@" 2>&1)"; do
-    ((SECONDS < end)) || return 1
+    is_before "${end}" || return 1
     sleep 0.2
   done
 }

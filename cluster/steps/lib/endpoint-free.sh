@@ -41,11 +41,13 @@ look_at_holder() {
 }
 # The hardware address that answers for an address of this network; nothing where none does. The kernel forgets what it knows of it, and asks anew: 3 s where nobody answers.
 neighbour() { # ADDRESS
-  local entry end=$((SECONDS + 10))
+  local entry end
+  uptime_now
+  end=$((UPTIME + 10))
   ip -4 neighbour flush to "$1" >/dev/null 2>&1 || true
   timeout 2 bash -c "</dev/tcp/\"\$1\"/6443" - "$1" >/dev/null 2>&1 || true # whatever comes of it
   while entry="$(ip -4 neighbour show to "$1" 2>/dev/null | head -n 1)" && [[ "${entry}" =~ (STALE|DELAY|PROBE|INCOMPLETE) ]]; do
-    ((SECONDS < end)) || break
+    is_before "${end}" || break
     sleep 0.5
   done
   [[ ! "${entry}" =~ lladdr\ ([0-9a-f:]+) ]] || printf '%s' "${BASH_REMATCH[1]}"

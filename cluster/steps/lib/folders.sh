@@ -57,9 +57,11 @@ look_at_mounts() { # MOUNTS: mount points, the oldest first; MOUNT_TYPES: their 
 # Unmounts all that is mounted at or below the trees, inner mounts first. What is in use is told and ends the script, before anything in the trees is deleted:
 # somebody's data may be there. Only what holds nothing but this boot's memory, or a container's layers, is detached from under its users.
 let_go() { # TREES: real paths
-  local i point attempt=0 stuck=() end=$((SECONDS + 60))
+  local i point attempt=0 stuck=() end
   (($# > 0)) || return 0
-  while ((attempt++ < 5 && SECONDS < end)); do # what has just been killed may still be ending
+  uptime_now
+  end=$((UPTIME + 60))
+  while ((attempt++ < 5)) && is_before "${end}"; do # what has just been killed may still be ending
     look_at_mounts
     stuck=()
     for ((i = ${#MOUNTS[@]} - 1; i >= 0; i--)); do

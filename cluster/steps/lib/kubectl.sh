@@ -16,11 +16,13 @@ kube_within() { # SECONDS KUBECONFIG ARGUMENTS...: for what waits or watches
 }
 # Gives the Node its Pod CIDR as soon as there is a Node. A Node's range can't change: the same one again is fine, another one is refused for good.
 give_node_pod_cidr() { # KUBECONFIG NODE CIDR SECONDS
-  local end=$((SECONDS + $4)) patch
+  local end patch
+  uptime_now
+  end=$((UPTIME + $4))
   patch="$(printf '{"spec":{"podCIDR":"%s","podCIDRs":["%s"]}}' "$3" "$3")"
   until LAST_SEEN="$(kube "$1" patch node "$2" --patch "${patch}" 2>&1)"; do
     [[ "${LAST_SEEN}" != *'may not change podCIDR'* ]] || die "Node $2 has another Pod CIDR than $3, and it can't change: $(kube "$1" get node "$2" -o 'jsonpath={.spec.podCIDR}' 2>&1). Delete the Node, or set podCidrs: controller-manager"
-    ((SECONDS < end)) || die "Node $2 has no Pod CIDR after $4 s; last answer: ${LAST_SEEN}"
+    is_before "${end}" || die "Node $2 has no Pod CIDR after $4 s; last answer: ${LAST_SEEN}"
     sleep 0.2
   done
 }

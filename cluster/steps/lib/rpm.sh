@@ -86,7 +86,9 @@ remove_packages() {
 }
 # What our transactions replaced comes back in the version it had: from our repositories, then from the host's own. What can't be had is told.
 restore_packages() {
-  local item name before after wanted verb end=$((SECONDS + RESTORE_SECONDS)) missing=()
+  local item name before after wanted verb end missing=()
+  uptime_now
+  end=$((UPTIME + RESTORE_SECONDS))
   while read -r item; do
     [[ -n "${item}" ]] || continue
     name="${item#was }"
@@ -98,16 +100,16 @@ restore_packages() {
       { [[ "${after}" != none ]] && ! rpm -q "${name%.*}-${after}.${name##*.}" >/dev/null 2>&1; }; then continue; fi
     verb=install # as yum 3 upgrades to an exact version
     [[ "${after}" == none || "$(printf '%s\n' "${before}" "${after}" | sort -V | tail -n 1)" == "${before}" ]] || verb=downgrade
-    comes_back "${wanted}" "${verb}" $((end - SECONDS)) || missing+=("${name%.*}, which was ${before} and is ${after} (yum ${verb} ${wanted})")
+    comes_back "${wanted}" "${verb}" "${end}" || missing+=("${name%.*}, which was ${before} and is ${after} (yum ${verb} ${wanted})")
   done < <(recorded_names values 'was ')
   ((${#missing[@]} == 0)) || log "packages that were replaced, and can't be had in their version of before: $(printf '%s; ' "${missing[@]}")get them from a repository that has them"
 }
-comes_back() { # NAME-VERSION-RELEASE.ARCH VERB SECONDS
-  local end=$((SECONDS + $3)) only ours
+comes_back() { # NAME-VERSION-RELEASE.ARCH VERB END: in UPTIME
+  local only ours
   ours="$(sections | paste -s -d ,)"
   for only in '--disablerepo=*' ''; do
-    ((SECONDS < end)) || return 1
-    timeout $((end - SECONDS)) yum -y -q ${only:+"${only}" "--enablerepo=${ours}"} "$2" "$1" >/dev/null 2>&1 || true
+    is_before "$3" || return 1
+    timeout $(($3 - UPTIME)) yum -y -q ${only:+"${only}" "--enablerepo=${ours}"} "$2" "$1" >/dev/null 2>&1 || true
     if rpm -q "$1" >/dev/null 2>&1; then
       log "package $1 is back"
       return 0

@@ -67,11 +67,13 @@ static_pods() { # the containers of etcd and the API server; - for one that does
   printf '%s %s' "${etcd:--}" "${api:--}"
 }
 wait_until_settled() { # STATIC_PODS: before the kubelet's start
-  local quiet="${SECONDS}" end=$((SECONDS + TIMEOUT_SECONDS)) enough="${SETTLED_SECONDS}"
-  until ((SECONDS - quiet >= enough)); do
+  local quiet end enough="${SETTLED_SECONDS}"
+  uptime_now
+  quiet="${UPTIME}" end=$((UPTIME + TIMEOUT_SECONDS))
+  while is_before $((quiet + enough)); do
     if ! api_is_ready; then
-      ((SECONDS < end)) || die "the kubelet has ${KUBERNETES_VERSION}, and the API server has not answered for ${enough} s on end in ${TIMEOUT_SECONDS} s. See $(list_containers)"
-      quiet="${SECONDS}"
+      is_before "${end}" || die "the kubelet has ${KUBERNETES_VERSION}, and the API server has not answered for ${enough} s on end in ${TIMEOUT_SECONDS} s. See $(list_containers)"
+      quiet="${UPTIME}"
     elif [[ "${enough}" == "${SETTLED_SECONDS}" ]] && are_other_containers "$1" "$(static_pods)"; then
       enough="${MOMENT_SECONDS}"
     fi

@@ -37,14 +37,15 @@ follow() { # pods|events
       fi
       note "following $1 from version ${version}"
     fi
-    begun="${SECONDS}"
+    uptime_now
+    begun="${UPTIME}"
     while IFS= read -r line; do
       printf '{"at":%s,"host":"%s","from":"%s","data":%s}\n' "$(now)" "${WHERE}" "$1" "${line}" >>"${FOLDER}/$1.jsonl"
       isKnown=yes begun=-9
       if [[ "${line}" == '{"type":"ERROR"'* ]]; then broken "$1"; else version="$(version_in "${line}")"; fi
     done < <(raw 3700 "${path}?watch=1&timeoutSeconds=3600${version:+&resourceVersion=${version}}" 2>/dev/null |
       sed -u -E 's/,"managedFields":\[.*\]\},"(spec|involvedObject)"/},"\1"/')
-    ((SECONDS - begun > 5)) || broken "$1" # refused at once: no server, or one that does not know the version
+    ! is_before $((begun + 6)) || broken "$1" # refused at once: no server, or one that does not know the version
     sleep 1
   done
 }
@@ -56,8 +57,10 @@ broken() { # pods|events: said once
 # the server's second should change: its answer takes away half of what is left. Few requests, since Pods start meanwhile.
 # Once this host has joined: before, all hosts are busy and answer late.
 measure_clock() {
-  local low='' high='' before after answer server least most width=0 begun="${SECONDS}" asked=0 pattern=$'[Dd]ate: ([^\r\n]+)'
-  while ((asked < CLOCK_REQUESTS && SECONDS - begun < API_SECONDS)); do
+  local low='' high='' before after answer server least most width=0 end asked=0 pattern=$'[Dd]ate: ([^\r\n]+)'
+  uptime_now
+  end=$((UPTIME + API_SECONDS))
+  while ((asked < CLOCK_REQUESTS)) && is_before "${end}"; do
     if [[ ! -e "${ROOT}/etc/kubernetes/kubelet.conf" ]]; then
       sleep 1
       continue
@@ -208,7 +211,7 @@ run_recorder() {
 program() {
   printf '#!/usr/bin/env bash\n'
   declare -p ROOT STATE WHERE ROLE NAMESPACE MESSAGE_FILE REFERENCE REFERENCE_ADDRESS RUNTIME_KIND BOUND_SECONDS UNTIL FOLDER PROGRAM UNIT UNIT_FILE KEPT_DAYS LARGEST_FILE_KB API_SECONDS GOOD_ERROR_MS CLOCK_REQUESTS
-  declare -f now stamp_text note raw version_in follow broken measure_clock hear containerd_events docker_events containerd_log server_logs server_log kubelet_requests hear_file listen record_message_file end_recording \
+  declare -f uptime_now is_before now stamp_text note raw version_in follow broken measure_clock hear containerd_events docker_events containerd_log server_logs server_log kubelet_requests hear_file listen record_message_file end_recording \
     look_at_message_file refused enter_message_folder with_message_file jailed end_of_message_file remove_recording run_recorder
   printf '%s\n' "\"\${1:-run_recorder}\"" exit # expanded when it runs
 }
