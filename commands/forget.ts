@@ -36,10 +36,14 @@ async function imported(stack: string, text: string): Promise<void> {
 	}
 }
 
-function show(host: string, stack: string, { dropped, pods, isControlPlane }: Forgotten, print: Terminal["print"]): void {
+function show(host: string, stack: string, { dropped, pods, isControlPlane, others }: Forgotten, print: Terminal["print"]): void {
 	print(`${host} goes out of the state of stack ${stack}. Nothing is done on it, and what was changed on it stays: install it anew before you use it again.`);
 	for (const name of dropped) print(`  ${name}`);
-	if (isControlPlane) print(`${host} is the control plane: all that was on the cluster goes too.`);
+	if (isControlPlane && others.length === 0) print(`${host} is the control plane: all that was on the cluster goes too.`);
+	if (isControlPlane && others.length > 0)
+		print(
+			`${host} is where the cluster began: all that is on the cluster goes out of the state too, though ${others.join(", ")} may go on with it. To keep the cluster: not this, but a host that is installed anew under ${host}'s name and address, and pulumi up.`,
+		);
 	for (const pod of pods) print(`${pod} ran on ${host}: its preStop hook will not run.`);
 }
 function whatNext(host: string, stack: string, { isControlPlane, pods }: Forgotten, print: Terminal["print"]): void {
@@ -61,8 +65,9 @@ export async function forget(stack: string, host: string, { print, ask }: Termin
 	if ((await exported(stack)) !== state)
 		throw new ForgetError("the state changed meanwhile, and nothing was written. Wait for the other run to end, then run this again.");
 	const copy = copyOf(state, stack);
+	print(`The state as it was: ${copy}. To bring it back: pulumi stack import -s ${stack} --file ${copy}`); // before the import, which may end half-way
 	await imported(stack, forgotten.text);
-	print(`Forgotten. The state as it was: ${copy}. To bring it back: pulumi stack import -s ${stack} --file ${copy}`);
+	print("Forgotten.");
 	whatNext(host, stack, forgotten, print);
 	return true;
 }

@@ -97,12 +97,12 @@ export class Steps {
 	async remove(state: Properties, shown: Shown): Promise<void> {
 		const step = stepInputs(state);
 		if (step.undo === false) return;
-		if (step.looksOnly) return this.#leaveNothing(step);
+		if (step.looksOnly) return this.#leaveNothing(step, state);
 		const ended = await this.#run(step, "undo", state, shown).catch((error: Error) => {
 			if (!(error instanceof NotReached)) throw error;
 			throw new Error(`${step.host} ${step.step}: undo: ${error.message.replace(/\.$/, "")}. ${GONE}`);
 		});
-		if (ended.code !== 0) throw new Error(failure(step, "undo", ended));
+		if (ended.code !== 0) throw new Error(failure(step, "undo", ended, state));
 		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
 	}
 
@@ -113,16 +113,16 @@ export class Steps {
 		const step = stepInputs({ ...inputs, script });
 		const ended = await this.#send(step, { verb, isProbe: verb === "check" });
 		if (verb === "check") return [...parseAnswer(ended).keys()];
-		if (ended.code !== 0) throw new Error(failure(step, verb, ended));
+		if (ended.code !== 0) throw new Error(failure(step, verb, ended, inputs));
 		return [];
 	}
 
 	/** The last word on a host, of what only looked: whether a run that was killed has left something that no state knows. One that is not reached is not waited for. */
-	async #leaveNothing(step: Inputs): Promise<void> {
+	async #leaveNothing(step: Inputs, state: Properties): Promise<void> {
 		const ended = await this.#send(step, { verb: "undo", isProbe: true }).catch((error: Error) => {
 			if (!(error instanceof NotReached)) throw error;
 		});
-		if (ended && ended.code !== 0) throw new Error(failure(step, "undo", ended));
+		if (ended && ended.code !== 0) throw new Error(failure(step, "undo", ended, state));
 	}
 
 	/** `missing`: names of the scripts that the host lacks, where it need not be asked. */
@@ -135,7 +135,7 @@ export class Steps {
 			if (step.bringsScripts) this.#bare.delete(step.host);
 			const refused = ended.code === 0 && step.looksOnly ? this.#compare(step, ended.stdout, shown) : [];
 			if (ended.code === 0 && refused.length === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
-			reason = ended.code === 0 ? refused.join("\n") : failure(step, "apply", ended);
+			reason = ended.code === 0 ? refused.join("\n") : failure(step, "apply", ended, inputs);
 		} catch (error) {
 			if (error instanceof NotReached) throw error; // nothing was done
 			reason = `${step.host} ${step.step}: ${(error as Error).message}`;
@@ -291,6 +291,8 @@ function wrapped(found: Record<string, string>, inputs: Properties): Properties[
 }
 
 const LINES = 20;
-function failure({ host, step }: Inputs, verb: Verb, ended: Ended): string {
-	return `${host} ${step}: ${verb}: ${endOf(ended)}\n${(ended.stderr || ended.stdout).trim().split("\n").slice(-LINES).join("\n")}`;
+/** What a step has printed may be its secret: a kubeconfig is printed before the look that a cut connection ends. */
+function failure({ host, step }: Inputs, verb: Verb, ended: Ended, properties: Properties): string {
+	const said = ended.stderr || (isHidden(properties) ? "" : ended.stdout);
+	return `${host} ${step}: ${verb}: ${endOf(ended)}\n${said.trim().split("\n").slice(-LINES).join("\n")}`;
 }

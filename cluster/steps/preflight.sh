@@ -37,7 +37,7 @@ look_at_cluster() {
   ! is_anothers_host || return 0 # said already
   id="$(cluster_value id)" node="$(cluster_value node)"
   if [[ -n "${id}" && "${id}" != "${CLUSTER_ID}" ]]; then
-    problem 'cluster' "${id}" "${CLUSTER_ID} or none" 'run pulumi destroy for that cluster first'
+    problem 'cluster' "${id}" "${CLUSTER_ID} or none" 'run pulumi destroy for that cluster first; or, where another control plane has become the first one in hosts, write the old one there again'
   elif [[ -n "${id}" && "${node}" != "${HOST_NAME}" && -n "$(cluster_value finished)" ]]; then # one that was cut off is reset by the next join
     problem 'host name' "Node ${node} of ${id}" "${HOST_NAME}" 'a Node cannot be renamed: give the host its old name in hosts, or destroy first'
   elif [[ -n "${id}" && "$(cluster_role)" != "${ROLE}" && -n "$(cluster_value finished)" ]]; then

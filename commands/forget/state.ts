@@ -25,8 +25,10 @@ export interface Forgotten {
 	dropped: string[];
 	/** Pods that ran on the host, left out too: no kubelet is there that could end them. */
 	pods: string[];
-	/** The host is the control plane: all that was on the cluster is left out with it. */
+	/** The host is where the cluster began: all that was on the cluster is left out with it. */
 	isControlPlane: boolean;
+	/** Other control planes, which go on with the cluster. */
+	others: string[];
 }
 /** The state is not one of this program, or knows no such host. */
 export class StateError extends Error {}
@@ -43,7 +45,7 @@ export function withoutHost(exported: string, host: string): Forgotten {
 	const own = ownOf(resources, host);
 	const isControlPlane = resources.some((one) => one.type === "kubeadm-lab:cluster:ControlPlane" && own.has(one.urn));
 	const left = resources.filter(({ urn }) => !own.has(urn)).map((one) => without(one, own));
-	const cutOff = (state.deployment.pending_operations ?? []).filter(({ resource }) => own.has(resource.urn) || belongs(resource, host));
+	const cutOff = (state.deployment.pending_operations ?? []).filter(({ resource }) => own.has(resource.urn) || belongs(resource, host, clustersIn(resources)));
 	const operations = state.deployment.pending_operations
 		?.filter((one) => !cutOff.includes(one))
 		.map(({ resource, type }) => ({ resource: without(resource, own), type }));
@@ -59,8 +61,13 @@ export function withoutHost(exported: string, host: string): Forgotten {
 		],
 		pods: gone.filter((one) => podOn(one, host)).map(nameOf),
 		isControlPlane,
+		others: hosts.filter((other) =>
+			resources.some((one) => one.type === "kubeadm-lab:cluster:JoinedControlPlane" && other !== host && belongs(one, other, clustersIn(resources))),
+		),
 	};
 }
+
+const clustersIn = (resources: Resource[]) => resources.filter(({ type }) => type === "kubeadm-lab:cluster:Cluster").map(nameOf);
 
 /** The hosts that the stack's provider knows. */
 function hostsOf(resources: Resource[]): string[] {
@@ -75,14 +82,14 @@ function hostsOf(resources: Resource[]): string[] {
 }
 
 /** Steps that run on the host, the Node that it became, and the components that are made for it. */
-function belongs({ type, urn, inputs }: Resource, host: string): boolean {
-	const name = nameOf({ urn });
+function belongs({ type, urn, inputs }: Resource, host: string, clusters: string[]): boolean {
+	const isNamed = (end = "") => clusters.some((cluster) => nameOf({ urn }) === `${cluster}-${host}${end}`); // whole: k8s-node01 ends in another host's node01
 	const settings = (inputs?.settings ?? {}) as Record<string, unknown>;
 	// The Node of a control plane that joined is the first one's to take away, with its etcd member: that is done by the next up.
 	if (type === STEP) return inputs?.host === host || (settings.NODE_NAME === host && settings.ROLE !== "control-plane");
-	if (type === "kubeadm-lab:cluster:Host") return name.endsWith(`-${host}`);
-	if (type === "kubeadm-lab:cluster:JoinedControlPlane") return name.endsWith(`-${host}-control-plane`);
-	return type === "kubeadm-lab:cluster:Worker" && name.endsWith(`-${host}-worker`);
+	if (type === "kubeadm-lab:cluster:Host") return isNamed();
+	if (type === "kubeadm-lab:cluster:JoinedControlPlane") return isNamed("-control-plane");
+	return type === "kubeadm-lab:cluster:Worker" && isNamed("-worker");
 }
 function podOn({ type, outputs }: Resource, host: string): boolean {
 	return type === "kubernetes:core/v1:Pod" && (outputs?.spec as { nodeName?: string } | undefined)?.nodeName === host;
@@ -92,11 +99,12 @@ function podOn({ type, outputs }: Resource, host: string): boolean {
 const ofWorkload = (urn: string, type: string): boolean => type === "command:remote:Command" && urn.includes("kubeadm-lab:workloads:");
 
 function ownOf(resources: Resource[], host: string): Set<string> {
-	const own = new Set(resources.filter((one) => belongs(one, host) || podOn(one, host)).map(({ urn }) => urn));
+	const clusters = clustersIn(resources);
+	const own = new Set(resources.filter((one) => belongs(one, host, clusters) || podOn(one, host)).map(({ urn }) => urn));
 	// The first control plane's component has no host's name: it is the one that its kubeconfig is read in, and all that lives on the cluster goes with it. A host whose run
 	// died before that may be it as well, unless another one has joined the cluster that it would be.
 	const isControlPlane = ({ inputs }: Resource) => (inputs?.settings as { ROLE?: string } | undefined)?.ROLE === "control-plane";
-	const isJoined = resources.some(({ type, urn }) => type === "kubeadm-lab:cluster:JoinedControlPlane" && nameOf({ urn }).endsWith(`-${host}-control-plane`));
+	const isJoined = resources.some((one) => one.type === "kubeadm-lab:cluster:JoinedControlPlane" && own.has(one.urn));
 	if (!isJoined && resources.some((one) => own.has(one.urn) && one.type === STEP && isControlPlane(one)))
 		for (const { urn, type } of resources)
 			if (type === "kubeadm-lab:cluster:ControlPlane" || type === "pulumi:providers:kubernetes" || type.startsWith("kubernetes:") || ofWorkload(urn, type))

@@ -167,6 +167,18 @@ test("nothing of a step with a secret setting is shown", async () => {
 		[false],
 	);
 });
+test("what a secret step printed before its connection broke is in no error", async () => {
+	const printed = {
+		host: "one",
+		step: "kubeconfig",
+		text: scriptText({ apply: "echo client-key-data: TOPSECRET; kill -KILL $$", undo: "echo TOPSECRET; kill -KILL $$" }),
+	};
+	const error = await rejection(own.plugin.create("it", { ...printed, settings: { SECRET: asSecret("x") } }));
+	assert.match(error.message, /one kubeconfig: apply: /);
+	assert.doesNotMatch(error.message, /TOPSECRET/);
+	const open = await rejection(own.plugin.create("open", { ...printed, settings: {} }));
+	assert.match(open.message, /TOPSECRET/, "else it helps to find the cause");
+});
 test("escape sequences that a host hands back reach nobody's terminal, whether as a fact, a difference, a line, an error or what is kept", async () => {
 	const evil = "$'\\033]0;owned\\007\\033[2J\\r'";
 	const control = /(?![\t\n])\p{Cc}/u;

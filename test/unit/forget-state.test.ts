@@ -49,7 +49,19 @@ test("one of several control planes is no more than itself: the cluster stays, a
 		assert.ok(left.includes(name), name);
 	for (const name of ["lab-k8s-node02-control-plane-join", "lab-k8s-node02-control-plane-certificate-key", "lab-k8s-node02-endpoint"])
 		assert.ok(!left.includes(name), name);
-	assert.equal(withoutHost(state([], several), "k8s-master").isControlPlane, true);
+	const first = withoutHost(state([], several), "k8s-master");
+	assert.deepEqual([first.isControlPlane, first.others], [true, ["k8s-node01", "k8s-node02"]]);
+});
+test("a host whose name is the end of another's takes nothing of that one along", () => {
+	const text = state().replaceAll("k8s-node02", "node01");
+	const names = (of: string) => parsed(of).resources.map(({ urn }) => nameOf(urn));
+	const left = names(withoutHost(text, "node01").text);
+	const gone = names(text).filter((name) => !left.includes(name));
+	assert.ok(gone.includes("lab-node01") && gone.includes("lab-node01-worker"), gone.join(" "));
+	assert.deepEqual(
+		gone.filter((name) => name.includes("k8s-node01")),
+		[],
+	);
 });
 for (const host of HOSTS)
 	test(`without ${host} nothing that stays names what goes, and every step of another host stays`, () => {
