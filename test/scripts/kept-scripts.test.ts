@@ -1,11 +1,11 @@
 // The scripts that a host keeps: brought whole or not at all, run by what is in them, and there as long as an undo needs them.
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Scripts } from "../../provider/scripts.ts";
 import { CURRENT_SCRIPT, KEPT_SCRIPT, NOT_KEPT, scriptName, settingsText } from "../../provider/shell.ts";
-import { FakeHost, WRITER } from "./fake-host.ts";
+import { FakeHost, WRITER, withFiles } from "./fake-host.ts";
 
 const KEPT = "/var/lib/kubeadm-lab/scripts";
 const STEP = "files";
@@ -135,4 +135,22 @@ test("the provider brings them packed, whatever is in them, where /tmp takes not
 	const { status, stderr } = host.sent(text, "apply");
 	assert.equal(status, 0, stderr);
 	for (const each of scripts.names) assert.equal(host.read(`${KEPT}/texts/${each}`), scripts.text(each));
+});
+test("several runs of one step write the same line at once, as the gallery's do", (t) => {
+	const host = new FakeHost(t);
+	const text = withFiles(`check() { :; }
+undo() { :; }
+apply() {
+  local i j
+  for ((i = 0; i < 8; i++)); do
+    for ((j = 0; j < 50; j++)); do put_line "\${ROOT}/line" word || exit 1; done &
+  done
+  wait
+}`);
+	const { status, stderr } = host.sent(text, "apply");
+	assert.deepEqual([status, stderr, host.read("/line")], [0, "", "word\n"]);
+	assert.deepEqual(
+		readdirSync(host.root).filter((name) => name.startsWith("line.")),
+		[],
+	);
 });

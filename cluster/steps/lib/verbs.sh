@@ -49,9 +49,9 @@ use_script() {
   [[ ! -s "${KEEPER}/used/${STEP_MARK}" ]] || read -r was <"${KEEPER}/used/${STEP_MARK}"
   [[ "${was}" == "${SCRIPT}" ]] || put_line "${KEEPER}/used/${STEP_MARK}" "${SCRIPT}" || cannot_mark
 }
-put_line() { printf '%s\n' "$2" >"$1.new" && mv -f -- "$1.new" "$1"; } # FILE TEXT
+put_line() { printf '%s\n' "$2" >"$1.new-${BASHPID}" && mv -f -- "$1.new-${BASHPID}" "$1"; } # FILE TEXT. Several Pods of the gallery are made at once, each by a run of the same step
 cannot_mark() { die "can't write in ${STATE#"${ROOT}"}/scripts: the line above says why"; }
-leave_script() { rm -f -- "${KEEPER}"/{used,settings}/"${STEP_MARK}"; }
+leave_script() { rm -f -- "${KEEPER}"/{used,settings}/"${STEP_MARK}"{,.new-*}; }
 # WHAT is the command that failed: with bash 5 an EXIT trap has only `eval` where the whole script was evaluated, as the provider does it.
 # 0, 2 and 3 are answers of main; a command may fail with 2 or 3 as well.
 tell_end() { [[ "${DIED}" == yes || (-z "${WHAT}" && "$1" == [023]) ]] || log "error: exit status $1 at: ${WHAT:-$2}"; } # STATUS COMMAND
