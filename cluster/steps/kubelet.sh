@@ -23,8 +23,16 @@ kept_files() { # COPY PATH, one a line
 kubelet_found() { # active, or what it is instead
   local found
   found="$(unit_active kubelet.service)"
-  if [[ "${found}" == active ]] && ! kubelet_answers; then found="no answer at ${HEALTHZ}"; fi
+  if [[ "${found}" == active ]]; then
+    if ! kubelet_answers; then found="no answer at ${HEALTHZ}"; elif is_replaced; then found="${found}, ${REPLACED}"; fi
+  fi
   printf '%s' "${found}"
+}
+readonly REPLACED='from a file that was replaced since'
+is_replaced() { # by another package, such as another version's
+  local pid
+  pid="$(systemctl show --property MainPID -- kubelet.service 2>/dev/null)" || return 1
+  [[ "${pid}" =~ ^MainPID=([1-9][0-9]*)$ && "$(readlink -- "${ROOT}/proc/${BASH_REMATCH[1]}/exe" 2>/dev/null)" == *' (deleted)' ]]
 }
 check() {
   local copy path copies=() paths=() modes found i
@@ -49,7 +57,7 @@ check() {
   [[ ! -e "${KEPT}/restart" ]] || differs 'kubelet restart' 'done' 'due'
   found="$(kubelet_found)"
   [[ "${found}" == active ]] || differs 'kubelet running' 'active' "${found:-not installed}"
-  ! is_joined_control_plane || api_is_ready || differs 'API server' 'ready' 'no answer' # of the first, init tells that
+  ! has_own_api_server || api_is_ready || differs 'API server' 'ready' 'no answer'
   [[ -s "${ROOT}${SUBNET_FILE}" ]] || differs "file ${SUBNET_FILE}" 'present' 'absent'
   certificates_check
 }
@@ -67,7 +75,7 @@ apply() {
   renew_certificates
   start_kubelet
   restart_static_pods
-  ! is_joined_control_plane || wait_for 120 api_is_ready || die "this control plane's API server is not ready after 120 s, or its etcd is not. See $(list_containers)"
+  ! has_own_api_server || wait_for 120 api_is_ready || die "this control plane's API server is not ready after 120 s, or its etcd is not. See $(list_containers)"
   wait_for_flannel
   [[ "${isNew}" == no || "$(cluster_value step)" != join ]] || wait_until_open
   tell_ending_cas
@@ -79,8 +87,22 @@ join_again() {
     printf "To let it join again: pulumi up --replace '**-%s-%s-join'" "${HOST_NAME}" "$(cluster_role)"
   fi
 }
+# Where somebody has upgraded the control plane: an older etcd does not start with a newer one's data, and an older API server does not know what a newer one has written.
+expect_none_newer() {
+  local copy path ours found
+  while read -r copy path; do
+    [[ "${path}" == */manifests/etcd.yaml || "${path}" == */manifests/kube-apiserver.yaml ]] || continue
+    ours="$(version_in_manifest "${copy}")" found="$(version_in_manifest "${ROOT}${path}")"
+    [[ -z "${ours}" || -z "${found}" || "$(printf '%s\n' "${found}" "${ours}" | sort -V | tail -n 1)" == "${ours}" ]] ||
+      die "${path} has version ${found}, expected ${ours}: somebody has upgraded this control plane, and it can't go back. Nothing was changed. Set kubernetesVersion to the version that it was upgraded to (kubectl version), then pulumi up"
+  done < <(kept_files)
+}
+version_in_manifest() { { sed -n 's/^ *image: *.*:v\{0,1\}\([0-9][0-9.]*\).*/\1/p' -- "$1" 2>/dev/null || true; } | head -n 1; } # FILE
+# Where several answer under one address, nothing else tells that this one does not. Where there is one, all else does.
+has_own_api_server() { is_joined_control_plane || [[ "$(cluster_role)" == control-plane && -d "${STATE}/endpoint" ]]; }
 put_back_files() {
   local copy path fresh
+  expect_none_newer
   while read -r copy path; do
     if ! cmp -s -- "${copy}" "${ROOT}${path}"; then
       [[ " ${KUBELET_FILES[*]} " != *" ${path} "* ]] || : >"${KEPT}/restart"
@@ -99,7 +121,7 @@ start_kubelet() {
   local found since
   found="$(kubelet_found)"
   since="$(date -u +%FT%TZ)" # as the kubelet stamps it
-  if [[ -e "${KEPT}/restart" || "${found}" == no\ answer* ]]; then
+  if [[ -e "${KEPT}/restart" || "${found}" == no\ answer* || "${found}" == *"${REPLACED}" ]]; then
     restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'
   elif [[ "${found}" != active ]]; then
     start_unit kubelet.service || die 'the kubelet does not start; see journalctl -u kubelet'

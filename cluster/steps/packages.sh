@@ -7,7 +7,7 @@
 # With everything installed yum is not called. undo takes away repositories, locks, keys, and with REMOVE_ON_UNDO=yes the packages that were not there before.
 readonly REPOSITORY_FOLDER=/etc/yum.repos.d
 
-# PINNED is PACKAGES, but for the kubelet of a Node that is to be upgraded: that stays at the version that its cluster's own steps brought it to.
+# PINNED is PACKAGES, but for the kubelet of a Node that is to be upgraded: that stays at the version that its cluster's own steps brought it to, or is the wanted one already, where somebody was ahead.
 PINNED=("${PACKAGES[@]+"${PACKAGES[@]}"}")
 hold_kubelet() {
   local i version
@@ -16,7 +16,7 @@ hold_kubelet() {
   # One that was cut off after its kubelet came goes on with that.
   [[ -z "$(cluster_value upgrading)" || "$(kubelet_version)" != "$(cluster_value upgrading)" ]] || version="$(cluster_value upgrading)"
   [[ -n "${version}" ]] || return 0
-  for ((i = 0; i < ${#PINNED[@]}; i++)); do [[ "${PINNED[i]}" != kubelet-[0-9]* ]] || PINNED[i]="kubelet-${version}"; done
+  for ((i = 0; i < ${#PINNED[@]}; i++)); do [[ "${PINNED[i]}" != kubelet-[0-9]* || "${PINNED[i]}" == "kubelet-$(kubelet_version)" ]] || PINNED[i]="kubelet-${version}"; done
 }
 
 read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT

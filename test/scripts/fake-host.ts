@@ -62,7 +62,7 @@ export class FakeHost {
 	}
 	/** Calls to stand-ins that change something, in order. */
 	calls(): string[] {
-		const looks = /^(systemctl (is-enabled|is-active|cat)|ip(?! (link|netns|address) delete)|df|nft|iptables\S*-save) /;
+		const looks = /^(systemctl (is-enabled|is-active|cat|show)|ip(?! (link|netns|address) delete)|df|nft|iptables\S*-save) /;
 		return this.exists("/calls")
 			? this.read("/calls")
 					.replace(/\n$/, "")

@@ -1,7 +1,7 @@
 // A Node's kubelet: the files that kubeadm wrote for it are kept as they were, and it runs.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ID, preparedHost } from "./cluster-host.ts";
@@ -80,6 +80,61 @@ test("changed flags are put back and restart the kubelet, once", (t) => {
 	assert.equal(host.read(FLAGS), `as kubeadm wrote ${FLAGS}\n`);
 	run(host);
 	assert.deepEqual(acts(host), []);
+});
+test("a control plane that somebody has upgraded is drift, and never put back: an older etcd does not start with a newer one's data", (t) => {
+	for (const [name, was, is] of [
+		["etcd", "registry.k8s.io/etcd:3.5.24-0", "registry.k8s.io/etcd:3.6.5-0"],
+		["kube-apiserver", "host:5000/kube-apiserver:v1.33.13", "host:5000/kube-apiserver:v1.34.10"],
+	] as const) {
+		const path = `/etc/kubernetes/manifests/${name}.yaml`;
+		const host = controlPlane(t);
+		host.write(path, `    image: ${was}\n`);
+		run(host);
+		host.write(path, `    image: ${is}\n`);
+		host.write(FLAGS, "KUBELET_KUBEADM_ARGS=--other\n");
+		assert.ok(differences(host).some((line) => line.startsWith(`file ${path}\t`)));
+		const { status, stderr } = run(host);
+		assert.equal(status, 1);
+		assert.match(
+			stderr,
+			/error: \S+ has version \S+, expected \S+: somebody has upgraded this control plane, and it can't go back\. Nothing was changed\. Set kubernetesVersion/,
+		);
+		assert.deepEqual([host.read(path), host.read(FLAGS)], [`    image: ${is}\n`, "KUBELET_KUBEADM_ARGS=--other\n"]);
+		host.write(path, `    image: ${was.replace(/(\d)(-0)?$/, "0$2")}\n`);
+		assert.equal(run(host).status, 0, "an older one is put back");
+		assert.equal(host.read(path), `    image: ${was}\n`);
+	}
+});
+test("a kubelet whose file was replaced while it runs, by another version's package, is drift, and started anew once", (t) => {
+	const host = member(t);
+	run(host);
+	host.write(
+		"/bin/systemctl",
+		host
+			.read("/bin/systemctl")
+			.replace(
+				"#!/bin/bash\n",
+				`#!/bin/bash\n[[ "$1" != show ]] || { echo MainPID=4711; exit; }\n[[ "$1" != restart ]] || ln -sfn /usr/bin/kubelet "\${KUBEADM_LAB_ROOT}/proc/4711/exe"\n`,
+			),
+	);
+	mkdirSync(join(host.root, "proc/4711"), { recursive: true });
+	symlinkSync("/usr/bin/kubelet", join(host.root, "proc/4711/exe"));
+	assert.deepEqual(differences(host), [""]);
+	rmSync(join(host.root, "proc/4711/exe"));
+	symlinkSync("/usr/bin/kubelet (deleted)", join(host.root, "proc/4711/exe"));
+	assert.deepEqual(differences(host), ["kubelet running\tactive\tactive, from a file that was replaced since"]);
+	const { status, stderr } = run(host);
+	assert.equal(status, 0, stderr);
+	assert.ok(acts(host).includes("systemctl restart -- kubelet.service"));
+	assert.deepEqual(differences(host), [""]);
+});
+test("of several control planes the first one's own API server is looked at too", (t) => {
+	const host = controlPlane(t);
+	run(host);
+	host.command("curl", `[[ "$*" != *6443/readyz* ]]`);
+	assert.deepEqual(differences(host), [""], "of one alone all else tells it");
+	host.write("/var/lib/kubeadm-lab/endpoint/owner", "");
+	assert.deepEqual(differences(host), ["API server\tready\tno answer"]);
 });
 test("a Node that is still of another version is a difference, and its host's own step is what brings it there", (t) => {
 	const host = member(t);

@@ -226,6 +226,9 @@ test("the packages step leaves the kubelet of a Node that is to be upgraded, and
 			.flatMap((line) => line.match(/^package (\S+)/)?.[1] ?? []);
 	assert.deepEqual(missing({}), ["kubeadm-1.30.14"]);
 	assert.deepEqual(missing({ UPGRADES: false }), ["kubelet-1.30.14", "kubeadm-1.30.14"]);
+	host.write("/kubelet-version", "1.30.14");
+	assert.deepEqual(missing({}), ["kubelet-1.30.14", "kubeadm-1.30.14"], "somebody was ahead: never back, a repository of one minor does not have the old one");
+	rmSync(join(host.root, "kubelet-version"));
 	host.write(`${CLUSTER}/upgrading`, NEXT);
 	assert.deepEqual(missing({}), ["kubeadm-1.30.14"], "cut off before its kubelet came");
 	host.write("/kubelet-version", NEXT);
