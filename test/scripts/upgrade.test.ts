@@ -278,6 +278,18 @@ test("an upgrade to a minor that no longer has an API is refused while manifests
 		"removed API: found flowschemas applied through flowcontrol.apiserver.k8s.io/v1beta3: applied by-server; expected none, for Kubernetes 1.30 no longer has it",
 	]);
 	assert.deepEqual(problems(host, { ...next, REMOVED_APIS: [] } as never), []);
+
+	const policies = { ...next, REMOVED_APIS: ["podsecuritypolicies.v1beta1.policy"] } as never;
+	host.command("kubectl", `printf 'Warning: policy/v1beta1 PodSecurityPolicy is deprecated\\n'; printf 'strict\\t\\t\\n'`);
+	assert.deepEqual(problems(host, policies), ["removed API: found PodSecurityPolicies: strict; expected none, for Kubernetes 1.30 no longer heeds them"]);
+	host.command("kubectl", `echo "error: the server doesn't have a resource type \\"podsecuritypolicies\\"" >&2; exit 1`);
+	assert.deepEqual(problems(host, policies), [], "one that is turned off");
+	host.command("kubectl", "echo 'The connection to the server was refused' >&2; exit 1");
+	assert.deepEqual(problems(host, policies), [
+		"API server: found no answer to which podsecuritypolicies there are: The connection to the server was refused; expected one, for Kubernetes 1.30 no longer has policy/v1beta1",
+	]);
+	host.write(`${CLUSTER}/upgrading`, NEXT);
+	assert.deepEqual(problems(host, policies), [], "one that was cut off is ended, whoever answers");
 });
 
 test("the preflight's facts name the Pods that an upgrade's drain ends for good", (t) => {
@@ -293,4 +305,11 @@ test("the preflight's facts name the Pods that an upgrade's drain ends for good"
 		stdout,
 		/^upgrade in place=1\.29\.15 -> 1\.30\.14\nnew images=kube-proxy:v1\.30\.14,coredns:v1\.11\.3\nlost by its drain=a\/bare \(no controller makes it again\),a\/with \(what is in its emptyDir\)$/m,
 	);
+	const of = (step: string) => {
+		host.write(`${CLUSTER}/step`, step);
+		host.write(`${CLUSTER}/role`, "control-plane");
+		return host.run("preflight", "apply", { KUBERNETES_VERSION: NEXT, RELEASE_MINOR: 30, IMAGES, ROLE: "control-plane" }).stdout;
+	};
+	assert.match(of("join"), /^lost by its drain=a\/bare/m, "a control plane that joined is drained as well");
+	assert.doesNotMatch(of("init"), /lost by its drain/);
 });

@@ -20,21 +20,32 @@ look_at_version() {
   if ((minor > RELEASE_MINOR || (minor == RELEASE_MINOR && patch > ${KUBERNETES_VERSION##*.}))); then
     problem 'Kubernetes' "${FROM}" "${KUBERNETES_VERSION} or older" "a cluster cannot go back: set kubernetesVersion to ${FROM} or newer; or, where all that runs on it may go, onVersionChange to rebuild"
   elif ((RELEASE_MINOR == minor + 1)); then
-    look_at_removed_apis
+    [[ "${begun}" == "${KUBERNETES_VERSION}" ]] || look_at_removed_apis # begun, it can only be ended, and its API server may be away
   elif ((RELEASE_MINOR > minor + 1)); then
     problem 'Kubernetes' "${FROM}" "1.$((RELEASE_MINOR - 1)) or newer, to go to ${KUBERNETES_VERSION}" "a cluster goes one minor at a time: set kubernetesVersion to the 1.$((minor + 1)) of config/releases.ts first"
   fi
 }
-# Who applies such a manifest again gets an error then. What only was made through one (kubectl create) nobody applies again, and the API server shows it by a newer API as well.
-# kubectl apply writes down what it applied; a server-side apply by which API. A status is what a controller has applied, often Kubernetes' own.
-readonly APPLIED=$'{{range .items}}{{with .metadata.namespace}}{{.}}/{{end}}{{.metadata.name}}\t{{range .metadata.managedFields}}{{if and (eq .operation "Apply") (not .subresource)}}{{.apiVersion}} {{end}}{{end}}\t{{with .metadata.annotations}}{{with index . "kubectl.kubernetes.io/last-applied-configuration"}}{{printf "%.200q" .}}{{end}}{{end}}\n{{end}}'
+# Who applies such a manifest again gets an error then. What only was made through one (kubectl create) the API server shows by a newer API as well.
+# kubectl apply writes down what it applied; a server-side apply, and Helm, by which API. A status is what a controller has applied, often Kubernetes' own.
+# PodSecurityPolicies have no newer API: any of them would guard nothing any more.
+readonly APPLIED=$'{{range .items}}{{with .metadata.namespace}}{{.}}/{{end}}{{.metadata.name}}\t{{range .metadata.managedFields}}{{if and (or (eq .operation "Apply") (eq .manager "helm")) (not .subresource)}}{{.apiVersion}} {{end}}{{end}}\t{{with .metadata.annotations}}{{with index . "kubectl.kubernetes.io/last-applied-configuration"}}{{printf "%.200q" .}}{{end}}{{end}}\n{{end}}'
 look_at_removed_apis() {
-  local api resource version group applied
+  local api resource version group answer applied
   for api in "${REMOVED_APIS[@]+"${REMOVED_APIS[@]}"}"; do
     IFS=. read -r resource version group < <(printf '%s\n' "${api}")
     version="${group}/${version}"
-    applied="$(kube /etc/kubernetes/admin.conf get "${api}" --all-namespaces -o go-template="${APPLIED}" 2>/dev/null |
-      awk -F '\t' -v api="${version}" 'index(" " $2, " " api " ") || index($3, "\"{\\\"apiVersion\\\":\\\"" api "\\\"") == 1 { print $1 }' | paste -s -d ' ')" || applied='' # one that is turned off
+    if ! answer="$(kube /etc/kubernetes/admin.conf get "${api}" --all-namespaces -o go-template="${APPLIED}" 2>&1)"; then
+      [[ "${answer}" != *"doesn't have a resource type"* ]] || continue # one that is turned off
+      problem 'API server' "no answer to which ${resource} there are: ${answer##*$'\n'}" "one, for Kubernetes 1.${RELEASE_MINOR} no longer has ${version}" 'bring it up (kubectl get --raw /readyz), then run this again'
+      return 0
+    fi
+    if [[ "${resource}" == podsecuritypolicies ]]; then
+      applied="$(printf '%s\n' "${answer}" | awk -F '\t' 'NF > 1 { print $1 }' | paste -s -d ' ')"
+      [[ -z "${applied}" ]] || problem 'removed API' "PodSecurityPolicies: ${applied}" "none, for Kubernetes 1.${RELEASE_MINOR} no longer heeds them" 'let namespaces be guarded in another way (Pod Security Admission), then delete them: kubectl delete psp'
+      continue
+    fi
+    applied="$(printf '%s\n' "${answer}" |
+      awk -F '\t' -v api="${version}" 'index(" " $2, " " api " ") || index($3, "\"{\\\"apiVersion\\\":\\\"" api "\\\"") == 1 { print $1 }' | paste -s -d ' ')"
     [[ -z "${applied}" ]] || problem 'removed API' "${resource} applied through ${version}: ${applied}" "none, for Kubernetes 1.${RELEASE_MINOR} no longer has it" "write a newer apiVersion into these manifests, and kubectl apply them; kubectl api-versions lists those there are"
   done
 }
@@ -52,11 +63,12 @@ print_upgrade() {
   printf 'upgrade in place=%s -> %s\n' "${FROM}" "${KUBERNETES_VERSION}"
   list="$(missing_images 2>/dev/null | sed 's|.*/||' | paste -s -d ,)" || list='' # the runtime may not run
   [[ -z "${list}" ]] || printf 'new images=%s\n' "${list}"
-  if [[ "${ROLE}" == worker ]]; then
+  if [[ "${ROLE}" == worker ]] || is_joined_control_plane; then # those that are drained
     list="$(kube /etc/kubernetes/kubelet.conf get pods --all-namespaces --field-selector "spec.nodeName=${HOST_NAME}" -o go-template="${LOST}" 2>/dev/null)" || list='(not known: the API server does not answer) none'
     list="$(printf '%s\n' "${list}" | awk '$2 == "DaemonSet" || $2 == "Node" { next } $2 == "none" { print $1 " (no controller makes it again)"; next } $3 != "" { print $1 " (what is in its emptyDir)" }' | paste -s -d ,)"
     printf 'lost by its drain=%s\n' "${list:-nothing}"
-  else
+  fi
+  if [[ "${ROLE}" != worker ]]; then
     list="$(kube /etc/kubernetes/admin.conf get poddisruptionbudgets --all-namespaces -o go-template="${BUDGETS}" 2>/dev/null | paste -s -d ,)" || list=''
     [[ -z "${list}" ]] || printf 'PodDisruptionBudgets that let no Pod go now=%s\n' "${list}"
     list="$(kube /etc/kubernetes/admin.conf --namespace kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' 2>/dev/null | sed -n 's|^apiVersion: kubeadm.k8s.io/||p')" || list=''
