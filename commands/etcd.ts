@@ -96,6 +96,7 @@ async function send(act: Act, { name, about, data }: Snapshot, pki?: string): Pr
 		await act("put", {
 			NAME: name,
 			OFFSET: offset,
+			SIZE: data.length,
 			PART: part.toString("base64"),
 			IS_LAST: isLast,
 			ABOUT: about,

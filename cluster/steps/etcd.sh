@@ -3,7 +3,7 @@
 # What `npm run etcd` does on the control plane, by ACTION; no resource has this step. NAME is a snapshot's.
 # snapshot: takes one, prints its line. list: a line for each. get: PART_BYTES of it from OFFSET on, in base64. about: what stands beside it.
 # pki: the CAs and their keys. who: whether the host is a control plane, or in no cluster.
-# put: writes PART behind what came before, at OFFSET; with IS_LAST it is checked and kept, with ABOUT beside it; with PKI_TAR for a control plane that is to be made anew of it (rescue.sh).
+# put: writes PART behind what came before, at OFFSET, of a snapshot of SIZE bytes; with IS_LAST it is checked and kept, with ABOUT beside it; with PKI_TAR for a control plane that is to be made anew of it (rescue.sh).
 # look: what would be lost. restore: goes back to it. restart (on every host) and renew: after the restore of an etcd before 3.5.10, for clients that would not notice it.
 readonly NAME_FORM='^[0-9]{8}T[0-9]{6}Z-[0-9]+$'
 takes_no_lock() { :; } # its own: lock_snapshots
@@ -18,9 +18,17 @@ put_part() {
   if [[ -n "${PKI_TAR:-}" ]]; then folder="${RESCUE}" && expect_no_cluster; else expect_control_plane; fi
   incoming="${folder}/.incoming.db"
   (umask 077 && mkdir -p -- "${folder}")
-  [[ "${OFFSET}" != 0 ]] || (umask 077 && : >"${incoming}")
+  if [[ "${OFFSET}" == 0 ]]; then
+    rm -f -- "${incoming}" # of a run that was cut off
+    expect_own_ca
+    expect_room "${folder}" $((SIZE + 64 * 1048576))
+    (umask 077 && : >"${incoming}")
+  fi
   [[ "$(stat -c %s -- "${incoming}" 2>/dev/null)" == "${OFFSET}" ]] || die "${incoming} has $(stat -c %s -- "${incoming}" 2>/dev/null) bytes, expected ${OFFSET}: does another one bring a snapshot? Run this again"
-  printf '%s' "${PART}" | base64 -d >>"${incoming}" || die "can't write ${incoming}; look at df /var/lib"
+  printf '%s' "${PART}" | base64 -d >>"${incoming}" || {
+    rm -f -- "${incoming}"
+    die "can't write ${incoming}; look at df /var/lib"
+  }
   [[ "${IS_LAST}" == yes ]] || return 0
   # shellcheck disable=SC2153 # a setting
   is_whole "${incoming}" || die "${NAME} did not arrive whole. Run this again"
@@ -30,6 +38,13 @@ put_part() {
   [[ -n "${PKI_TAR:-}" ]] || return 0
   (umask 077 && printf '%s' "${PKI_TAR}" | base64 -d >"${folder}/pki.tar") || die "can't write ${folder}/pki.tar; look at df /var/lib"
   put_line "${folder}/name" "${NAME}"
+}
+# Another cluster's has nothing to seek here: all of its Secrets would lie among this one's snapshots.
+expect_own_ca() {
+  local found
+  [[ -z "${PKI_TAR:-}" ]] || return 0
+  found="$(printf '%s\n' "${ABOUT}" | sed -n 's/^ca=//p')"
+  [[ "${found}" == "$(ca_digest)" ]] || die "snapshot ${NAME} is of another cluster: found CA ${found:0:19}..., expected $(ca_digest | cut -c 1-19)... of $(cluster_value id). Nothing was changed. Choose one of this cluster: npm run etcd -- list"
 }
 expect_no_cluster() {
   ! cluster_is_claimed || die "this host is in cluster $(cluster_value id), expected none: a snapshot is restored onto the control plane that there is, or onto one that was installed anew. Nothing was changed"

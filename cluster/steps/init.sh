@@ -83,11 +83,14 @@ change_cluster() {
     if [[ "${from}" == "${KUBERNETES_VERSION}" ]]; then log 'kubeadm configuration: not the one that the cluster has; it is applied in place'; else log "upgrading the control plane in place: ${from} -> ${KUBERNETES_VERSION}"; fi
     keep_backup_names
     prepare_move
+    certify_names
     upload_configuration "${from}"
     # Certificates are the kubelet and the kubeconfig step's: renewed here, the stack's own kubeconfig would be another in the middle.
     apply_upgrade || die "kubeadm upgrade apply failed (bound: ${APPLY_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there. The snapshot of before: npm run etcd -- list"
     wait_for "${TIMEOUT_SECONDS}" api_answers || die "the control plane has ${KUBERNETES_VERSION}, and its API server has not answered in ${TIMEOUT_SECONDS} s; last: ${LAST_SEEN}. See $(list_containers)"
     remove_backups
+    # It reads its configuration when it starts; with another version, or another address, it starts anew anyway.
+    [[ "${from}" != "${KUBERNETES_VERSION}" ]] || moves || restart_kube_proxy
     move_endpoint
     set_cluster_value upgraded "${wanted}"
   fi

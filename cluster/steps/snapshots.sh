@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # uses: cluster-signs.sh etcd-tools.sh timer.sh
 # This step makes systemd take a verified snapshot of etcd every EVERY, and keep the last KEEP of its own. One that failed shows as drift.
-# undo ends that. The snapshots stay with the cluster, and go with it; with KEEP_ON_DESTROY they are moved out of its records, to OWN_FOLDER.
+# undo ends that. The snapshots stay with the cluster, and go with it; with KEEP_ON_DESTROY a last one is taken, and all are moved out of its records, to OWN_FOLDER.
 readonly OWN_FOLDER=/var/lib/kubeadm-lab-snapshots
 
 timer_service() {
@@ -26,9 +26,19 @@ timer_program() {
 check() { check_timer 'last snapshot' 'taken'; }
 apply() { apply_timer 'no snapshot could be taken'; }
 undo() {
+  local is_set=no
+  ! is_kept "${UNIT_PATH}.timer" || is_set=yes
   undo_timer
-  [[ "${KEEP_ON_DESTROY}" == no ]] || keep_snapshots
+  if [[ "${KEEP_ON_DESTROY}" == yes ]]; then
+    [[ "${is_set}" == no ]] || take_last
+    keep_snapshots
+  fi
   finish_undo
+}
+# The cluster as it is now; with an etcd that is gone its older snapshots have to do.
+take_last() {
+  if api_is_ready && (take_snapshot destroy && log "took snapshot ${TAKEN}"); then return 0; fi
+  log 'no last snapshot of etcd: its API server is not ready, or a line above says why. The snapshots of before are kept'
 }
 keep_snapshots() {
   local file kept=0

@@ -232,5 +232,15 @@ test("a snapshot goes in parts to a host and back, byte by byte", (t) => {
 	});
 	assert.equal(act(other, "list").stdout, act(host, "list").stdout);
 	assert.equal(act(other, "restore", { NAME }).status, 0);
-	assert.match(act(other, "put", { NAME, OFFSET: 0, PART: "AAAA", IS_LAST: true, ABOUT }).stderr, /error: \S+ did not arrive whole\. Run this again/);
+	const put = (changes = {}) => act(other, "put", { NAME, OFFSET: 0, PART: "AAAA", IS_LAST: true, ABOUT, ...changes }).stderr;
+	assert.match(put(), /error: \S+ did not arrive whole\. Run this again/);
+	const before = other.snapshot("/var/lib/kubeadm-lab");
+	assert.match(
+		put({ ABOUT: ABOUT.replace(/^ca=.*$/m, "ca=sha256:other") }),
+		/error: snapshot \S+ is of another cluster: found CA sha256:other\.\.\., expected sha256:\S+ of \S+\. Nothing was changed/,
+	);
+	assert.match(put({ SIZE: 1e15 }), /error: no room in \/var\/lib\/kubeadm-lab\/cluster\/snapshots: .*Nothing was changed/);
+	assert.match(put({ PART: "=" }), /error: can't write \S+; look at df/);
+	delete before["/var/lib/kubeadm-lab/cluster/snapshots/.incoming.db"];
+	assert.deepEqual(other.snapshot("/var/lib/kubeadm-lab"), before, "nothing of it stays");
 });

@@ -124,11 +124,27 @@ test("undo takes all of it away but the snapshots, which are the cluster's, and 
 	assert.deepEqual(names(host), kept);
 	assert.deepEqual([host.exists("/var/lib/kubeadm-lab/snapshots"), host.exists(KEPT)], [false, false]);
 });
-test("with keepOnDestroy undo moves the snapshots out of the cluster's records, and says where", (t) => {
+test("with keepOnDestroy undo takes a last snapshot, moves all out of the cluster's records, and says where", (t) => {
 	const host = controlPlane(t);
+	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/away" ]]`);
 	good(run(host, "apply", { KEEP_ON_DESTROY: true }));
 	const kept = names(host);
 	const { status, stdout } = run(host, "undo", { KEEP_ON_DESTROY: true });
-	assert.deepEqual([status, stdout], [0, `2 snapshots of etcd kept on k8s-master in ${KEPT}\n`]);
-	assert.deepEqual([names(host), names(host, KEPT)], [[], kept]);
+	assert.deepEqual([status, stdout], [0, `3 snapshots of etcd kept on k8s-master in ${KEPT}\n`]);
+	assert.deepEqual([names(host), names(host, KEPT).slice(0, 2)], [[], kept]);
+	assert.match(host.read(`${KEPT}/${names(host, KEPT)[2]}.about`), /^by=destroy$/m);
+	good(run(host, "undo", { KEEP_ON_DESTROY: true }));
+	assert.equal(names(host, KEPT).length, 3, "once");
+});
+test("with keepOnDestroy and an etcd that is gone the older snapshots are moved all the same", (t) => {
+	for (const mark of ["/away", "/silent"]) {
+		const host = controlPlane(t);
+		host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/away" ]]`);
+		good(run(host, "apply", { KEEP_ON_DESTROY: true }));
+		const kept = names(host);
+		host.write(mark, "");
+		const { status, stdout, stderr } = run(host, "undo", { KEEP_ON_DESTROY: true });
+		assert.deepEqual([status, stdout, names(host, KEPT)], [0, `2 snapshots of etcd kept on k8s-master in ${KEPT}\n`, kept]);
+		assert.match(stderr, /no last snapshot of etcd: /);
+	}
 });

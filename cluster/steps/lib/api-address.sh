@@ -35,18 +35,23 @@ expect_movable() {
 prepare_move() {
   moves || return 0
   log "the API answers at ${NEW_SERVER} from now on, no longer at ${OLD_SERVER}"
-  is_certified || certify_api_server
 }
-is_certified() { # for NEW_SERVER
-  local name="${NEW_SERVER#https://}" text
-  text="$(openssl x509 -in "${ROOT}/etc/kubernetes/pki/apiserver.crt" -noout -text 2>/dev/null)" || return 1
-  [[ "${text}," =~ 'IP Address:'"${name%:*}"[,[:space:]] ]]
+# kubeadm makes the API server's certificate once, and a renewal keeps its names: another address of a host, or the one that several share, is not among them.
+certify_names() {
+  local name text
+  text="$(openssl x509 -in "${ROOT}/etc/kubernetes/pki/apiserver.crt" -noout -text 2>/dev/null)" || text=''
+  while read -r name; do
+    [[ "${text//$'\n'/,}" != *":${name},"* ]] || continue
+    certify_api_server
+    log "the API server's certificate names ${name} too"
+    return 0
+  done < <(printf '%s\n' "${KUBEADM_CONFIG}" | awk '$1 == "certSANs:" { is_list = 1; next } $1 != "-" { is_list = 0 } is_list { gsub(/"/, "", $2); print $2 }')
 }
 # When it has the new configuration. The kubelet's file is the last, so that a run that was killed does all of it again.
 move_endpoint() {
   moves || return 0
   tell_joins "${OLD_SERVER}" "${NEW_SERVER}"
-  kube "${ADMIN_CONF}" -n kube-system rollout restart daemonset kube-proxy >/dev/null 2>&1 || log 'kube-proxy was not restarted for the new address; run: kubectl -n kube-system rollout restart daemonset kube-proxy'
+  restart_kube_proxy
   point_at "${OLD_SERVER}" "${NEW_SERVER}"
 }
 certify_api_server() {
@@ -60,6 +65,9 @@ certify_api_server() {
   id="$(containers kube-apiserver)"
   [[ -z "${id}" ]] || stop_container "${id}" >/dev/null || die "the API server has a new certificate and did not stop to read it; see $(list_containers)"
   { wait_for 120 runs_anew kube-apiserver "${id}" && wait_for 120 api_is_ready; } || die "the API server was stopped for its new certificate, and is not ready after 120 s; see $(list_containers)"
+}
+restart_kube_proxy() {
+  kube "${ADMIN_CONF}" -n kube-system rollout restart daemonset kube-proxy >/dev/null 2>&1 || log 'kube-proxy was not restarted for its new configuration; run: kubectl -n kube-system rollout restart daemonset kube-proxy'
 }
 # What a join reads first, signed by the cluster with each token that there is.
 tell_joins() { # OLD NEW

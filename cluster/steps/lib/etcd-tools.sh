@@ -77,7 +77,7 @@ expect_room() { # FOLDER BYTES
   free="$(df --output=avail -B1 -- "$1" | tail -n 1)"
   ((free > $2)) || die "no room in ${1#"${ROOT}"}: found $((free / 1048576)) MB free, expected $(($2 / 1048576 + 1)). Nothing was changed. Make room, then run this again"
 }
-take_snapshot() { # BY (hand, timer or upgrade): TAKEN is its name
+take_snapshot() { # BY (hand, timer, upgrade or destroy): TAKEN is its name
   local fresh="${SNAPSHOTS}/.new.db" answer status revision size
   expect_control_plane
   lock_snapshots
