@@ -1,6 +1,6 @@
 // Stand-in for the resource plugin `command` v1.2.1, used by the lab only where the official one is not installed.
 // It knows `command:remote:Command`. Whatever the official plugin does otherwise is a fault here: test/contract runs against both.
-// Left out on purpose: the official one fails with EOF where a command leaves more than 2 MB of its stdin, SSH's window, unread.
+// Left out on purpose: the official one fails with EOF where a command leaves more than 2 MB of its stdin, SSH's window, unread; and it waits for ever for a host that hangs.
 import type * as grpc from "@grpc/grpc-js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";

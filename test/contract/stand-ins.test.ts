@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exitError, quote } from "../../lab/stand-ins/command/go-text.ts";
+import * as resource from "../../lab/stand-ins/command/resource.ts";
 import { shorten } from "../../provider/plugin/serve.ts";
 import { CommandPlugin } from "./support/command-plugin.ts";
 import { standIn, temporaryFolder } from "./support/executable.ts";
@@ -15,6 +17,8 @@ import { Sshd } from "./support/sshd.ts";
 
 delete process.env.COMMAND_PLUGIN;
 delete process.env.LANGUAGE_HOST;
+/** For a command that is run here, not by a plugin. */
+const SHOWN = { signal: new AbortController().signal, status: () => {}, diagnostic: () => {} };
 
 test("SIGTERM to the language host alone takes its program along", async (t) => {
 	const host = await LanguageHost.start("setInterval(() => {}, 1000)");
@@ -72,6 +76,49 @@ test("a command that prints on and on is cut off", async (t) => {
 		/the host printed more than 64 MiB, and was cut off/,
 	);
 });
+
+test("a command that neither prints nor ends is given up, and one that prints is waited for", async (t) => {
+	const sshd = await Sshd.start();
+	t.after(() => sshd.remove());
+	const connection = sshd.connection({ perDialTimeout: 15 });
+	const run = (create: string, silenceSeconds: number) => resource.create("it", { connection, create }, { ...SHOWN, silenceSeconds });
+	// As a host whose disk hangs: its kernel answers, its sshd does not.
+	const hangs = "echo 'last words' >&2; sleep 0.5; (sleep 5; kill -CONT $PPID) & kill -STOP $PPID; exec sleep 10";
+	const from = performance.now();
+	await assert.rejects(run(hangs, 1), {
+		message: `127.0.0.1: not done, and nothing printed for 1 s: running "${hangs}":\nlast words\n`,
+	});
+	assert.ok(performance.now() - from < 4000);
+	assert.equal((await run("for i in 1 2 3 4 5 6; do sleep 0.5; echo $i >&2; done; echo done", 2)).state.stdout, "done");
+});
+
+test("a host that takes the connection and never greets is given up", async (t) => {
+	const server = createServer().listen(0, "127.0.0.1");
+	t.after(() => server.close());
+	server.on("connection", (socket) => t.after(() => socket.destroy()));
+	await new Promise((resolve) => server.once("listening", resolve));
+	const connection = { host: "127.0.0.1", port: (server.address() as AddressInfo).port, user: "root", password: "x", dialErrorLimit: 0, perDialTimeout: 15 };
+	const shown = { ...SHOWN, patience: { greetingSeconds: 0, loginSeconds: 1, keepaliveSeconds: 0 } };
+	await assert.rejects(resource.create("it", { connection, create: "true" }, shown), {
+		message: "after 0 failed attempts: ssh: handshake failed: Timed out while waiting for handshake",
+	});
+});
+
+test("a line of 10 MB is shown in pieces, and kept whole", async (t) => {
+	const sshd = await Sshd.start();
+	t.after(() => sshd.remove());
+	const pieces: number[] = [];
+	const shown = { ...SHOWN, status: (line: string) => pieces.push(line.length) };
+	const create = `head -c ${LINE_BYTES} /dev/zero | tr '\\0' x`;
+	const { state } = await resource.create("it", { connection: sshd.connection({ perDialTimeout: 15 }), create }, shown);
+	assert.equal(String(state.stdout).length, LINE_BYTES);
+	assert.ok(Math.max(...pieces) <= 64 * 1024);
+	assert.equal(
+		pieces.reduce((sum, length) => sum + length, 0),
+		LINE_BYTES,
+	);
+});
+const LINE_BYTES = 10_000_000;
 
 test("a short error stays as it is, and a long one fits however many bytes a character takes", () => {
 	assert.equal(shorten("short € text\n"), "short € text\n");

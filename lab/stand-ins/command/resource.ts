@@ -18,7 +18,15 @@ interface Inputs {
 
 export interface Shown extends Dialing {
 	diagnostic: (severity: "warning" | "error", line: string) => void;
+	/** How long a command may print nothing. Default SILENCE_SECONDS. */
+	silenceSeconds?: number;
 }
+
+// Where a host's disk hangs, its kernel still answers keepalives, and the official plugin waits for ever. Nothing sent to the host could end that: no signal ends what
+// waits for a disk, and sshd waits for its output. The bound is one of silence, since a whole run may take as long as its settings say. The longest silence in order is
+// 5 h, where initTimeoutSeconds is 7200, its most: 3 h for another run (cluster/steps/lib/common.sh), then 2 h for the API server (init.sh).
+const SILENCE_SECONDS = 6 * 3600;
+const PATIENCE = { greetingSeconds: 0, loginSeconds: 120, keepaliveSeconds: 0 }; // of a login: sshd's own LoginGraceTime, which may not end it there
 
 /** Runs `create` where there is one. The id is the name with eight random hexadecimal digits. */
 export async function create(name: string, inputs: Properties, shown: Shown): Promise<{ id: string; state: Properties }> {
@@ -69,9 +77,10 @@ async function execute(command: string, properties: Properties, previous: Output
 	const optional: Record<string, string> = {};
 	if (addPreviousOutputInEnv && previous.stdout !== "") optional.PULUMI_COMMAND_STDOUT = previous.stdout;
 	if (addPreviousOutputInEnv && previous.stderr !== "") optional.PULUMI_COMMAND_STDERR = previous.stderr;
-	const client = await dial(connection, shown);
+	const client = await dial(connection, { patience: PATIENCE, ...shown });
 	try {
 		return await runCommand(client, {
+			host: connection.host,
 			command,
 			stdin,
 			environment,
@@ -79,6 +88,7 @@ async function execute(command: string, properties: Properties, previous: Output
 			shows: { stdout: /^stdout/.test(logging), stderr: /stderr$/i.test(logging) },
 			onLine: shown.status,
 			onRefused: (name, isFatal) => shown.diagnostic(isFatal ? "error" : "warning", refusedVariable(name)),
+			silenceSeconds: shown.silenceSeconds ?? SILENCE_SECONDS,
 		});
 	} finally {
 		client.end();

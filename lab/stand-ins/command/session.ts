@@ -4,6 +4,8 @@ import { Lines, Output as Printed } from "../../../provider/ssh/script.ts";
 import { exitError, quote } from "./go-text.ts";
 
 export interface Run {
+	/** What an error calls it. */
+	host: string;
 	command: string;
 	stdin: string;
 	/** Variables that the host must take. */
@@ -15,14 +17,25 @@ export interface Run {
 	onLine: (line: string) => void;
 	/** A variable the host refused. */
 	onRefused: (name: string, isFatal: boolean) => void;
+	/** How long the command may print nothing. Not in the official plugin. */
+	silenceSeconds: number;
 }
 export interface Output {
 	stdout: string;
 	stderr: string;
 }
 
-/** Runs the command to its end. Throws for a refused variable and for any end but exit status 0, with the command and all that it printed. */
-export async function runCommand(client: Client, { command, stdin, environment, optional, shows, onLine, onRefused }: Run): Promise<Output> {
+/** Runs the command to its end. Throws for a refused variable, and for silence and any end but exit status 0 with the command and all that it printed. */
+export async function runCommand(
+	client: Client,
+	{ host, command, stdin, environment, optional, shows, onLine, onRefused, silenceSeconds }: Run,
+): Promise<Output> {
+	let isSilent = false;
+	const silence = setTimeout(() => {
+		isSilent = true;
+		client.destroy(); // end() would wait for the host
+	}, silenceSeconds * 1000);
+	client.once("close", () => clearTimeout(silence));
 	const channel = await openSession(client);
 	for (const [name, value] of Object.entries(environment)) {
 		if (await isAccepted(client, channel, name, value)) continue;
@@ -38,6 +51,7 @@ export async function runCommand(client: Client, { command, stdin, environment, 
 	const collect = (part: Printed, isShown: boolean) => (data: Buffer) => {
 		part.add(data);
 		outputs.both.add(data);
+		silence.refresh();
 		if (isShown) lines.write(data);
 	};
 	channel.on("data", collect(outputs.stdout, shows.stdout));
@@ -49,7 +63,8 @@ export async function runCommand(client: Client, { command, stdin, environment, 
 	await startCommand(client, channel, command);
 	channel.on("error", () => {}); // a command may end without reading all of stdin
 	channel.end(stdin);
-	const [error] = await Promise.all([closed, drained]);
+	const [end] = await Promise.all([closed, drained]);
+	const error = isSilent ? `${host}: not done, and nothing printed for ${silenceSeconds} s` : end;
 	lines.end();
 	const both = outputs.both.text();
 	if (error !== undefined) throw new Error(`${error}: running ${quote(command)}:\n${both}`);
