@@ -27,7 +27,7 @@ async function killedApply(host: string, step: SampleStep, seconds: number): Pro
 
 /** The whole life of one step, which is in place at the end. */
 function lifeOf(host: string, step: SampleStep, applied: () => Promise<void> = async () => {}): void {
-	test(`${step.step} on ${host}: apply, apply, check is 0${step.hasUndo ? ", undo, check is 3, undo" : ""}; killed half-way, apply, check is 0`, async () => {
+	test(`${step.step} on ${host}: apply, apply, check is 0${step.hasUndo ? ", undo, check is 3, undo; killed half-way, apply, check is 0" : ""}`, async () => {
 		if (step.hasUndo) await expectCode(host, step, "check", 3);
 		const started = Date.now();
 		const applying = expectCode(host, step, "apply", 0);

@@ -82,3 +82,14 @@ export class PulumiRun {
 		return code;
 	}
 }
+
+/** What stands under Diagnostics at the end of a run that was left to end: for each resource that failed its name, and its lines from the first error on. */
+export function errorsIn(output: string): { resource: string; text: string }[] {
+	const [, diagnostics = ""] = output.split(/^Diagnostics:$/m);
+	const [own = ""] = diagnostics.split(/^(?=\S)/m);
+	return own.split(/^ {2}(?=\S)/m).flatMap((block) => {
+		const resource = /^\S+ \((.*)\):\n/.exec(block)?.[1];
+		const [, text] = /^ {4}(error: [\s\S]*)/m.exec(block) ?? [];
+		return resource === undefined || text === undefined ? [] : [{ resource, text: text.trim() }];
+	});
+}

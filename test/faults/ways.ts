@@ -1,17 +1,16 @@
 // Cases put together to ways from bare hosts to a cluster and back: each way costs one cluster, and is hit on its way up, in a change and on its way down.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { unexplained } from "../bare/stays.ts";
-import { controlPlane, hosts, kubectl, lab, labFolder, messageFile, onHost, project, pulumi, pulumiRun, read, workers } from "../e2e/lab.ts";
-import { differences, snapshot } from "../e2e/snapshot.ts";
+import { controlPlane, hosts, kubectl, lab, messageFile, onHost, project, pulumi, pulumiRun, read, workers } from "../e2e/lab.ts";
+import { snapshot } from "../e2e/snapshot.ts";
 import { LabHost, signalled } from "./host.ts";
 import type { Case, Fault, Verb } from "./matrix.ts";
 import { type Result, tell } from "./results.ts";
-import { PulumiRun, processes } from "./run.ts";
+import { errorsIn, PulumiRun } from "./run.ts";
+import { areAsBefore, isCluster, isStateEmpty, leftNothing, podsNode, RUNNING_MESSAGE, startedByLab } from "./whole.ts";
 
 const VERBS: Verb[] = ["up", "change", "fewer", "destroy"];
 const COMMAND = { up: "up", change: "up", fewer: "up", destroy: "destroy" } as const;
@@ -90,9 +89,7 @@ class Ways {
 			if (fault === "Ctrl-C") assert.match(run.output, /\^C received; cancelling/);
 			else assert.notEqual(code, 0, `the run ended as if nothing had happened:\n${run.output.slice(-3000)}`);
 			if (!["engine killed", "Ctrl-C"].includes(fault)) assert.match(run.output, /error: /);
-			const { host } = one.moment;
-			if (host && ["script killed", "cable out", "power off"].includes(fault))
-				assert.match(run.output, new RegExp(`${host.name}[^]*error: |error: [^]*${host.name}`), "the error names the host");
+			this.#isNamed(one, run.output);
 
 			const next = performance.now();
 			await this.#converge(one);
@@ -101,7 +98,7 @@ class Ways {
 			await (wholeBy === "up" ? this.#isWhole() : this.#isGivenBack());
 			// As README says: the engine keeps what was being created when it died, until it is told that this has been seen to.
 			if (fault === "engine killed") await pulumi("refresh", "--clear-pending-creates", ...this.#settings());
-			await this.#leftNothing();
+			await leftNothing();
 			result.survived = true;
 		} catch (error) {
 			console.log((error as Error).message); // now, and not when all of them are done
@@ -113,6 +110,21 @@ class Ways {
 		}
 	}
 
+	/**
+	 * The step that was hit says so in an error of its own, with the host in its resource's name or its lines. Where a script is killed as its step has only just begun, it may
+	 * be that of another step of the host. Of init, a command that may have printed nothing yet, the resource says that it is the control plane's.
+	 */
+	#isNamed({ moment: { host, resource, what }, fault }: Case, output: string): void {
+		if (!host || !["script killed", "cable out", "power off"].includes(fault)) return;
+		const errors = errorsIn(output);
+		const isAny = fault === "script killed" && what === `${resource} has begun`;
+		const isTold = (one: { resource: string; text: string }) =>
+			`${one.resource} ${one.text}`.includes(host.name) || one.resource.endsWith("-control-plane-init");
+		assert.ok(
+			errors.some((one) => isTold(one) && (isAny || one.resource === resource)),
+			`no error of ${resource} on ${host.name}: ${JSON.stringify(errors, null, 2)}`,
+		);
+	}
 	/** As README says: where the API server of a control plane that has just got its power back does not answer yet, the same again once it does. */
 	async #converge({ moment, fault, wholeBy }: Case): Promise<void> {
 		const settings = wholeBy === "up" ? this.#settings() : [];
@@ -150,12 +162,11 @@ class Ways {
 		if (verb !== "up" && !(this.#isUp && hadAll)) await pulumi("up", ...this.#settings());
 		this.#isUp = verb !== "up";
 		// A worker that Pods run on is drained by hand before it is taken out (README).
-		if (verb !== "fewer" || (await this.#podsNode()) !== LEAVING) return;
+		if (verb !== "fewer" || (await podsNode()) !== LEAVING) return;
 		await kubectl(`cordon ${LEAVING}`);
 		await pulumi("up", "--replace", "**lifecycle-demo-pod", ...this.#settings());
-		assert.notEqual(await this.#podsNode(), LEAVING);
+		assert.notEqual(await podsNode(), LEAVING);
 	}
-	#podsNode = async () => (await kubectl("get pod lifecycle-demo-pod -o jsonpath='{.spec.nodeName}'")).trim();
 	async #startAfresh(): Promise<void> {
 		await lab("reset");
 		this.#isUp = false;
@@ -188,32 +199,17 @@ class Ways {
 	}
 
 	async #isWhole(): Promise<void> {
-		const nodes = await kubectl("get nodes --no-headers -o custom-columns=N:.metadata.name,R:'.status.conditions[?(@.type==\"Ready\")].status'");
-		assert.deepEqual(
-			nodes
-				.trim()
-				.split("\n")
-				.map((line) => line.split(/ +/))
-				.sort(),
-			hosts
-				.filter((host) => !(this.#isFewer && host === LEAVING))
-				.map((host) => [host, "True"])
-				.sort(),
+		const node = await isCluster(
+			hosts.filter((host) => !(this.#isFewer && host === LEAVING)),
+			...this.#settings(),
 		);
-		if (this.#isFewer) await this.#isAsBefore(LEAVING);
-		await kubectl("wait pod lifecycle-demo-pod --for=condition=Ready --timeout=60s");
-		await pulumi("preview", "--expect-no-changes", "--diff", ...this.#settings());
-		const node = await this.#podsNode();
+		if (this.#isFewer) await areAsBefore(this.#bare, [LEAVING]);
 		await this.#onlyGrew();
-		assert.match(this.#written.get(node) ?? "", /Hello initContainers\nHello from the postStart handler\n$/, `the message file on ${node}`);
-	}
-	async #isAsBefore(host: string): Promise<void> {
-		assert.deepEqual(unexplained(differences(this.#bare.get(host) ?? new Set(), await snapshot(host))), [], `${host}, given back`);
+		assert.match(this.#written.get(node) ?? "", RUNNING_MESSAGE, `the message file on ${node}`);
 	}
 	async #isGivenBack(): Promise<void> {
-		for (const host of hosts) await this.#isAsBefore(host);
-		const { stdout } = await pulumi("stack export");
-		assert.deepEqual(JSON.parse(stdout).deployment.resources ?? [], []);
+		await areAsBefore(this.#bare, hosts);
+		await isStateEmpty();
 		await this.#onlyGrew();
 	}
 	/** What was once in a message file stays in it. */
@@ -224,33 +220,6 @@ class Ways {
 			this.#written.set(host, stdout);
 		}
 	}
-	async #leftNothing(): Promise<void> {
-		for (const host of hosts) assert.deepEqual(new LabHost(host).scripts(), [], `scripts that run on ${host}`);
-		const { stdout } = await pulumiRun("stack export");
-		const pending = (JSON.parse(stdout).deployment.pending_operations ?? []) as { resource: { urn: string } }[];
-		assert.deepEqual(
-			pending.map(({ resource }) => resource.urn),
-			[],
-			"pending operations",
-		);
-		assert.deepEqual(
-			readdirSync(join(labFolder, "tmp")).filter((name) => name.startsWith("kubeconfig")),
-			[],
-			"kubeconfigs in TMPDIR",
-		);
-		// As README says: official plugins may outlive an engine that was killed, and are ended by whoever sees them.
-		for (const { pid, command } of startedByLab().filter(({ parent }) => parent === 1)) {
-			assert.match(command, /pulumi-resource-(kubernetes|command) |stand-ins\/command-plugin\.ts /, "a process of a run whose engine was killed");
-			signalled(pid, "SIGTERM");
-		}
-		for (let i = 0; i < 50 && startedByLab().length > 0; i++) await sleep(100);
-		assert.deepEqual(
-			startedByLab().map(({ command }) => command),
-			[],
-			"processes of a run that is over",
-		);
-	}
-
 	#tell(result: Result): void {
 		this.#done++;
 		tell(result);
@@ -260,6 +229,3 @@ class Ways {
 		);
 	}
 }
-
-/** What `lab exec` started and what of it runs on, by its environment (lab/README.md). */
-const startedByLab = () => processes().filter(({ environment }) => environment.split("\0").includes(`KUBEADM_LAB=${labFolder}`));

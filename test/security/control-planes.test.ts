@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { ENDPOINT, fourHosts, second, third, withControlPlanes } from "../e2e/control-planes.ts";
-import { kubectl, lab, project, pulumiArgs, run } from "../e2e/lab.ts";
+import { ENDPOINT, fourHosts, second, third, withControlPlanes, worker } from "../e2e/control-planes.ts";
+import { controlPlane, kubectl, lab, project, pulumiArgs, run } from "../e2e/lab.ts";
 import type { Needles } from "./needles.ts";
-import { EVERYWHERE, external, internal, ON_CONTROL_PLANE, ON_ITS_ADDRESS, openPorts } from "./ports.ts";
+import { EVERYWHERE, external, internal, ON_CONTROL_PLANE, ON_ITS_ADDRESS, openPorts, UDP_EVERYWHERE, udpPorts } from "./ports.ts";
 import { filesIn, keptFiles, knownSecrets, secretsOn, setMark } from "./secrets.ts";
 import { Watch } from "./watch.ts";
 
@@ -66,9 +66,11 @@ describe("three control planes", { concurrency: false }, () => {
 	});
 	for (const host of fourHosts)
 		test(`on ${host} each is where it belongs, and no key of the certificates anywhere`, async () => {
-			const { home, wrong } = await secretsOn(host, needles);
+			const { home, wrong } = await secretsOn(host, needles, fourHosts.slice(0, 3));
 			assert.deepEqual(wrong, []);
-			assert.ok([...home].some((name) => name.endsWith(` on ${host}`)));
+			const own = needles.names.filter((name) => name.endsWith(` on ${host}`)); // the first one's are those too that all control planes have
+			assert.ok(own.length > 0 && own.every((name) => home.has(name)), `found where they belong: ${[...home].join(", ")}; expected ${own.join(", ")}`);
+			assert.equal(home.has(`key of /etc/kubernetes/pki/ca.key on ${controlPlane}`), host !== worker, "the CA's key is on control planes alone");
 		});
 	test("the certificates are no longer on the cluster, nor is a join token", async () => {
 		assert.equal(await kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "");
@@ -85,6 +87,9 @@ describe("three control planes", { concurrency: false }, () => {
 				expected.sort((a, b) => a - b),
 			);
 		});
+	test("on every host the UDP ports that are heard on more than the host itself are those in docs/security.md", async () => {
+		for (const host of fourHosts) assert.deepEqual(await udpPorts(host), Object.keys(UDP_EVERYWHERE).map(Number), host);
+	});
 	test("haproxy listens on the cluster's address alone, and says nothing of itself", async () => {
 		const expected = [HAPROXY_PORT, ...[EVERYWHERE, ON_CONTROL_PLANE].flatMap((ports) => Object.keys(ports).map(Number))];
 		const found = await openPorts(ENDPOINT);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { controlPlane, hosts, kubectl, lab, labFolder, project, pulumi, pulumiArgs, read, run, succeed } from "../e2e/lab.ts";
 import { CHECKS, SHELL } from "./checks.ts";
-import { EVERYWHERE, external, internal, ON_CONTROL_PLANE, ON_ITS_ADDRESS, openPorts } from "./ports.ts";
+import { EVERYWHERE, external, internal, ON_CONTROL_PLANE, ON_ITS_ADDRESS, openPorts, UDP_EVERYWHERE, udpPorts } from "./ports.ts";
 
 const cli = `${project}lab/lab`;
 
@@ -34,6 +34,11 @@ describe("a running cluster", { concurrency: false }, () => {
 					expected.sort((a, b) => a - b),
 				);
 			});
+
+	for (const host of hosts)
+		test(`on ${host} the UDP ports that are heard on more than the host itself are those in docs/security.md`, async () => {
+			assert.deepEqual(await udpPorts(host), Object.keys(UDP_EVERYWHERE).map(Number));
+		});
 
 	test("the controller-manager, the scheduler, metrics of etcd and kube-proxy, and the kubelet's health are heard on the host alone", async () => {
 		const listening = await read(controlPlane, "ss -ltnH | awk '{ print $4 }'");

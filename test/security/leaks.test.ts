@@ -96,6 +96,13 @@ describe("secrets", { concurrency: false }, () => {
 			assert.deepEqual(wrong, []);
 			const own = needles.names.filter((name) => name.endsWith(` on ${host}`));
 			assert.ok(own.length > 0 && own.every((name) => home.has(name)), `found where they belong: ${[...home].join(", ")}; expected ${own.join(", ")}`);
+			if (host === controlPlane) return;
+			assert.deepEqual(
+				own.filter((name) => !name.startsWith("key of /var/lib/kubelet/pki/")),
+				[],
+				"a worker has its kubelet's keys and no other",
+			);
+			assert.equal(await read(host, "find /etc/kubernetes -type f | sort"), "/etc/kubernetes/kubelet.conf\n/etc/kubernetes/pki/ca.crt\n");
 		});
 
 	test("on the control plane no join token is left, and admin.conf is no super-admin", async () => {

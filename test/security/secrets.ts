@@ -1,7 +1,7 @@
 // The secrets of a stack that is up, fetched where they belong: keys of the login, of every CA and component, of each kubeconfig, and the join tokens.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { hosts, labFolder, onHost, project, read, succeed } from "../e2e/lab.ts";
+import { controlPlane, hosts, labFolder, onHost, project, read, succeed } from "../e2e/lab.ts";
 import { Needles } from "./needles.ts";
 
 const PLACES = "/etc/kubernetes/*.conf /etc/kubernetes/pki/*.key /etc/kubernetes/pki/etcd/*.key /var/lib/kubelet/pki/*.pem /var/lib/kubelet/pki/*.key";
@@ -42,18 +42,29 @@ export async function knownSecrets(of = hosts): Promise<Needles> {
 const MARK = "/run/kubeadm-lab-leaks";
 /** Files of a host that were written since the mark, but for images and what processes show. */
 const WRITTEN = `find / \\( -path /proc -o -path /sys -o -path /dev -o -path '/var/lib/containerd/io.containerd.*' -o -path '/run/containerd/io.containerd.*' -o -path '/var/log/journal' \\) -prune -o -type f -newer ${MARK} -size -64M`;
-/** Where a secret belongs on a control plane; nothing of them is anywhere else, nor on a worker. */
-const HOME: [RegExp, RegExp][] = [
-	[/^key of /, /^\/etc\/kubernetes\/(pki\/|[a-z-]+\.conf$)/],
-	[/^join token /, /^\/var\/lib\/etcd\//],
-	[/^key of .*kubelet/, /^\/var\/lib\/kubelet\/pki\//],
-];
+/** Keys that kubeadm gives every control plane; all others are one host's. */
+const SHARED = /\/(ca|sa|front-proxy-ca)\.key$/;
+const KUBELETS = /^\/(var\/lib\/kubelet\/pki\/|etc\/kubernetes\/kubelet\.conf$)/;
+/**
+ * Whether a secret belongs in a file of a host. Each host has its own kubelet's keys, and a worker nothing else; a control plane has keys of its own, those that all of them
+ * share, and in etcd the join tokens. The key of the login and a certificate key belong nowhere.
+ */
+export function isAtHome(name: string, file: string, host: string, isControlPlane: boolean): boolean {
+	if (name.startsWith("join token ")) return isControlPlane && file.startsWith("/var/lib/etcd/");
+	const [, of = "", owner] = /^key of (\/\S+) on (\S+)$/.exec(name) ?? [];
+	if (KUBELETS.test(of)) return owner === host && KUBELETS.test(file);
+	return isControlPlane && (owner === host || SHARED.test(of)) && /^\/etc\/kubernetes\/(pki\/|[a-z-]+\.conf$)/.test(file);
+}
 /** From here on what is written on the hosts is searched. */
 export async function setMark(of: readonly string[]): Promise<void> {
 	for (const host of of) await read(host, `touch ${MARK}; sleep 0.05`);
 }
 /** Secrets in files of a host and in its journal: those in a place of theirs, and `NAME in FILE` of all others. */
-export async function secretsOn(host: string, needles: Needles): Promise<{ home: Set<string>; wrong: string[] }> {
+export async function secretsOn(
+	host: string,
+	needles: Needles,
+	controlPlanes: readonly string[] = [controlPlane],
+): Promise<{ home: Set<string>; wrong: string[] }> {
 	const { stdout, code, stderr } = await onHost(
 		host,
 		`cat >/run/needles; ${WRITTEN} ! -path /run/needles -print0 | xargs -0 grep -aoFH -f /run/needles 2>/dev/null | sort -u; journalctl --no-pager -o cat -a | grep -aoF -f /run/needles | sed 's/^/the journal:/' | sort -u; rm /run/needles`,
@@ -64,7 +75,7 @@ export async function secretsOn(host: string, needles: Needles): Promise<{ home:
 	for (const line of stdout.split("\n").filter((one) => one !== "")) {
 		const [, file = "", piece = ""] = /^(.*?):([A-Za-z0-9+/.=]+)$/.exec(line) ?? [];
 		for (const name of needles.named(piece))
-			if (HOME.some(([what, where]) => what.test(name) && where.test(file))) home.add(name);
+			if (isAtHome(name, file, host, controlPlanes.includes(host))) home.add(name);
 			else wrong.add(`${name} in ${file}`);
 	}
 	return { home, wrong: [...wrong] };
