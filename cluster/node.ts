@@ -59,7 +59,8 @@ export function nodeStates(name: string, args: NodeArgs, parent: pulumi.Resource
 	);
 	// After the kubelet's step, which renews what is due: the timer's first run has little to do then.
 	if (spec.role === "control-plane" && cluster.renewCertificates === "timer") {
-		const settings = { HOST_NAME: spec.name, CLUSTER_ID: clusterId };
+		const turn = cluster.hosts.filter(({ role }) => role === "control-plane").findIndex(({ name }) => name === spec.name);
+		const settings = { HOST_NAME: spec.name, CLUSTER_ID: clusterId, TURN: turn };
 		hostState(`${name}-renewal`, { host: spec.name, step: RENEWAL, settings }, { parent, provider: connections, dependsOn: kubelet, replaceWith: [member] });
 	}
 	return [kubelet, node];

@@ -48,7 +48,10 @@ export class FakeHost {
 		this.command("systemctl", SYSTEMCTL);
 		// Looks that would otherwise see the machine that the test runs on.
 		this.command("ip", `cat "\${KUBEADM_LAB_ROOT}/addresses" 2>/dev/null || true`);
-		this.command("df", `case "$*" in *itotal*) printf '%s\\n' size '100 50 100 50' '100 50 100 50' ;; *-B1*) printf '%s\\n' Avail 20000000000 ;; *) printf '%s\\n' Avail 20G ;; esac`);
+		this.command(
+			"df",
+			`case "$*" in *itotal*) printf '%s\\n' size '100 50 100 50' '100 50 100 50' ;; *-B1*) printf '%s\\n' Avail 20000000000 ;; *) printf '%s\\n' Avail 20G ;; esac`,
+		);
 		for (const name of ["iptables-save", "iptables-nft-save", "iptables-legacy-save", "nft"]) this.command(name);
 		if (process.getuid?.() === 0) return;
 		this.write("/bin/unshare", '#!/bin/bash\nexec /usr/bin/unshare --map-root-user "$@"\n'); // which a host's root need not ask for

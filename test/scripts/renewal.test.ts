@@ -22,7 +22,7 @@ ${SYSTEMCTL}`,
 	);
 	return host;
 }
-const run = (host: FakeHost, verb: string) => host.run("renewal", verb, {}, "k8s-master");
+const run = (host: FakeHost, verb: string, changes = {}) => host.run("renewal", verb, changes, "k8s-master");
 const good = (answer: { status: number | null; stderr: string }) => assert.equal(answer.status, 0, answer.stderr);
 const renewals = (host: FakeHost) => host.calls().filter((call) => call.startsWith("kubeadm"));
 /** As systemd does it, a day later. */
@@ -31,7 +31,7 @@ const aDayLater = (host: FakeHost) => host.bash(`"\${KUBEADM_LAB_ROOT}/bin/syste
 test("a timer is set, certificates that end soon are renewed and read by their Pods, and a second look finds nothing to do", (t) => {
 	const host = withTimer(t);
 	good(run(host, "apply"));
-	assert.match(host.read(`${UNITS}.timer`), /^OnUnitActiveSec=1d$/m);
+	assert.match(host.read(`${UNITS}.timer`), /^OnBootSec=10min\nOnCalendar=\*-\*-\* 01:00:00$/m);
 	assert.deepEqual(renewals(host), [], "all are good");
 	good(run(host, "check"));
 	for (const name of ["controller-manager", "super-admin"]) host.write(`/etc/kubernetes/${name}.conf`, conf(soon));
@@ -45,6 +45,18 @@ test("a timer is set, certificates that end soon are renewed and read by their P
 	host.forgetCalls();
 	assert.equal(aDayLater(host).status, 0, host.read("/journal"));
 	assert.deepEqual(renewals(host), []);
+});
+test("each of several control planes has hours of its own", (t) => {
+	const host = withTimer(t);
+	const hours = [0, 1, 4].map((TURN) => {
+		good(run(host, "apply", { TURN }));
+		return host.read(`${UNITS}.timer`).match(/^On.*$/gm);
+	});
+	assert.deepEqual(hours, [
+		["OnBootSec=10min", "OnCalendar=*-*-* 01:00:00"],
+		["OnBootSec=130min", "OnCalendar=*-*-* 03:00:00"],
+		["OnBootSec=490min", "OnCalendar=*-*-* 09:00:00"],
+	]);
 });
 test("the admin's kubeconfig is renewed too; the stack reads it anew with the next up", (t) => {
 	const host = withTimer(t);

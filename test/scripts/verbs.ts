@@ -191,7 +191,7 @@ export function sampleSettings(step: string, host: SampleHost, discovery = { tok
 			GAVE_UP: false,
 		},
 		reconnect: { CLUSTER_ID: SAMPLE_CLUSTER_ID },
-		renewal: { HOST_NAME: host.name, CLUSTER_ID: "sample-172.16.1.110" },
+		renewal: { HOST_NAME: host.name, CLUSTER_ID: "sample-172.16.1.110", TURN: 0 },
 		snapshots: { HOST_NAME: host.name, EVERY: "6h", KEEP: 28, KEEP_ON_DESTROY: false },
 		etcd: { HOST_NAME: host.name, ACTION: "list", NAME: "", OFFSET: 0, SIZE: 0, PART_BYTES: 4_194_304, PART: "", IS_LAST: false, ABOUT: "" },
 		recorder: {

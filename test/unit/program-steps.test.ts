@@ -51,7 +51,7 @@ test("with etcdSnapshots the control plane takes snapshots, as a state that is u
 test("with renewCertificates: timer the control plane renews its certificates, as a state that is undone at destroy; without it no host has a script of that", async () => {
 	const { graph: timed } = await program({ changes: { renewCertificates: "timer" } });
 	const { inputs } = timed.named("lab-k8s-master-renewal");
-	assert.deepEqual([inputs.settings, inputs.undo], [{ HOST_NAME: "k8s-master", CLUSTER_ID: "lab-172.16.1.110" }, undefined]);
+	assert.deepEqual([inputs.settings, inputs.undo], [{ HOST_NAME: "k8s-master", CLUSTER_ID: "lab-172.16.1.110", TURN: 0 }, undefined]);
 	assert.ok(timed.before("lab-k8s-master-renewal").has("lab-k8s-master-kubelet"));
 	assert.ok(!graph.resources.some(({ name }) => name === "lab-k8s-master-renewal"));
 	assert.ok(!Object.keys(JSON.parse(graph.named("hosts").inputs.scripts)).includes("renewal"));
