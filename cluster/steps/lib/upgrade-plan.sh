@@ -19,11 +19,31 @@ look_at_version() {
   IFS=. read -r _ minor patch < <(printf '%s\n' "${FROM}")
   if ((minor > RELEASE_MINOR || (minor == RELEASE_MINOR && patch > ${KUBERNETES_VERSION##*.}))); then
     problem 'Kubernetes' "${FROM}" "${KUBERNETES_VERSION} or older" "a cluster cannot go back: set kubernetesVersion to ${FROM} or newer; or, where all that runs on it may go, onVersionChange to rebuild"
-  elif ((RELEASE_MINOR == minor + 1)); then
-    look_at_removed_apis
   elif ((RELEASE_MINOR > minor + 1)); then
     problem 'Kubernetes' "${FROM}" "1.$((RELEASE_MINOR - 1)) or newer, to go to ${KUBERNETES_VERSION}" "a cluster goes one minor at a time: set kubernetesVersion to the 1.$((minor + 1)) of config/releases.ts first"
+  else
+    ((RELEASE_MINOR == minor)) || look_at_removed_apis
+    look_at_packages
   fi
+}
+# Else the packages step would find it out on every host, with the .repo files written and the locks on the old version gone.
+# One that was cut off is no exception: what this host still lacks, such as the kubelet, has yet to come from there.
+look_at_packages() {
+  local missing package name others where
+  missing="$(missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}")"
+  [[ -n "${missing}" ]] || return 0
+  where="$(sections | paste -s -d ' ')"
+  # shellcheck disable=SC2046 # names have no blanks
+  if ! ask_repositories $(printf '%s\n' "${missing}" | sed 's/-[^-]*$//'); then
+    problem 'packages' "no answer from one of ${where}: ${ANSWER:-yum said nothing}" "repositories that say whether they have ${missing//$'\n'/, }" "correct the repositories in the stack's file, or this host's way there (proxy)"
+    return 0
+  fi
+  while read -r package; do
+    name="${package%-*}"
+    ! has_line "${ANSWER}"$'\n' "${name} ${package##*-}" || continue
+    others="$(printf '%s\n' "${ANSWER}" | awk -v name="${name}" '$1 == name { print $2 }' | sort -Vru | head -n 3 | paste -s -d ' ')"
+    problem 'packages' "no ${package} in ${where}" 'each package of the wanted versions' "choose a version that they have (of ${name}: ${others:-none}), or correct the repositories in the stack's file"
+  done < <(printf '%s\n' "${missing}")
 }
 # Who applies such a manifest again gets an error then. What only was made through one (kubectl create) nobody applies again, and the API server shows it by a newer API as well.
 # kubectl apply writes down what it applied; a server-side apply by which API. A status is what a controller has applied, often Kubernetes' own.
