@@ -7,7 +7,7 @@ import type { ClusterSettings, HostSpec } from "../config/settings.ts";
 import { scriptName } from "../provider/shell.ts";
 import { ControlPlane, rebuiltBy, unusedSteps } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
-import { Host, hostsBlock, preflight } from "./host.ts";
+import { Host, hostsBlock, preflight, upgradeSources } from "./host.ts";
 import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
 import { firstControlPlane, pauseImage } from "./kubeadm.ts";
 import { Member } from "./member.ts";
@@ -69,7 +69,7 @@ export class Cluster extends pulumi.ComponentResource {
 		// Its name is not the stack's: so a stack that was renamed finds it in its state, and is told what to do instead of being made anew.
 		this.#connections = new HostConnections(
 			"hosts",
-			{ ...args, steps, shared: { HOSTS_BLOCK: hostsBlock(args) } },
+			{ ...args, steps, shared: { HOSTS_BLOCK: hostsBlock(args), ...upgradeSources(args) } },
 			{ ...child, aliases: [{ name: `${name}-hosts` }] },
 		);
 		const connections = this.#connections;

@@ -129,7 +129,12 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		...(cluster.proxy ? { PROXIES: [...new Set([http, https])].filter((url) => url !== undefined) } : {}),
 	};
 	const step = new URL("./steps/preflight.sh", import.meta.url);
-	return hostState(`${name}-preflight`, { host: spec.name, step, settings, looksOnly: true }, { parent, provider: connections });
+	const shared = Object.keys(upgradeSources(cluster));
+	return hostState(
+		`${name}-preflight`,
+		{ host: spec.name, step, settings, looksOnly: true, ...(shared.length > 0 ? { shared } : {}) },
+		{ parent, provider: connections },
+	);
 }
 
 /** Whether keepalived and haproxy run here. */
@@ -145,7 +150,17 @@ function endpointPlan(spec: HostSpec, cluster: ClusterSettings): Record<string, 
 function upgradePlan({ role }: HostSpec, cluster: ClusterSettings): Record<string, Setting> {
 	const { minor, kubeadmApi } = cluster.release;
 	const ofControlPlane: Record<string, Setting> = role === "control-plane" ? { REMOVED_APIS: apisRemovedIn(minor), KUBEADM_API: kubeadmApi } : {};
-	return { IMAGES: imagesFor(cluster, role), ...ofControlPlane };
+	return { IMAGES: imagesFor(cluster, role), PACKAGES: cluster.packages.pinned, ...ofControlPlane };
+}
+/** What the preflight asks whether they have an upgrade's packages. The same text for all hosts: shared (HostConnections). */
+export function upgradeSources(cluster: ClusterSettings): Record<string, string> {
+	return cluster.upgrade.inPlace
+		? {
+				REPOSITORIES: repositoryFiles(cluster)
+					.map(({ text }) => text)
+					.join(""),
+			}
+		: {};
 }
 
 /** What the inspection in cluster/steps/lib/used-host.sh depends on. */
@@ -161,9 +176,9 @@ export function hostsBlock({ hosts, os }: ClusterSettings): string {
 }
 
 function packagesSettings(spec: HostSpec, cluster: ClusterSettings) {
-	const { repositories, packages } = cluster;
+	const { packages } = cluster;
 	return {
-		REPOSITORIES: repositories.map((repository) => `${repository.id}\n${repositoryFile(repository, proxyFor(repository.baseUrl, cluster))}`),
+		REPOSITORIES: repositoryFiles(cluster).map(({ id, text }) => `${id}\n${text}`),
 		PACKAGES: packages.pinned,
 		EXTRA_PACKAGES: hasEndpoint(spec, cluster) ? [...packages.extra, ...ENDPOINT_PACKAGES] : packages.extra,
 		REMOVE_ON_UNDO: packages.removeOnDestroy,
@@ -171,6 +186,9 @@ function packagesSettings(spec: HostSpec, cluster: ClusterSettings) {
 	};
 }
 
+function repositoryFiles(cluster: ClusterSettings): { id: string; text: string }[] {
+	return cluster.repositories.map((repository) => ({ id: repository.id, text: repositoryFile(repository, proxyFor(repository.baseUrl, cluster)) }));
+}
 /**
  * A .repo file. Its id has a prefix: yum would mix it with a repository of the same id that the host already has.
  * @param proxy its URL; none where there must be none; undefined leaves it to the host's own yum.conf

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uses: folders.sh rpm.sh kept-scripts.sh lost.sh cluster-signs.sh
+# uses: folders.sh repositories.sh rpm.sh kept-scripts.sh lost.sh cluster-signs.sh
 # This step installs signed, pinned packages in one yum transaction, from repositories of ours alone; then it locks the pinned versions.
 # REPOSITORIES: array, each its id, newline, its .repo text. PACKAGES: array of name-version. EXTRA_PACKAGES: array of names. REMOVE_ON_UNDO: yes or no.
 # UPGRADES (may be left out): yes where a Node is upgraded in place. Its kubelet then stays as it is until the Node's own step (kubeadm, after the control plane's) has this
@@ -23,16 +23,6 @@ read_repository() { # ENTRY: REPOSITORY_PATH and REPOSITORY_TEXT
   REPOSITORY_PATH="${REPOSITORY_FOLDER}/kubeadm-lab-${1%%$'\n'*}.repo"
   REPOSITORY_TEXT="${1#*$'\n'}"
   REPOSITORY_TEXT="${REPOSITORY_TEXT%$'\n'}"$'\n'
-}
-sections() { # yum's own ids of our repositories
-  local entry
-  for entry in "${REPOSITORIES[@]+"${REPOSITORIES[@]}"}"; do sed -n 's/^\[\(.*\)\]$/\1/p' < <(printf '%s\n' "${entry}"); done
-}
-# yum 3, or dnf under its name: they keep locks in different files and forms.
-YUM=''
-is_dnf() {
-  [[ -n "${YUM}" ]] || YUM="$(readlink -f -- "$(command -v yum)" || true)"
-  [[ "${YUM}" == *dnf* ]]
 }
 find_lock_list() { # LOCK_LIST: the file's path; empty without the plugin
   local line config=/etc/yum/pluginconf.d/versionlock.conf
@@ -127,15 +117,9 @@ downgrade_newer() {
   done < <(missing_of "${PINNED[@]+"${PINNED[@]}"}")
   ((${#names[@]} == 0)) || yum_ours downgrade "${names[@]}" || failed_to_install "can't downgrade ${names[*]}"
 }
-# What the host's own [main] says of other transactions does not count in ours: its excludes, tsflags=noscripts, obsoletes=0 and the like. Its proxy does;
-# so do the excludes of our own repositories, and locks.
 yum_ours() { # COMMAND ARGUMENTS...
-  local section options=(-y -q '--disablerepo=*' --disableexcludes=main --setopt={retries=3,tsflags=,assumeno=0,obsoletes=1,multilib_policy=best,reposdir="${REPOSITORY_FOLDER}"})
-  if is_dnf; then options+=(--setopt=strict=1); else options+=(--setopt=skip_broken=0); fi
-  while read -r section; do
-    [[ -z "${section}" ]] || options+=("--enablerepo=${section}")
-  done < <(sections)
-  timeout 1800 yum "${options[@]}" "$@" >&2
+  choose_ours "${REPOSITORY_FOLDER}"
+  timeout 1800 yum "${YUM_OPTIONS[@]}" "$@" >&2
 }
 failed_to_install() { # WHAT
   local name line

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# uses: api-address.sh cards.sh endpoint-free.sh cluster-signs.sh clock.sh kubectl.sh missing-images.sh packet-filter.sh selinux.sh upgrade-plan.sh used-host.sh
+# uses: api-address.sh cards.sh endpoint-free.sh cluster-signs.sh clock.sh kubectl.sh missing-images.sh packet-filter.sh repositories.sh selinux.sh upgrade-plan.sh used-host.sh
 # This step looks at a host before anything is changed on any, and changes nothing itself; its undo comes when all else is undone. apply reports every problem at once, then fails; without one it prints facts (key=value).
 # HOST_NAME, ADDRESS, ROLE (control-plane or worker), CLUSTER_ID, MINIMUM_CPUS, MINIMUM_MEMORY_MB (both for the control plane), RELEASE_MINOR, KERNEL_OVERRIDE (yes or no),
 # MAXIMUM_CLOCK_SKEW_SECONDS, and what used-host.sh wants. May be left out: TIME_SOURCE (a URL; its Date is what the clock is compared with when chronyd does not know), TIME_PROXY (its proxy),
 # CLUSTER_POD_CIDR, SERVICE_CIDR (CIDRs), PROXIES (array of http://HOST:PORT that the host must reach).
 # ENDPOINT, ENDPOINT_PORT, CONTROL_PLANES (array of addresses), together or none: an address under which these answer, and which nobody else may have.
 # KUBERNETES_VERSION, UPGRADES (yes or no): whether another version than the cluster's is brought to it in place. REMOVED_APIS (array of RESOURCE.VERSION.GROUP, for the control plane): what that version's minor no longer has; KUBEADM_API, such as v1beta4; IMAGES (full names): what its upgrade pulls.
+# PACKAGES (array of name-version): what its upgrade installs; REPOSITORIES: the texts of the .repo files that these come from.
 # A host that is in this cluster already passes, where that version can follow the one that it has.
 changes_nothing() { :; }
 # What later steps write anew, and folders that they write in.
@@ -47,7 +48,10 @@ look_at_cluster() {
     [[ -z "${signs}" ]] || problem 'cluster' "one that is not ours, as $(hostname_now): ${signs//$'\n'/, }" 'none' 'choose another host; or, if that cluster may go, run kubeadm reset there and remove these files'
   fi
 }
-at_exit() { drop_kubectl_cache; }
+at_exit() {
+  drop_kubectl_cache
+  drop_ask_folder
+}
 hostname_now() { cat -- "${ROOT}/proc/sys/kernel/hostname"; }
 look_at_address() {
   local found

@@ -56,12 +56,19 @@ test("with renewCertificates: timer the control plane renews its certificates, a
 	assert.ok(!graph.resources.some(({ name }) => name === "lab-k8s-master-renewal"));
 	assert.ok(!Object.keys(JSON.parse(graph.named("hosts").inputs.scripts)).includes("renewal"));
 });
-test("the block for /etc/hosts is kept once, in the provider's configuration, and each host's state has its digest; without hostsFile there is none", async () => {
+test("what is the same for all hosts is kept once, in the provider's configuration, and each host's state has its digest; without hostsFile there is no block", async () => {
 	const block = "172.16.1.110 k8s-master\n172.16.1.111 k8s-node01\n172.16.1.112 k8s-node02";
-	assert.deepEqual(JSON.parse(graph.named("hosts").inputs.shared), { HOSTS_BLOCK: block });
-	for (const host of HOSTS) assert.deepEqual(graph.named(`lab-${host}-identity`).inputs.shared, { HOSTS_BLOCK: digest(block) });
-	const without = await program({ changes: { hostsFile: false } });
+	const { HOSTS_BLOCK, REPOSITORIES } = JSON.parse(graph.named("hosts").inputs.shared);
+	assert.equal(HOSTS_BLOCK, block);
+	assert.match(REPOSITORIES, /^\[kubeadm-lab-base\]\n(?:[a-z_]+=.+\n)+$/);
+	for (const host of HOSTS) {
+		assert.deepEqual(graph.named(`lab-${host}-identity`).inputs.shared, { HOSTS_BLOCK: digest(block) });
+		assert.deepEqual(graph.named(`lab-${host}-preflight`).inputs.shared, { REPOSITORIES: digest(REPOSITORIES) });
+	}
+	const without = await program({ changes: { hostsFile: false, onVersionChange: "rebuild" } });
 	assert.deepEqual(JSON.parse(without.graph.named("hosts").inputs.shared), { HOSTS_BLOCK: "" });
+	const { inputs } = without.graph.named("lab-k8s-master-preflight");
+	assert.deepEqual([inputs.shared, inputs.settings.PACKAGES], [undefined, undefined], "nobody is upgraded");
 });
 test("every command's update is its create, but that init knows that it was applied before, so that a changed connection never means a new create", () => {
 	for (const { name, inputs } of graph.commands) {

@@ -83,6 +83,24 @@ describe("an upgrade in place", { concurrency: false }, () => {
 		assert.match(output, /package kubeadm-1\.30\.14/);
 		assert.match(output, /k8s-master: os .*new images [^:]*coredns:v1\.11\.3,.*kube-apiserver:v1\.30\.14/);
 	});
+	test("a version that the repositories do not have is refused by a preview, with those that they have, and nothing is changed", async () => {
+		const repository = "baseUrl: http://172.16.1.1:8080/kubernetes/\n";
+		const text = await readFile(settings("1.30.14"), "utf8");
+		assert.ok(text.includes(repository));
+		await writeFile(settings("lacking"), text.replace(repository, `${repository}      exclude: ["kubelet-1.30.14*"]\n`));
+		const { code, output } = await pulumi("preview", "lacking");
+		assert.ok(code === 0 || code === 1, output);
+		assert.match(
+			output,
+			/packages: found no kubelet-1\.30\.14 in kubeadm-lab-centos kubeadm-lab-docker-ce kubeadm-lab-kubernetes; .*choose a version that they have \(of kubelet: 1\.31\.14/,
+		);
+		assert.doesNotMatch(output, /found no kubeadm-/);
+		for (const host of hosts) {
+			assert.doesNotMatch(await read(host, "cat /etc/yum.repos.d/kubeadm-lab-kubernetes.repo"), /exclude/, host);
+			assert.equal(await read(host, "ls -d /run/kubeadm-lab-preflight* 2>/dev/null || true"), "", host);
+			assert.equal(await read(host, "rpm -q --qf '%{VERSION}\\n' kubeadm kubelet"), "1.29.15\n1.29.15\n", host);
+		}
+	});
 	test("what kubectl applied through an API that a later minor no longer has is found, and who asks for it; what was made or applied through a newer one is not", async () => {
 		const flowSchema = (name: string, version: string) =>
 			JSON.stringify({

@@ -13,14 +13,6 @@ installed_now() { # package NAME.ARCH VERSION-RELEASE, key gpg-pubkey-ID
   rpm -qa --qf '%{NAME} %{ARCH} gpg-pubkey-%{VERSION}-%{RELEASE}\n' | awk '{ print ($1 == "gpg-pubkey" ? "key " $3 : "package " $1 "." $2 " " substr($3, 12)) }' | sort -u
 }
 names_of() { cut -d ' ' -f 1,2 -- "$1" | sort -u; } # FILE: without versions, sorted for comm
-# Those of PACKAGES that are not installed. An answer in any other form is trouble with rpm itself, not a missing package.
-missing_of() { # PACKAGES...
-  local answer
-  (($# > 0)) || return 0
-  if answer="$(rpm -q "$@" 2>&1)"; then return 0; fi
-  [[ "${answer}"$'\n' == *' is not installed'$'\n'* ]] || die "rpm -q failed: ${answer}"
-  printf '%s\n' "${answer}" | sed -n 's/^package \(.*\) is not installed$/\1/p'
-}
 # A killed rpm leaves locks in the Berkeley DB environment that make every later one fail; the environment is made anew when it is missing.
 heal_rpm() {
   timeout 60 rpm -q rpm >/dev/null 2>&1 && return 0

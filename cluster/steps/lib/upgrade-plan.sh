@@ -19,16 +19,13 @@ look_at_version() {
   IFS=. read -r _ minor patch < <(printf '%s\n' "${FROM}")
   if ((minor > RELEASE_MINOR || (minor == RELEASE_MINOR && patch > ${KUBERNETES_VERSION##*.}))); then
     problem 'Kubernetes' "${FROM}" "${KUBERNETES_VERSION} or older" "a cluster cannot go back: set kubernetesVersion to ${FROM} or newer; or, where all that runs on it may go, onVersionChange to rebuild"
-  elif ((RELEASE_MINOR == minor + 1)); then
-    [[ "${begun}" == "${KUBERNETES_VERSION}" ]] || look_at_removed_apis # begun, it can only be ended, and its API server may be away
   elif ((RELEASE_MINOR > minor + 1)); then
     problem 'Kubernetes' "${FROM}" "1.$((RELEASE_MINOR - 1)) or newer, to go to ${KUBERNETES_VERSION}" "a cluster goes one minor at a time: set kubernetesVersion to the 1.$((minor + 1)) of config/releases.ts first"
+  else
+    [[ "${RELEASE_MINOR}" == "${minor}" || "${begun}" == "${KUBERNETES_VERSION}" ]] || look_at_removed_apis # begun, it can only be ended, and its API server may be away
+    look_at_packages
   fi
 }
-# Who applies such a manifest again gets an error then. What only was made through one (kubectl create) the API server shows by a newer API as well.
-# kubectl apply writes down what it applied; a server-side apply, and Helm, by which API. A status is what a controller has applied, often Kubernetes' own.
-# PodSecurityPolicies have no newer API: any of them would guard nothing any more.
-readonly APPLIED=$'{{range .items}}{{with .metadata.namespace}}{{.}}/{{end}}{{.metadata.name}}\t{{range .metadata.managedFields}}{{if and (or (eq .operation "Apply") (eq .manager "helm")) (not .subresource)}}{{.apiVersion}} {{end}}{{end}}\t{{with .metadata.annotations}}{{with index . "kubectl.kubernetes.io/last-applied-configuration"}}{{printf "%.200q" .}}{{end}}{{end}}\n{{end}}'
 look_at_removed_apis() {
   local api resource version group answer applied
   for api in "${REMOVED_APIS[@]+"${REMOVED_APIS[@]}"}"; do

@@ -11,7 +11,16 @@ readonly MAXIMUM_CLOCK_SKEW_SECONDS='5'
 readonly MINIMUM_CPUS='2'
 readonly MINIMUM_MEMORY_MB='1700'
 readonly MODULES=('br_netfilter' 'overlay')
+readonly PACKAGES=('kubelet-1.29.15' 'kubeadm-1.29.15' 'kubectl-1.29.15' 'kubernetes-cni-1.3.0' 'cri-tools-1.29.0' 'containerd.io-1.6.33')
 readonly RELEASE_MINOR='29'
+readonly REPOSITORIES='[kubeadm-lab-base]
+name=base
+baseurl=http://192.0.2.1/centos/
+enabled=1
+gpgcheck=1
+repo_gpgcheck=0
+gpgkey=http://192.0.2.1/key
+'
 readonly ROLE='worker'
 readonly RUNTIME_KIND='containerd'
 readonly SELINUX='permissive'
