@@ -26,6 +26,29 @@ look_at_version() {
     look_at_packages
   fi
 }
+# Else the packages step would find it out on every host, with the .repo files written and the locks on the old version gone.
+# One that was cut off is no exception: what this host still lacks, such as the kubelet, has yet to come from there.
+look_at_packages() {
+  local list package name others where lacking
+  list="$(missing_of "${PACKAGES[@]+"${PACKAGES[@]}"}")"
+  [[ -n "${list}" ]] || return 0
+  mapfile -t lacking < <(printf '%s\n' "${list}")
+  where="$(sections | paste -s -d ' ')"
+  if ! ask_repositories "${lacking[@]%-*}"; then
+    problem 'packages' "no answer from one of ${where}: ${ANSWER:-yum said nothing}" "repositories that say whether they have ${list//$'\n'/, }" "correct the repositories in the stack's file, or this host's way there (proxy)"
+    return 0
+  fi
+  for package in "${lacking[@]}"; do
+    name="${package%-*}"
+    ! has_line "${ANSWER}"$'\n' "${name} ${package##*-}" || continue
+    others="$(printf '%s\n' "${ANSWER}" | awk -v name="${name}" '$1 == name { print $2 }' | sort -Vru | head -n 3 | paste -s -d ' ')"
+    problem 'packages' "no ${package} in ${where}" 'each package of the wanted versions' "choose a version that they have (of ${name}: ${others:-none}), or correct the repositories in the stack's file"
+  done
+}
+# Who applies such a manifest again gets an error then. What only was made through one (kubectl create) the API server shows by a newer API as well.
+# kubectl apply writes down what it applied; a server-side apply, and Helm, by which API. A status is what a controller has applied, often Kubernetes' own.
+# PodSecurityPolicies have no newer API: any of them would guard nothing any more.
+readonly APPLIED=$'{{range .items}}{{with .metadata.namespace}}{{.}}/{{end}}{{.metadata.name}}\t{{range .metadata.managedFields}}{{if and (or (eq .operation "Apply") (eq .manager "helm")) (not .subresource)}}{{.apiVersion}} {{end}}{{end}}\t{{with .metadata.annotations}}{{with index . "kubectl.kubernetes.io/last-applied-configuration"}}{{printf "%.200q" .}}{{end}}{{end}}\n{{end}}'
 look_at_removed_apis() {
   local api resource version group answer applied
   for api in "${REMOVED_APIS[@]+"${REMOVED_APIS[@]}"}"; do
