@@ -2,9 +2,12 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import ssh2 from "ssh2";
+import { printable } from "../printable.ts";
 
 /** Thrown by the readers of this file: what was found and what to do, without the path of the setting. */
 export class KeyError extends Error {}
+/** A path in a message of one line. */
+const named = (path: string) => printable(path.slice(0, 300)).replaceAll("\n", "\\n");
 
 /**
  * Expands a leading ~/ and every $NAME or ${NAME}.
@@ -14,7 +17,7 @@ export function expandPath(path: string, environment: NodeJS.ProcessEnv = proces
 	const expanded = path.replace(/\$(?:(\w+)|\{(\w+)\})/g, (_match, plain?: string, braced?: string) => {
 		const name = plain ?? braced ?? "";
 		const value = environment[name];
-		if (value === undefined || value === "") throw new KeyError(`${path} uses $${name}, which is not set. Export ${name}, or write the path out.`);
+		if (value === undefined || value === "") throw new KeyError(`${named(path)} uses $${name}, which is not set. Export ${name}, or write the path out.`);
 		return value;
 	});
 	return expanded.startsWith("~/") ? `${environment.HOME ?? homedir()}${expanded.slice(1)}` : expanded;
@@ -26,8 +29,9 @@ export function readKeyFile(path: string): string {
 		return readFileSync(expandPath(path), "utf8");
 	} catch (error) {
 		if (error instanceof KeyError) throw error;
-		const reason = { ENOENT: "no such file", EACCES: "permission denied", EISDIR: "it is a folder" }[(error as NodeJS.ErrnoException).code ?? ""];
-		throw new KeyError(`cannot read ${path}: ${reason ?? (error as Error).message}. Correct the path or the file's permissions.`);
+		const { code = "" } = error as NodeJS.ErrnoException; // its message has the path in it, as it stands
+		const reason = { ENOENT: "no such file", EACCES: "permission denied", EISDIR: "it is a folder" }[code];
+		throw new KeyError(`cannot read ${named(path)}: ${reason ?? code}. Correct the path or the file's permissions.`);
 	}
 }
 

@@ -93,15 +93,18 @@ for (const step of steps) {
 	test(`${step} runs no part of what the host's tools and files hand back`, (t) => {
 		const { host: made, settings = {}, name = "k8s-node02" } = SAMPLES[step] ?? { host: member };
 		const ran = "$(>$KUBEADM_LAB_ROOT-ran)"; // without a letter that would end it: a slash, a blank, a digit
-		const kinds: [string, string, number][] = [
-			["[0-9]+", `EUID[${ran}]`, 1], // bash runs this where it counts: the index of a variable that is there
-			["[A-Za-z0-9_.\\/-]+", `${ran}'${ran}'`, 3], // outside of quotes, and inside of both kinds
+		const all = ["check", "apply", "undo"];
+		const kinds: [string, string, number, string[]][] = [
+			["[0-9]+", `EUID[${ran}]`, 1, all], // bash runs this where it counts: the index of a variable that is there
+			["[A-Za-z0-9_.\\/-]+", `${ran}'${ran}'`, 3, all], // outside of quotes, and inside of both kinds
+			["[A-Za-z0-9_.\\/-]+", "`>$KUBEADM_LAB_ROOT-ran`", 2, ["apply"]],
+			["[A-Za-z0-9_.\\/-]+", `-rf\n日本${"x".repeat(1000)}`, 5, ["apply"]],
 		];
-		for (const [pattern, word, every] of kinds) {
+		for (const [pattern, word, every, verbs] of kinds) {
 			const host = made(t);
 			t.after(() => rmSync(`${host.root}-ran`, { force: true }));
 			spoil(host, pattern, word, every);
-			for (const verb of ["apply", "undo"]) {
+			for (const verb of verbs) {
 				const { stderr, stdout } = host.run(step, verb, settings, name);
 				assert.equal(existsSync(`${host.root}-ran`), false, `${verb} ran what was handed back for ${pattern}:\n${stderr}${stdout}`);
 			}

@@ -46,6 +46,10 @@ const FULL = {
 	demoImage: "docker.io/library/nginx:1.17",
 	demoInitImage: "docker.io/library/busybox:1.24",
 	demoHostPath: "/data/volumes/nginx/log/",
+	bastion: { address: "192.0.2.7", user: "jump", hostKey: hostKey() },
+	apiEndpoint: { address: "172.16.1.100" },
+	etcdSnapshots: { every: "6h", keep: 28 },
+	knownHostsFile: "/dev/null",
 	gallery: ["main-ends"],
 } as unknown as { [key: string]: Json };
 
