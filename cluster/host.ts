@@ -129,10 +129,9 @@ export function preflight(name: string, args: PreflightArgs, parent: pulumi.Reso
 		...(cluster.proxy ? { PROXIES: [...new Set([http, https])].filter((url) => url !== undefined) } : {}),
 	};
 	const step = new URL("./steps/preflight.sh", import.meta.url);
-	const shared = Object.keys(upgradeSources(cluster));
 	return hostState(
 		`${name}-preflight`,
-		{ host: spec.name, step, settings, looksOnly: true, ...(shared.length > 0 ? { shared } : {}) },
+		{ host: spec.name, step, settings, looksOnly: true, ...(cluster.upgrade.inPlace ? { shared: ["REPOSITORIES"] } : {}) },
 		{ parent, provider: connections },
 	);
 }

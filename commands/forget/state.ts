@@ -42,10 +42,11 @@ export function withoutHost(exported: string, host: string): Forgotten {
 	const resources = state.deployment?.resources ?? [];
 	const hosts = hostsOf(resources);
 	if (!hosts.includes(host)) throw new StateError(`found no host ${JSON.stringify(host)} in the state; its hosts are: ${hosts.join(", ") || "none"}`);
-	const own = ownOf(resources, host);
+	const clusters = resources.filter(({ type }) => type === "kubeadm-lab:cluster:Cluster").map(nameOf);
+	const own = ownOf(resources, host, clusters);
 	const isControlPlane = resources.some((one) => one.type === "kubeadm-lab:cluster:ControlPlane" && own.has(one.urn));
 	const left = resources.filter(({ urn }) => !own.has(urn)).map((one) => without(one, own));
-	const cutOff = (state.deployment.pending_operations ?? []).filter(({ resource }) => own.has(resource.urn) || belongs(resource, host, clustersIn(resources)));
+	const cutOff = (state.deployment.pending_operations ?? []).filter(({ resource }) => own.has(resource.urn) || belongs(resource, host, clusters));
 	const operations = state.deployment.pending_operations
 		?.filter((one) => !cutOff.includes(one))
 		.map(({ resource, type }) => ({ resource: without(resource, own), type }));
@@ -62,12 +63,10 @@ export function withoutHost(exported: string, host: string): Forgotten {
 		pods: gone.filter((one) => podOn(one, host)).map(nameOf),
 		isControlPlane,
 		others: hosts.filter((other) =>
-			resources.some((one) => one.type === "kubeadm-lab:cluster:JoinedControlPlane" && other !== host && belongs(one, other, clustersIn(resources))),
+			resources.some((one) => one.type === "kubeadm-lab:cluster:JoinedControlPlane" && other !== host && belongs(one, other, clusters)),
 		),
 	};
 }
-
-const clustersIn = (resources: Resource[]) => resources.filter(({ type }) => type === "kubeadm-lab:cluster:Cluster").map(nameOf);
 
 /** The hosts that the stack's provider knows. */
 function hostsOf(resources: Resource[]): string[] {
@@ -98,8 +97,7 @@ function podOn({ type, outputs }: Resource, host: string): boolean {
 /** A workload's command: it runs kubectl on the control plane, or reads what a Pod has written. */
 const ofWorkload = (urn: string, type: string): boolean => type === "command:remote:Command" && urn.includes("kubeadm-lab:workloads:");
 
-function ownOf(resources: Resource[], host: string): Set<string> {
-	const clusters = clustersIn(resources);
+function ownOf(resources: Resource[], host: string, clusters: string[]): Set<string> {
 	const own = new Set(resources.filter((one) => belongs(one, host, clusters) || podOn(one, host)).map(({ urn }) => urn));
 	// The first control plane's component has no host's name: it is the one that its kubeconfig is read in, and all that lives on the cluster goes with it. A host whose run
 	// died before that may be it as well, unless another one has joined the cluster that it would be.
