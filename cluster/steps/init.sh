@@ -32,6 +32,7 @@ apply() {
       lay_pki
       lay_data
     fi
+    log 'kubeadm init begins the cluster' # whatever ends it from here on, its error names the host
     begin_kubeadm "${TIMEOUT_SECONDS}" "${KUBEADM_CONFIG}" init --skip-token-print || die "kubeadm init failed (bound: ${TIMEOUT_SECONDS} s): ${LAST_SEEN}"
     hash="$(grep -Eo 'sha256:[0-9a-f]{64}' -- "${CLUSTER}/kubeadm.log" | tail -n 1)" || die 'kubeadm printed no CA hash: is this a release that init.sh knows?'
     finish_init "${hash}"

@@ -14,6 +14,11 @@ export interface Moment {
 	/** Whether it has; `output` is what the run has printed. */
 	isReached: (output: string) => boolean;
 }
+/** Command line of the provider whose resource that is: a killed provider is the one that is at work. */
+export function providerOf({ resource }: Moment): RegExp {
+	if (/-(daemon-set|pod)$/.test(resource)) return /pulumi-resource-kubernetes/;
+	return /-(images|init|worker-join|message|api-recording)$/.test(resource) ? /pulumi-resource-command|command-plugin\.ts/ : /provider\/main\.ts/;
+}
 export const FAULTS = ["engine killed", "Ctrl-C", "provider killed", "program killed", "script killed", "cable out", "power off"] as const;
 export type Fault = (typeof FAULTS)[number];
 export interface Case {
@@ -73,14 +78,24 @@ export const MOMENTS: Moment[] = [
 	said("up", "lab-flannel-daemon-set"),
 	file("up", "lab-k8s-node01-worker-join", worker, "/etc/kubernetes/bootstrap-kubelet.conf"),
 	file("up", "lab-k8s-node01-worker-join", worker, "/etc/kubernetes/kubelet.conf"),
+	said("up", "lab-control-plane-kubeconfig", master),
+	said("up", "lab-k8s-node01-kubelet", worker),
+	said("up", "lab-k8s-node01-node", master),
 	said("up", "lifecycle-demo-life-k8s-node01-recorder", worker),
 	said("up", "lifecycle-demo-pod"),
+	said("up", "lifecycle-demo-message"), // on the Pod's host, which may be either worker
+	said("up", "lifecycle-demo-life-api-recording", master),
 	said("change", "lab-k8s-node01-system", worker),
 	said("change", "lab-k8s-node01-runtime", worker),
 	said("destroy", "lifecycle-demo-pod"),
+	said("destroy", "lifecycle-demo-life-k8s-node01-recorder", worker),
+	said("destroy", "lifecycle-demo-k8s-node01-witness", worker),
+	said("destroy", "lifecycle-demo-life-told"), // of all hosts
 	said("destroy", "lab-k8s-node01-node"), // on no host: where the control plane goes too, the engine leaves its undo out
 	runs("destroy", "lab-k8s-node01-leave", worker, /\bkubeadm\b.* reset/, "kubeadm reset"),
 	gone("destroy", "lab-k8s-node01-leave", worker, "/etc/kubernetes/kubelet.conf"),
+	runs("destroy", "lab-k8s-master-leave", master, /\bkubeadm\b.* reset/, "kubeadm reset"),
+	gone("destroy", "lab-k8s-master-leave", master, "/etc/kubernetes/admin.conf"),
 	said("destroy", "lab-k8s-node01-runtime", worker),
 	said("destroy", "lab-k8s-node01-system", worker),
 	runs("destroy", "lab-k8s-node01-packages", worker, /^rpm -e (?!--test)/, "rpm"),
@@ -91,14 +106,26 @@ export const MOMENTS: Moment[] = [
 	runs("fewer", "lab-k8s-node02-packages", leaving, /^rpm -e (?!--test)/, "rpm"),
 ];
 
+/** Those that only a stack with an address for the API server, snapshots of etcd and a timer for certificates has. */
+export const MORE_MOMENTS: Moment[] = [
+	said("up", "lab-k8s-master-endpoint", master),
+	file("up", "lab-k8s-master-endpoint", master, "/etc/systemd/system/multi-user.target.wants/haproxy.service"),
+	said("up", "lab-control-plane-snapshots", master),
+	file("up", "lab-control-plane-snapshots", master, "/etc/systemd/system/kubeadm-lab-snapshots.timer"),
+	said("up", "lab-k8s-master-renewal", master),
+	said("destroy", "lab-control-plane-snapshots", master),
+	said("destroy", "lab-k8s-master-renewal", master),
+	said("destroy", "lab-k8s-master-endpoint", master),
+];
+
 /** Whether the fault can happen at that moment: a destroy runs no program, and where nothing runs on a host, there is none to be lost. */
 export const isPossible = ({ verb, host }: Moment, fault: Fault): boolean =>
 	fault === "program killed" ? verb !== "destroy" : !["script killed", "cable out", "power off"].includes(fault) || host !== undefined;
 
 /** All cases, those of one verb in the order of their moments. Each round takes every moment once, with the next fault, and every other one goes the other way. */
-export function rounds(count: number = FAULTS.length, first = 0): Case[] {
+export function rounds(count: number = FAULTS.length, first = 0, moments = MOMENTS): Case[] {
 	return Array.from({ length: count }, (_, round) =>
-		MOMENTS.flatMap((moment, i) => {
+		moments.flatMap((moment, i) => {
 			const possible = FAULTS.filter((fault) => isPossible(moment, fault));
 			const fault = possible[(i + round + first) % possible.length];
 			const [same, other] = moment.verb === "destroy" ? (["destroy", "up"] as const) : (["up", "destroy"] as const);

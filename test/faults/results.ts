@@ -1,7 +1,7 @@
 // What became of each fault: a line each in the file that FAULTS_RESULTS names, kept in results.jsonl until the same case is tried again; and the table made of them.
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Case, rounds, type Verb } from "./matrix.ts";
+import { type Case, FAULTS, MOMENTS, MORE_MOMENTS, rounds, type Verb } from "./matrix.ts";
 
 export interface Result {
 	verb: Verb;
@@ -68,7 +68,7 @@ function merge(file: string, date: string, commit: string): string {
 	writeFileSync(KEPT, results.map((one) => `${JSON.stringify(one)}\n`).join(""));
 	const inside = results.filter(({ resource }) => resource !== "").length;
 	const dates = results.map((one) => one.date ?? "").sort();
-	return `Of the ${rounds().length} cases inside a run ${inside} were tried, of those around it ${results.length - inside}, the oldest of these results on ${dates[0]}:\n\n${table(results)}`;
+	return `Of the ${rounds(FAULTS.length, 0, [...MOMENTS, ...MORE_MOMENTS]).length} cases inside a run ${inside} were tried, of those around it ${results.length - inside}, the oldest of these results on ${dates[0]}:\n\n${table(results)}`;
 }
 
 // node results.ts FILE DATE COMMIT

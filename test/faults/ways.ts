@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { controlPlane, hosts, kubectl, lab, messageFile, onHost, project, pulumi, pulumiRun, read, workers } from "../e2e/lab.ts";
 import { snapshot } from "../e2e/snapshot.ts";
 import { LabHost, signalled } from "./host.ts";
-import type { Case, Fault, Verb } from "./matrix.ts";
+import { type Case, providerOf, type Verb } from "./matrix.ts";
 import { type Result, tell } from "./results.ts";
 import { errorsIn, PulumiRun } from "./run.ts";
 import { areAsBefore, isCluster, isStateEmpty, leftNothing, podsNode, RUNNING_MESSAGE, startedByLab } from "./whole.ts";
@@ -21,11 +21,18 @@ const LEAVING = "k8s-node02";
 const TRIES = 3;
 const seconds = (from: number) => (performance.now() - from) / 1000;
 
+export interface Stack {
+	/** Settings that the lab's stack has beside its own, as its file says them. */
+	more?: string;
+	/** What stays on hosts beside what README lists, as `snapshot` says it. */
+	stays?: RegExp[];
+}
+
 /** Declares a test for each case. Whatever came before, a way begins on bare hosts and ends on them. */
-export function tryAll(cases: Case[]): void {
+export function tryAll(cases: Case[], stack: Stack = {}): void {
 	const of = Object.fromEntries(VERBS.map((verb) => [verb, cases.filter(({ moment }) => moment.verb === verb)])) as Record<Verb, Case[]>;
 	const count = Math.max(...VERBS.map((verb) => of[verb].length));
-	const state = new Ways(cases.length);
+	const state = new Ways(cases.length, stack);
 	before(() => state.begin());
 	after(() => state.end());
 	for (let i = 0; i < count; i++)
@@ -37,6 +44,7 @@ export function tryAll(cases: Case[]): void {
 
 class Ways {
 	readonly #count: number;
+	readonly #stack: Stack;
 	readonly #began = performance.now();
 	#done = 0;
 	#isUp = false;
@@ -47,13 +55,14 @@ class Ways {
 	readonly #bare = new Map<string, Set<string>>();
 	readonly #written = new Map<string, string>();
 
-	constructor(count: number) {
+	constructor(count: number, stack: Stack) {
 		this.#count = count;
+		this.#stack = stack;
 	}
 
 	async begin(): Promise<void> {
 		this.#folder = mkdtempSync(join(tmpdir(), "faults-"));
-		const text = readFileSync(join(project, "Pulumi.lab.yaml"), "utf8");
+		const text = readFileSync(join(project, "Pulumi.lab.yaml"), "utf8").replace(/^encryptionsalt/m, `${this.#stack.more ?? ""}encryptionsalt`);
 		const more = "  kubeadm-lab:extraSysctls: {net.ipv4.tcp_keepalive_time: 7100}\n";
 		const changed = text
 			.replace("    docker.io:", "    quay.io: ['http://172.16.1.1:5000']\n    docker.io:")
@@ -112,14 +121,13 @@ class Ways {
 
 	/**
 	 * The step that was hit says so in an error of its own, with the host in its resource's name or its lines. Where a script is killed as its step has only just begun, it may
-	 * be that of another step of the host. Of init, a command that may have printed nothing yet, the resource says that it is the control plane's.
+	 * be that of another step of the host.
 	 */
 	#isNamed({ moment: { host, resource, what }, fault }: Case, output: string): void {
 		if (!host || !["script killed", "cable out", "power off"].includes(fault)) return;
 		const errors = errorsIn(output);
 		const isAny = fault === "script killed" && what === `${resource} has begun`;
-		const isTold = (one: { resource: string; text: string }) =>
-			`${one.resource} ${one.text}`.includes(host.name) || one.resource.endsWith("-control-plane-init");
+		const isTold = (one: { resource: string; text: string }) => `${one.resource} ${one.text}`.includes(host.name);
 		assert.ok(
 			errors.some((one) => isTold(one) && (isAny || one.resource === resource)),
 			`no error of ${resource} on ${host.name}: ${JSON.stringify(errors, null, 2)}`,
@@ -137,7 +145,8 @@ class Ways {
 		await pulumi(wholeBy, ...settings);
 	}
 	/** A run that is hit, to its end. A step of less than a second may be done before the power is off: then nothing was tried. */
-	async #meet({ moment, fault }: Case) {
+	async #meet(one: Case) {
+		const { moment, fault } = one;
 		const { verb, resource, what, host } = moment;
 		await this.#ready(verb);
 		if (verb === "change") this.#isChanged = !this.#isChanged;
@@ -146,11 +155,11 @@ class Ways {
 		const isDue = () => fault !== "script killed" || (host?.scripts().length ?? 0) > 0; // a moment may be the engine's, before the script's first
 		await run.until(what, () => moment.isReached(run.output) && isDue());
 		const from = performance.now();
-		await this.#happen(fault, host?.name ?? "", run);
+		await this.#happen(one, run);
 		const isHalfWay = !run.output.includes(`${resource} ${DONE[verb]}`);
 		const code = await run.end();
 		const endSeconds = seconds(from);
-		await this.#mend(fault, host?.name ?? "");
+		await this.#mend(one);
 		return { isHalfWay, run, code, endSeconds };
 	}
 	/** Bare hosts for an `up`, a cluster of all hosts for the others. */
@@ -179,10 +188,11 @@ class Ways {
 		return ["--config-file", join(this.#folder, `${this.#isChanged ? "changed" : "same"}${this.#isFewer ? "-fewer" : ""}.yaml`)];
 	}
 
-	async #happen(fault: Fault, host: string, run: PulumiRun): Promise<void> {
+	async #happen({ moment, fault }: Case, run: PulumiRun): Promise<void> {
+		const host = moment.host?.name ?? "";
 		if (fault === "engine killed") run.signal("SIGKILL", "engine");
 		else if (fault === "Ctrl-C") run.signal("SIGINT", "group");
-		else if (fault === "provider killed") run.signal("SIGKILL", /provider\/main\.ts/);
+		else if (fault === "provider killed") run.signal("SIGKILL", providerOf(moment));
 		else if (fault === "program killed") run.signal("SIGKILL", /language-nodejs|language\/|language-host|index\.ts/);
 		else if (fault === "cable out") await new LabHost(host).still(() => lab("cable", host, "out"));
 		else if (fault === "power off") await new LabHost(host).still(() => lab("power", host, "off"));
@@ -192,7 +202,8 @@ class Ways {
 			assert.ok(scripts.filter((pid) => signalled(pid)).length > 0, `the scripts on ${host} ended just before they were killed`);
 		}
 	}
-	async #mend(fault: Fault, host: string): Promise<void> {
+	async #mend({ moment, fault }: Case): Promise<void> {
+		const host = moment.host?.name ?? "";
 		if (fault === "engine killed") await pulumi("cancel", "--yes"); // it left its lock, as README says
 		if (fault === "cable out") await lab("cable", host, "in");
 		if (fault === "power off") await lab("power", host, "on");
@@ -203,12 +214,12 @@ class Ways {
 			hosts.filter((host) => !(this.#isFewer && host === LEAVING)),
 			...this.#settings(),
 		);
-		if (this.#isFewer) await areAsBefore(this.#bare, [LEAVING]);
+		if (this.#isFewer) await areAsBefore(this.#bare, [LEAVING], this.#stack.stays);
 		await this.#onlyGrew();
 		assert.match(this.#written.get(node) ?? "", RUNNING_MESSAGE, `the message file on ${node}`);
 	}
 	async #isGivenBack(): Promise<void> {
-		await areAsBefore(this.#bare, hosts);
+		await areAsBefore(this.#bare, hosts, this.#stack.stays);
 		await isStateEmpty();
 		await this.#onlyGrew();
 	}

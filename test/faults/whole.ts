@@ -28,9 +28,9 @@ export async function isCluster(nodes: readonly string[], ...settings: string[])
 	await pulumi("preview", "--expect-no-changes", "--diff", ...settings);
 	return podsNode();
 }
-/** `bare`: what `snapshot` saw of each before. */
-export async function areAsBefore(bare: ReadonlyMap<string, Set<string>>, those: readonly string[]): Promise<void> {
-	for (const host of those) assert.deepEqual(unexplained(differences(bare.get(host) ?? new Set(), await snapshot(host))), [], `${host}, given back`);
+/** `bare`: what `snapshot` saw of each before. `stays`: what may stay beside what README lists. */
+export async function areAsBefore(bare: ReadonlyMap<string, Set<string>>, those: readonly string[], stays: RegExp[] = []): Promise<void> {
+	for (const host of those) assert.deepEqual(unexplained(differences(bare.get(host) ?? new Set(), await snapshot(host)), stays), [], `${host}, given back`);
 }
 export async function isStateEmpty(): Promise<void> {
 	const { stdout } = await pulumi("stack export");

@@ -23,6 +23,8 @@ import {
 } from "../e2e/control-planes.ts";
 import { controlPlane, kubectl, lab, onHost, project, pulumiArgs, read, run, succeed } from "../e2e/lab.ts";
 import { differences, snapshot } from "../e2e/snapshot.ts";
+import { LabHost, signalled } from "../faults/host.ts";
+import { errorsIn, PulumiRun } from "../faults/run.ts";
 import { stepFile } from "../scripts/shell-files.ts";
 
 describe("more than one control plane", { concurrency: false }, () => {
@@ -84,6 +86,20 @@ describe("more than one control plane", { concurrency: false }, () => {
 		await lab("power", host, "on");
 	}
 
+	/** An up that something happens to while the control plane puts its certificates on the cluster for the next one. */
+	async function hitInHandOver(happens: (run: PulumiRun) => void): Promise<PulumiRun> {
+		const giver = new LabHost(controlPlane);
+		const up = new PulumiRun("up", "--config-file", join(folder, "three.yaml"));
+		await up.until("the hand-over runs", () => giver.has("/run/kubeadm-lab-hand-over.yaml"));
+		happens(up);
+		assert.notEqual(await up.end(), 0, up.output);
+		return up;
+	}
+	async function nothingHandedOver(): Promise<void> {
+		assert.equal(await kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "", "the certificates are on the cluster still");
+		assert.equal(await kubectl("-n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token -o name"), "");
+	}
+
 	test("an address that another machine has is refused before anything is changed", async () => {
 		await read(worker, `ip address add ${ENDPOINT}/32 dev $(ip -o -4 address show | awk '$4 ~ /^172.16.1.113/ {print $2; exit}')`);
 		const { code, output } = await run(`${project}lab/lab`, args("up", "three"), { timeoutSeconds: 600 });
@@ -107,8 +123,7 @@ describe("more than one control plane", { concurrency: false }, () => {
 		for (const host of fourHosts) assert.equal(await server(host), `https://${ENDPOINT}:8443\n`, host);
 		assert.match(await kubectl("-n kube-public get configmap cluster-info -o yaml"), new RegExp(`server: https://${ENDPOINT}:8443`));
 		for (const name of ["kube-controller-manager", "kube-scheduler"]) assert.match(await kubectl(`-n kube-system get lease ${name} -o name`), /lease/);
-		assert.equal(await kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "", "the certificates are on the cluster still");
-		assert.equal(await kubectl("-n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token -o name"), "");
+		await nothingHandedOver();
 		assert.match(await pulumi("preview", "three"), /^ {4}\d+ unchanged$/m);
 	});
 	test("without power on the one that carries the address the API answers on, nothing acknowledged is lost, and power brings all back", async () => {
@@ -189,8 +204,7 @@ describe("more than one control plane", { concurrency: false }, () => {
 			assert.equal(await nodes(), ready(...fourHosts));
 			assert.deepEqual(await members(), [controlPlane, second, third]);
 			assert.equal(await podNow(), pod);
-			assert.equal(await kubectl("-n kube-system get secret kubeadm-certs --ignore-not-found -o name"), "", "the certificates are on the cluster still");
-			assert.equal(await kubectl("-n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token -o name"), "");
+			await nothingHandedOver();
 			assert.match(await pulumi("preview", "three"), /^ {4}\d+ unchanged$/m);
 		});
 	test("the address can't go while several answer there: told, and nothing changed", async () => {
@@ -214,12 +228,22 @@ describe("more than one control plane", { concurrency: false }, () => {
 		assert.equal(await podNow(), pod);
 		assert.match(await pulumi("preview", "one"), /^ {4}\d+ unchanged$/m);
 	});
-	test("three from the beginning, the third without power in the middle of its join; and destroy gives all hosts back as they were", async () => {
+	test("three from the beginning, cut off in the hand-over of the certificates, then the third without power in its join; destroy gives all hosts back as they were", async () => {
 		await pulumi("destroy", "one");
+		await hitInHandOver((up) => up.signal("SIGKILL", "engine"));
+		await lab("exec", "--", "pulumi", "cancel", "-s", "lab", "--yes");
+		const killed = await hitInHandOver(() => {
+			for (const pid of new LabHost(controlPlane).scripts()) signalled(pid);
+		});
+		assert.ok(
+			errorsIn(killed.output).some(({ resource, text }) => resource === `lab-${second}-control-plane-join` && text.includes(controlPlane)),
+			killed.output,
+		);
 		await powerOffInJoin(third);
 		await pulumi("up", "three");
 		assert.equal(await nodes(), ready(...fourHosts));
 		assert.deepEqual(await members(), [controlPlane, second, third]);
+		await nothingHandedOver();
 		await pulumi("destroy", "three");
 		await removeWriter();
 		for (const host of fourHosts) await isAsBefore(host);
