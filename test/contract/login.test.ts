@@ -72,7 +72,7 @@ set -o noglob -o noclobber -o physical -o posix
 readonly HOST_NAME=other
 export HOST_NAME
 trap 'builtin printf "goodbye\\n"' EXIT
-umask 077; ulimit -S -f 8; ulimit -S -c 0
+umask 077; ulimit -S -f 8; ulimit -S -c unlimited
 builtin cd /tmp
 `;
 /** A step's script, as the provider knows it: without the name in front, which comes with the settings. */
@@ -82,7 +82,7 @@ const SCRIPT = ofStep(`takes_no_lock() { :; }
 check() { :; }
 apply() {
   /usr/bin/env | sort
-  printf 'umask %s, folder %s, files %s, options %s, functions of others %s\\n' "$(umask)" "$PWD" "$(ulimit -f)" "$-" "$(declare -F | grep -c ' -fx ' || true)"
+  printf 'umask %s, folder %s, files %s, core dumps %s, options %s, functions of others %s\\n' "$(umask)" "$PWD" "$(ulimit -f)" "$(ulimit -c)" "$-" "$(declare -F | grep -c ' -fx ' || true)"
   shopt | sed -n 's/^\\(nullglob\\|failglob\\|nocasematch\\|expand_aliases\\|xpg_echo\\)[[:space:]]*//p' | sort -u
   shopt -o | sed -n 's/^\\(noglob\\|noclobber\\|physical\\|posix\\|xtrace\\)[[:space:]]*//p' | sort -u
   grep -o b <<<abc
@@ -93,7 +93,7 @@ const EXPECTED = [
 	"LC_ALL=C",
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"_=/usr/bin/env",
-	"umask 0022, folder /, files unlimited, options ehuBEc, functions of others 0",
+	"umask 0022, folder /, files unlimited, core dumps 0, options ehuBEc, functions of others 0",
 	"off",
 	"off",
 	"b",

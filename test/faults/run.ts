@@ -50,6 +50,10 @@ export class PulumiRun {
 		});
 	}
 
+	/** Of the engine. */
+	get pid(): number {
+		return this.#child.pid ?? 0;
+	}
 	/** Waits for the moment. Throws where the run ends before it, or where it does not come within 200 s. */
 	async until(what: string, isSo: () => boolean): Promise<void> {
 		for (const end = performance.now() + 200_000; !isSo(); await sleep(POLL_MS)) {
@@ -59,7 +63,7 @@ export class PulumiRun {
 	}
 	/** Sends a signal to the engine, to its whole group as a terminal does, or to those that it started whose command line has a text. */
 	signal(signal: NodeJS.Signals, to: "engine" | "group" | RegExp): void {
-		const engine = this.#child.pid ?? 0;
+		const engine = this.pid;
 		if (to === "engine") process.kill(engine, signal);
 		else if (to === "group") process.kill(-engine, signal);
 		else {

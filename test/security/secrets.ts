@@ -47,10 +47,10 @@ const SHARED = /\/(ca|sa|front-proxy-ca)\.key$/;
 const KUBELETS = /^\/(var\/lib\/kubelet\/pki\/|etc\/kubernetes\/kubelet\.conf$)/;
 /**
  * Whether a secret belongs in a file of a host. Each host has its own kubelet's keys, and a worker nothing else; a control plane has keys of its own, those that all of them
- * share, and in etcd the join tokens. The key of the login and a certificate key belong nowhere.
+ * share, and in etcd and its snapshots tokens. The key of the login, passwords and a certificate key belong nowhere.
  */
 export function isAtHome(name: string, file: string, host: string, isControlPlane: boolean): boolean {
-	if (name.startsWith("join token ")) return isControlPlane && file.startsWith("/var/lib/etcd/");
+	if (/^(join )?token /.test(name)) return isControlPlane && /^\/var\/lib\/(etcd|kubeadm-lab\/cluster\/snapshots)\//.test(file);
 	const [, of = "", owner] = /^key of (\/\S+) on (\S+)$/.exec(name) ?? [];
 	if (KUBELETS.test(of)) return owner === host && KUBELETS.test(file);
 	return isControlPlane && (owner === host || SHARED.test(of)) && /^\/etc\/kubernetes\/(pki\/|[a-z-]+\.conf$)/.test(file);
@@ -73,7 +73,7 @@ export async function secretsOn(
 	if (code !== 0) throw new Error(`${host}: ${stderr}`);
 	const [wrong, home] = [new Set<string>(), new Set<string>()];
 	for (const line of stdout.split("\n").filter((one) => one !== "")) {
-		const [, file = "", piece = ""] = /^(.*?):([A-Za-z0-9+/.=]+)$/.exec(line) ?? [];
+		const [, file = "", piece = ""] = /^(.*):(.+)$/.exec(line) ?? [];
 		for (const name of needles.named(piece))
 			if (isAtHome(name, file, host, controlPlanes.includes(host))) home.add(name);
 			else wrong.add(`${name} in ${file}`);

@@ -21,6 +21,7 @@ export LC_ALL=C          # other languages break what is parsed (kubekey#2231)
 umask 022
 cd /
 for word in d f t v; do ulimit "-${word}" unlimited 2>/dev/null || ulimit -S "-${word}" hard || true; done # a login's may be less than yum needs
+ulimit -c 0 # what a script knows is in its memory, and in that of kubeadm and kubectl, which it starts
 unset word
 readonly ROOT="${KUBEADM_LAB_ROOT:-}" # a test's folder in front of every path; nobody else sets it
 export PATH="${ROOT:+${ROOT}/bin:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # sudo's path lacks half of it
