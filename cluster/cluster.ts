@@ -9,7 +9,7 @@ import { ControlPlane, rebuiltBy, unusedSteps } from "./control-plane.ts";
 import { Flannel } from "./flannel.ts";
 import { Host, hostsBlock, preflight, upgradeSources } from "./host.ts";
 import { ChangeCosts, type Cost, HostConnections, HostRecording, type HostRecordingArgs } from "./host-provider.ts";
-import { firstControlPlane, pauseImage } from "./kubeadm.ts";
+import { configurationSettings, firstControlPlane, pauseImage } from "./kubeadm.ts";
 import { Member } from "./member.ts";
 import { nodeStates } from "./node.ts";
 import { Places } from "./places.ts";
@@ -193,8 +193,15 @@ export function costs(settings: ClusterSettings): Record<string, Cost> {
 	const gone = "This removes a Node: the Pods on it end, and the host is given back.";
 	const first = firstControlPlane(settings);
 	const upgraded = `This upgrades the cluster in place: the control plane, then the workers, ${settings.upgrade.batch === 1 ? "one by one" : `${settings.upgrade.batch} at once`}, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.`;
+	const applied =
+		"This applies the cluster's configuration in place, the control plane first, after a snapshot of etcd: its static Pods and every kubelet start anew where it concerns them. Pods run on, and no Node is drained; with one control plane the API is away meanwhile.";
 	return Object.fromEntries([
-		...(settings.upgrade.inPlace ? [["kubernetesVersion", { value: settings.release.version, changed: upgraded }]] : []),
+		...(settings.upgrade.inPlace
+			? [
+					["kubernetesVersion", { value: settings.release.version, changed: upgraded }],
+					["configuration", { value: configurationSettings(settings), changed: applied }],
+				]
+			: []),
 		...Object.entries(rebuiltBy(settings)).map(([key, value]) => [key, { value, changed }]),
 		...settings.hosts.filter((host) => host !== first).map(({ name }) => [name, { value: "", gone }]),
 	]);

@@ -87,6 +87,21 @@ export function controlPlaneDigest(cluster: ClusterSettings): string {
 	return digest(initConfiguration(cluster));
 }
 
+/** By setting, what of the stack makes the cluster's configuration beside its version: another value of any is applied in place. */
+export function configurationSettings({ imageRepository, kubeadm, kubeProxy, apiEndpoint, hosts, timeouts }: ClusterSettings): Record<string, string> {
+	const gates = Object.entries(kubeadm.featureGates).map(([name, isOn]) => `${name}=${isOn}`);
+	const listed = (texts: string[]) => texts.sort().join(",") || "none";
+	return {
+		imageRepository,
+		featureGates: listed(gates),
+		kubeProxyConntrackMaxPerCore: String(kubeProxy.conntrackMaxPerCore ?? "none"),
+		kubeProxyConntrackMin: String(kubeProxy.conntrackMin ?? "none"),
+		apiEndpoint: apiEndpoint ? `${apiEndpoint.address}:${apiEndpoint.port}` : "none",
+		externalAddress: listed(hosts.flatMap(({ role, externalAddress }) => (role === "control-plane" ? (externalAddress ?? []) : []))),
+		initTimeoutSeconds: String(timeouts.initSeconds),
+	};
+}
+
 /** For `init` and `join`: what a host that is in the cluster already is brought to in place. Empty where another version makes another cluster. */
 export function upgradeSettings(cluster: ClusterSettings): Record<string, string> {
 	return { KUBERNETES_VERSION: cluster.upgrade.inPlace ? cluster.release.version : "", PAUSE_IMAGE: pauseImage(cluster) };

@@ -22,7 +22,7 @@ export interface Shown {
 
 /** What to do where a host that is to be given back is not reached. */
 const GONE =
-	"Bring the host up and run it again: what is done is not done twice. To give back meanwhile what does not wait for it: pulumi destroy --continue-on-error. A host that will never come back: npm run forget -- STACK HOST";
+	"Bring the host up and run it again: what is done is not done twice. To give back meanwhile what does not wait for it: pulumi destroy --continue-on-error. Where its address, port, user or key is another by now: correct the stack, then pulumi destroy --run-program. A host that will never come back: npm run forget -- STACK HOST";
 const CUT_OFF = { "apply ended": "no" };
 
 export class Steps {

@@ -60,17 +60,27 @@ test("another version, and a worker that is gone, are said once, with what makes
 	);
 });
 test("a version that is brought to the cluster in place is said to be no rebuild, with what it costs", async () => {
-	const at = (version: string) =>
+	const at = (version: string, featureGates = {}) =>
 		costs({
 			release: { version },
 			hosts: [{ name: "m", role: "control-plane" }],
 			podCidr: "",
 			serviceCidr: "",
 			upgrade: { inPlace: true, batch: 1 },
+			kubeadm: { featureGates },
+			kubeProxy: {},
+			timeouts: { initSeconds: 300 },
+			imageRepository: "registry.example",
 		} as unknown as ClusterSettings);
 	assert.deepEqual(costsOf({ costs: at("1.29.15") } as never, { costs: at("1.30.14") } as never), [
 		"kubernetesVersion 1.29.15 -> 1.30.14: This upgrades the cluster in place: the control plane, then the workers, one by one, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.",
 	]);
+	const [sentence, ...others] = costsOf({ costs: at("1.29.15") } as never, { costs: at("1.29.15", { B: true, A: false }) } as never);
+	assert.match(
+		sentence ?? "",
+		/^featureGates none -> A=false,B=true: This applies the cluster's configuration in place, .* Pods run on, and no Node is drained/,
+	);
+	assert.deepEqual(others, []);
 });
 test("one more worker costs nothing", async () => {
 	assert.doesNotMatch((await run("preview", settings("1.29.15", "10.244.0.0/16", "a", "b", "c"))).output, /This re/);

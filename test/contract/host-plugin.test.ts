@@ -182,7 +182,7 @@ test("an undo that does not reach its host says what to do, and how the others a
 		const { message } = await rejection(other.delete("it", { id: "one/late", state: step, inputs: step }));
 		assert.match(
 			message,
-			/^one late: undo: .*connection refused\. Bring the host up and run it again: .*pulumi destroy --continue-on-error\. A host that will never come back: npm run forget -- STACK HOST/,
+			/^one late: undo: .*connection refused\. Bring the host up and run it again: .*pulumi destroy --continue-on-error\. Where its address, port, user or key is another by now: correct the stack, then pulumi destroy --run-program\. A host that will never come back: npm run forget -- STACK HOST/,
 		);
 	} finally {
 		await other.stop();

@@ -1,6 +1,6 @@
 // Faults of what is around a run: registry, repository, disk, memory, state, a second run, hosts and a kubelet that are gone when all is to be given back.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,8 +20,8 @@ const POD_SECONDS = 60;
 /** A destroy that waits for a Pod in vain: the bound that README names, podTimeoutSeconds, and for all else in the run as long again (lab, 28 November 2026: 4 and 8 s). */
 const POD_DESTROY_SECONDS = 2 * POD_SECONDS;
 
-/** The run that makes a case whole. `alive`: hosts to be given back; default all. `thenAlso`: what README says is to be done after it. */
-type Converges = (endSeconds: number, more?: { alive?: string[]; thenAlso?: () => Promise<unknown> }) => Promise<void>;
+/** The run that makes a case whole. `args`: of its pulumi. `alive`: hosts to be given back; default all. `thenAlso`: what README says is to be done after it. */
+type Converges = (endSeconds: number, more?: { args?: string[]; alive?: string[]; thenAlso?: () => Promise<unknown> }) => Promise<void>;
 
 const faults = () => {
 	let folder = "";
@@ -34,9 +34,9 @@ const faults = () => {
 	};
 	const bare = new Map<string, Set<string>>();
 	/** A cluster to be destroyed, and how its hosts were before. The Pod's bound is not the default's 300 s where a run waits for it to its end. */
-	const bringUp = async () => {
+	const bringUp = async (edit = (text: string) => text) => {
 		for (const host of hosts) bare.set(host, await snapshot(host));
-		await pulumi("up", ...settings((text) => text.replace(/^encryptionsalt/m, `  kubeadm-lab:podTimeoutSeconds: ${POD_SECONDS}\nencryptionsalt`)));
+		await pulumi("up", ...settings((text) => edit(text).replace(/^encryptionsalt/m, `  kubeadm-lab:podTimeoutSeconds: ${POD_SECONDS}\nencryptionsalt`)));
 	};
 	const serve = async (port: number, upstream: number, fault: string): Promise<void> => {
 		const file = join(import.meta.dirname, "bad-server.ts");
@@ -56,10 +56,10 @@ const faults = () => {
 	const tries = (name: string, what: string, wholeBy: "up" | "destroy", act: (converges: Converges) => Promise<unknown>) =>
 		test(name, async () => {
 			const result: Result = { verb: wholeBy, what, resource: "", fault: "around it", wholeBy, survived: false };
-			const converges: Converges = async (endSeconds, { alive = hosts, thenAlso = async () => {} } = {}) => {
+			const converges: Converges = async (endSeconds, { args = [], alive = hosts, thenAlso = async () => {} } = {}) => {
 				result.endSeconds = endSeconds;
 				const from = performance.now();
-				await pulumi(wholeBy);
+				await pulumi(wholeBy, ...args);
 				result.convergeSeconds = (performance.now() - from) / 1000;
 				await thenAlso();
 				for (const server of servers.splice(0)) server.kill(); // they too were started by `lab exec`
@@ -277,6 +277,57 @@ const faults = () => {
 		await forget(controlPlane);
 		await converges(endSeconds, { alive: workers });
 	});
+	tries(
+		"a login's key that is another by the time of destroy stops it, with what to do, which gives all hosts back",
+		"login's key changed, then destroy --run-program",
+		"destroy",
+		async (converges) => {
+			for (const name of ["old", "new"]) execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", join(folder, name)]);
+			const publicKey = (name: string) => readFileSync(join(folder, `${name}.pub`), "utf8").trim();
+			const withKey = (name: string) => (text: string) => text.replace(/(sshPrivateKeyFile: ).*/, `$1${join(folder, name)}`);
+			const change = async (from: string, to: string) => {
+				for (const host of hosts) await read(host, `sed -i '/ ${from}$/d' /root/.ssh/authorized_keys; echo '${publicKey(to)}' >>/root/.ssh/authorized_keys`);
+			};
+			await change("none", "old");
+			await bringUp(withKey("old"));
+			await change("old", "new");
+			const args = settings(withKey("new"));
+			const { output, endSeconds } = await fails("destroy", ...args);
+			assert.match(output, /error: k8s-\w+ \w+: undo: .*unable to authenticate.* another by now: correct the stack, then pulumi destroy --run-program\./);
+			await converges(endSeconds, { args: ["--run-program", ...args], thenAlso: () => change("new", "old") });
+			assert.match((await read(worker, `cat ${messageFile} 2>/dev/null || true`)) + (await read(other, `cat ${messageFile} 2>/dev/null || true`)), /preStop/);
+		},
+	);
+	tries(
+		"a worker's address that is another by the time of destroy stops it, with what to do, which gives all hosts back",
+		"worker's address changed, then destroy --run-program",
+		"destroy",
+		async (converges) => {
+			const ADDRESS = "172.16.1.120";
+			await bringUp();
+			const { node } = await location();
+			const moved = node === worker ? other : worker;
+			const was = `172.16.1.${110 + hosts.indexOf(moved)}`;
+			const routes = `ip -4 route show default`;
+			const move = (from: string, to: string) =>
+				`card=$(ip -o -4 address show | awk '$4 == "${from}/24" {print $2; exit}'); route=$(${routes}); setsid bash -c "sleep 1; ip address delete ${from}/24 dev $card; ip address add ${to}/24 dev $card; [[ -z '$route' ]] || ip route replace $route" >/dev/null 2>&1 &`;
+			await read(moved, move(was, ADDRESS));
+			const known = readFileSync(join(labFolder, "known_hosts"), "utf8");
+			writeFileSync(join(folder, "known_hosts"), known.replaceAll(`${was} `, `${ADDRESS} `));
+			const args = settings((text) =>
+				text.replace(`address: ${was}\n`, `address: ${ADDRESS}\n`).replace(/(knownHostsFile: ).*/, `$1${join(folder, "known_hosts")}`),
+			);
+			const { output, endSeconds } = await fails("destroy", "--continue-on-error", ...args);
+			assert.match(output, new RegExp(`error: ${moved} witness: undo: .* another by now: correct the stack, then pulumi destroy --run-program\\.`));
+			const back = async () => {
+				const login = ["-i", join(labFolder, "id_ed25519"), "-o", `UserKnownHostsFile=${join(folder, "known_hosts")}`, `root@${ADDRESS}`];
+				await run(`${project}lab/lab`, ["exec", "--", "ssh", ...login, move(ADDRESS, was)]);
+				await sleep(3000);
+			};
+			await converges(endSeconds, { args: ["--run-program", ...args], thenAlso: back });
+			assert.equal(await read(node, `cat ${messageFile}`), threeLines);
+		},
+	);
 	tries(
 		"a Pod that stays Terminating, because its kubelet is gone, holds destroy up no longer than its bound",
 		"Pod stays Terminating",
