@@ -84,7 +84,7 @@ change_cluster() {
     if [[ "${from}" == "${KUBERNETES_VERSION}" ]]; then log 'kubeadm configuration: not the one that the cluster has; it is applied in place'; else log "upgrading the control plane in place: ${from} -> ${KUBERNETES_VERSION}"; fi
     keep_backup_names
     prepare_move
-    certify_names
+    certify_names "${KUBEADM_CONFIG}"
     upload_configuration "${from}"
     # Certificates are the kubelet and the kubeconfig step's: renewed here, the stack's own kubeconfig would be another in the middle.
     apply_upgrade || die "kubeadm upgrade apply failed (bound: ${APPLY_SECONDS} s): ${LAST_SEEN}. Run pulumi up again: it goes on there. The snapshot of before: npm run etcd -- list"

@@ -88,6 +88,7 @@ upgrade_member() {
     run_kubeadm "${APPLY_SECONDS}" upgrade node --certificate-renewal=false || upgrade_failed "${APPLY_SECONDS}"
     wait_for "${TIMEOUT_SECONDS}" api_is_ready || die "this control plane has ${KUBERNETES_VERSION}, and its API server is not ready after ${TIMEOUT_SECONDS} s. See $(list_containers)"
     remove_backups
+    certify_names "$(own_configuration)"
     before="$(static_pods)"
     bring_kubelet
     wait_until_settled "${before}" # else the next one begins while this etcd is away
@@ -95,6 +96,15 @@ upgrade_member() {
     run_kubeadm "${TIMEOUT_SECONDS}" upgrade node || upgrade_failed "${TIMEOUT_SECONDS}"
     bring_kubelet
   fi
+}
+# What the first control plane has put on the cluster, and what is this host's own of it.
+own_configuration() {
+  local found pattern='advertiseAddress: *"?([0-9.]+)' version='apiVersion: *([^[:space:]]+)'
+  found="$(kube "${KUBELET_CONF}" -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' 2>&1)" || die "the API server does not answer: ${found##*$'\n'}"
+  [[ "${found}" =~ ${version} ]] || die "ConfigMap kubeadm-config: found no ClusterConfiguration: ${found:0:200}"
+  printf '%s\n---\napiVersion: %s\nkind: InitConfiguration\n' "${found}" "${BASH_REMATCH[1]}"
+  [[ ! "${JOIN_CONFIG}" =~ ${pattern} ]] || printf 'localAPIEndpoint:\n  advertiseAddress: %s\n' "${BASH_REMATCH[1]}"
+  printf 'nodeRegistration:\n  name: %s\n  criSocket: "%s"\n' "${NODE_NAME}" "$(cluster_value socket)"
 }
 upgrade_failed() { die "kubeadm upgrade node failed (bound: $1 s): ${LAST_SEEN}. Run pulumi up again: it goes on there"; } # SECONDS
 # kubeadm goes by the version that the cluster has on record, which the first control plane writes; only this host may be asked for (--target).

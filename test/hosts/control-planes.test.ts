@@ -169,7 +169,11 @@ describe("more than one control plane", { concurrency: false }, () => {
 	});
 	test("another configuration reaches all control planes, one after the other, and the API answers all the time", async () => {
 		const text = await readFile(join(folder, "three.yaml"), "utf8");
-		await writeFile(join(folder, "gate.yaml"), text.replace("config:\n", "config:\n  kubeadm-lab:featureGates: { PodLifecycleSleepAction: true }\n"));
+		// The first one's external address, which no certificate names yet: the API may be asked at any of them for it, as behind one name in DNS.
+		const changed = text
+			.replace("config:\n", "config:\n  kubeadm-lab:featureGates: { PodLifecycleSleepAction: true }\n")
+			.replace("      address: 172.16.1.110\n", "      address: 172.16.1.110\n      externalAddress: 10.0.0.110\n");
+		await writeFile(join(folder, "gate.yaml"), changed);
 		let output = "";
 		const longest = await whileWriting("gate", async () => {
 			output = await pulumi("up", "gate");
@@ -179,6 +183,11 @@ describe("more than one control plane", { concurrency: false }, () => {
 			assert.match(output, new RegExp(`${name} updated`));
 		for (const host of fourHosts.slice(0, 3))
 			assert.match(await read(host, "cat /etc/kubernetes/manifests/kube-apiserver.yaml"), /--feature-gates=PodLifecycleSleepAction=true/, host);
+		for (const host of fourHosts.slice(0, 3)) {
+			const shown = await read(host, "openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | openssl x509 -noout -text");
+			for (const name of ["10.0.0.110", ENDPOINT, `172.16.1.${110 + fourHosts.indexOf(host)}`]) assert.ok(shown.includes(name), `${host}: ${name}: ${shown}`);
+		}
+		assert.match(output, /featureGates none -> PodLifecycleSleepAction=true: This applies the cluster's configuration in place/);
 		assert.ok(longest < 10, `${longest} s without a write`);
 		await kubectl("wait nodes --all --for=condition=Ready --timeout=60s"); // a kubelet that was started anew says it is not, for some seconds
 		assert.equal(await nodes(), ready(...fourHosts));

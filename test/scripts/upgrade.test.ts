@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { ID, init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
+import { HASH, ID, init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
 import type { FakeHost } from "./fake-host.ts";
 import { goodHost, problems } from "./good-host.ts";
+import { playRenewal } from "./member-host.ts";
 import { shellFile } from "./shell-files.ts";
 
 const NEXT = "1.30.14";
@@ -43,7 +44,11 @@ function keepPackages(host: FakeHost): void {
 	host.write("/var/lib/kubeadm-lab/scripts/settings/packages", `declare -r BASHOPTS="x"\ndeclare -r NEW="${NEXT}"\ndeclare -r REPOSITORY="kubernetes"\n`);
 }
 const upgraded = { KUBERNETES_VERSION: NEXT, PAUSE_IMAGE: "registry.k8s.io/pause:3.10" };
-const drained = (host: FakeHost, answer = `${NEXT} drained`) => host.command("kubectl", `case "$*" in *annotations*) echo '${answer}' ;; esac`);
+const drained = (host: FakeHost, answer = `${NEXT} drained`, names: string[] = []) => {
+	const configuration = ["apiVersion: kubeadm.k8s.io/v1beta3", "kind: ClusterConfiguration", `kubernetesVersion: v${NEXT}`, "apiServer:", "  certSANs:"];
+	const words = [...configuration, ...names.map((name) => `  - ${name}`)].map((line) => `'${line}'`).join(" ");
+	host.command("kubectl", `case "$*" in *annotations*) echo '${answer}' ;; *kubeadm-config*) printf '%s\\n' ${words} ;; esac`);
+};
 const upgradeWorker = (host: FakeHost) => host.run("join", "apply", worker(upgraded));
 
 test("a drained worker takes its configuration first, then the new kubelet by the packages step that the host keeps, and starts it", (t) => {
@@ -76,6 +81,31 @@ test("one more control plane takes its components too, keeps its certificates, a
 		"packages apply WITH_KUBELET=yes of kubernetes",
 	]);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
+});
+test("one more control plane's API server gets a certificate with the names that the cluster has by now, and its own", (t) => {
+	const host = member(t, "join");
+	host.write(`${CLUSTER}/role`, "control-plane");
+	for (const end of ["key", "crt"]) host.write(`/etc/kubernetes/pki/ca.${end}`, `${end}\n`);
+	playRenewal(host); // an API server that was stopped comes as another container
+	drained(host, undefined, ["10.0.0.9"]);
+	host.command(
+		"kubeadm",
+		`[[ "$1" != version ]] || echo v${NEXT}; [[ "$*" != *"certs apiserver"* ]] || { config="\${*: -1}"; cp "$config" "\${KUBEADM_LAB_ROOT}/asked"; folder="$(awk '$1 == "certificatesDir:" {print $2}' "$config")"; for end in key crt; do echo "new $end" >"$folder/apiserver.$end"; done; }`,
+	);
+	const settings = worker({
+		...upgraded,
+		ROLE: "control-plane",
+		JOIN_CONFIG: `${HASH}\ncontrolPlane:\n  localAPIEndpoint:\n    advertiseAddress: 172.16.1.112\n`,
+	});
+	const { status, stderr } = host.run("join", "apply", settings);
+	assert.equal(status, 0, stderr);
+	assert.match(stderr, /the API server's certificate names 10\.0\.0\.9 too/);
+	assert.equal(host.read("/etc/kubernetes/pki/apiserver.crt"), "new crt\n");
+	assert.match(
+		host.read("/asked"),
+		/kind: InitConfiguration\nlocalAPIEndpoint:\n {2}advertiseAddress: 172\.16\.1\.112\nnodeRegistration:\n {2}name: k8s-node02\n {2}criSocket: "unix:/,
+	);
+	assert.equal(host.exists("/run/kubeadm-lab-join.yaml"), false);
 });
 test("when etcd and the API server have come as other containers after the kubelet's start, nobody waits for them to go", (t) => {
 	const host = member(t, "join");

@@ -37,15 +37,15 @@ prepare_move() {
   log "the API answers at ${NEW_SERVER} from now on, no longer at ${OLD_SERVER}"
 }
 # kubeadm makes the API server's certificate once, and a renewal keeps its names: another address of a host, or the one that several share, is not among them.
-certify_names() {
+certify_names() { # CONFIG: of kubeadm, with the names that it is to have
   local name text
   text="$(openssl x509 -in "${ROOT}/etc/kubernetes/pki/apiserver.crt" -noout -text 2>/dev/null)" || text=''
   while read -r name; do
     [[ "${text//$'\n'/,}" != *":${name},"* ]] || continue
-    certify_api_server
+    certify_api_server "$1"
     log "the API server's certificate names ${name} too"
     return 0
-  done < <(printf '%s\n' "${KUBEADM_CONFIG}" | awk '$1 == "certSANs:" { is_list = 1; next } $1 != "-" { is_list = 0 } is_list { gsub(/"/, "", $2); print $2 }')
+  done < <(printf '%s\n' "$1" | awk '$1 == "certSANs:" { is_list = 1; next } $1 != "-" { is_list = 0 } is_list { gsub(/"/, "", $2); print $2 }')
 }
 # When it has the new configuration. The kubelet's file is the last, so that a run that was killed does all of it again.
 move_endpoint() {
@@ -54,11 +54,11 @@ move_endpoint() {
   restart_kube_proxy
   point_at "${OLD_SERVER}" "${NEW_SERVER}"
 }
-certify_api_server() {
+certify_api_server() { # CONFIG
   local name folder="${CLUSTER}/certificate" pki="${ROOT}/etc/kubernetes/pki" id
   rm -rf -- "${folder:?}"
   (umask 077 && mkdir -p -- "${folder}" && cp -a -t "${folder}" -- "${pki}"/ca.{crt,key}) || die "can't write ${folder}: the line above says why"
-  write_config "$(printf '%s\n' "${KUBEADM_CONFIG}" | sed "s|^kind: ClusterConfiguration\$|&\ncertificatesDir: ${folder}|")" || die "can't write ${CONFIG_FILE}"
+  write_config "$(printf '%s\n' "$1" | sed "s|^kind: ClusterConfiguration\$|&\ncertificatesDir: ${folder}|")" || die "can't write ${CONFIG_FILE}"
   run_kubeadm 120 init phase certs apiserver --config "${CONFIG_FILE}" || die "kubeadm init phase certs apiserver failed: ${LAST_SEEN}"
   for name in key crt; do mv -fT -- "${folder}/apiserver.${name}" "${pki}/apiserver.${name}"; done
   rm -rf -- "${folder:?}" "${CONFIG_FILE}"
