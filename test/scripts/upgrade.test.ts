@@ -1,5 +1,6 @@
 // Upgrades in place on a played host: when they are due, in which order, what a run that died in the middle has left to do, and what is refused. test/upgrade has real ones.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -44,9 +45,11 @@ function keepPackages(host: FakeHost): void {
 	host.write("/var/lib/kubeadm-lab/scripts/settings/packages", `declare -r BASHOPTS="x"\ndeclare -r NEW="${NEXT}"\ndeclare -r REPOSITORY="kubernetes"\n`);
 }
 const upgraded = { KUBERNETES_VERSION: NEXT, PAUSE_IMAGE: "registry.k8s.io/pause:3.10" };
-const drained = (host: FakeHost, answer = `${NEXT} drained`, names: string[] = []) => {
+const drained = (host: FakeHost, answer = `${NEXT} drained`, names: string[] = [], endpoint = "") => {
 	const configuration = ["apiVersion: kubeadm.k8s.io/v1beta3", "kind: ClusterConfiguration", `kubernetesVersion: v${NEXT}`, "apiServer:", "  certSANs:"];
-	const words = [...configuration, ...names.map((name) => `  - ${name}`)].map((line) => `'${line}'`).join(" ");
+	const words = [...configuration, ...names.map((name) => `  - ${name}`), ...(endpoint === "" ? [] : [`controlPlaneEndpoint: ${endpoint}`])]
+		.map((line) => `'${line}'`)
+		.join(" ");
 	host.command("kubectl", `case "$*" in *annotations*) echo '${answer}' ;; *kubeadm-config*) printf '%s\\n' ${words} ;; esac`);
 };
 const upgradeWorker = (host: FakeHost) => host.run("join", "apply", worker(upgraded));
@@ -82,31 +85,43 @@ test("one more control plane takes its components too, keeps its certificates, a
 	]);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
 });
-test("one more control plane's API server gets a certificate with the names that the cluster has by now, and its own", (t) => {
-	const host = member(t, "join");
-	host.write(`${CLUSTER}/role`, "control-plane");
-	for (const end of ["key", "crt"]) host.write(`/etc/kubernetes/pki/ca.${end}`, `${end}\n`);
-	playRenewal(host); // an API server that was stopped comes as another container
-	drained(host, undefined, ["10.0.0.9"]);
-	host.command(
-		"kubeadm",
-		`[[ "$1" != version ]] || echo v${NEXT}; [[ "$*" != *"certs apiserver"* ]] || { config="\${*: -1}"; cp "$config" "\${KUBEADM_LAB_ROOT}/asked"; folder="$(awk '$1 == "certificatesDir:" {print $2}' "$config")"; for end in key crt; do echo "new $end" >"$folder/apiserver.$end"; done; }`,
-	);
-	const settings = worker({
-		...upgraded,
-		ROLE: "control-plane",
-		JOIN_CONFIG: `${HASH}\ncontrolPlane:\n  localAPIEndpoint:\n    advertiseAddress: 172.16.1.112\n`,
+/** A certificate with these names and addresses. */
+function certificateFor(...names: string[]): string {
+	const sans = names.map((name) => `${/^[\d.]+$/.test(name) ? "IP" : "DNS"}:${name}`).join(",");
+	const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null"];
+	const { status, stdout, stderr } = spawnSync("openssl", ["req", "-x509", ...key, "-subj", "/CN=x", "-addext", `subjectAltName=${sans}`], {
+		encoding: "utf8",
 	});
-	const { status, stderr } = host.run("join", "apply", settings);
 	assert.equal(status, 0, stderr);
-	assert.match(stderr, /the API server's certificate names 10\.0\.0\.9 too/);
-	assert.equal(host.read("/etc/kubernetes/pki/apiserver.crt"), "new crt\n");
-	assert.match(
-		host.read("/asked"),
-		/kind: InitConfiguration\nlocalAPIEndpoint:\n {2}advertiseAddress: 172\.16\.1\.112\nnodeRegistration:\n {2}name: k8s-node02\n {2}criSocket: "unix:/,
-	);
-	assert.equal(host.exists("/run/kubeadm-lab-join.yaml"), false);
-});
+	return stdout;
+}
+const NAMES = ["k8s-master", "172.16.1.110", "10.0.0.9", "172.16.1.100"];
+for (const missing of [...NAMES, undefined])
+	test(`one more control plane's API server gets a certificate where its own lacks ${missing ?? "nothing: then it gets none"}`, (t) => {
+		const host = member(t, "join");
+		host.write(`${CLUSTER}/role`, "control-plane");
+		for (const end of ["key", "crt"]) host.write(`/etc/kubernetes/pki/ca.${end}`, `${end}\n`);
+		// An address that begins like the one that is missing is another one.
+		host.write("/etc/kubernetes/pki/apiserver.crt", certificateFor(...NAMES.filter((name) => name !== missing), "172.16.1.1", "10.0.0.99", "k8s-master2"));
+		playRenewal(host); // an API server that was stopped comes as another container
+		drained(host, undefined, NAMES.slice(0, 3), "172.16.1.100:8443");
+		host.command(
+			"kubeadm",
+			`[[ "$1" != version ]] || echo v${NEXT}; [[ "$*" != *"certs apiserver"* ]] || { config="\${*: -1}"; cp "$config" "\${KUBEADM_LAB_ROOT}/asked"; folder="$(awk '$1 == "certificatesDir:" {print $2}' "$config")"; for end in key crt; do echo "new $end" >"$folder/apiserver.$end"; done; }`,
+		);
+		const JOIN_CONFIG = `${HASH}\ncontrolPlane:\n  localAPIEndpoint:\n    advertiseAddress: 172.16.1.112\n`;
+		const { status, stderr } = host.run("join", "apply", worker({ ...upgraded, ROLE: "control-plane", JOIN_CONFIG }));
+		assert.equal(status, 0, stderr);
+		assert.equal(host.exists("/run/kubeadm-lab-join.yaml"), false);
+		assert.equal(host.exists("/asked"), missing !== undefined);
+		if (missing === undefined) return;
+		assert.ok(stderr.includes(`the API server's certificate names ${missing} too`), stderr);
+		assert.equal(host.read("/etc/kubernetes/pki/apiserver.crt"), "new crt\n");
+		assert.match(
+			host.read("/asked"),
+			/kind: InitConfiguration\nlocalAPIEndpoint:\n {2}advertiseAddress: 172\.16\.1\.112\nnodeRegistration:\n {2}name: k8s-node02\n {2}criSocket: "unix:/,
+		);
+	});
 test("when etcd and the API server have come as other containers after the kubelet's start, nobody waits for them to go", (t) => {
 	const host = member(t, "join");
 	host.write(`${CLUSTER}/role`, "control-plane");

@@ -45,7 +45,7 @@ certify_names() { # CONFIG: of kubeadm, with the names that it is to have
     certify_api_server "$1"
     log "the API server's certificate names ${name} too"
     return 0
-  done < <(printf '%s\n' "$1" | awk '$1 == "certSANs:" { is_list = 1; next } $1 != "-" { is_list = 0 } is_list { gsub(/"/, "", $2); print $2 }')
+  done < <(printf '%s\n' "$1" | awk '{ gsub(/"/, "", $2) } $1 == "controlPlaneEndpoint:" { sub(/:[0-9]+$/, "", $2); print $2 } $1 == "certSANs:" { is_list = 1; next } $1 != "-" { is_list = 0 } is_list { print $2 }')
 }
 # When it has the new configuration. The kubelet's file is the last, so that a run that was killed does all of it again.
 move_endpoint() {
