@@ -25,16 +25,19 @@ network_file() { # another HOSTNAME= marked
     printf '%s\n' "${line}"
   done
 }
-# A kubelet takes its Node's name when it starts. One that started under another name can do nothing for its Node, and says so all the time.
+# A kubelet takes its Node's name when it starts. One that started under another name can do nothing for its Node, and says so all the time, with both names; one that has just
+# started may have said neither yet, and is better started once more than left.
 owe_kubelet() { # NAME: the one that is wrong
   local pid
+  [[ -e "${ROOT}/etc/kubernetes/kubelet.conf" ]] || return 0 # no Node
   pid="$(systemctl show -p MainPID -- kubelet.service 2>/dev/null)" || return 0
   pid="${pid#MainPID=}"
   [[ "${pid:-0}" != 0 ]] || return 0
-  TEXT="$(timeout 20 journalctl -b -n 1000 -o cat --no-pager "_PID=${pid}" 2>/dev/null)" || return 0
-  # As klog quotes it, in an error's text, and as it is asked for while the API server does not answer.
-  case "${TEXT}" in *"node=\"$1\""* | *"node \"$1\""* | *"node \\\"$1\\\""* | *"metadata.name%3D$1&"*) owe 'restart the kubelet' ;; esac
+  TEXT="$(timeout 20 journalctl -b -n 1000 -o cat --no-pager "_PID=${pid}" 2>/dev/null)" || TEXT=''
+  if says_of_node "$1" || ! says_of_node "${HOST_NAME}"; then owe 'restart the kubelet'; fi
 }
+# As klog quotes it, in an error's text, and as it is asked for while the API server does not answer.
+says_of_node() { [[ "${TEXT}" == *"node=\"$1\""* || "${TEXT}" == *"node \"$1\""* || "${TEXT}" == *"node \\\"$1\\\""* || "${TEXT}" == *"metadata.name%3D$1&"* ]]; } # NAME
 restart_kubelet() {
   is_due 'restart the kubelet' || return 0
   restart_unit kubelet.service || die 'the kubelet does not restart; see journalctl -u kubelet'

@@ -36,6 +36,7 @@ export function lossText(name: string, printed: string): string[] {
 	});
 	const value = (key: string) => lines.find(([one]) => one === key)?.[1];
 	const created = lines.flatMap(([key, text]) => (key === "created" ? [text] : []));
+	const unknown = lines.flatMap(([key, text]) => (key === "unknown" ? [text] : []));
 	const [revision, now, cutOff] = [value("revision"), value("now"), value("cut off")];
 	return [
 		...(cutOff === undefined
@@ -46,6 +47,7 @@ export function lossText(name: string, printed: string): string[] {
 		...(created.length === 0 ? [] : [`Made since, and gone then, with what they hold (${created.length}):`]),
 		...created.slice(0, MOST_SHOWN).map((one) => `  ${one}`),
 		...(created.length > MOST_SHOWN ? [`  and ${created.length - MOST_SHOWN} more`] : []),
+		...(unknown.length === 0 ? [] : [`The API server did not list its ${unknown.join(", ")}: what was made of them since is not known.`]),
 		...(created.some((one) => one.startsWith("Node ")) ? ["A Node among them has to join again: pulumi up --replace of its worker-join."] : []),
 		"What was changed or deleted since is again as it was. The API server and etcd stop meanwhile; Pods on workers run on.",
 	];

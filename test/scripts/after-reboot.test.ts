@@ -243,27 +243,34 @@ for (const line of ["HOSTNAME=old", 'HOSTNAME="old.example.com"', " HOSTNAME='ol
 
 // A line of kubelet 1.29.15 that was started under another name than its Node's.
 const FORBIDDEN = `E1127 22:32:23.466891     512 kubelet_node_status.go:96] "Unable to register node with API server" err="Post \\"https://172.16.1.110:6443/api/v1/nodes\\": dial tcp 172.16.1.110:6443: connect: connection refused" node="old"`;
+const OWN = `I1127 21:40:12.345678     512 kubelet.go:1] "Something else" node="k8s-node02"`;
 function kubeletRuns(host: FakeHost, says: string) {
+	host.write("/etc/kubernetes/kubelet.conf", "");
 	host.write("/bin/systemctl", host.read("/bin/systemctl").replace("  start | restart)", "  show) echo MainPID=512 ;;\n  start | restart)"));
 	host.write("/journal", says);
 	host.command("journalctl", `cat "$KUBEADM_LAB_ROOT/journal"`);
 }
-test("a host name that is put right restarts the kubelet that runs under the wrong one", (t) => {
-	const host = named(t, "k8s-node02");
-	host.run("identity", "apply");
-	kubeletRuns(host, FORBIDDEN);
-	host.write("/proc/sys/kernel/hostname", "old\n");
-	host.forgetCalls();
-	assert.equal(host.run("identity", "apply").status, 0);
-	assert.ok(host.calls().includes("systemctl restart -- kubelet.service"), host.calls().join("\n"));
-	host.forgetCalls();
-	assert.equal(host.run("identity", "apply").status, 0);
-	assert.ok(!host.calls().includes("systemctl restart -- kubelet.service"));
-});
+for (const [what, says] of [
+	["runs under the wrong one", FORBIDDEN],
+	["runs under the wrong one, and names its own as its API server does", `${FORBIDDEN}\n${OWN}`],
+	["has just started and has said neither", 'I1127 21:40:12.345678     512 server.go:467] "Kubelet version" kubeletVersion="v1.29.15"'],
+] as const)
+	test(`a host name that is put right restarts the kubelet that ${what}`, (t) => {
+		const host = named(t, "k8s-node02");
+		host.run("identity", "apply");
+		kubeletRuns(host, says);
+		host.write("/proc/sys/kernel/hostname", "old\n");
+		host.forgetCalls();
+		assert.equal(host.run("identity", "apply").status, 0);
+		assert.ok(host.calls().includes("systemctl restart -- kubelet.service"), host.calls().join("\n"));
+		host.forgetCalls();
+		assert.equal(host.run("identity", "apply").status, 0);
+		assert.ok(!host.calls().includes("systemctl restart -- kubelet.service"));
+	});
 test("a kubelet that runs under its own name goes on when somebody changed the host's name and it is put right", (t) => {
 	const host = named(t, "k8s-node02");
 	host.run("identity", "apply");
-	kubeletRuns(host, `I1127 21:40:12.345678     512 kubelet.go:1] "Something else" node="k8s-node02"`);
+	kubeletRuns(host, OWN);
 	host.write("/proc/sys/kernel/hostname", "old\n");
 	assert.equal(host.run("identity", "apply").status, 0);
 	assert.equal(host.read("/proc/sys/kernel/hostname"), "k8s-node02\n");

@@ -38,7 +38,7 @@ export function controlPlane(t: TestContext, { bump = true, version = "3.5.16" }
 	host.command("curl", `[[ ! -e "\${KUBEADM_LAB_ROOT}/dead" ]]`);
 	host.command(
 		"kubectl",
-		`case "$*" in *leases*) echo 'k8s-master 2999-01-01T00:00:00Z' ;; *configmaps*) printf '2020-01-01T00:00:00Z ConfigMap default early\\n2999-01-01T00:00:00Z ConfigMap default late\\n' ;; esac`,
+		`case "$*" in *leases*) echo 'k8s-master 2999-01-01T00:00:00Z' ;; *configmaps*) printf '%s\\n' '2020-01-01T00:00:00Z 640 ConfigMap default early' '2999-01-01T00:00:00Z 640 ConfigMap default late' "$(sed -n 's/^taken=//p' "\${KUBEADM_LAB_ROOT}"/var/lib/kubeadm-lab/cluster/snapshots/*.about | head -n 1) 625 ConfigMap default same-second" '2999-01-01T00:00:00Z 600 ConfigMap default in-it' ;; *secrets*) exit 1 ;; esac`,
 	);
 	host.command(
 		"crictl",

@@ -39,7 +39,10 @@ test("a restore puts the snapshot's data in place, under the name and URLs of th
 	const host = controlPlane(t);
 	const NAME = taken(host);
 	const look = act(host, "look", { NAME });
-	assert.match(look.stdout, /^taken\t\S+Z\nrevision\t624\nnow\t644\ncreated\tConfigMap default\/late\n$/);
+	assert.match(
+		look.stdout,
+		/^taken\t\S+Z\nrevision\t624\nnow\t644\ncreated\tConfigMap default\/late\ncreated\tConfigMap default\/same-second\nunknown\tsecrets\n$/,
+	);
 	host.forgetCalls();
 	const { status, stderr } = act(host, "restore", { NAME });
 	assert.equal(status, 0, stderr);

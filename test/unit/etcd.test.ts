@@ -76,6 +76,7 @@ test("before a restore stands what will be lost: the revisions, what was made si
 	for (const part of ["revision 624.", "etcd is at revision 644: 20 changes since are lost.", "(2):", "  ConfigMap default/after", "has to join again"])
 		assert.ok(text.includes(part), part);
 	assert.ok(!look("now\t644\n").includes("Made since"));
+	assert.match(look("now\t644\nunknown\tsecrets\nunknown\tpods\n"), /The API server did not list its secrets, pods: what was made of them since is not known/);
 	assert.match(look("now\t1795870671168\n"), /and was restored since: all changes since the snapshot are lost/);
 	assert.match(look("now\tunknown\n"), /etcd does not answer, so what is newer than the snapshot is not known/);
 	assert.match(look(`now\t644\n${"created\tPod default/x\n".repeat(31)}`), /\(31\):[\s\S]*and 1 more/);

@@ -42,13 +42,17 @@ look_before() {
   now="$(revision_now)"
   printf '%s\t%s\n' taken "$(about "${NAME}" taken)" revision "$(about "${NAME}" revision)" now "${now:-unknown}"
   [[ ! -e "${ASIDE}/name" ]] || printf 'cut off\t%s\n' "$(<"${ASIDE}/name")"
-  [[ -z "${now}" ]] || created_since "$(about "${NAME}" taken)" | sed 's/^/created\t/'
+  [[ -z "${now}" ]] || created_since "$(about "${NAME}" taken)" "$(about "${NAME}" revision)"
 }
-created_since() { # TIME: objects that the cluster has, and the snapshot has not
-  local kind
+# Objects that the cluster has, and the snapshot has not, by second and revision: one that was changed later, and made in the very second of the snapshot, may be told too.
+created_since() { # TIME REVISION
+  local kind answer
   for kind in nodes namespaces deployments daemonsets statefulsets services configmaps secrets persistentvolumeclaims pods; do
-    kube /etc/kubernetes/admin.conf get "${kind}" --all-namespaces --no-headers -o 'custom-columns=T:.metadata.creationTimestamp,K:.kind,N:.metadata.namespace,M:.metadata.name' 2>/dev/null |
-      awk -v since="$1" '$1 > since { print $2, ($3 == "<none>" ? "" : $3 "/") $4 }' || true
+    answer="$(kube /etc/kubernetes/admin.conf get "${kind}" --all-namespaces --no-headers -o 'custom-columns=T:.metadata.creationTimestamp,V:.metadata.resourceVersion,K:.kind,N:.metadata.namespace,M:.metadata.name' 2>/dev/null)" || {
+      printf 'unknown\t%s\n' "${kind}"
+      continue
+    }
+    printf '%s\n' "${answer}" | awk -v since="$1" -v revision="$2" '$1 >= since && $2 + 0 > revision + 0 { print "created\t" $3, ($4 == "<none>" ? "" : $4 "/") $5 }'
   done
 }
 

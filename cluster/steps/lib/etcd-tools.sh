@@ -78,7 +78,7 @@ expect_room() { # FOLDER BYTES
   ((free > $2)) || die "no room in ${1#"${ROOT}"}: found $((free / 1048576)) MB free, expected $(($2 / 1048576 + 1)). Nothing was changed. Make room, then run this again"
 }
 take_snapshot() { # BY (hand, timer, upgrade or destroy): TAKEN is its name
-  local fresh="${SNAPSHOTS}/.new.db" answer status revision size
+  local fresh="${SNAPSHOTS}/.new.db" answer status revision size at
   expect_control_plane
   lock_snapshots
   [[ ! -e "${CLUSTER}/restore" ]] || die "a restore on this host was cut off: run npm run etcd -- restore again first"
@@ -86,13 +86,14 @@ take_snapshot() { # BY (hand, timer, upgrade or destroy): TAKEN is its name
   rm -f -- "${SNAPSHOTS}"/.new.*
   size="$(stat -c %s -- "${ROOT}${ETCD_DATA}/member/snap/db" 2>/dev/null || printf 0)"
   expect_room "${SNAPSHOTS}" $((size + 64 * 1048576))
+  at="$(date -u +%FT%TZ)" # before: what is made from here on may not be in it
   answer="$(umask 077 && ask_etcd "${SAVE_SECONDS}" snapshot save "${fresh}" 2>&1)" || die "etcd gave no snapshot: ${answer##*$'\n'}. Does it run? crictl ps -a; docker ps -a"
   status="$(timeout 600 "${ETCDUTL}" snapshot status "${fresh}" -w json 2>/dev/null)" || status=''
   revision="$(number_in revision "${status}")"
   { is_whole "${fresh}" && [[ -n "${revision}" ]]; } || die "the snapshot that etcd sent is not whole (${status:-no status}); it was not kept. Look at the disk: dmesg, df ${SNAPSHOTS}"
   TAKEN="$(next_time)-${revision}"
   (umask 077 && printf '%s\n' "cluster=$(cluster_value id)" "ca=$(ca_digest)" "kubernetes=$(version_in_tag "$(image_of kube-apiserver)")" "etcd=$(version_in_tag "$(image_of etcd)")" \
-    "taken=$(date -u +%FT%TZ)" "by=$1" "hash=$(printf '%08x' "$(number_in hash "${status}")")" "revision=${revision}" "keys=$(number_in totalKey "${status}")" "size=$(stat -c %s -- "${fresh}")" >"${SNAPSHOTS}/.new.about")
+    "taken=${at}" "by=$1" "hash=$(printf '%08x' "$(number_in hash "${status}")")" "revision=${revision}" "keys=$(number_in totalKey "${status}")" "size=$(stat -c %s -- "${fresh}")" >"${SNAPSHOTS}/.new.about")
   chmod 0600 -- "${fresh}"
   sync
   mv -f -- "${SNAPSHOTS}/.new.about" "${SNAPSHOTS}/${TAKEN}.about"
