@@ -59,9 +59,13 @@ export class LabHost {
 	scripts(): number[] {
 		return this.running(/kubeadm-lab (apply|check|undo) *$/);
 	}
-	/** Until that is done no script of the program goes on there, begins or is heard of: some are done in less time than a fault takes. */
-	async still(act: () => Promise<unknown>): Promise<void> {
-		const held = [...this.running(/\bsshd\b/), ...this.scripts()].filter((pid) => signalled(pid, "SIGSTOP"));
+	/**
+	 * Until that is done no script of the program goes on there, begins or is heard of: some are done in less time than a fault takes, or than it takes to look for them. So
+	 * those of `known` are held first.
+	 */
+	async still(known: number[], act: () => Promise<unknown>): Promise<void> {
+		const first = known.filter((pid) => signalled(pid, "SIGSTOP"));
+		const held = [...first, ...[...this.running(/\bsshd\b/), ...this.scripts()].filter((pid) => signalled(pid, "SIGSTOP"))];
 		try {
 			await act();
 		} finally {

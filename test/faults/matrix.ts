@@ -13,6 +13,8 @@ export interface Moment {
 	host?: LabHost;
 	/** Whether it has; `output` is what the run has printed. */
 	isReached: (output: string) => boolean;
+	/** Its script ends in less time than a fault takes: where the run then ends well nothing was hit. */
+	isShort?: boolean;
 }
 /** Command line of the provider whose resource that is: a killed provider is the one that is at work. */
 export function providerOf({ resource }: Moment): RegExp {
@@ -78,13 +80,13 @@ export const MOMENTS: Moment[] = [
 	said("up", "lab-flannel-daemon-set"),
 	file("up", "lab-k8s-node01-worker-join", worker, "/etc/kubernetes/bootstrap-kubelet.conf"),
 	file("up", "lab-k8s-node01-worker-join", worker, "/etc/kubernetes/kubelet.conf"),
-	said("up", "lab-control-plane-kubeconfig", master),
+	{ ...said("up", "lab-control-plane-kubeconfig", master), isShort: true },
 	said("up", "lab-k8s-node01-kubelet", worker),
 	said("up", "lab-k8s-node01-node", master),
 	said("up", "lifecycle-demo-life-k8s-node01-recorder", worker),
 	said("up", "lifecycle-demo-pod"),
 	said("up", "lifecycle-demo-message"), // on the Pod's host, which may be either worker
-	said("up", "lifecycle-demo-life-api-recording", master),
+	{ ...said("up", "lifecycle-demo-life-api-recording", master), isShort: true },
 	said("change", "lab-k8s-node01-system", worker),
 	said("change", "lab-k8s-node01-runtime", worker),
 	said("destroy", "lifecycle-demo-pod"),
