@@ -19,7 +19,7 @@ export function examplesIn(document: string): Example[] {
 	return found;
 }
 /** `…` is anything, space is any space, and seconds and counts of resources are any number. */
-function pattern(line: string): RegExp {
+export function pattern(line: string): RegExp {
 	const literal = line.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
 	return new RegExp(
 		literal

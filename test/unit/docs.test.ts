@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
+import { parse } from "yaml";
 import { BEGIN, configTable, END, withTable } from "../../commands/config-table.ts";
+import { requestIn } from "../../commands/etcd/request.ts";
 import { STAYS, unexplained } from "../bare/stays.ts";
 import { shellFile, shellFiles } from "../scripts/shell-files.ts";
+import { settings } from "./settings.ts";
 
 const root = join(import.meta.dirname, "../..");
 const text = (path: string) => readFileSync(join(root, path), "utf8");
@@ -73,6 +76,20 @@ for (const path of documents) {
 			for (const [, key = ""] of code.matchAll(/kubeadm-lab:(\w+):/g)) assert.match(keys, new RegExp(`^  ${key}:`, "m"), `kubeadm-lab:${key}`);
 	});
 }
+
+test("docs/day-two.md: every setting that it shows is taken, and every command on snapshots", () => {
+	const document = text("docs/day-two.md");
+	const shown = [...document.matchAll(/```yaml\n(kubeadm-lab:[\s\S]*?)```/g)].map(([, block = ""]) => parse(block) as Record<string, unknown>);
+	assert.ok(shown.length >= 3);
+	for (const block of shown) {
+		const changes = Object.fromEntries(Object.entries(block).map(([key, value]) => [key.replace("kubeadm-lab:", ""), value]));
+		assert.notDeepEqual(settings(changes).cluster, settings().cluster, JSON.stringify(changes));
+	}
+	const commands = [...document.matchAll(/^(?:lab\/lab exec -- )?npm run (?:-s )?etcd -- (.*)$/gm)].map(
+		([, words = ""]) => requestIn(words.split(" ")).command,
+	);
+	assert.deepEqual([...new Set(commands)].sort(), ["fetch", "list", "restore", "snapshot"]);
+});
 
 /** GitHub's anchors. */
 function headings(document: string): string[] {
