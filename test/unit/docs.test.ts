@@ -205,7 +205,7 @@ test("docs/reliability.md names tests that are there, each with what came out", 
 	assert.ok(rows.length > 60 && rows[0]?.[1] !== "", "the table was not found");
 	for (const [row, , , outcome = "", file = "", name = ""] of rows) {
 		assert.ok(["survived", "refused before a change", "told"].includes(outcome), row);
-		const titles = [...text(file).matchAll(/\btest\(\s*(?:"([^"]+)"|`([^`]+)`)/g)].map(([, plain, template]) => plain ?? template ?? "");
+		const titles = [...text(file).matchAll(/\b(?:test|tries)\(\s*(?:"([^"]+)"|`([^`]+)`)/g)].map(([, plain, template]) => plain ?? template ?? "");
 		assert.ok(
 			titles.some((title) => title.includes(name)),
 			`no test in ${file} has a name with: ${name}`,
