@@ -6,7 +6,8 @@
 # undo: GAVE_UP (yes: the join has failed, and its etcd member goes too), TOKEN_ID (of that token, or left out).
 takes_no_lock() { :; } # the joins come one after the other
 readonly ADMIN=/etc/kubernetes/admin.conf CONFIG_FILE="${ROOT}/run/kubeadm-lab-${STEP}.yaml" # in memory (tmpfs), 0600
-readonly OWNERS='jsonpath={range .metadata.ownerReferences[*]}{.name} {end}'
+# kubeadm lets the Secret end after two hours by a bootstrap token that owns it, good for nothing else, and makes another one each time. Those of runs that were killed are known by their text.
+readonly TOKENS='jsonpath={range .items[*]}{.metadata.name} {.data.description}{"\n"}{end}' OWNER_TEXT='Proxy for managing TTL for the kubeadm-certs secret'
 
 at_exit() {
   rm -f -- "${CONFIG_FILE}"
@@ -37,12 +38,14 @@ expect_version() {
   [[ -z "${KUBERNETES_VERSION:-}" || "$(cluster_version)" == "${KUBERNETES_VERSION}" ]] ||
     die "the cluster has Kubernetes $(cluster_version), and ${NEWCOMER} is to join with ${KUBERNETES_VERSION}. Nothing was changed. Set kubernetesVersion to $(cluster_version) and run pulumi up, then set it to ${KUBERNETES_VERSION}"
 }
-# kubeadm lets the Secret end after two hours by a bootstrap token that owns it.
 undo() {
-  local owners=() answer status=0
+  local owners=() name text owner_text answer status=0
   [[ -s "${ROOT}${ADMIN}" ]] || return 0
   if [[ "${GAVE_UP:-no}" == yes ]]; then (find_tools && remove_left_member "${NEWCOMER}" "${NEWCOMER_ADDRESS}") || status=1; fi
-  read -r -a owners < <(kube "${ADMIN}" -n kube-system get secret kubeadm-certs --ignore-not-found -o "${OWNERS}" 2>/dev/null) || true
+  owner_text="$(printf '%s' "${OWNER_TEXT}" | base64 -w 0)"
+  while read -r name text; do
+    [[ "${text}" != "${owner_text}" ]] || owners+=("${name}")
+  done < <(kube "${ADMIN}" -n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token -o "${TOKENS}" 2>/dev/null || true)
   [[ -z "${TOKEN_ID:-}" ]] || owners+=("bootstrap-token-${TOKEN_ID}")
   answer="$(kube "${ADMIN}" -n kube-system delete secret kubeadm-certs "${owners[@]+"${owners[@]}"}" --ignore-not-found 2>&1)" || die "the Secret kubeadm-certs is still there, for two hours at most: ${answer##*$'\n'}"
   return "${status}"

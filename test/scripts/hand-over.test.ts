@@ -7,6 +7,8 @@ import { controlPlane } from "./etcd-host.ts";
 import type { FakeHost } from "./fake-host.ts";
 
 const KEY = "ab".repeat(32);
+/** cmd/kubeadm/app/phases/copycerts/copycerts.go, 1.29 to 1.31. */
+const OWNER = Buffer.from("Proxy for managing TTL for the kubeadm-certs secret").toString("base64");
 interface Member {
 	id: string;
 	name: string;
@@ -41,7 +43,7 @@ esac
 	);
 	host.command(
 		"kubectl",
-		`case "$*" in *'get secret kubeadm-certs'*) printf 'bootstrap-token-abcdef ' ;; *' get node '*) printf 'label\\tx\\ty\\nready\\tTrue\\tok\\n' ;; esac`,
+		`case "$*" in *'get secrets --field-selector type=bootstrap.kubernetes.io/token'*) printf '%s\\n' 'bootstrap-token-abcdef ${OWNER}' 'bootstrap-token-aaaaaa ' 'bootstrap-token-bbbbbb am9pbg==' 'bootstrap-token-killed ${OWNER}' ;; *' get node '*) printf 'label\\tx\\ty\\nready\\tTrue\\tok\\n' ;; esac`,
 	);
 	host.write("/etc/kubernetes/admin.conf", "made up");
 	return host;
@@ -74,7 +76,9 @@ test("its check tells whether it can hand anything over, and whether it has the 
 test("they are taken away again, with the token that lets them end by themselves", (t) => {
 	const host = withMembers(t, MEMBERS.slice(0, 1));
 	assert.equal(host.run("hand-over", "undo").status, 0);
-	assert.ok(host.calls().some((call) => call.endsWith("-n kube-system delete secret kubeadm-certs bootstrap-token-abcdef --ignore-not-found")));
+	assert.ok(
+		host.calls().some((call) => call.endsWith("-n kube-system delete secret kubeadm-certs bootstrap-token-abcdef bootstrap-token-killed --ignore-not-found")),
+	);
 });
 test("with a join token, where the first control plane joins the others: it comes from the same file, is on no command line, and goes with the certificates", (t) => {
 	const TOKEN = "abcdef.0123456789abcdef";
@@ -84,7 +88,11 @@ test("with a join token, where the first control plane joins the others: it come
 	assert.ok(host.calls().some((call) => /^kubeadm token create --config \S+$/.test(call)));
 	for (const text of [stdout, stderr, host.calls().join("\n")]) assert.ok(!text.includes(TOKEN));
 	assert.equal(host.run("hand-over", "undo", { TOKEN_ID: "fedcba" }).status, 0);
-	assert.ok(host.calls().some((call) => call.endsWith("delete secret kubeadm-certs bootstrap-token-abcdef bootstrap-token-fedcba --ignore-not-found")));
+	assert.ok(
+		host
+			.calls()
+			.some((call) => call.endsWith("delete secret kubeadm-certs bootstrap-token-abcdef bootstrap-token-killed bootstrap-token-fedcba --ignore-not-found")),
+	);
 	host.command("kubeadm", `case "$*" in *'token create'*) echo "error: token ${TOKEN} is taken"; exit 1 ;; esac`);
 	assert.match(host.run("hand-over", "apply", { WITH_TOKEN: true }).stderr, /kubeadm token create failed: error: token <token> is taken$/m);
 });
