@@ -126,10 +126,20 @@ int main(int count, char **words) { if (count > 1 && !strcmp(words[1], "-v")) re
 push() { # WORK IMAGE FOLDER ENTRY-POINT
   local layer="$1/$3.tar.${LAYERS}" image="$2" folder="$1/$3" entry_point="$4" log="$1/$3.log"
   tar -C "${folder}" --owner=0 --group=0 --sort=name --mtime=@0 -cf - . | if [[ "${LAYERS}" == gz ]]; then gzip -1n; else zstd -q -3; fi >"${layer}"
-  "${CRANE}" append --insecure --platform linux/amd64 --oci-empty-base -f "${layer}" -t "${image}" >"${log}" 2>&1 ||
-    { cat -- "${log}" >&2; die "${image}: could not be pushed; the lines above say why"; }
-  "${CRANE}" mutate --insecure --set-platform linux/amd64 ${entry_point:+--entrypoint "${entry_point}"} "${image}" >"${log}" 2>&1 ||
-    { cat -- "${log}" >&2; die "${image}: could not get its entry point; the lines above say why"; }
+  crane "${log}" append --insecure --platform linux/amd64 --oci-empty-base -f "${layer}" -t "${image}" || die "${image}: could not be pushed; the lines above say why"
+  crane "${log}" mutate --insecure --set-platform linux/amd64 ${entry_point:+--entrypoint "${entry_point}"} "${image}" ||
+    die "${image}: could not get its entry point; the lines above say why"
+}
+# Two images of one repository that come at the same time may each find the other's layer half known (BLOB_UNKNOWN), which the next try does not.
+crane() { # LOG WORDS...
+  local log="$1" tries
+  shift
+  for tries in 1 2 3; do
+    "${CRANE}" "$@" >"${log}" 2>&1 && return 0
+    ((tries == 3)) || sleep 1
+  done
+  cat -- "${log}" >&2
+  return 1
 }
 
 # A registry of our own on a free port of this machine; sets REGISTRY_PID and REGISTRY.
