@@ -194,7 +194,7 @@ export function costs(settings: ClusterSettings): Record<string, Cost> {
 	const first = firstControlPlane(settings);
 	const upgraded = `This upgrades the cluster in place: the control plane, then the workers, ${settings.upgrade.batch === 1 ? "one by one" : `${settings.upgrade.batch} at once`}, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.`;
 	const applied =
-		"This applies the cluster's configuration in place, the control plane first, after a snapshot of etcd: its static Pods and every kubelet start anew where it concerns them. Pods run on, and no Node is drained; with one control plane the API is away meanwhile.";
+		"This applies the cluster's configuration in place, the control plane first, after a snapshot of etcd: its static Pods and every kubelet start anew where it concerns them. Pods run on: no Node is drained for it. With one control plane the API is away meanwhile.";
 	return Object.fromEntries([
 		...(settings.upgrade.inPlace
 			? [

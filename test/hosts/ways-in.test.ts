@@ -70,8 +70,8 @@ describe("the ways in", { concurrency: false }, () => {
 			await read(host, "printf 'centos ALL=(ALL) ALL\\n' >/etc/sudoers.d/asks && chmod 0440 /etc/sudoers.d/asks && visudo -cq");
 		}
 		await read(BASTION, user("jump", "/usr/sbin/nologin", 'from="172.16.1.1",restrict,port-forwarding'));
-		for (const host of hosts) bare.set(host, await snapshot(host));
 		await setMark(hosts);
+		for (const host of hosts) bare.set(host, await snapshot(host));
 		const settings = readFileSync(`${project}Pulumi.lab.yaml`, "utf8")
 			.replace(/^.*knownHostsFile.*\n/m, "")
 			.replace(/^encryptionsalt:.*\n/m, "")
