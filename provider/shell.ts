@@ -10,7 +10,9 @@ export const BEGIN = "kubeadm-lab: begin";
 // Words that sh, bash, zsh, csh and fish read alike, as the login shell may be any: single quotes, without a quote, a backslash or an exclamation mark inside.
 // exec: or a trap in a profile could print behind the script. --norc: bash reads ~/.bashrc with -c too where its stdin is a socket, as rshd's was.
 const OWN = ["KUBEADM_LAB_ROOT", "KUBEADM_LAB_LOCK_SECONDS"].map((name) => `\${${name}+"${name}=$${name}"}`).join(" ");
-const CLEAN = `exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/nonexistent ${OWN} /bin/bash --norc -c "$0" kubeadm-lab "$1"`;
+// ulimit: what is read from here on is in a core dump too, and a login may allow one.
+const NO_DUMP = "ulimit -c 0";
+const CLEAN = `${NO_DUMP}; exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/nonexistent ${OWN} /bin/bash --norc -c "$0" kubeadm-lab "$1"`;
 // Reads the whole script, then runs it: `bash -s` takes it from the channel byte by byte, which costs a host 10 ms for each probe.
 const READ = `echo ${BEGIN}; eval "$(cat)"`;
 
@@ -23,6 +25,7 @@ export const LINES_GONE = "the first lines of the script are gone: does a profil
 // LC_ALL: what sudo says is read. IFS ends with a line's end. The exit at the end keeps bash from becoming sudo: the pipe is this process's.
 const MARK = "sudo:";
 const ASKED = [
+	NO_DUMP,
 	`line=; while IFS= read -r line; do [[ "$line" == ${MARK}* ]] && break; line=; done`,
 	`if [[ -z "$line" ]]; then echo "${LINES_GONE}" >&2; exit 1; fi`,
 	`exec 3< <(printf "%s\${IFS:2}" "\${line#${MARK}}"); line=`,
