@@ -24,6 +24,8 @@ export interface Shown {
 const GONE =
 	"Bring the host up and run it again: what is done is not done twice. To give back meanwhile what does not wait for it: pulumi destroy --continue-on-error. Where its address, port, user or key is another by now: correct the stack, then pulumi destroy --run-program. A host that will never come back: npm run forget -- STACK HOST";
 const CUT_OFF = { "apply ended": "no" };
+/** A resource need not have its host in its name, and a hook has none. */
+const said = ({ host, step }: Inputs, error: Error, verb = ""): string => `${host} ${step}: ${verb && `${verb}: `}${error.message}`;
 
 export class Steps {
 	readonly #hosts: Hosts;
@@ -99,8 +101,7 @@ export class Steps {
 		if (step.undo === false) return;
 		if (step.looksOnly) return this.#leaveNothing(step, state);
 		const ended = await this.#run(step, "undo", state, shown).catch((error: Error) => {
-			if (!(error instanceof NotReached)) throw error;
-			throw new Error(`${step.host} ${step.step}: undo: ${error.message.replace(/\.$/, "")}. ${GONE}`);
+			throw error instanceof NotReached ? new Error(`${said(step, error, "undo").replace(/\.$/, "")}. ${GONE}`) : new Error(said(step, error, "undo"));
 		});
 		if (ended.code !== 0) throw new Error(failure(step, "undo", ended, state));
 		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
@@ -111,7 +112,9 @@ export class Steps {
 		const script = this.scripts.current(String(inputs.step));
 		if (script === undefined) throw new Error(`${inputs.step}: none of the provider's scripts`);
 		const step = stepInputs({ ...inputs, script });
-		const ended = await this.#send(step, { verb, isProbe: verb === "check" });
+		const ended = await this.#send(step, { verb, isProbe: verb === "check" }).catch((error: Error) => {
+			throw new Error(said(step, error, verb));
+		});
 		if (verb === "check") return [...parseAnswer(ended).keys()];
 		if (ended.code !== 0) throw new Error(failure(step, verb, ended, inputs));
 		return [];
@@ -137,8 +140,8 @@ export class Steps {
 			if (ended.code === 0 && refused.length === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
 			reason = ended.code === 0 ? refused.join("\n") : failure(step, "apply", ended, inputs);
 		} catch (error) {
-			if (error instanceof NotReached) throw error; // nothing was done
-			reason = `${step.host} ${step.step}: ${(error as Error).message}`;
+			reason = said(step, error as Error);
+			if (error instanceof NotReached) throw new NotReached(reason); // nothing was done
 		}
 		if (step.looksOnly) throw new Error(reason);
 		const left = await this.#probe(step);

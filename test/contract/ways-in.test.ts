@@ -77,13 +77,13 @@ test("a bastion with another key than the pinned one gets no login, and neither 
 	const [address, accepted] = ["the bastion 127\\.0\\.0\\.1: ", () => bastion.log.match(/Accepted publickey/g)?.length ?? 0];
 	const mismatch = "ssh: handshake failed: ssh: host key mismatch$";
 	await withPlugin({ bastion: bastionOf(bastion, { hostKey: bastion.publicKey("other") }) }, (plugin) =>
-		assert.rejects(plugin.create("it", STEP), new RegExp(`^Error: ${address}after 0 failed attempts: ${mismatch}`)),
+		assert.rejects(plugin.create("it", STEP), new RegExp(`^Error: one it: ${address}after 0 failed attempts: ${mismatch}`)),
 	);
 	assert.equal(accepted(), 0);
 	const hosts = JSON.parse(String(HostPlugin.configuration(sshd).hosts)) as Record<string, object>;
 	const impostor = JSON.stringify({ one: { ...hosts.one, hostKey: sshd.publicKey("other") } });
 	await withPlugin({ bastion: bastionOf(bastion), hosts: impostor }, (plugin) =>
-		assert.rejects(plugin.create("it", STEP), new RegExp(`^Error: by ${address}${mismatch}`)),
+		assert.rejects(plugin.create("it", STEP), new RegExp(`^Error: one it: by ${address}${mismatch}`)),
 	);
 	assert.equal(accepted(), 1);
 });
@@ -102,7 +102,7 @@ test("a bastion that is down, that forwards nothing, and a host that is down beh
 			"by the bastion 127\\.0\\.0\\.1: after 0 failed attempts: ssh: rejected: connect failed \\(Connection refused\\)",
 		],
 	] as const)
-		await withPlugin(changes, (plugin) => assert.rejects(plugin.create("it", STEP), new RegExp(`^Error: ${reason}$`)));
+		await withPlugin(changes, (plugin) => assert.rejects(plugin.create("it", STEP), new RegExp(`^Error: one it: ${reason}$`)));
 });
 test("a bastion that never opens the way to a host is given up", async (t) => {
 	const silent = createServer(() => {}).listen(0, "127.0.0.1"); // takes connections, and says nothing
@@ -112,7 +112,7 @@ test("a bastion that never opens the way to a host is given up", async (t) => {
 	const hosts = JSON.parse(String(HostPlugin.configuration(sshd).hosts)) as Record<string, object>;
 	const behind = JSON.stringify({ one: { ...hosts.one, port: (silent.address() as AddressInfo).port } });
 	await withPlugin({ bastion: bastionOf(bastion), hosts: behind, perDialTimeoutSeconds: 1 }, (plugin) =>
-		assert.rejects(plugin.create("it", STEP), /^Error: by the bastion .*: ssh: handshake failed: Timed out while waiting for handshake$/),
+		assert.rejects(plugin.create("it", STEP), /^Error: one it: by the bastion .*: ssh: handshake failed: Timed out while waiting for handshake$/),
 	);
 });
 test("the command plugin says the same of a bastion that forwards nothing", async (t) => {

@@ -1,5 +1,5 @@
 // A lab host from outside, as somebody at its console sees it: its files and processes, without SSH and without asking it.
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { labFolder } from "../e2e/lab.ts";
 
 const textOf = (path: string): string => {
@@ -47,7 +47,7 @@ export class LabHost {
 		return this.#first;
 	}
 	has(path: string): boolean {
-		return statSync(`/proc/${this.first}/root${path}`, { throwIfNoEntry: false }) !== undefined;
+		return lstatSync(`/proc/${this.first}/root${path}`, { throwIfNoEntry: false }) !== undefined;
 	}
 	/** Numbers, on this machine, of what runs on the host and not in a container there, with the words of its command line. */
 	running(command: RegExp): number[] {
