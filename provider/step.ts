@@ -1,15 +1,16 @@
 // The resource `host:index:Step`: the converged state of one step on one host, read, previewed, applied and undone.
-import { createHash } from "node:crypto";
 import { Alone, withoutAlone } from "./alone.ts";
 import { type Answer, notesIn, parseAnswer } from "./answer.ts";
 import { type Hosts, NotReached, type Verb, type Work } from "./hosts.ts";
 import { type Inputs, isHidden, stepInputs } from "./inputs.ts";
 import { HalfDone } from "./plugin/serve.ts";
-import { asSecret, containsUnknown, isEqual, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
+import { containsUnknown, isEqual, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
 import { changes, changesJson, facts, factsJson, type Report, type Say } from "./report.ts";
 import { Scripts } from "./scripts.ts";
 import { KEPT_SCRIPT, NOT_KEPT, settingsText } from "./shell.ts";
 import { type Ended, endOf } from "./ssh/script.ts";
+import { failure, notGivenBack, told } from "./step-errors.ts";
+import { hidden, isInstalledAnew, keeping, keptState, lastTried, printedBefore, sideOf, wrapped } from "./step-state.ts";
 
 export interface Shown {
 	/** A line beside the resource while it is worked on. */
@@ -20,12 +21,7 @@ export interface Shown {
 	error: (line: string) => void;
 }
 
-/** What to do where a host that is to be given back is not reached. */
-const GONE =
-	"Bring the host up and run it again: what is done is not done twice. To give back meanwhile what does not wait for it: pulumi destroy --continue-on-error. Where its address, port, user or key is another by now: correct the stack, then pulumi destroy --run-program. A host that will never come back: npm run forget -- STACK HOST";
 const CUT_OFF = { "apply ended": "no" };
-/** A resource need not have its host in its name, and a hook has none. */
-const said = ({ host, step }: Inputs, error: Error, verb = ""): string => `${host} ${step}: ${verb && `${verb}: `}${error.message}`;
 
 export class Steps {
 	readonly #hosts: Hosts;
@@ -101,7 +97,7 @@ export class Steps {
 		if (step.undo === false) return;
 		if (step.looksOnly) return this.#leaveNothing(step, state);
 		const ended = await this.#run(step, "undo", state, shown).catch((error: Error) => {
-			throw error instanceof NotReached ? new Error(`${said(step, error, "undo").replace(/\.$/, "")}. ${GONE}`) : new Error(said(step, error, "undo"));
+			throw new Error(error instanceof NotReached ? notGivenBack(step, error) : told(step, error, "undo"));
 		});
 		if (ended.code !== 0) throw new Error(failure(step, "undo", ended, state));
 		if (!isHidden(state)) for (const line of ended.stdout.trimEnd().split("\n")) if (line !== "") shown.info(line);
@@ -113,7 +109,7 @@ export class Steps {
 		if (script === undefined) throw new Error(`${inputs.step}: none of the provider's scripts`);
 		const step = stepInputs({ ...inputs, script });
 		const ended = await this.#send(step, { verb, isProbe: verb === "check" }).catch((error: Error) => {
-			throw new Error(said(step, error, verb));
+			throw new Error(told(step, error, verb));
 		});
 		if (verb === "check") return [...parseAnswer(ended).keys()];
 		if (ended.code !== 0) throw new Error(failure(step, verb, ended, inputs));
@@ -140,7 +136,7 @@ export class Steps {
 			if (ended.code === 0 && refused.length === 0) return keptState(inputs, hidden(ended.stdout.replace(/\n$/, ""), inputs));
 			reason = ended.code === 0 ? refused.join("\n") : failure(step, "apply", ended, inputs);
 		} catch (error) {
-			reason = said(step, error as Error);
+			reason = told(step, error as Error);
 			if (error instanceof NotReached) throw new NotReached(reason); // nothing was done
 		}
 		if (step.looksOnly) throw new Error(reason);
@@ -245,57 +241,4 @@ export class Steps {
 			this.#warnOnce(step, error as Error, shown.warn);
 		}
 	}
-}
-
-/** What the step that brings the scripts has found. Its `apply` will print another value then, on which the host's join depends. */
-function isInstalledAnew({ bringsScripts, found }: Properties): boolean {
-	const items = reveal(found ?? null);
-	return bringsScripts === true && (items as Record<string, string> | null)?.host === "installed anew"; // the words of cluster/steps/scripts.sh
-}
-/** For a check of what `apply` has read on the host: whether that is still what is there. */
-function printedBefore({ printed }: Properties): string {
-	const text = reveal(printed ?? null);
-	return typeof text !== "string" || text === "" || text === UNKNOWN ? "" : `readonly PRINTED_SHA256='${createHash("sha256").update(text).digest("hex")}'\n`;
-}
-
-/** In front of an apply: the host keeps the settings beside its records, for an undo that no state will ask for. Secrets it must not keep. */
-function keeping({ undo, looksOnly, bringsScripts }: Inputs, inputs: Properties): string {
-	return undo === false || looksOnly || bringsScripts || isHidden(inputs) ? "" : "KEEPS_SETTINGS=yes\n";
-}
-
-/**
- * What `apply` ran with last. Of an update that ended half-way the engine (3.274.1) keeps the new outputs and the old inputs; the host, held against these, would be
- * as wanted, and the next `up` would pass the rest of the update over.
- */
-function lastTried(state: Properties, inputs: Properties, currentScript?: string): Properties {
-	const isOther = (name: string) => !isEqual(reveal(state[name] ?? null), reveal(inputs[name] ?? null));
-	// The other way round, inputs of this version beside a script of before, nothing was to be done (`isAsWanted`).
-	const isNewScript = state.script !== undefined && state.script === currentScript && isOther("script");
-	if (state.settings === undefined || !(isOther("settings") || isOther("shared") || isNewScript)) return inputs;
-	const { text: _, ...rest } = inputs;
-	const tried = ["settings", "shared", "script", "text"].flatMap((name) => (state[name] === undefined ? [] : [[name, state[name]]]));
-	return { ...rest, ...Object.fromEntries(tried) };
-}
-
-/** What is kept of a step beside its inputs. */
-function keptState(inputs: Properties, printed: Properties[string]): Properties {
-	return { ...inputs, printed };
-}
-
-function sideOf(answer: Answer, side: "wanted" | "found"): Record<string, string> {
-	return Object.fromEntries([...answer].map(([item, difference]) => [item, difference[side]]));
-}
-
-function hidden(text: string | Properties[string], inputs: Properties): Properties[string] {
-	return isHidden(inputs) ? asSecret(text) : open(text);
-}
-function wrapped(found: Record<string, string>, inputs: Properties): Properties[string] {
-	return isHidden(inputs) ? asSecret(found) : found;
-}
-
-const LINES = 20;
-/** What a step has printed may be its secret: a kubeconfig is printed before the look that a cut connection ends. */
-function failure({ host, step }: Inputs, verb: Verb, ended: Ended, properties: Properties): string {
-	const said = ended.stderr || (isHidden(properties) ? "" : ended.stdout);
-	return `${host} ${step}: ${verb}: ${endOf(ended)}\n${said.trim().split("\n").slice(-LINES).join("\n")}`;
 }

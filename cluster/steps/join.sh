@@ -76,7 +76,7 @@ has_other_config() {
   [[ -n "${KUBERNETES_VERSION:-}" && -n "${had}" && "${had}" != "${KUBELET_CONFIG:-}" ]]
 }
 upgrade_member() {
-  local before
+  local before config
   expect_kubeadm
   if [[ "${ROLE:-worker}" == control-plane ]]; then expect_first_upgraded; else expect_newer_control_plane; fi
   expect_drained
@@ -88,7 +88,8 @@ upgrade_member() {
     run_kubeadm "${APPLY_SECONDS}" upgrade node --certificate-renewal=false || upgrade_failed "${APPLY_SECONDS}"
     wait_for "${TIMEOUT_SECONDS}" api_is_ready || die "this control plane has ${KUBERNETES_VERSION}, and its API server is not ready after ${TIMEOUT_SECONDS} s. See $(list_containers)"
     remove_backups
-    certify_names "$(own_configuration)"
+    config="$(own_configuration)" # on a line of its own: its end would be nobody's otherwise
+    certify_names "${config}"
     before="$(static_pods)"
     bring_kubelet
     wait_until_settled "${before}" # else the next one begins while this etcd is away
@@ -97,10 +98,11 @@ upgrade_member() {
     bring_kubelet
   fi
 }
+cluster_configuration() { kube "${KUBELET_CONF}" -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}'; }
 # What the first control plane has put on the cluster, and what is this host's own of it.
 own_configuration() {
   local found pattern='advertiseAddress: *"?([0-9.]+)' version='apiVersion: *([^[:space:]]+)'
-  found="$(kube "${KUBELET_CONF}" -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' 2>&1)" || die "the API server does not answer: ${found##*$'\n'}"
+  found="$(cluster_configuration 2>&1)" || die "the API server does not answer: ${found##*$'\n'}"
   [[ "${found}" =~ ${version} ]] || die "ConfigMap kubeadm-config: found no ClusterConfiguration: ${found:0:200}"
   printf '%s\n---\napiVersion: %s\nkind: InitConfiguration\n' "${found}" "${BASH_REMATCH[1]}"
   [[ ! "${JOIN_CONFIG}" =~ ${pattern} ]] || printf 'localAPIEndpoint:\n  advertiseAddress: %s\n' "${BASH_REMATCH[1]}"
@@ -110,7 +112,7 @@ upgrade_failed() { die "kubeadm upgrade node failed (bound: $1 s): ${LAST_SEEN}.
 # kubeadm goes by the version that the cluster has on record, which the first control plane writes; only this host may be asked for (--target).
 expect_first_upgraded() {
   local found pattern='kubernetesVersion: *v?([0-9.]+)'
-  found="$(kube "${KUBELET_CONF}" -n kube-system get configmap kubeadm-config -o 'jsonpath={.data.ClusterConfiguration}' 2>/dev/null)" || found=''
+  found="$(cluster_configuration 2>/dev/null)" || found=''
   [[ ! "${found}" =~ ${pattern} || "${BASH_REMATCH[1]}" == "${KUBERNETES_VERSION}" ]] ||
     die "the cluster has Kubernetes ${BASH_REMATCH[1]}, expected ${KUBERNETES_VERSION} there first. Nothing was changed. Run pulumi up for the whole stack"
 }

@@ -35,8 +35,7 @@ export function lossText(name: string, printed: string): string[] {
 		return [line.slice(0, tab), line.slice(tab + 1)];
 	});
 	const value = (key: string) => lines.find(([one]) => one === key)?.[1];
-	const created = lines.flatMap(([key, text]) => (key === "created" ? [text] : []));
-	const unknown = lines.flatMap(([key, text]) => (key === "unknown" ? [text] : []));
+	const [created, unknown] = ["created", "unknown"].map((kind) => lines.flatMap(([key, text]) => (key === kind ? [text] : []))) as [string[], string[]];
 	const [revision, now, cutOff] = [value("revision"), value("now"), value("cut off")];
 	return [
 		...(cutOff === undefined

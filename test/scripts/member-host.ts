@@ -11,15 +11,16 @@ export const MANIFEST = "/etc/kubernetes/manifests/kube-scheduler.yaml";
 export const SUBNET = "/run/flannel/subnet.env";
 export const CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
-/** A certificate that is good for so many days; negative: it ended. */
-export function certificate(days: number): string {
-	const key = spawnSync(
-		"openssl",
-		["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null", "-days", String(days), "-subj", "/CN=x"],
-		{ encoding: "utf8" },
-	);
-	assert.equal(key.status, 0, key.stderr);
-	return key.stdout;
+/** A certificate that is good for so many days; negative: it ended. With these names and addresses. */
+export function certificate(days: number, ...names: string[]): string {
+	const sans = names.map((name) => `${/^[\d.]+$/.test(name) ? "IP" : "DNS"}:${name}`).join(",");
+	const extension = names.length === 0 ? [] : ["-addext", `subjectAltName=${sans}`];
+	const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null"];
+	const { status, stdout, stderr } = spawnSync("openssl", ["req", "-x509", ...key, "-days", String(days), "-subj", "/CN=x", ...extension], {
+		encoding: "utf8",
+	});
+	assert.equal(status, 0, stderr);
+	return stdout;
 }
 export const good = certificate(365);
 export const soon = certificate(5);

@@ -1,12 +1,11 @@
 // Upgrades in place on a played host: when they are due, in which order, what a run that died in the middle has left to do, and what is refused. test/upgrade has real ones.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { HASH, ID, init, kubeadms, preparedHost, worker } from "./cluster-host.ts";
 import type { FakeHost } from "./fake-host.ts";
-import { playRenewal } from "./member-host.ts";
+import { certificate, playRenewal } from "./member-host.ts";
 import { shellFile } from "./shell-files.ts";
 
 const NEXT = "1.30.14";
@@ -84,16 +83,6 @@ test("one more control plane takes its components too, keeps its certificates, a
 	]);
 	assert.equal(host.read(`${CLUSTER}/version`), NEXT);
 });
-/** A certificate with these names and addresses. */
-function certificateFor(...names: string[]): string {
-	const sans = names.map((name) => `${/^[\d.]+$/.test(name) ? "IP" : "DNS"}:${name}`).join(",");
-	const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null"];
-	const { status, stdout, stderr } = spawnSync("openssl", ["req", "-x509", ...key, "-subj", "/CN=x", "-addext", `subjectAltName=${sans}`], {
-		encoding: "utf8",
-	});
-	assert.equal(status, 0, stderr);
-	return stdout;
-}
 const NAMES = ["k8s-master", "172.16.1.110", "10.0.0.9", "172.16.1.100"];
 for (const missing of [...NAMES, undefined])
 	test(`one more control plane's API server gets a certificate where its own lacks ${missing ?? "nothing: then it gets none"}`, (t) => {
@@ -101,7 +90,7 @@ for (const missing of [...NAMES, undefined])
 		host.write(`${CLUSTER}/role`, "control-plane");
 		for (const end of ["key", "crt"]) host.write(`/etc/kubernetes/pki/ca.${end}`, `${end}\n`);
 		// An address that begins like the one that is missing is another one.
-		host.write("/etc/kubernetes/pki/apiserver.crt", certificateFor(...NAMES.filter((name) => name !== missing), "172.16.1.1", "10.0.0.99", "k8s-master2"));
+		host.write("/etc/kubernetes/pki/apiserver.crt", certificate(365, ...NAMES.filter((name) => name !== missing), "172.16.1.1", "10.0.0.99", "k8s-master2"));
 		playRenewal(host); // an API server that was stopped comes as another container
 		drained(host, undefined, NAMES.slice(0, 3), "172.16.1.100:8443");
 		host.command(
