@@ -41,10 +41,10 @@ const pathOf = (token: string) => `/api/v1/namespaces/kube-system/secrets/bootst
 
 /**
  * Makes `token` valid for 15 minutes by the API server's own clock, or starts its 15 minutes anew.
- * Throws when the API server refuses, or still can't be reached at the fifth try.
+ * Throws when the API server refuses, or still can't be reached at the fifth try and after `patienceSeconds` (default 0).
  */
-export async function openJoin(kubeconfig: string, token: string, worker: string): Promise<void> {
-	const api = new Api(kubeconfig);
+export async function openJoin(kubeconfig: string, token: string, worker: string, { patienceSeconds = 0 } = {}): Promise<void> {
+	const api = new Api(kubeconfig, { patienceSeconds });
 	const what = "make a join token";
 	const secret = tokenSecret(token, worker, new Date((await api.now(what)) + TOKEN_MINUTES * 60_000));
 	await api.ask("PATCH", `${pathOf(token)}?fieldManager=kubeadm-lab&force=true`, { what, type: APPLY, body: JSON.stringify(secret) }); // apply: creates or renews

@@ -14,6 +14,9 @@ import type { Places } from "./places.ts";
 import { settled } from "./settled.ts";
 import { hostAct, printed } from "./step.ts";
 
+/** The first control plane's host may have come up a moment ago: its API server comes and goes until all of it runs. */
+const JOIN_PATIENCE = { patienceSeconds: 60 };
+
 export interface MemberArgs {
 	/** Prepared host. Its name becomes the Node's name. */
 	host: Host;
@@ -115,13 +118,13 @@ export class Member extends pulumi.ComponentResource {
 			const before = await places.take(host.name, 2 * cluster.timeouts.joinSeconds);
 			if (before.length > 0) await pulumi.log.warn(`${host.name} joins beside ${before.join(", ")}, which did not end in time`, this);
 		};
-		const openNow = async () => {
+		const openNow = async (patience = {}) => {
 			if (handOver && !(await handOver.give())) return; // it has joined, and needs no token
-			await openJoin(...(await known()), host.name);
+			await openJoin(...(await known()), host.name, patience);
 		};
 		const openFirst = async () => {
 			try {
-				await openNow();
+				await openNow(JOIN_PATIENCE);
 			} catch (error) {
 				places.giveBack(host.name); // the engine then calls no other hook
 				throw error;
@@ -129,7 +132,7 @@ export class Member extends pulumi.ComponentResource {
 		};
 		const open = new pulumi.ResourceHook(`${name}-open`, openFirst);
 		// An update mostly finds a joined worker, which needs no token, and so no API server; where it must join again, the join fails without one and this warning says why.
-		const reopen = new pulumi.ResourceHook(`${name}-reopen`, openNow, { ignoreErrors: true });
+		const reopen = new pulumi.ResourceHook(`${name}-reopen`, () => openNow(), { ignoreErrors: true });
 		// A token that outlives its join is worth a warning, not a failed join: it is dead soon anyway.
 		const closeNow = async () => {
 			places.giveBack(host.name);
