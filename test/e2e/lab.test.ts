@@ -25,7 +25,7 @@ describe("the lab's end", { concurrency: false }, () => {
 		for (const line of (await readFile("/proc/mounts", "utf8")).split("\n")) if (line.includes(cache)) found.push(`mount ${line}`);
 		for (const line of (await succeed("losetup", ["-a"])).stdout.split("\n")) if (line.includes(cache)) found.push(`loop device ${line}`);
 		const { stdout: hash } = await succeed("bash", ["-c", "source lab/common.sh; lab_hash"], { env: { KUBEADM_LAB_CACHE: cache } });
-		for (const folder of (await succeed("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-name", `kubeadm-lab-${hash}`])).stdout.split("\n"))
+		for (const folder of (await succeed("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-name", `kubeadm-lab-${hash.trim()}`])).stdout.split("\n"))
 			if (folder) found.push(`control group ${folder}`);
 		return found;
 	};
