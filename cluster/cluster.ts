@@ -198,7 +198,7 @@ export function costs(settings: ClusterSettings): Record<string, Cost> {
 	return Object.fromEntries([
 		...(settings.upgrade.inPlace
 			? [
-					["kubernetesVersion", { value: settings.release.version, changed: upgraded }],
+					["kubernetesVersion", { value: settings.release.version, changed: upgraded, looks: "yes" }],
 					["configuration", { value: configurationSettings(settings), changed: applied }],
 				]
 			: []),

@@ -100,6 +100,8 @@ export interface Cost {
 	value: string | Readonly<Record<string, string>>;
 	changed?: string;
 	gone?: string;
+	/** Each preview until then shows what the hosts are, of whose preflights only the first would: the others find them done. */
+	looks?: "yes";
 }
 /** Touches no host. Depends on what the costs are of: until that is done, each preview says them. */
 export class ChangeCosts extends pulumi.CustomResource {

@@ -3,7 +3,7 @@ import type { Failure } from "./inputs.ts";
 import { isEqual, isObject, isUnknown, open, type Properties, reveal, type Value } from "./plugin/values.ts";
 
 /** By what it is called where a person reads it, such as kubernetesVersion. */
-type Costs = Record<string, { value: string | Record<string, string>; changed?: string; gone?: string }>;
+type Costs = Record<string, { value: string | Record<string, string>; changed?: string; gone?: string; looks?: string }>;
 /** A value as texts by what each is called. */
 const parts = (name: string, value: string | Record<string, string>) => (typeof value === "string" ? { [name]: value } : value);
 
@@ -22,7 +22,7 @@ export function checkCosts(news: Properties): { inputs: Properties; failures: Fa
 	if (!isUnknown(costs) && !(isObject(costs) && Object.values(reveal(costs) as Properties).every(isRight)))
 		failures.push({
 			property: "costs",
-			reason: "must be an object of objects, each with a value (a text, or texts by name), and what is said where it is changed or gone",
+			reason: "must be an object of objects, each with a value (a text, or texts by name), what is said where it is changed or gone, and `looks`",
 		});
 	return { inputs: news, failures };
 }
@@ -42,5 +42,10 @@ export function costsOf(olds: Properties, news: Properties): string[] {
 	}
 	for (const [name, { gone }] of old) if (after?.[name] === undefined) add(gone, name);
 	return [...because].map(([sentence, reasons]) => `${reasons.join(", ")}: ${sentence}`);
+}
+/** Whether the hosts are to be looked at for what is changed, also where what only looks at them is as it was: a run that stopped half-way has done that alone. */
+export function asksForALook(olds: Properties, news: Properties): boolean {
+	const [before, after] = [reveal(costsIn(olds)), reveal(costsIn(news))] as unknown as [Costs | null, Costs | null];
+	return Object.entries(before ?? {}).some(([name, { value }]) => after?.[name]?.looks === "yes" && !isEqual(after[name].value, value));
 }
 export const hasOtherCosts = (olds: Properties, news: Properties): boolean => !isEqual(reveal(costsIn(olds)), reveal(costsIn(news)));

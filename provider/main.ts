@@ -7,7 +7,7 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { printable } from "../printable.ts";
 import { changedKeys, checkConfiguration, settingsOf } from "./configuration.ts";
-import { checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
+import { asksForALook, checkCosts, costsOf, hasOtherCosts } from "./costs.ts";
 import { diffStep, isOtherScriptOnly } from "./diff.ts";
 import { Hosts } from "./hosts.ts";
 import { callIn, checkStep, type Failure } from "./inputs.ts";
@@ -52,6 +52,14 @@ const isRecording = (request: { getUrn(): string }): boolean => typeIn(request.g
 const isCosts = (request: { getUrn(): string }): boolean => typeIn(request.getUrn()) === COSTS;
 /** A preview says it once, although the engine may ask twice for a difference. */
 const warned = new Set<string>();
+/** URN -> inputs of what only looks at a host, and does not in this run: it is as it was. */
+const notLooking = new Map<string, Properties>();
+/** What it depends on is behind it in the run, the preflights too. */
+async function previewCosts(olds: Properties, news: Properties): Promise<void> {
+	if (!asksForALook(olds, news)) return;
+	await Promise.all([...notLooking].map(([urn, inputs]) => workOnStep(urn, (steps, shown) => steps.previewCreate(inputs, shown))));
+	notLooking.clear();
+}
 
 /** The state of a version before, whose scripts are among its inputs alone. */
 function whole(state: Properties, inputs: Properties): Properties {
@@ -146,6 +154,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 			const isAsked = oldInputs.script === news.script;
 			if (isAsked || (await workOnStep(request.getUrn(), (steps) => steps.isAsWanted(olds, news)))) changes.clear();
 		}
+		if (news.looksOnly === true && changes.size === 0) notLooking.set(request.getUrn(), news);
 		progress.compared(String(news.step), changes.size > 0);
 		const response = new provider.DiffResponse().setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE).setHasdetaileddiff(changes.size > 0);
 		response.setDiffsList([...new Set([...changes.keys()].map((path) => path.replace(/[[.].*$/s, "")))]);
@@ -184,6 +193,7 @@ const handlers: grpc.UntypedServiceImplementation = {
 	}),
 	update: unary(async (request: provider.UpdateRequest) => {
 		const [olds, inputs] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+		if (isCosts(request) && request.getPreview()) await previewCosts(olds, inputs);
 		if (isRecording(request) || isCosts(request)) return new provider.UpdateResponse().setProperties(toStruct(inputs));
 		const state = request.getPreview()
 			? await workOnStep(request.getUrn(), (steps, shown) => steps.previewUpdate(olds, inputs, shown))

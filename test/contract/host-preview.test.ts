@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { asSecret } from "../../provider/plugin/values.ts";
+import { asSecret, type Properties } from "../../provider/plugin/values.ts";
 import { filesStep, HostPlugin, pluginForEachTest, rejection, scriptText } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 
@@ -31,6 +31,30 @@ test("preview of a step that only looks runs it and tells its facts, and its pro
 	const error = await rejection(own.plugin.create("bad", look("echo 'one: CPUs: found 1' >&2; exit 1")));
 	assert.match(error.message, /one: CPUs: found 1/);
 	assert.equal(error.kept, undefined, "nothing was changed, so nothing is kept");
+});
+
+test("a host is looked at once more where a change that asks for it is not done, though its look was done before", async () => {
+	const look = await own.plugin.known({ host: "one", step: "look", looksOnly: true, text: scriptText({ apply: "echo 'upgrade in place=1 -> 2'" }) });
+	const before = await own.plugin.create("look", look);
+	const costs = (value: string, cost = {}) => ({ costs: { kubernetesVersion: { value, changed: "It costs.", ...cost } } });
+	const change = async (olds: Properties, news: Properties, preview = true) => {
+		own.plugin.type = "host:index:Step";
+		assert.deepEqual(await own.plugin.diff(before, before.inputs), {});
+		own.plugin.type = "host:index:Costs";
+		await own.plugin.update("costs", { id: "costs", state: olds, inputs: olds }, news, { preview });
+	};
+	const said = () => own.plugin.engine.messages("").filter((line) => line.startsWith("one: "));
+	const looks = { looks: "yes" };
+	await change(costs("1", looks), costs("1", looks));
+	await change(costs("1"), costs("2"));
+	await change(costs("1", looks), costs("2", looks), false);
+	assert.deepEqual(said(), [], "nothing to be looked at for, or no preview");
+	await change(costs("1"), costs("2", looks));
+	assert.deepEqual(said(), ["one: upgrade in place 1 -> 2"]);
+
+	own.plugin.type = "host:index:Step";
+	await own.plugin.update("look", before, { ...look, settings: { VERSION: "3" } }, { preview: true });
+	assert.equal(said().length, 2, "by its own change");
 });
 
 test("what a host must have alone is compared with every other host, those of an earlier run too, before a change on any", async () => {

@@ -177,6 +177,11 @@ rm -rf -- "$KUBECTL_CACHE"`;
 		assert.match(now, /k8s-master v1\.30\.14 \n/);
 		assert.equal(now.match(/k8s-node0\d v1\.29\.15 true/g)?.length, 1, `one is cordoned: ${now}`);
 
+		const left = /^k8s-node0\d v1\.29\.15/m.exec(now)?.[0].slice(0, 10);
+		const again = (await pulumi("preview", "1.30.14")).output;
+		assert.match(again, new RegExp(`${left}: os .*upgrade in place 1\\.29\\.15 -> 1\\.30\\.14, .*lost by its drain `), "what is left is said again");
+		assert.match(again, /k8s-master: os (?!.*upgrade in place)/);
+
 		await kubectl("delete pdb kept");
 		const second = await up("1.30.14");
 		assert.doesNotMatch(second, /upgrading the control plane/, "that is done");
