@@ -110,6 +110,28 @@ for (const missing of [...NAMES, undefined])
 			/kind: InitConfiguration\nlocalAPIEndpoint:\n {2}advertiseAddress: 172\.16\.1\.112\nnodeRegistration:\n {2}name: k8s-node02\n {2}criSocket: "unix:/,
 		);
 	});
+for (const [name, answer, told] of [
+	["can't be read", "echo 'dial tcp 172.16.1.100:8443: refused' >&2; exit 1", "the API server does not answer: dial tcp 172.16.1.100:8443: refused"],
+	["is none", "echo nothing", "ConfigMap kubeadm-config: found no ClusterConfiguration: nothing"],
+] as const)
+	test(`where the cluster's configuration ${name} after its components came, one more control plane stops there, and the next up goes on`, (t) => {
+		const host = member(t, "join");
+		host.write(`${CLUSTER}/role`, "control-plane");
+		drained(host);
+		const answers = host.read("/bin/kubectl");
+		host.command(
+			"kubectl",
+			`if [[ "$*" == *kubeadm-config* ]] && grep -q 'kubeadm upgrade' "\${KUBEADM_LAB_ROOT}/calls"; then ${answer}; exit; fi\n${answers}`,
+		);
+		const settings = worker({ ...upgraded, ROLE: "control-plane" });
+		const { status, stderr } = host.run("join", "apply", settings);
+		assert.notEqual(status, 0);
+		assert.ok(stderr.includes(told), stderr);
+		assert.doesNotMatch(host.calls().join("\n"), /packages apply/);
+		drained(host);
+		assert.equal(host.run("join", "apply", settings).status, 0);
+		assert.equal(host.read(`${CLUSTER}/version`), NEXT);
+	});
 test("when etcd and the API server have come as other containers after the kubelet's start, nobody waits for them to go", (t) => {
 	const host = member(t, "join");
 	host.write(`${CLUSTER}/role`, "control-plane");
