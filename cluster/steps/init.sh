@@ -8,6 +8,7 @@
 # It is never reset, also when its API server does not answer; one that a killed run left half-done is reset first; somebody else's is not touched.
 # Prints the CA's hash (sha256:...), which joins pin, and a line `node version`. undo resets.
 readonly ADMIN_CONF=/etc/kubernetes/admin.conf
+readonly CHANGES_KEPT=5 # snapshots of etcd from before a change: of these the oldest go
 
 api_answers() { kube "${ADMIN_CONF}" get --raw /readyz; }
 check() {
@@ -123,7 +124,8 @@ upload_configuration() { # FROM
 }
 snapshot_first() { # WANTED: once for each change, however often it is tried
   [[ "$(cluster_value snapshot)" != "$1" ]] || return 0
-  (take_snapshot upgrade && log "snapshot of etcd before the change: ${TAKEN}") || die 'no snapshot of etcd before the change: the lines above say why. Nothing was changed'
+  (take_snapshot upgrade && log "snapshot of etcd before the change: ${TAKEN}" && prune_snapshots upgrade "${CHANGES_KEPT}") ||
+    die 'no snapshot of etcd before the change: the lines above say why. Nothing was changed'
   set_cluster_value snapshot "$1"
 }
 # kubeadm leaves a token that is good for 24 hours; joins get their own, for minutes. Its end and the Pod CIDR side by side: each kubectl takes 0.2 s.

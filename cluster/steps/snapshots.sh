@@ -15,7 +15,7 @@ timer_timer() { # the first one when the timer starts or 10 minutes after a boot
 take_and_prune() {
   take_snapshot timer
   log "took snapshot ${TAKEN}"
-  prune_snapshots "${KEEP}"
+  prune_snapshots timer "${KEEP}"
 }
 timer_program() {
   program_of take_and_prune KEEP SNAPSHOTS MANIFESTS ETCD_DATA ETCD_PKI MANIFESTS_ASIDE SAVE_SECONDS -- \

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controlPlane, hosts, lab, labFolder, location, messageFile, project, read, run, workers } from "../e2e/lab.ts";
+import { controlPlane, hosts, lab, labFolder, location, messageFile, project, pulumi, read, run, workers } from "../e2e/lab.ts";
 import { aroundRun, fails, POD_SECONDS } from "./around.ts";
 import { areAsBefore } from "./whole.ts";
 
@@ -115,6 +115,35 @@ const faults = () => {
 			};
 			await converges(endSeconds, { args: ["--run-program", ...args], thenAlso: back });
 			assert.equal(await read(node, `cat ${messageFile}`), threeLines);
+		},
+	);
+	tries(
+		"a worker without the Pod that was installed anew by the time of destroy holds nothing up, and stays as it was installed",
+		"worker installed anew, then destroy",
+		"destroy",
+		async (converges) => {
+			await bringUp();
+			const { node } = await location();
+			await lab("reset", node === worker ? other : worker);
+			await converges(0);
+			assert.equal(await read(node, `cat ${messageFile}`), threeLines);
+		},
+	);
+	tries(
+		"the Pod's worker installed anew by the time of destroy: it stops within its bound at the Pod, and after an up it gives all hosts back",
+		"the Pod's worker installed anew, then up and destroy",
+		"destroy",
+		async (converges) => {
+			await bringUp();
+			const { node } = await location();
+			await lab("reset", node);
+			const { output, endSeconds } = await fails("destroy");
+			assert.match(output, /lifecycle-demo-pod/);
+			assert.ok(endSeconds < POD_DESTROY_SECONDS, `it took ${endSeconds} s`);
+			await pulumi("up");
+			const now = await location();
+			await converges(endSeconds);
+			assert.match(await read(now.node, `cat ${messageFile}`), /preStop/);
 		},
 	);
 	tries(

@@ -85,12 +85,13 @@ test("a clock that was set back makes no new snapshot the oldest, which would be
 	assert.deepEqual(names(host), [ahead[1], "21000101T000000Z-624"]);
 	assert.match(host.read(`${FOLDER}/21000101T000000Z-624.about`), /^taken=20(?!99)/m, "when it was taken, by the clock");
 });
-test("snapshots taken by hand are not pruned", (t) => {
-	const host = controlPlane(t, "hand");
-	good(run(host, "apply", { KEEP: 1 }));
-	assert.deepEqual(names(host).slice(0, 3), NAMES);
-	assert.equal(names(host).length, 4);
-});
+for (const by of ["hand", "upgrade"])
+	test(`the timer prunes no snapshots taken by ${by}`, (t) => {
+		const host = controlPlane(t, by);
+		good(run(host, "apply", { KEEP: 1 }));
+		assert.deepEqual(names(host).slice(0, 3), NAMES);
+		assert.equal(names(host).length, 4);
+	});
 test("a snapshot that failed is drift; apply tries again and says why it can't", (t) => {
 	const host = controlPlane(t);
 	good(run(host, "apply"));

@@ -79,9 +79,18 @@ describe("an upgrade in place", { concurrency: false }, () => {
 		const [before, pod] = [await kubectl("get configmap kept -o jsonpath='{.metadata.uid}'"), await uid("lifecycle-demo-pod")];
 		const text = await readFile(settings("1.29.15"), "utf8");
 		await writeFile(settings("gates"), text.replace("encryptionsalt:", "  kubeadm-lab:featureGates: { PodLifecycleSleepAction: true }\nencryptionsalt:"));
+		const snapshots = "/var/lib/kubeadm-lab/cluster/snapshots";
+		const old = (by: string, ...seconds: number[]) =>
+			seconds.map((second) => `echo by=${by} >${snapshots}/20200523T14000${second}Z-1.about; : >${snapshots}/20200523T14000${second}Z-1.db`).join("; ");
+		await read(controlPlane, `mkdir -pm 0700 ${snapshots}; ${old("upgrade", 1, 2, 3, 4, 5, 6)}; ${old("hand", 0)}`);
 		assert.match(await up("gates"), /kubeadm configuration: not the one that the cluster has; it is applied in place/);
 		assert.match(await read(controlPlane, "cat /etc/kubernetes/manifests/kube-apiserver.yaml"), /--feature-gates=PodLifecycleSleepAction=true/);
 		for (const host of hosts) assert.match(await read(host, "cat /var/lib/kubelet/config.yaml"), /PodLifecycleSleepAction: true/, host);
+		assert.match(
+			await read(controlPlane, `cd ${snapshots}; echo *.db; rm 2020*`),
+			/^20200523T140000Z-1\.db 20200523T140003Z-1\.db 20200523T140004Z-1\.db 20200523T140005Z-1\.db 20200523T140006Z-1\.db 20\S+\.db$/m,
+			"of those from before a change the last five stay, and all that are taken by hand",
+		);
 		assert.deepEqual([await kubectl("get configmap kept -o jsonpath='{.metadata.uid}'"), await uid("lifecycle-demo-pod")], [before, pod]);
 		assert.match((await pulumi("preview", "gates")).output, /^ {4}\d+ unchanged$/m);
 	});

@@ -117,13 +117,13 @@ snapshot_names() { # the oldest first
     [[ ! -f "${file}" ]] || basename -- "${file}" .db
   done
 }
-# Only the timer's own: what somebody took by hand is theirs to remove.
-prune_snapshots() { # KEEP
+# What somebody took by hand is theirs to remove.
+prune_snapshots() { # BY (timer or upgrade) KEEP
   local name names=() i
-  while read -r name; do [[ "$(about "${name}" by)" != timer ]] || names+=("${name}"); done < <(snapshot_names)
-  for ((i = 0; i < ${#names[@]} - $1; i++)); do
+  while read -r name; do [[ "$(about "${name}" by)" != "$1" ]] || names+=("${name}"); done < <(snapshot_names)
+  for ((i = 0; i < ${#names[@]} - $2; i++)); do
     rm -f -- "${SNAPSHOTS:?}/${names[i]}.db"
     rm -f -- "${SNAPSHOTS:?}/${names[i]}.about"
-    log "removed snapshot ${names[i]}: $1 are kept"
+    log "removed snapshot ${names[i]}: $2 are kept"
   done
 }
