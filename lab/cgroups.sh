@@ -103,19 +103,19 @@ cgroups_enter() { # NAME
 # The first CPUs that the machine has, as many as a host has.
 cgroups_cpus() { awk -v n="${HOST_CPUS}" '/^processor/ {if (i++ < n) list = list (list == "" ? "" : ",") $3} END {print list}' /proc/cpuinfo; }
 
-# Ends every process of a host, however deep: in no hierarchy but its own can they be.
+# Ends every process of a host, however deep: in no hierarchy but its own can they be. One that waits for a busy disk ends when that has answered.
 cgroups_kill() { # NAME
   local group i pids root="${CGROUP_ROOT}/pids"
   [[ "$(cgroups_version)" == 1 ]] || root="${CGROUP_ROOT}"
   group="${root}/${CGROUP_PARENT}/$1"
-  for ((i = 0; i < 100; i++)); do
+  for ((i = 0; i < 600; i++)); do
     [[ -d "${group}" ]] || return 0
     pids="$(find "${group}" -name cgroup.procs -exec cat {} + 2>/dev/null | grep -vx 0)" || return 0
     # shellcheck disable=SC2086  # one word a pid
     kill -KILL ${pids} 2>/dev/null || true
     sleep 0.1
   done
-  die "$1: processes still there 10 s after SIGKILL: ${pids//$'\n'/ }"
+  die "$1: processes still there 60 s after SIGKILL: ${pids//$'\n'/ }"
 }
 
 # Removes the groups of one host, or of all (no name). Only empty folders go: a process that is still there keeps its own.
