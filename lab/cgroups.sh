@@ -103,6 +103,12 @@ cgroups_enter() { # NAME
 # The first CPUs that the machine has, as many as a host has.
 cgroups_cpus() { awk -v n="${HOST_CPUS}" '/^processor/ {if (i++ < n) list = list (list == "" ? "" : ",") $3} END {print list}' /proc/cpuinfo; }
 
+# A frozen process does not die of SIGKILL where control groups are v1, and runc freezes a container for a moment while it starts.
+cgroups_thaw() { # [NAME]: one host, or all
+  [[ "$(cgroups_version)" == 1 ]] || return 0
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  find "${CGROUP_ROOT}/freezer/${CGROUP_PARENT}/${1:-}" -name freezer.state -exec sh -c 'for file; do echo THAWED >"${file}"; done' - {} + 2>/dev/null || true
+}
 # Ends every process of a host, however deep: in no hierarchy but its own can they be. One that waits for a busy disk ends when that has answered.
 cgroups_kill() { # NAME
   local group i pids root="${CGROUP_ROOT}/pids"
@@ -113,6 +119,7 @@ cgroups_kill() { # NAME
     pids="$(find "${group}" -name cgroup.procs -exec cat {} + 2>/dev/null | grep -vx 0)" || return 0
     # shellcheck disable=SC2086  # one word a pid
     kill -KILL ${pids} 2>/dev/null || true
+    cgroups_thaw "$1"
     sleep 0.1
   done
   die "$1: processes still there 60 s after SIGKILL: ${pids//$'\n'/ }"

@@ -73,6 +73,18 @@ describe("the lab's end", { concurrency: false }, () => {
 		}
 	});
 
+	test("a process that is frozen, as runc leaves one where it dies in a container's start, goes with its host's power, and with the lab", async () => {
+		const frozen = `sleep 300 & if cd /sys/fs/cgroup/freezer 2>/dev/null; then mkdir stuck; echo $! >stuck/cgroup.procs; echo FROZEN >stuck/freezer.state; cat stuck/freezer.state
+else mkdir /sys/fs/cgroup/stuck; cd /sys/fs/cgroup/stuck; echo $! >cgroup.procs; echo 1 >cgroup.freeze; echo FROZEN; fi`;
+		const freeze = async (host: string) => assert.equal((await second("ssh", host, frozen)).stdout, "FROZEN\n");
+		assert.equal((await second("up")).code, 0);
+		await freeze("k8s-node01");
+		for (const state of ["off", "on"]) assert.deepEqual([(await second("power", "k8s-node01", state)).output.match(/error.*/)?.[0], state], [undefined, state]);
+		await freeze("k8s-node02");
+		assert.equal((await second("down")).code, 0);
+		assert.deepEqual(await leftovers(), []);
+	});
+
 	for (const seconds of [0.4, 0.8, 1.5, 3])
 		test(`down cleans up after an up that was killed after ${seconds} s`, async () => {
 			const child = spawn(`${project}lab/lab`, ["up"], { env: { ...process.env, KUBEADM_LAB_CACHE: cache }, stdio: "ignore", detached: true });
