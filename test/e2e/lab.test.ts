@@ -74,7 +74,7 @@ describe("the lab's end", { concurrency: false }, () => {
 	});
 
 	test("a process that is frozen, as runc leaves one where it dies in a container's start, goes with its host's power, and with the lab", async () => {
-		const frozen = `sleep 300 & if cd /sys/fs/cgroup/freezer 2>/dev/null; then mkdir stuck; echo $! >stuck/cgroup.procs; echo FROZEN >stuck/freezer.state; cat stuck/freezer.state
+		const frozen = `sleep 300 >/dev/null 2>&1 </dev/null & if cd /sys/fs/cgroup/freezer 2>/dev/null; then mkdir stuck; echo $! >stuck/cgroup.procs; echo FROZEN >stuck/freezer.state; cat stuck/freezer.state
 else mkdir /sys/fs/cgroup/stuck; cd /sys/fs/cgroup/stuck; echo $! >cgroup.procs; echo 1 >cgroup.freeze; echo FROZEN; fi`;
 		const freeze = async (host: string) => assert.equal((await second("ssh", host, frozen)).stdout, "FROZEN\n");
 		assert.equal((await second("up")).code, 0);
