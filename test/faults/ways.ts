@@ -158,10 +158,12 @@ class Ways {
 		await run.until(what, () => moment.isReached(run.output) && isDue());
 		const from = performance.now();
 		await this.#happen(one, run, sshd);
-		const wasSaid = run.output.includes(`${resource} ${DONE[verb]}`);
+		const isDone = () => run.output.includes(`${resource} ${DONE[verb]}`);
+		const wasDone = isDone();
 		const code = await run.end();
-		// A step whose end was on its way to the engine already: nothing was left to be lost.
-		const isHalfWay = !wasSaid && !(moment.isShort && code === 0);
+		// A step whose end was on its way to the engine already: nothing was left to be lost. From a host that is cut off nothing comes later.
+		const isOver = wasDone || (["cable out", "power off"].includes(fault) && isDone());
+		const isHalfWay = !isOver && !(moment.isShort && code === 0);
 		const endSeconds = seconds(from);
 		await this.#mend(one);
 		return { isHalfWay, run, code, endSeconds };
