@@ -2,10 +2,10 @@
 // FAULTS_ROUNDS (default: all) and FAULTS_FIRST (which fault the first moment gets) choose a part, FAULTS_UNTRIED=yes those of which no result is kept;
 // FAULTS_RESULTS is the file that each result is appended to.
 import { describe } from "node:test";
-import { ENDPOINT, HAPROXY_USER } from "../e2e/control-planes.ts";
-import { FAULTS, MOMENTS, MORE_MOMENTS, rounds } from "./matrix.ts";
-import { untried } from "./results.ts";
-import { tryAll } from "./ways.ts";
+import { ENDPOINT, HAPROXY_USER } from "../../e2e/control-planes.ts";
+import { FAULTS, MOMENTS, MORE_MOMENTS, rounds } from "../matrix.ts";
+import { untried } from "../results.ts";
+import { tryAll } from "../ways.ts";
 
 const { FAULTS_ROUNDS, FAULTS_FIRST, FAULTS_UNTRIED } = process.env;
 const casesOf = (moments: typeof MOMENTS) => {

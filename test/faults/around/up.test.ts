@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controlPlane, hosts, labFolder, onHost, pulumi, pulumiRun, read, run, workers } from "../e2e/lab.ts";
-import { aroundRun, ends, fails } from "./around.ts";
-import { LabHost } from "./host.ts";
-import { PulumiRun } from "./run.ts";
+import { controlPlane, hosts, labFolder, onHost, pulumi, pulumiRun, read, run, workers } from "../../e2e/lab.ts";
+import { aroundRun, ends, fails } from "../around.ts";
+import { LabHost } from "../host.ts";
+import { PulumiRun } from "../run.ts";
 
 const [worker = "", other = ""] = workers;
 /** Or the fault came too late. */
@@ -152,4 +152,4 @@ const faults = () => {
 		await converges(endSeconds);
 	});
 };
-if (process.env.FAULTS_WORLD !== "no") describe("faults of what is around an up", { concurrency: false }, faults);
+describe("faults of what is around an up", { concurrency: false }, faults);

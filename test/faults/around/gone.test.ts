@@ -5,9 +5,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controlPlane, hosts, lab, labFolder, location, messageFile, project, pulumi, read, run, workers } from "../e2e/lab.ts";
-import { aroundRun, fails, POD_SECONDS } from "./around.ts";
-import { areAsBefore } from "./whole.ts";
+import { controlPlane, hosts, lab, labFolder, location, messageFile, project, pulumi, read, run, workers } from "../../e2e/lab.ts";
+import { aroundRun, fails, POD_SECONDS } from "../around.ts";
+import { areAsBefore } from "../whole.ts";
 
 const [worker = "", other = ""] = workers;
 const threeLines = "Hello initContainers\nHello from the postStart handler\nHello from the preStop handler\n";
@@ -163,4 +163,4 @@ const faults = () => {
 		},
 	);
 };
-if (process.env.FAULTS_WORLD !== "no") describe("what is gone at destroy", { concurrency: false }, faults);
+describe("what is gone at destroy", { concurrency: false }, faults);
