@@ -115,6 +115,8 @@ export class Cluster extends pulumi.ComponentResource {
 		this.ready = [this.flannel, ...this.workers.flatMap(({ host, join }) => stateOf(host, join, apiServers))];
 
 		new ChangeCosts(`${name}-costs`, costs(args), { ...child, provider: connections, dependsOn: this.controlPlane.init });
+		const upgraded = [this.controlPlane.init, ...joins, ...this.workers.map(({ join }) => join)];
+		new ChangeCosts(`${name}-upgrade-costs`, upgradeCosts(args), { ...child, provider: connections, dependsOn: upgraded });
 		this.provider = this.controlPlane.provider;
 		this.kubeconfig = this.controlPlane.kubeconfig;
 		const members = [
@@ -187,24 +189,27 @@ export class Cluster extends pulumi.ComponentResource {
 	}
 }
 
-/** What a preview says before a change that ends more than it changes. */
+/** What a preview says before a change that ends more than it changes: until the control plane is made anew. */
 export function costs(settings: ClusterSettings): Record<string, Cost> {
 	const changed = "This rebuilds the cluster: all that runs on it is gone.";
 	const gone = "This removes a Node: the Pods on it end, and the host is given back.";
 	const first = firstControlPlane(settings);
-	const upgraded = `This upgrades the cluster in place: the control plane, then the workers, ${settings.upgrade.batch === 1 ? "one by one" : `${settings.upgrade.batch} at once`}, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.`;
-	const applied =
-		"This applies the cluster's configuration in place, the control plane first, after a snapshot of etcd: its static Pods and every kubelet start anew where it concerns them. Pods run on: no Node is drained for it. With one control plane the API is away meanwhile.";
 	return Object.fromEntries([
-		...(settings.upgrade.inPlace
-			? [
-					["kubernetesVersion", { value: settings.release.version, changed: upgraded, looks: "yes" }],
-					["configuration", { value: configurationSettings(settings), changed: applied }],
-				]
-			: []),
+		["kubernetesVersion", { value: settings.release.version }], // for a stack that is told to rebuild in the same change
 		...Object.entries(rebuiltBy(settings)).map(([key, value]) => [key, { value, changed }]),
 		...settings.hosts.filter((host) => host !== first).map(({ name }) => [name, { value: "", gone }]),
 	]);
+}
+/** What it says before a change that is brought to the cluster in place: until every host has it. */
+export function upgradeCosts(settings: ClusterSettings): Record<string, Cost> {
+	const { inPlace, batch } = settings.upgrade;
+	const upgraded = `This upgrades the cluster in place: the control plane, then the workers, ${batch === 1 ? "one by one" : `${batch} at once`}, each drained before. Pods that no controller makes again end, and what is in an emptyDir is gone.`;
+	const applied =
+		"This applies the cluster's configuration in place, the control plane first, after a snapshot of etcd: its static Pods and every kubelet start anew where it concerns them. Pods run on: no Node is drained for it. With one control plane the API is away meanwhile.";
+	return {
+		kubernetesVersion: { value: settings.release.version, ...(inPlace ? { changed: upgraded, looks: "yes" } : {}) },
+		configuration: { value: configurationSettings(settings), ...(inPlace ? { changed: applied } : {}) },
+	};
 }
 
 function nodeOf({ name, role, address, externalAddress }: HostSpec, version: string): Node {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { costs } from "../../cluster/cluster.ts";
+import { costs, upgradeCosts } from "../../cluster/cluster.ts";
 import type { ClusterSettings } from "../../config/settings.ts";
 import { costsOf } from "../../provider/costs.ts";
 import { Project } from "./support/project.ts";
@@ -61,7 +61,7 @@ test("another version, and a worker that is gone, are said once, with what makes
 });
 test("a version that is brought to the cluster in place is said to be no rebuild, with what it costs", async () => {
 	const at = (version: string, featureGates = {}) =>
-		costs({
+		upgradeCosts({
 			release: { version },
 			hosts: [{ name: "m", role: "control-plane" }],
 			podCidr: "",

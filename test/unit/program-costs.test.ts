@@ -54,3 +54,18 @@ test("it is kept until the Pods are made", () => {
 	const { needs } = graph.named("lab-pod-costs");
 	assert.ok(needs.includes(graph.named("lifecycle-demo-pod").urn));
 });
+
+test("an upgrade in place is told until every host has it, and a rebuild until the control plane is made anew", () => {
+	const joins = ["lab-control-plane-init", "lab-k8s-node01-worker-join", "lab-k8s-node02-worker-join"];
+	const needed = (name: string) => joins.filter((join) => graph.named(name).needs.includes(graph.named(join).urn));
+	assert.deepEqual([needed("lab-upgrade-costs"), needed("lab-costs")], [joins, joins.slice(0, 1)]);
+});
+test("another version is told as what the stack says it is, also where that is changed with it", async () => {
+	const version = { kubernetesVersion: "1.30.14" };
+	const told = async (changes: Record<string, unknown>) => {
+		const changed = (await program({ changes })).graph;
+		return ["lab-costs", "lab-upgrade-costs"].flatMap((name) => costsOf(graph.named(name).inputs as Properties, changed.named(name).inputs as Properties));
+	};
+	assert.match((await told(version)).join("\n"), /^kubernetesVersion \S+ -> 1\.30\.14: This upgrades the cluster in place: [^\n]*$/);
+	assert.match((await told({ ...version, onVersionChange: "rebuild" })).join("\n"), /^kubernetesVersion \S+ -> 1\.30\.14: This rebuilds the cluster: [^\n]*$/);
+});

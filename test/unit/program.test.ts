@@ -30,6 +30,7 @@ test("the program makes these resources and no others", () => {
 		"lab",
 		"hosts",
 		"lab-costs",
+		"lab-upgrade-costs",
 		"lab-pod-costs",
 		"lab-control-plane",
 		"lab-flannel",
