@@ -9,6 +9,15 @@ export function isInstalledAnew({ bringsScripts, found }: Properties): boolean {
 	const items = reveal(found ?? null);
 	return bringsScripts === true && (items as Record<string, string> | null)?.host === "installed anew"; // the words of cluster/steps/scripts.sh
 }
+/**
+ * What is found of a step whose `apply` has begun and not ended, beside what its `check` finds. It stays until one ends: that nothing else differs does not bring what `apply`
+ * would have printed, such as a kubeconfig.
+ */
+export const CUT_OFF = { "apply ended": "no" };
+export function isCutOff({ found }: Properties): boolean {
+	const items = reveal(found ?? null);
+	return (items as Record<string, string> | null)?.["apply ended"] === CUT_OFF["apply ended"];
+}
 /** For a check of what `apply` has read on the host: whether that is still what is there. */
 export function printedBefore({ printed }: Properties): string {
 	const text = reveal(printed ?? null);

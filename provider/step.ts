@@ -10,7 +10,7 @@ import { Scripts } from "./scripts.ts";
 import { KEPT_SCRIPT, NOT_KEPT, settingsText } from "./shell.ts";
 import { type Ended, endOf } from "./ssh/script.ts";
 import { failure, notGivenBack, told } from "./step-errors.ts";
-import { hidden, isInstalledAnew, keeping, keptState, lastTried, printedBefore, sideOf, wrapped } from "./step-state.ts";
+import { CUT_OFF, hidden, isCutOff, isInstalledAnew, keeping, keptState, lastTried, printedBefore, sideOf, wrapped } from "./step-state.ts";
 
 export interface Shown {
 	/** A line beside the resource while it is worked on. */
@@ -20,8 +20,6 @@ export interface Shown {
 	warn: (line: string) => void;
 	error: (line: string) => void;
 }
-
-const CUT_OFF = { "apply ended": "no" };
 
 export class Steps {
 	readonly #hosts: Hosts;
@@ -52,7 +50,7 @@ export class Steps {
 		const answer = await this.#probe(step, shown, printedBefore(state));
 		if (!answer) return { state, inputs: known };
 		const wanted = { ...step.found, ...sideOf(answer, "wanted") };
-		const found = { ...wanted, ...sideOf(answer, "found") };
+		const found = { ...wanted, ...sideOf(answer, "found"), ...(isCutOff(state) ? CUT_OFF : {}) };
 		return { state: { ...state, found: wrapped(found, inputs) }, inputs: { ...inputs, found: wrapped(wanted, inputs) } };
 	}
 
@@ -77,7 +75,7 @@ export class Steps {
 	async previewUpdate(olds: Properties, inputs: Properties, shown: Shown): Promise<Properties> {
 		const isSame = ["settings", "shared", "script"].every((name) => isEqual(reveal(olds[name] ?? null), reveal(inputs[name] ?? null)));
 		if (isInstalledAnew(olds)) return keptState(inputs, UNKNOWN);
-		if (isSame) return keptState(inputs, olds.printed || (inputs.bringsScripts === true ? UNKNOWN : ""));
+		if (isSame) return keptState(inputs, olds.printed || (inputs.bringsScripts === true || isCutOff(olds) ? UNKNOWN : ""));
 		const next = await this.previewCreate(inputs, shown);
 		return inputs.bringsScripts === true ? { ...next, printed: olds.printed || UNKNOWN } : next; // other scripts, and the same host
 	}
@@ -141,7 +139,7 @@ export class Steps {
 		}
 		if (step.looksOnly) throw new Error(reason);
 		const left = await this.#probe(step);
-		const found = { ...step.found, ...(left && left.size > 0 ? sideOf(left, "found") : CUT_OFF) };
+		const found = { ...step.found, ...(left ? sideOf(left, "found") : {}), ...CUT_OFF };
 		throw new HalfDone(reason, { id, properties: keptState({ ...inputs, found: wrapped(found, inputs) }, ""), inputs });
 	}
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { asSecret, reveal } from "../../provider/plugin/values.ts";
+import { asSecret, type Properties, reveal, UNKNOWN } from "../../provider/plugin/values.ts";
 import { filesStep, HostPlugin, pluginForEachTest, rejection, scriptText } from "./support/host-plugin.ts";
 import { Sshd } from "./support/sshd.ts";
 
@@ -50,7 +50,7 @@ test("an apply that fails half-way stays in the state with what is left, and the
 	const error = await rejection(own.plugin.create("it", strict));
 	assert.match(error.message, /^one files: apply: exit status 1\n[\s\S]*Is a directory/);
 	assert.ok(error.kept);
-	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "" }]);
+	assert.deepEqual([readFileSync(a, "utf8"), error.kept.id, error.kept.state.found], ["good\n", "one/files", { [`file ${b}`]: "", "apply ended": "no" }]);
 	assert.equal(error.kept.refreshesBeforeUpdate, true, "also a run without --refresh looks first");
 	rmSync(b, { recursive: true });
 	const half = await own.plugin.read("it", error.kept);
@@ -91,6 +91,24 @@ test("a connection that breaks in the middle of apply leaves the resource in the
 	assert.deepEqual(error.kept?.state.found, { "apply ended": "no" });
 	assert.deepEqual(await own.plugin.diff(error.kept ?? { state: {}, inputs: {} }, (await own.plugin.check(step)).inputs), { 'found["apply ended"]': "DELETE" });
 });
+
+for (const isSecret of [false, true])
+	test(`what a step that was cut off would have printed${isSecret ? ", a secret," : ""} is printed by the next apply, although nothing differs on the host`, async () => {
+		const once = join(own.folder.path, "once");
+		const text = scriptText({ apply: `[ -e ${once} ] || { : >${once}; kill -9 $PPID; sleep 1; }; echo kubeconfig` });
+		const settings = { OF: "k8s-master" };
+		const step = { host: "one", step: "prints", text, settings: isSecret ? asSecret(settings) : settings } as Properties;
+		const { kept } = await rejection(own.plugin.create("it", step));
+		assert.ok(kept);
+		const again = await own.plugin.read("it", kept);
+		assert.deepEqual(reveal(again.state.found ?? null), { "apply ended": "no" });
+		const { inputs } = await own.plugin.check(step, again.inputs);
+		assert.deepEqual(await own.plugin.diff(again, inputs), { 'found["apply ended"]': "DELETE" });
+		assert.equal((await own.plugin.update("it", again, step, { preview: true })).state.printed, UNKNOWN);
+		const done = await own.plugin.update("it", again, step);
+		assert.deepEqual([reveal(done.state.printed ?? null), reveal(done.state.found ?? null)], ["kubeconfig", {}]);
+		assert.deepEqual(await own.plugin.diff(await own.plugin.read("it", done), done.inputs), {});
+	});
 
 test("a state of the version before, which has its text, is looked at with that and moves over by apply; what moves over from remote.Command too", async () => {
 	const { a, b, step } = filesStep(own.folder.path);
