@@ -91,11 +91,15 @@ test("a step that was made half-way stays in the state, is looked at by the next
 	assert.notEqual(half.code, 0);
 	assert.match(half.output, /host2 system: apply: exit status 1\n[\s\S]*error: setenforce 0 failed/);
 	const { initErrors, refreshBeforeUpdate, outputs } = await system();
-	assert.deepEqual([initErrors?.length, refreshBeforeUpdate, outputs?.found], [1, true, { SELinux: "Enforcing" }]);
+	assert.deepEqual([initErrors?.length, refreshBeforeUpdate, outputs?.found], [1, true, { SELinux: "Enforcing", "apply ended": "no" }]);
 	played.write("host2", "bin/setenforce", setenforce);
 	played.change("host2");
 	const preview = await project.pulumi("preview", "--diff", "--stack", "test");
-	assert.match(preview.output, /~ SELinux *: "Enforcing" => "Permissive"\n *~ sysctl net\.ipv4\.ip_forward: "0" => "1"/, "also what changed since");
+	assert.match(
+		preview.output,
+		/~ SELinux *: "Enforcing" => "Permissive"\n *- apply ended *: "no"\n *~ sysctl net\.ipv4\.ip_forward: "0" => "1"/,
+		"also what changed since",
+	);
 	const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "test");
 	assert.equal(code, 0, output);
 	assert.match(output, /host2-system updated .*\[diff: ~found\]/);
