@@ -8,6 +8,8 @@ type Costs = Record<string, { value: string | Record<string, string>; changed?: 
 const parts = (name: string, value: string | Record<string, string>) => (typeof value === "string" ? { [name]: value } : value);
 
 const costsIn = (properties: Properties): Value => open(properties.costs ?? null);
+/** Once checked. */
+const known = (properties: Properties) => reveal(costsIn(properties)) as unknown as Costs | null;
 export function checkCosts(news: Properties): { inputs: Properties; failures: Failure[] } {
 	const failures: Failure[] = Object.keys(news)
 		.filter((name) => name !== "costs")
@@ -29,7 +31,7 @@ export function checkCosts(news: Properties): { inputs: Properties; failures: Fa
 
 /** One sentence for each kind of cost, with what makes it: an old value and a new one, or a name that is no longer there. */
 export function costsOf(olds: Properties, news: Properties): string[] {
-	const [before, after] = [reveal(costsIn(olds)), reveal(costsIn(news))] as unknown as [Costs | null, Costs | null];
+	const [before, after] = [known(olds), known(news)];
 	const because = new Map<string, string[]>();
 	const add = (sentence: string | undefined, reason: string) => sentence !== undefined && because.set(sentence, [...(because.get(sentence) ?? []), reason]);
 	const old = Object.entries(before ?? {});
@@ -45,7 +47,7 @@ export function costsOf(olds: Properties, news: Properties): string[] {
 }
 /** Whether the hosts are to be looked at for what is changed, also where what only looks at them is as it was: a run that stopped half-way has done that alone. */
 export function asksForALook(olds: Properties, news: Properties): boolean {
-	const [before, after] = [reveal(costsIn(olds)), reveal(costsIn(news))] as unknown as [Costs | null, Costs | null];
+	const [before, after] = [known(olds), known(news)];
 	return Object.entries(before ?? {}).some(([name, { value }]) => after?.[name]?.looks === "yes" && !isEqual(after[name].value, value));
 }
 export const hasOtherCosts = (olds: Properties, news: Properties): boolean => !isEqual(reveal(costsIn(olds)), reveal(costsIn(news)));

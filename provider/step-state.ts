@@ -5,18 +5,19 @@ import { type Inputs, isHidden } from "./inputs.ts";
 import { asSecret, isEqual, open, type Properties, reveal, UNKNOWN } from "./plugin/values.ts";
 
 /** What the step that brings the scripts has found. Its `apply` will print another value then, on which the host's join depends. */
-export function isInstalledAnew({ bringsScripts, found }: Properties): boolean {
-	const items = reveal(found ?? null);
-	return bringsScripts === true && (items as Record<string, string> | null)?.host === "installed anew"; // the words of cluster/steps/scripts.sh
+export function isInstalledAnew(state: Properties): boolean {
+	return state.bringsScripts === true && foundIn(state).host === "installed anew"; // the words of cluster/steps/scripts.sh
 }
 /**
  * What is found of a step whose `apply` has begun and not ended, beside what its `check` finds. It stays until one ends: that nothing else differs does not bring what `apply`
  * would have printed, such as a kubeconfig.
  */
 export const CUT_OFF = { "apply ended": "no" };
-export function isCutOff({ found }: Properties): boolean {
-	const items = reveal(found ?? null);
-	return (items as Record<string, string> | null)?.["apply ended"] === CUT_OFF["apply ended"];
+export function isCutOff(state: Properties): boolean {
+	return foundIn(state)["apply ended"] === CUT_OFF["apply ended"];
+}
+function foundIn({ found }: Properties): Record<string, string> {
+	return (reveal(found ?? null) ?? {}) as Record<string, string>;
 }
 /** For a check of what `apply` has read on the host: whether that is still what is there. */
 export function printedBefore({ printed }: Properties): string {

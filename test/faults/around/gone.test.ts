@@ -14,6 +14,8 @@ const threeLines = "Hello initContainers\nHello from the postStart handler\nHell
 /** A destroy that waits for a Pod in vain: the bound that README names, podTimeoutSeconds, and for all else in the run as long again (lab, 28 November 2026: 4 and 8 s). */
 const POD_DESTROY_SECONDS = 2 * POD_SECONDS;
 
+const otherThan = (node: string) => (node === worker ? other : worker);
+
 /** As a person does with a host that will never come back. */
 const forget = async (host: string) => {
 	const command = `yes | PULUMI_CONFIG_PASSPHRASE=kubeadm-lab npm run -s forget -- lab ${host}`;
@@ -47,7 +49,7 @@ const faults = () => {
 		async (converges) => {
 			await bringUp();
 			const { node } = await location();
-			const dead = node === worker ? other : worker;
+			const dead = otherThan(node);
 			await lab("power", dead, "off");
 			const { output, endSeconds } = await fails("destroy", "--continue-on-error");
 			assert.match(output, new RegExp(`error: ${dead} witness: undo: .*npm run forget`));
@@ -95,7 +97,7 @@ const faults = () => {
 			const ADDRESS = "172.16.1.120";
 			await bringUp();
 			const { node } = await location();
-			const moved = node === worker ? other : worker;
+			const moved = otherThan(node);
 			const was = `172.16.1.${110 + hosts.indexOf(moved)}`;
 			const routes = `ip -4 route show default`;
 			const move = (from: string, to: string) =>
@@ -124,7 +126,7 @@ const faults = () => {
 		async (converges) => {
 			await bringUp();
 			const { node } = await location();
-			await lab("reset", node === worker ? other : worker);
+			await lab("reset", otherThan(node));
 			await converges(0);
 			assert.equal(await read(node, `cat ${messageFile}`), threeLines);
 		},
